@@ -1,0 +1,22 @@
+"""The one error that a user can cause: what was given, what is allowed, what to do, in one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """A mistake in what the user gave. The command line prints it on one line and exits with 2."""
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Name the allowed word that is closest to `word`, as a hint to end an error with.
+
+    >>> nearest("multi-way", ["multiway", "star"])
+    '; did you mean "multiway"?'
+    >>> nearest("xyz", ["multiway", "star"])
+    ''
+    """
+    close = difflib.get_close_matches(word, list(allowed), n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""
