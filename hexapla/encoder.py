@@ -1,0 +1,226 @@
+"""Anything that loads as a sentence encoder -> a SentenceTransformer, checked first; texts -> unit vectors.
+
+An encoder is a Hub name, a folder (sentence-transformers' or a bare transformer's) or the word `tiny`, which is the one
+that the package carries. What a folder would run or unpickle is looked at before anything of it is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hexapla.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sentence_transformers import SentenceTransformer
+
+Task = Literal["BitextMining", "STS", "Classification"]  # MTEB's names, which are also the keys of saved prompts
+TINY = "tiny"
+RESULT = "align.json"  # written last into an encoder folder by `align`
+
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
+_NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt")
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_E5 = re.compile(r"(^|[-_/])e5(-|_|$)", re.IGNORECASE)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderFacts:
+    """What is known of an encoder without loading it.
+
+    `regime`, `corpus`, `seed` and `languages` (the columns of alignment training) are None and empty for an encoder
+    that `hexapla align` did not make. `sha256` is over the folder's weights, tokenizer and configuration; for a name
+    on the Hub it is the commit of the cached copy, or "unknown" before the first download.
+    """
+
+    name: str
+    sha256: str
+    regime: str | None
+    corpus: str | None
+    seed: int | None
+    languages: tuple[str, ...]
+
+
+def locate(name: str | Path) -> Path | None:
+    """Return the folder of an encoder, or None for a name that can only be the Hub's.
+
+    Raises:
+        InputError: the folder is missing, or the name is neither a folder nor of the Hub's form.
+    """
+    if str(name) == TINY:
+        return Path(str(resources.files("hexapla") / "data" / "tiny"))
+    path = Path(name)
+    if path.is_dir():
+        if not (path / "modules.json").is_file() and not (path / "config.json").is_file():
+            raise InputError(f"{path}: no encoder in this folder; it has neither modules.json nor config.json")
+        return path
+    looks_local = str(name).startswith((".", "/", "~")) or str(name).count("/") > 1
+    if looks_local or path.exists() or not _HUB_NAME.fullmatch(str(name)):
+        raise InputError(f'{name}: no such encoder folder; give a folder, a Hub name such as "org/name", or "{TINY}"')
+    return None
+
+
+def check_folder(folder: Path, *, trust_remote_code: bool = False, allow_pickle: bool = False) -> None:
+    """Refuse a folder that would run code of its own or unpickle weights, unless that was asked for.
+
+    Raises:
+        InputError: it wants remote code, has only pickled weights, or has no weights at all.
+    """
+    if not trust_remote_code:
+        for config in sorted(folder.rglob("*config*.json")):
+            if _json(config).get("auto_map"):
+                raise InputError(f"{config}: asks to run the folder's own code (auto_map); "
+                                 "read that code, then pass --trust-remote-code")  # fmt: skip
+        for module in _modules(folder):
+            if not module.get("type", "").startswith("sentence_transformers."):
+                raise InputError(f'{folder / "modules.json"}: module "{module.get("type")}" is not of '
+                                 "sentence-transformers; read that code, then pass --trust-remote-code")  # fmt: skip
+    files = [path for path in folder.rglob("*") if path.is_file() and "checkpoints" not in path.parts]
+    if any(path.suffix == ".safetensors" for path in files):
+        return
+    pickled = [path for path in files if path.suffix in _PICKLED and path.name not in _NOT_WEIGHTS]
+    if not pickled:
+        raise InputError(f"{folder}: no weights; an encoder folder holds model.safetensors")
+    if not allow_pickle:
+        raise InputError(f"{pickled[0]}: pickled weights can run code when loaded; "
+                         "convert them to safetensors, or pass --allow-pickle")  # fmt: skip
+
+
+def load_encoder(
+    name: str | Path, *, trust_remote_code: bool = False, allow_pickle: bool = False, max_tokens: int | None = None
+) -> SentenceTransformer:
+    """Load an encoder in float32; a bare transformer gets mean pooling and normalisation, and the log says so.
+
+    Args:
+        name: a Hub name, a folder, or "tiny".
+        trust_remote_code: run the encoder's own code.
+        allow_pickle: load weights other than safetensors.
+        max_tokens: truncate texts to this many tokens instead of the encoder's own limit.
+
+    Raises:
+        InputError: see `locate` and `check_folder`; or the Hub (or its local cache, when offline) does not have it.
+    """
+    folder = locate(name)
+    if folder is not None:
+        check_folder(folder, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
+    if max_tokens is not None and max_tokens < 3:
+        raise InputError(f"max_tokens is {max_tokens}; it must be 3 or more, to hold a token between two special ones")
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize
+
+    model_kwargs: dict[str, object] = {"dtype": torch.float32}
+    if not allow_pickle:
+        model_kwargs["use_safetensors"] = True
+    try:
+        model = SentenceTransformer(
+            str(folder or name), trust_remote_code=trust_remote_code, model_kwargs=model_kwargs,
+            local_files_only=folder is not None,
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        hint = "" if folder else "; is the name right, the network there, and do its weights come as safetensors?"
+        raise InputError(f"{name}: could not be loaded as an encoder: {reason}{hint}") from error
+    if not (folder and (folder / "modules.json").is_file()) and not any(isinstance(m, Normalize) for m in model):
+        model.append(Normalize())
+        _log.info("%s is a bare transformer: mean pooling and normalisation added", name)
+    if max_tokens is not None:
+        model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
+    return model
+
+
+def encode(
+    model: SentenceTransformer, texts: Sequence[str], *, task: Task, batch_size: int = 256, show_progress: bool = False
+) -> np.ndarray:
+    """Encode texts, equal ones once, with the prompt that the encoder saved for a task.
+
+    Returns:
+        (n, dim) float32 of unit length, in the order given.
+    """
+    import numpy as np
+
+    distinct, place = np.unique(np.array(texts, dtype=object), return_inverse=True)
+    vectors = model.encode(
+        distinct.tolist(), prompt=model.prompts.get(task) or None, batch_size=batch_size,
+        normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=show_progress,
+    )  # fmt: skip
+    return np.asarray(vectors, dtype=np.float32)[place]
+
+
+def training_prompt(name: str | Path, model: SentenceTransformer) -> str:
+    """Return the prompt that an encoder's texts need in front, "" for most: the saved one, or "query: " for E5."""
+    for key in ("BitextMining", "query"):
+        if model.prompts.get(key):
+            return str(model.prompts[key])
+    return "query: " if _E5.search(str(name)) else ""
+
+
+def save_prompt(model: SentenceTransformer, prompt: str) -> None:
+    """Save a prompt under MTEB's task types, since MTEB looks for none of "query" and "document" in these tasks."""
+    if prompt:
+        model.prompts = {**model.prompts, "BitextMining": prompt, "STS": prompt, "Classification": prompt}
+
+
+def describe(name: str | Path) -> EncoderFacts:
+    """Tell what is known of an encoder without loading it.
+
+    Raises:
+        InputError: see `locate`.
+    """
+    folder = locate(name)
+    if folder is None:
+        return EncoderFacts(
+            name=str(name), sha256=_hub_commit(str(name)), regime=None, corpus=None, seed=None, languages=()
+        )
+    digest = hashlib.sha256()
+    kept = [path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json", ".model", *_PICKLED)]
+    for path in sorted(kept):
+        inside = path.relative_to(folder)
+        if inside.parts[0] not in ("checkpoints", "logs") and path.name not in (RESULT, "run.json", *_NOT_WEIGHTS):
+            digest.update(inside.as_posix().encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    made = _json(folder / RESULT) if (folder / RESULT).is_file() else {}
+    return EncoderFacts(
+        name=TINY if str(name) == TINY else folder.resolve().name, sha256=digest.hexdigest(),
+        regime=made.get("regime"), corpus=made.get("corpus"), seed=made.get("seed"),
+        languages=tuple(made.get("languages", ())),
+    )  # fmt: skip
+
+
+def _hub_commit(name: str) -> str:
+    from huggingface_hub import try_to_load_from_cache
+
+    for repository in (name, f"sentence-transformers/{name}"):
+        found = try_to_load_from_cache(repository, "config.json")
+        if isinstance(found, str):
+            return Path(found).parent.name
+    return "unknown"
+
+
+def _json(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable as JSON: {error}") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _modules(folder: Path) -> list[dict[str, str]]:
+    path = folder / "modules.json"
+    if not path.is_file():
+        return []
+    try:
+        modules = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not readable as JSON: {error}") from error
+    return list(modules)

@@ -1,0 +1,125 @@
+"""The record of a run, `run.json`: what was asked, with which versions and commit, written before the work starts.
+
+A folder that holds a run is only gone on with, or replaced, when that was asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import hexapla
+from hexapla.errors import InputError
+
+RUN = "run.json"
+_PACKAGES = (
+    "torch", "transformers", "sentence-transformers", "tokenizers", "datasets", "accelerate", "pyarrow", "numpy",
+    "scikit-learn", "scipy",
+)  # fmt: skip
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing: beside it, to the disk, then renamed over it."""
+    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        os.fchmod(descriptor, 0o644)  # mkstemp's 0600 would hide the file from everyone else
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON as `write_text` does; paths and the like become strings."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of all that a result can depend on, and the commit when run from a checkout."""
+    found = {"hexapla": hexapla.__version__, "python": platform.python_version(), "machine": platform.machine()}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    source = Path(hexapla.__file__).parent.parent
+    if (source / ".git").exists():
+        with contextlib.suppress(OSError):
+            shown = subprocess.run(
+                ["git", "-C", str(source), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+            )
+            found["commit"] = shown.stdout.strip()
+    return found
+
+
+def write_run(out: Path, command: str, config: Mapping[str, Any], **facts: Any) -> None:
+    """Write `run.json` into a folder, which is made if need be."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / RUN, {"command": command, "config": config, **facts, "versions": versions()})
+
+
+def check_out(
+    out: Path, command: str, config: Mapping[str, Any], *, done: str, resume: bool, overwrite: bool
+) -> bool:
+    """Check that a run may use an output folder.
+
+    Args:
+        out: the folder.
+        command: the stage that wants to write there.
+        config: what this run is; a run is the same run when all of it is equal.
+        done: the file that a finished run of this stage leaves.
+        resume: go on with the same run.
+        overwrite: replace a run of this stage.
+
+    Returns:
+        Whether a finished run is there already (only with `resume`).
+
+    Raises:
+        InputError: the folder holds something that is not to be touched, or another run than the one to resume.
+    """
+    if resume and overwrite:
+        raise InputError("both --resume and --overwrite; the one goes on with the run in the folder, the other drops it")
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        if resume:
+            raise InputError(f"{out}: no run to resume here; leave --resume out to start one")
+        return False
+    before = _run_in(out, command)
+    if overwrite:
+        return False
+    if not resume:
+        state = "a finished" if (out / done).is_file() else "an unfinished"
+        hint = "--overwrite replaces it" if (out / done).is_file() else "--resume goes on with it, --overwrite drops it"
+        raise InputError(f"{out}: holds {state} run; {hint}, or give another folder")
+    changed = [key for key in config if json.dumps(config[key], default=str) != json.dumps(before.get(key))]
+    if changed:
+        was = ", ".join(f"{key} was {before.get(key)!r} and is {config[key]!r}" for key in changed)
+        raise InputError(f"{out}: holds another run ({was}); give the same settings or another folder")
+    return (out / done).is_file()
+
+
+def clear(out: Path) -> None:
+    """Remove what a run left in its folder; `check_out` has made sure that it is one."""
+    if out.is_dir():
+        shutil.rmtree(out)
+
+
+def _run_in(out: Path, command: str) -> dict[str, Any]:
+    refusal = f"{out}: not empty, and what it holds is no run of hexapla {command}; give another folder"
+    try:
+        run = json.loads((out / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(refusal) from error
+    if not isinstance(run, dict) or run.get("command") != command or not isinstance(run.get("config"), dict):
+        raise InputError(refusal)
+    return dict(run["config"])
