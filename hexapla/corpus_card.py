@@ -1,0 +1,74 @@
+"""A corpus's manifest -> its `README.md`: the dataset card that `datasets` and the Hugging Face Hub read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hexapla import languages as codes
+
+SIZES = (  # upper bound in rows -> the Hub's name for the class
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+)
+
+
+def dataset_card(name: str, manifest: Mapping[str, Any]) -> str:
+    """Return the card of a corpus, YAML front matter and text.
+
+    Every YAML string is quoted: bare, the language `no` would be read as false.
+    """
+    languages = manifest["languages"]
+    tags = [codes.to_bcp47(code) for code in languages]
+    size = next((label for bound, label in SIZES if manifest["n_rows"] < bound), "n>10M")
+    front = {
+        "language": list(dict.fromkeys(tag.split("-")[0] for tag in tags)),
+        "language_bcp47": tags,
+        "multilinguality": ["multilingual"],
+        "task_categories": ["sentence-similarity", "translation"],
+        "size_categories": [size],
+        "pretty_name": name,
+    }
+    if manifest["license"]:
+        front["license"] = manifest["license"]
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()]
+    made = [
+        f"| `{code}` | {codes.name(code)} | {made_by(manifest['columns'][code]) or 'not noted'} |" for code in languages
+    ]
+    return "\n".join(
+        [
+            "---",
+            *lines,
+            "configs:",
+            '- config_name: "default"',
+            "  data_files:",
+            '  - split: "train"',
+            '    path: "part-*.parquet"',
+            "---",
+            "",
+            f"# {name}",
+            "",
+            f"A multi-way parallel corpus of {manifest['n_rows']:,} rows in {len(languages)} languages: a row says one",
+            f"thing in all of them. The others are versions of the pivot, `{manifest['pivot']}`; cells may be missing.",
+            "`row_id` is a hash of the pivot text. `corpus.json` has the shards' hashes and what was left out.",
+            "",
+            "| column | language | made by |",
+            "|---|---|---|",
+            *made,
+            "",
+        ]
+    )
+
+
+def made_by(how: Mapping[str, object]) -> str:
+    """Return in one phrase how a column was made.
+
+    >>> made_by({"translator": "opus-mt", "settings": {"beam": 4}})
+    'translator opus-mt, settings {"beam": 4}'
+    """
+    shown = {key: value if isinstance(value, str) else json.dumps(value) for key, value in how.items()}
+    return ", ".join(f"{key} {value}" for key, value in shown.items()).replace("|", "/")  # "|" would end a table's cell
