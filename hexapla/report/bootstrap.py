@@ -1,0 +1,215 @@
+"""Per-item statistics of several runs -> what their scores would be on other draws of the same items.
+
+The decision worth knowing: what is drawn is an item of the *task*, and a draw gives every language and every run that
+item the same number of times. Runs are therefore compared on equal items (paired), and languages that share sentences
+rise and fall together instead of passing for independent evidence. Languages themselves are not drawn: they are the
+ones that the table names. The interval is the percentile bootstrap of Efron and Tibshirani (1993, chapter 13).
+
+Shape suffixes: R runs, I items of one table, G groups of equal values among them, U items of the task, B resamples,
+S statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+# Resamples are drawn in blocks. Of 32, the counts of a 1000-item table stay within a core's cache: twice as fast as
+# blocks of 128. Fewer where a task has so many items that a block would pass 32 MiB.
+_RESAMPLES_PER_BLOCK = 32
+_COUNTS_PER_BLOCK = 4_000_000
+
+
+def number_items(names: Iterable[str], universe: dict[str, int]) -> IntArray:
+    """Give each name its number in `universe`, which takes up the names that are new to it.
+
+    >>> universe = {"a": 0}
+    >>> number_items(["b", "a"], universe).tolist(), universe
+    ([1, 0], {'a': 0, 'b': 1})
+    """
+    return np.array([universe.setdefault(name, len(universe)) for name in names], dtype=np.int64)
+
+
+class Means:
+    """A metric that is the mean of its items' values."""
+
+    def __init__(self, items: IntArray, values: FloatArray) -> None:
+        """Keep the measurements.
+
+        Args:
+            items: (I,) number of each row's item in the task.
+            values: (R, I) each run's value for it.
+        """
+        self.items = items
+        self._values_RI = np.ascontiguousarray(values, dtype=np.float64)
+
+    def weighted(self, counts: FloatArray) -> FloatArray:
+        """Return the (R, B) means with row i taken `counts[i, b]` times; NaN where nothing is taken.
+
+        >>> Means(np.arange(3), np.array([[1.0, 0.0, 0.0]])).weighted(np.array([[3.0], [1.0], [0.0]]))
+        array([[0.75]])
+        """
+        # One product per run and not one for all: a matrix product may round equal rows unequally, and two identical
+        # runs must differ by exactly 0.
+        sums_RB = np.stack([values_I @ counts for values_I in self._values_RI])
+        with np.errstate(invalid="ignore"):
+            means_RB: FloatArray = sums_RB / counts.sum(axis=0)
+        return means_RB
+
+
+class RankCorrelations:
+    """A metric that is Spearman's correlation of a run's values with gold values, equal values sharing their mean rank.
+
+    Values are sorted once. In a resample, the mean rank of equal values follows from how many draws lie below them and
+    how many reach up to them, so that no resample is sorted: 1.7 s for 30 languages of 1379 pairs, six runs and 1000
+    resamples on one core, where ranking every resample takes 19 s.
+    """
+
+    def __init__(self, items: IntArray, values: FloatArray, gold: FloatArray) -> None:
+        """Keep the measurements, sorted.
+
+        Args:
+            items: (I,) number of each row's item in the task.
+            values: (R, I) each run's value for it.
+            gold: (I,) what it should correlate with.
+        """
+        self.items = items
+        self._runs = [_Sorted(values_I) for values_I in values]
+        self._gold = _Sorted(gold)
+
+    def weighted(self, counts: FloatArray) -> FloatArray:
+        """Return the (R, B) correlations with row i taken `counts[i, b]` times.
+
+        Where a run's values are all equal they rank nothing, which counts as 0, as it does in the score itself; where
+        the gold values are, or nothing is taken, there is no correlation: NaN.
+
+        >>> statistic = RankCorrelations(np.arange(3), np.array([[0.1, 0.5, 0.2]]), np.array([1.0, 2.0, 3.0]))
+        >>> statistic.weighted(np.array([[1.0], [1.0], [1.0]]))
+        array([[0.5]])
+        """
+        counts_GB = self._gold.totals(counts)
+        ranks_GB = _centred_ranks(counts_GB)
+        gold_B = np.einsum("gb,gb->b", counts_GB * ranks_GB, ranks_GB)
+        gold_IB = counts * ranks_GB[self._gold.group]
+        correlations = []
+        for run in self._runs:
+            counts_GB = run.totals(counts)
+            ranks_GB = _centred_ranks(counts_GB)
+            together_B = np.einsum("gb,gb->b", run.totals(gold_IB), ranks_GB)
+            counts_GB *= ranks_GB
+            run_B = np.einsum("gb,gb->b", counts_GB, ranks_GB)
+            with np.errstate(invalid="ignore"):
+                correlations.append(together_B / np.sqrt(np.where(run_B > 0, run_B, 1.0) * gold_B))
+        return np.stack(correlations)
+
+
+class _Sorted:
+    """Values in ascending groups of equal ones; `group` is the (I,) group of each value."""
+
+    def __init__(self, values: FloatArray) -> None:
+        self._order = np.argsort(values, kind="stable")
+        _, self.group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+        self._starts = np.cumsum(sizes) - sizes
+
+    def totals(self, weights_IB: FloatArray) -> FloatArray:
+        """Return the (G, B) sums of the weights of equal values, smallest value first."""
+        ordered_IB = weights_IB[self._order]
+        if len(self._starts) == len(self._order):  # no two are equal, as with most cosines
+            return ordered_IB
+        sums_GB: FloatArray = np.add.reduceat(ordered_IB, self._starts, axis=0)
+        return sums_GB
+
+
+def _centred_ranks(counts_GB: FloatArray) -> FloatArray:
+    """Return twice the (G, B) mean ranks less the mean of all ranks, which correlate as the ranks themselves.
+
+    With `below` draws of smaller values and `upto` draws of smaller or equal ones, equal values share the ranks
+    below + 1 .. upto, whose mean is (below + upto + 1) / 2; the mean of all N ranks is (N + 1) / 2.
+    """
+    upto_GB = np.cumsum(counts_GB, axis=0)
+    ranks_GB: FloatArray = 2 * upto_GB
+    ranks_GB -= counts_GB
+    ranks_GB -= upto_GB[-1]
+    return ranks_GB
+
+
+Statistic = Means | RankCorrelations
+
+
+def estimate(statistic: Statistic) -> FloatArray:
+    """Return the (R,) values on the items as they are, each taken once."""
+    return statistic.weighted(np.ones((len(statistic.items), 1)))[:, 0]
+
+
+def resample(
+    statistics: Sequence[Statistic], n_items: int, *, n_resamples: int = 1000, seed: int = 0
+) -> Iterator[FloatArray]:
+    """Draw `n_items` of a task's items with replacement, and again, and compute every statistic on each draw.
+
+    Args:
+        statistics: Of one task; their `items` are below `n_items`.
+        n_items: How many items the task has, over all its languages.
+        n_resamples: How many draws.
+        seed: Of the draws. The result does not depend on the size of the blocks.
+
+    Yields:
+        (S, R, B) blocks of estimates, B adding up to `n_resamples`. A statistic is NaN in a draw that has none of its
+        items or only equal gold values; that holds for all the runs alike, so that they stay paired.
+    """
+    generator = np.random.default_rng(seed)
+    per_block = max(1, min(_RESAMPLES_PER_BLOCK, _COUNTS_PER_BLOCK // n_items))
+    for start in range(0, n_resamples, per_block):
+        counts_UB = _draw(generator, n_items, min(per_block, n_resamples - start))
+        yield np.stack([statistic.weighted(counts_UB[statistic.items]) for statistic in statistics])
+
+
+def _draw(generator: np.random.Generator, n_items: int, n_resamples: int) -> FloatArray:
+    """Return (U, B) how often each item was drawn."""
+    drawn_BU = generator.integers(n_items, size=(n_resamples, n_items))
+    drawn_BU *= n_resamples
+    drawn_BU += np.arange(n_resamples)[:, None]
+    counts = np.bincount(drawn_BU.ravel(), minlength=n_items * n_resamples)
+    return counts.reshape(n_items, n_resamples).astype(np.float64)
+
+
+def average(estimates: FloatArray, units: Sequence[str]) -> FloatArray:
+    """Average the estimates that share a unit, and then the units, each counting once.
+
+    Args:
+        estimates: (S, ...) one per statistic; NaN ones are left out.
+        units: S names: the language that a statistic is of, the same for both directions of retrieval.
+
+    >>> average(np.array([0.25, 0.75, 1.0]), ["deu_Latn", "deu_Latn", "fra_Latn"]).item()
+    0.75
+    """
+    members: dict[str, list[int]] = {}
+    for number, unit in enumerate(units):
+        members.setdefault(unit, []).append(number)
+    return _mean(np.stack([_mean(estimates[numbers]) for numbers in members.values()]))
+
+
+def _mean(values: FloatArray) -> FloatArray:
+    """Average over the first axis without NaNs; NaN where there is nothing else, and no warning."""
+    defined = ~np.isnan(values)
+    sums: FloatArray = np.where(defined, values, 0.0).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        means: FloatArray = sums / defined.sum(axis=0)
+    return means
+
+
+def interval(gains: FloatArray) -> tuple[float, float] | None:
+    """Return the 2.5th and the 97.5th percentile of (B,) resampled gains, NaNs left out; None if there is nothing else.
+
+    >>> interval(np.linspace(0.0, 1.0, 101))
+    (0.025, 0.975)
+    """
+    gains = gains[~np.isnan(gains)]
+    if len(gains) == 0:
+        return None
+    low, high = np.percentile(gains, (2.5, 97.5))
+    return float(low), float(high)

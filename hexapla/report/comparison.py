@@ -1,0 +1,111 @@
+"""What a comparison found, as plain values: fractions, never percent. How it is printed is in `layout`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hexapla.report import layout
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One run's average over a group of languages; the last three fields are None in the baseline's own cell.
+
+    Attributes:
+        value: The average, a fraction; higher is better.
+        gain: `value` less the baseline's.
+        relative: `gain` as a share of the baseline's value; None also where that is not above 0.
+        interval: The 95 % interval of `gain`; None also where no resample has a value for the group.
+    """
+
+    value: float
+    gain: float | None = None
+    relative: float | None = None
+    interval: tuple[float, float] | None = None
+
+    @property
+    def significant(self) -> bool:
+        """Whether the interval excludes 0."""
+        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One group of languages, a cell per run.
+
+    Attributes:
+        group: `seen`, `unseen`, `all` where that is not known, `eng_Latn` alone, or with `, no English`.
+        languages: What is averaged, each counting once: languages, or pairs where neither is English.
+        n_items: The fewest and the most items that one of them has.
+        cells: In the order of the comparison's runs.
+    """
+
+    group: str
+    languages: tuple[str, ...]
+    n_items: tuple[int, int]
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One metric of one task; `headline` marks the one to read first."""
+
+    task: str
+    split: str
+    metric: str
+    headline: bool
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What a column of the table stands for."""
+
+    label: str
+    scores: str
+    encoder: str
+    encoder_sha: str
+    regime: str | None
+    corpus: str | None
+    seed: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Runs side by side; the first is the baseline.
+
+    Attributes:
+        runs: One per column.
+        blocks: One per task and metric, a task's headline metric first.
+        n_resamples: Resamples behind each interval.
+        seed: Of the resamples.
+        notes: What differs between the runs besides their weights.
+    """
+
+    runs: tuple[RunFacts, ...]
+    blocks: tuple[Block, ...]
+    n_resamples: int
+    seed: int
+    notes: tuple[str, ...]
+
+    def render(self, console: Console) -> None:
+        """Print the headline metrics, then every metric with its intervals, fitted to the console's width."""
+        layout.render(self, console)
+
+    def to_markdown(self) -> str:
+        """Return the same tables in Markdown."""
+        return layout.to_markdown(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything unrounded, in types that `json` writes; values are fractions."""
+        found = dataclasses.asdict(self)
+        for block, found_block in zip(self.blocks, found["blocks"], strict=True):
+            for line, found_line in zip(block.lines, found_block["lines"], strict=True):
+                for cell, found_cell, run in zip(line.cells, found_line["cells"], self.runs, strict=True):
+                    found_cell.update(run=run.label, significant=cell.significant)
+        return {"baseline": self.runs[0].label, **found}

@@ -1,0 +1,201 @@
+"""A comparison -> tables for a terminal and in Markdown, values in percent and gains in points.
+
+A reader wants to know first who wins where, and only then by how certainly: the headline metrics come first, a line per
+group of languages, then a block for every metric with intervals. In the terminal a cell is three short lines, so that a
+baseline and five runs fit into 100 columns; runs that do not fit go into a further table beside the same baseline.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hexapla.report.comparison import Block, Cell, Comparison, Line
+
+_LABEL_WIDTH = 12  # of run labels and group names, before they wrap
+_GAP = 2  # between columns
+
+
+def render(comparison: Comparison, console: Console) -> None:
+    """Print the headline table, every block, and what the signs mean, within the console's width."""
+    headers = _headers(comparison)
+    if len(comparison.blocks) > 1:
+        console.print(Text("Headline metrics, %", style="bold"))
+        _print_columns(console, headers, list(_headline_rows(comparison)), leading=0)
+    for block in comparison.blocks:
+        title = Text.assemble((_title(block), "bold"), (f"  {block.metric}, %", "bold cyan"))
+        console.print(title)
+        rows = [[_line_header(line), *(_detail(cell) for cell in line.cells)] for line in block.lines]
+        _print_columns(console, headers, rows, leading=1)
+    for sentence in _legend(comparison):
+        console.print(Text(sentence, style="dim"))
+
+
+def _title(block: Block) -> str:
+    return f"{block.task} ({block.split})"
+
+
+def _headers(comparison: Comparison) -> list[Text]:
+    labels = [Text("\n".join(textwrap.wrap(run.label, _LABEL_WIDTH))) for run in comparison.runs]
+    labels[0].append("\nbaseline", style="dim")
+    return [Text(), *labels]
+
+
+def _headline_rows(comparison: Comparison) -> Iterator[list[Text]]:
+    for block in comparison.blocks:
+        if block.headline:
+            heading = Text.assemble((block.task, "bold"), (f"\n{block.metric}, {block.split}", "cyan"))
+            yield [heading, *(Text() for _ in comparison.runs)]
+            for line in block.lines:
+                yield [Text(f"  {line.group}"), *(_brief(cell) for cell in line.cells)]
+
+
+def _print_columns(console: Console, headers: Sequence[Text], rows: Sequence[Sequence[Text]], *, leading: int) -> None:
+    """Print a table, or several with the first two columns repeated when all the columns do not fit side by side."""
+    widths = [max(_width(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
+    for shown in _fitting(widths, console.width):
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), leading=leading)
+        for number in shown:
+            table.add_column(headers[number], justify="right" if number else "left", vertical="top", no_wrap=True)
+        for row in rows:
+            table.add_row(*(row[number] for number in shown))
+        console.print(table)
+        console.print()
+
+
+def _fitting(widths: Sequence[int], available: int) -> Iterator[list[int]]:
+    """Deal columns out to as few tables as hold them in order; the first two columns are in each.
+
+    >>> list(_fitting([10, 5, 8, 8, 8], 40))
+    [[0, 1, 2, 3], [0, 1, 4]]
+    """
+    fixed = [0, 1]
+    shown = list(fixed)
+    for number in range(2, len(widths)):
+        width = sum(widths[column] for column in (*shown, number)) + _GAP * len(shown)
+        if width > available and len(shown) > len(fixed):
+            yield shown
+            shown = list(fixed)
+        shown.append(number)
+    yield shown
+
+
+def _width(text: Text) -> int:
+    return max(cell_len(line) for line in text.plain.split("\n"))
+
+
+def _line_header(line: Line) -> Text:
+    group = "\n".join(textwrap.wrap(line.group, _LABEL_WIDTH))
+    return Text.assemble((group, "bold"), (f"\n{_size(line)}\n{_items(line)}", "dim"))
+
+
+def _items(line: Line) -> str:
+    fewest, most = line.n_items
+    return f"{fewest} items" if fewest == most else f"{fewest}-{most} items"
+
+
+def _size(line: Line) -> str:
+    """Count what is averaged: languages, or pairs where neither language is English."""
+    noun = "pair" if any("-" in unit for unit in line.languages) else "language"
+    return f"{len(line.languages)} {noun}{'' if len(line.languages) == 1 else 's'}"
+
+
+def _brief(cell: Cell) -> Text:
+    if cell.gain is None:
+        return Text(_percent(cell.value))
+    return Text.assemble(_percent(cell.value), " ", (f"{_gain(cell):>6}", _style(cell)))
+
+
+def _detail(cell: Cell) -> Text:
+    if cell.gain is None:
+        return Text(_percent(cell.value), style="bold")
+    gain = f"{_gain(cell)} {_relative(cell)}"
+    return Text.assemble((_percent(cell.value), "bold"), "\n", (gain, _style(cell)), "\n", (_interval(cell), "dim"))
+
+
+def _style(cell: Cell) -> str:
+    if not cell.significant:
+        return "dim"
+    return "green" if cell.gain and cell.gain > 0 else "red"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:z.1f}"
+
+
+def _gain(cell: Cell) -> str:
+    """Write the gain in points; a blank stands where the star would, so that numbers line up."""
+    return "" if cell.gain is None else f"{100 * cell.gain:+z.1f}{'*' if cell.significant else ' '}"
+
+
+def _relative(cell: Cell) -> str:
+    """Write the relative gain, without decimals from 100 % on, where they would only take room."""
+    if cell.relative is None:
+        return "-"
+    return f"{100 * cell.relative:+z.{1 if abs(cell.relative) < 1 else 0}f}%"
+
+
+def _interval(cell: Cell) -> str:
+    return f"[{_percent(cell.interval[0])}, {_percent(cell.interval[1])}]" if cell.interval else "no interval"
+
+
+def _legend(comparison: Comparison) -> Iterator[str]:
+    baseline = comparison.runs[0].label
+    yield (
+        "Values: percent, averaged per language (both directions of retrieval), then over the languages of the line. "
+        f"Beside or below: gain over {baseline} in points, in percent of its value, and [95 % interval] in points; "
+        "* where the interval excludes 0."
+    )
+    yield (
+        f"Intervals: paired bootstrap over items, {comparison.n_resamples} resamples, seed {comparison.seed}. They "
+        "cover the choice of test items, not that of languages or of training seeds, and each stands for itself."
+    )
+    yield from (f"Note: {note}." for note in comparison.notes)
+
+
+def to_markdown(comparison: Comparison) -> str:
+    """Write the headline table, every block, and what the signs mean."""
+    parts = ["# Comparison", ""]
+    if len(comparison.blocks) > 1:
+        parts += ["## Headline metrics, %", "", *_markdown_head(comparison, "task", "languages")]
+        for block in comparison.blocks:
+            if block.headline:
+                heading = f"{_title(block)} {block.metric}"
+                parts += [_row(heading, line.group, *map(_flat, line.cells)) for line in block.lines]
+        parts.append("")
+    for block in comparison.blocks:
+        parts += [f"## {_title(block)}: {block.metric}, %", "", *_markdown_head(comparison, "languages")]
+        for line in block.lines:
+            header = f"{line.group}: {_size(line)}, {_items(line)}"
+            parts.append(_row(header, *(_flat(cell, whole=True) for cell in line.cells)))
+        parts.append("")
+    return "\n".join([*parts, *(f"{sentence}\n" for sentence in _legend(comparison))])
+
+
+def _markdown_head(comparison: Comparison, *headers: str) -> list[str]:
+    labels = [run.label for run in comparison.runs]
+    labels[0] += " (baseline)"
+    return [_row(*headers, *labels), "|" + "---|" * len(headers) + "---:|" * len(labels)]
+
+
+def _flat(cell: Cell, *, whole: bool = False) -> str:
+    parts = [_percent(cell.value)]
+    if cell.gain is not None:
+        parts.append(_gain(cell))
+        if whole:
+            parts += [_relative(cell), _interval(cell)]
+    return " ".join(part.strip() for part in parts)
+
+
+def _row(*cells: str) -> str:
+    """Join a row, with what Markdown would read as its own signs escaped."""
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in cells) + " |"

@@ -1,0 +1,135 @@
+"""Runs -> each score of a task with its per-item statistic, and the line of the table that it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from hexapla.errors import InputError
+from hexapla.evaluate.scores import RANKED_COLUMNS, read_per_item
+from hexapla.report.bootstrap import FloatArray, IntArray, Means, RankCorrelations, Statistic, estimate, number_items
+from hexapla.report.runs import Key, Run, agreed_seen, check_same_items
+
+ENGLISH = "eng_Latn"
+_SEEN_WORDS = {True: "seen", False: "unseen", None: "all"}
+
+# The lines of a block, in order.
+GROUPS = (*_SEEN_WORDS.values(), ENGLISH, *(f"{word}, no English" for word in _SEEN_WORDS.values()))
+
+# A score and its per-item table agree but for rounding; 0.0001 is a tenth of the last digit that a table prints.
+_ROUNDING = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One score of every run.
+
+    Attributes:
+        key: What it is a score of.
+        group: One of `GROUPS`.
+        unit: What its value is averaged into before units are averaged: a language, or a pair without English.
+        statistic: What its values are computed from.
+        values: (R,) those values.
+    """
+
+    key: Key
+    group: str
+    unit: str
+    statistic: Statistic
+    values: FloatArray
+
+
+def measure(runs: Sequence[Run], keys: Sequence[Key]) -> tuple[list[Measured], int]:
+    """Read what the scores of one task and split are computed from.
+
+    Args:
+        runs: The baseline first.
+        keys: All of one task and split.
+
+    Returns:
+        One `Measured` per key, and the number of different items that they have together.
+
+    Raises:
+        InputError: A per-item table is missing or belongs to another score; runs differ in their items, their gold
+            values or in what they call seen.
+    """
+    languages: dict[str, list[Key]] = {}
+    for key in keys:
+        languages.setdefault(key.languages, []).append(key)
+    universe: dict[str, int] = {}
+    measured: list[Measured] = []
+    for of_languages in languages.values():
+        first = of_languages[0]
+        tables = [read_per_item(run.scores[first], run.path) for run in runs]
+        names = [table.column("item").to_pylist() for table in tables]
+        check_same_items(first, {run.label: items for run, items in zip(runs, names, strict=True)})
+        items = number_items(names[0], universe)
+        measured.extend(_measured(key, runs, tables, items) for key in of_languages)
+    return measured, len(universe)
+
+
+def _measured(key: Key, runs: Sequence[Run], tables: Sequence[pa.Table], items: IntArray) -> Measured:
+    columns = RANKED_COLUMNS.get(key.metric, (key.metric,))
+    values, *gold = (
+        np.stack([_column(key, run, table, column) for run, table in zip(runs, tables, strict=True)])
+        for column in columns
+    )
+    statistic: Statistic = Means(items, values)
+    if gold:
+        statistic = RankCorrelations(items, values, _same_gold(key, runs, gold[0]))
+    estimates = estimate(statistic)
+    for run, value in zip(runs, estimates, strict=True):
+        stated = run.scores[key].value
+        if not abs(value - stated) <= _ROUNDING:
+            raise InputError(
+                f"{run.path}: {key} is {stated:.4f} in the scores and {value:.4f} by its per-item table; evaluate again"
+            )
+    return Measured(
+        key=key,
+        group=_group(key.languages, agreed_seen(runs, key)),
+        unit=_unit(key.languages),
+        statistic=statistic,
+        values=estimates,
+    )
+
+
+def _column(key: Key, run: Run, table: pa.Table, column: str) -> FloatArray:
+    if column not in table.column_names:
+        raise InputError(f"{run.path}: the per-item table of {key} has no column {column}; evaluate again")
+    return np.asarray(table.column(column).to_numpy(), dtype=np.float64)
+
+
+def _same_gold(key: Key, runs: Sequence[Run], gold: FloatArray) -> FloatArray:
+    """Return the (I,) gold values, which are the same in every row of the (R, I) given ones."""
+    for run, values in zip(runs, gold, strict=True):
+        if not np.array_equal(values, gold[0]):
+            raise InputError(
+                f"{key}: {runs[0].label} and {run.label} differ in gold values; evaluate both on the same data"
+            )
+    same: FloatArray = gold[0]
+    return same
+
+
+def _unit(languages: str) -> str:
+    """Name what both directions are averaged into.
+
+    >>> _unit("deu_Latn-eng_Latn"), _unit("fra_Latn-deu_Latn"), _unit("eng_Latn")
+    ('deu_Latn', 'deu_Latn-fra_Latn', 'eng_Latn')
+    """
+    members = set(languages.split("-"))
+    return "-".join(sorted(members - {ENGLISH})) or ENGLISH
+
+
+def _group(languages: str, seen: bool | None) -> str:
+    """Name the line that a score belongs to.
+
+    >>> _group("eng_Latn-deu_Latn", True), _group("fra_Latn-deu_Latn", True), _group("eng_Latn", True)
+    ('seen', 'seen, no English', 'eng_Latn')
+    """
+    members = set(languages.split("-"))
+    if members == {ENGLISH}:
+        return ENGLISH
+    return _SEEN_WORDS[seen] + (", no English" if len(members) > 1 and ENGLISH not in members else "")
