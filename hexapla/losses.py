@@ -78,7 +78,7 @@ def multiway_loss(
     with many missing cells counts as much as a full one.
 
     Args:
-        cells_ND: (N, D) embeddings of unit length, in any order.
+        cells_ND: (N, D) embeddings of unit length, in any order, float32 or wider.
         rows_N: (N,) row number of each cell, from 0.
         columns_N: (N,) column number of each cell, from 0; the pivot is column 0. No two cells share row and column.
         texts_N: (N,) id of each cell's text; rows that share one count as the same row.
@@ -100,8 +100,9 @@ def multiway_loss(
     >>> round(multiway_loss(cells, rows, columns, texts, temperature=1.0).item(), 4)
     0.3133
     """
-    if cells_ND.dtype in (torch.float16, torch.bfloat16):
-        cells_ND = cells_ND.float()
+    given_ND = cells_ND
+    if with_backward:  # a leaf: the graph above it is gone through once, at the end, not once per slice
+        cells_ND = cells_ND.detach().requires_grad_()
     n_rows, n_columns = int(rows_N.max()) + 1, int(columns_N.max()) + 1
     cell_RC = torch.full((n_rows, n_columns), -1, dtype=torch.long, device=rows_N.device)
     cell_RC[rows_N, columns_N] = torch.arange(len(rows_N), device=rows_N.device)
@@ -114,7 +115,7 @@ def multiway_loss(
     n_terms_C.index_add_(0, columns_N, term_NC.sum(dim=1).to(cells_ND.dtype))
     weight_N = (1 / n_terms_C.clamp(min=1) / (n_terms_C > 0).sum().clamp(min=1))[columns_N]
 
-    total = cells_ND.new_zeros(())
+    total: Tensor = cells_ND.new_zeros(())
     step = ANCHORS_A_SLICE if with_backward else len(cells_ND)
     for start in range(0, len(cells_ND), step):
         anchors = slice(start, start + step)
@@ -131,6 +132,8 @@ def multiway_loss(
             part.backward()  # type: ignore[no-untyped-call]
             part = part.detach()
         total = total + part
+    if with_backward:
+        given_ND.backward(cells_ND.grad)  # type: ignore[no-untyped-call]
     return total
 
 
@@ -150,7 +153,8 @@ def text_ids(features: Features) -> Tensor:
     position = (mask.long().cumsum(dim=1) * 0x5851F42D4C957F2D).masked_fill(~mask, 0)
     mixed = (ids + 0x2545F491) * 0x2127599BF4325C37 ^ position
     mixed = (mixed ^ (mixed >> 29)) * 0x369DEA0F31A53F85  # int64 products wrap, which is what a hash wants
-    return ((mixed ^ (mixed >> 32)) * mask).sum(dim=1)
+    hashed: Tensor = ((mixed ^ (mixed >> 32)) * mask).sum(dim=1)
+    return hashed
 
 
 def merge_columns(columns: list[Features], pad_token_id: int) -> Features:
@@ -228,7 +232,7 @@ class MultiwayLoss(nn.Module):
             raise ValueError(f'negatives is "{negatives}"; it must be "target" or "all"')
         if pairs not in ("all", "pivot"):
             raise ValueError(f'pairs is "{pairs}"; it must be "all" or "pivot"')
-        self.model = model
+        self.model: Any = model  # a trainer may wrap it
         self.temperature = temperature
         self.margin = margin
         self.negatives: Negatives = negatives
@@ -245,6 +249,9 @@ class MultiwayLoss(nn.Module):
 
     def _sorted_cells(self, columns: list[Features], labels: Tensor | None) -> tuple[Features, Tensor]:
         """Return the features of the N present cells, longest first, and (N, 3): row, column, text id."""
+        if any("attention_mask" not in column for column in columns):
+            raise ValueError("features without attention_mask; with FlashAttention set model[0].unpad_inputs = False, "
+                             "and a static embedding has no tokens to batch by")  # fmt: skip
         tokenizer = getattr(self._encoder(), "tokenizer", None)
         features = merge_columns(columns, getattr(tokenizer, "pad_token_id", None) or 0)
         texts_N = text_ids(features)
@@ -252,7 +259,9 @@ class MultiwayLoss(nn.Module):
         if n_columns == 1:
             if labels is None or labels.shape != (n_rows, 2):
                 got = "none" if labels is None else tuple(labels.shape)
-                raise ValueError(f"labels of shape {got}; one column of {n_rows} cells needs ({n_rows}, 2): row, column")
+                raise ValueError(
+                    f"labels of shape {got}; one column of {n_rows} cells needs ({n_rows}, 2): row, column"
+                )
             place_N2, present_N = labels.to(texts_N.device), torch.ones_like(texts_N, dtype=torch.bool)
         else:
             rows, numbers = torch.meshgrid(torch.arange(n_rows), torch.arange(n_columns), indexing="ij")
@@ -338,13 +347,7 @@ class CachedMultiwayLoss(CachedLossMixin, MultiwayLoss):  # type: ignore[misc]
         """Return the loss over all mini-batches' embeddings; `labels` are the (N, 3) ids."""
         if labels is None:
             raise ValueError("no ids; call the loss, not calculate_loss")
-        leaf_ND = torch.cat(reps[0])
-        if not with_backward:
-            return self._loss(leaf_ND, labels)
-        detached_ND = leaf_ND.detach().requires_grad_()
-        loss = self._loss(detached_ND, labels, with_backward=True)
-        leaf_ND.backward(detached_ND.grad)  # type: ignore[no-untyped-call]
-        return loss
+        return self._loss(torch.cat(reps[0]), labels, with_backward)
 
 
 def _trim(features: Features, begin: int, end: int) -> Features:

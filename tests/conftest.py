@@ -1,7 +1,13 @@
-"""Every test runs without a network and without a GPU, and writes only under its own folder."""
+"""Every test runs without a network and without a GPU, and writes only to folders that go away."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
+_HOME = tempfile.mkdtemp(prefix="hexapla-tests-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+os.environ["HF_HOME"] = _HOME  # the cache of `datasets` lies under it
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
