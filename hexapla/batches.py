@@ -21,6 +21,8 @@ from sentence_transformers.base.sampler import DefaultBatchSampler
 from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
 from torch.utils.data import RandomSampler
 
+from hexapla.languages import is_language
+
 
 class Regime(StrEnum):
     """The method and its controls: which cells of a row take part in a step, and which terms the loss has."""
@@ -76,10 +78,13 @@ def shared_texts(dataset: Dataset, languages: Sequence[str]) -> dict[int, frozen
             start += len(column)
     found = pd.DataFrame({"hash": np.concatenate(hashes), "row": np.concatenate(owners)}).drop_duplicates()
     repeated = found[found.duplicated("hash", keep=False)]
-    return {int(row): frozenset(group.tolist()) for row, group in repeated.groupby("row")["hash"]}
+    groups: dict[int, set[int]] = {}
+    for row, text in zip(repeated["row"].tolist(), repeated["hash"].tolist(), strict=True):
+        groups.setdefault(row, set()).add(text)
+    return {row: frozenset(texts) for row, texts in groups.items()}
 
 
-class RowBatchSampler(DefaultBatchSampler):
+class RowBatchSampler(DefaultBatchSampler):  # type: ignore[misc]
     """Batches of row indices: every row once an epoch, rows that share a text apart, the same order on resume.
 
     Batches are of nearly equal size, at most `rows_per_step`, so that no epoch ends on a batch of a few rows and few
@@ -102,7 +107,7 @@ class RowBatchSampler(DefaultBatchSampler):
         if drop_last:
             self.sizes = [rows_per_step] * n_batches
         else:
-            self.batch_size = None  # type: ignore[assignment]  # accelerate's word for batches of changing size
+            self.batch_size = None  # accelerate's word for batches of changing size
             self.sizes = [len(part) for part in np.array_split(np.empty(len(dataset)), n_batches)]
         self.n_rows = len(dataset)
         self.shared = shared_texts(dataset, languages)
@@ -132,8 +137,14 @@ class RowBatchSampler(DefaultBatchSampler):
             yield batch
 
 
+def make_batch_sampler(dataset: Dataset, batch_size: int, drop_last: bool, seed: int, **_: Any) -> RowBatchSampler:
+    """Make the sampler from what the trainer passes to its `batch_sampler`; the language columns are known by name."""
+    languages = [name for name in dataset.column_names if is_language(name)]
+    return RowBatchSampler(dataset, languages, batch_size, seed=seed, drop_last=drop_last)
+
+
 @dataclass
-class MultiwayCollator(SentenceTransformerDataCollator):
+class MultiwayCollator(SentenceTransformerDataCollator):  # type: ignore[misc]
     """Tokenise the cells that a regime takes of each row: one column of cells, labels of (N, 2), row and column.
 
     Under the regimes of two texts the "column" is the side, 0 or 1, not the language: each side's texts are the other

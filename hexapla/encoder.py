@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hexapla.errors import InputError
 
@@ -39,7 +39,7 @@ class EncoderFacts:
 
     `regime`, `corpus`, `seed` and `languages` (the columns of alignment training) are None and empty for an encoder
     that `hexapla align` did not make. `sha256` is over the folder's weights, tokenizer and configuration; for a name
-    on the Hub it is the commit of the cached copy, or "unknown" before the first download.
+    on the Hub it is the commit.
     """
 
     name: str
@@ -84,13 +84,13 @@ def check_folder(folder: Path, *, trust_remote_code: bool = False, allow_pickle:
             if not module.get("type", "").startswith("sentence_transformers."):
                 raise InputError(f'{folder / "modules.json"}: module "{module.get("type")}" is not of '
                                  "sentence-transformers; read that code, then pass --trust-remote-code")  # fmt: skip
-    files = [path for path in folder.rglob("*") if path.is_file() and "checkpoints" not in path.parts]
-    if any(path.suffix == ".safetensors" for path in files):
-        return
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and "checkpoints" not in path.parts]
+    safe = {path.parent for path in files if path.suffix == ".safetensors"}
     pickled = [path for path in files if path.suffix in _PICKLED and path.name not in _NOT_WEIGHTS]
-    if not pickled:
+    if not safe and not pickled:
         raise InputError(f"{folder}: no weights; an encoder folder holds model.safetensors")
-    if not allow_pickle:
+    pickled = [path for path in pickled if path.parent not in safe]  # beside safetensors they are not loaded
+    if pickled and not allow_pickle:
         raise InputError(f"{pickled[0]}: pickled weights can run code when loaded; "
                          "convert them to safetensors, or pass --allow-pickle")  # fmt: skip
 
@@ -115,8 +115,10 @@ def load_encoder(
     if max_tokens is not None and max_tokens < 3:
         raise InputError(f"max_tokens is {max_tokens}; it must be 3 or more, to hold a token between two special ones")
     import torch
+    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize
+    from sentence_transformers.util import is_sentence_transformer_model
 
     model_kwargs: dict[str, object] = {"dtype": torch.float32}
     if not allow_pickle:
@@ -126,15 +128,18 @@ def load_encoder(
             str(folder or name), trust_remote_code=trust_remote_code, model_kwargs=model_kwargs,
             local_files_only=folder is not None,
         )  # fmt: skip
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         hint = "" if folder else "; is the name right, the network there, and do its weights come as safetensors?"
         raise InputError(f"{name}: could not be loaded as an encoder: {reason}{hint}") from error
-    if not (folder and (folder / "modules.json").is_file()) and not any(isinstance(m, Normalize) for m in model):
+    if not is_sentence_transformer_model(str(folder or name), local_files_only=folder is not None):
         model.append(Normalize())
         _log.info("%s is a bare transformer: mean pooling and normalisation added", name)
     if max_tokens is not None:
         model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
+    if _E5.search(Path(name).name) and not any(model.prompts.values()):
+        save_prompt(model, "query: ")
+        _log.info('%s is an E5 without saved prompts: "query: " goes in front of every text', name)
     return model
 
 
@@ -156,25 +161,22 @@ def encode(
     return np.asarray(vectors, dtype=np.float32)[place]
 
 
-def training_prompt(name: str | Path, model: SentenceTransformer) -> str:
-    """Return the prompt that an encoder's texts need in front, "" for most: the saved one, or "query: " for E5."""
-    for key in ("BitextMining", "query"):
-        if model.prompts.get(key):
-            return str(model.prompts[key])
-    return "query: " if _E5.search(str(name)) else ""
+def training_prompt(model: SentenceTransformer) -> str:
+    """Return the saved prompt that an encoder's texts need in front, "" for most."""
+    return str(model.prompts.get("BitextMining") or model.prompts.get("query") or "")
 
 
 def save_prompt(model: SentenceTransformer, prompt: str) -> None:
     """Save a prompt under MTEB's task types, since MTEB looks for none of "query" and "document" in these tasks."""
-    if prompt:
+    if prompt or any(model.prompts.get(task) for task in get_args(Task)):
         model.prompts = {**model.prompts, "BitextMining": prompt, "STS": prompt, "Classification": prompt}
 
 
 def describe(name: str | Path) -> EncoderFacts:
-    """Tell what is known of an encoder without loading it.
+    """Tell what is known of an encoder without loading its weights; of one on the Hub, only its commit is fetched.
 
     Raises:
-        InputError: see `locate`.
+        InputError: see `locate`; or the Hub (or its local cache, when offline) does not have it.
     """
     folder = locate(name)
     if folder is None:
@@ -198,16 +200,20 @@ def describe(name: str | Path) -> EncoderFacts:
 
 
 def _hub_commit(name: str) -> str:
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    for repository in (name, f"sentence-transformers/{name}"):
-        found = try_to_load_from_cache(repository, "config.json")
-        if isinstance(found, str):
-            return Path(found).parent.name
-    return "unknown"
+    for repository in [name] if "/" in name else [name, f"sentence-transformers/{name}"]:
+        for file in ("config.json", "modules.json"):
+            try:
+                return Path(hf_hub_download(repository, file)).parent.name
+            except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+                _log.debug("%s/%s: %s", repository, file, error)
+    raise InputError(f"{name}: no such folder, and the Hub does not have it (nor its cache, when offline); "
+                     "is the name right, and the network there?")  # fmt: skip
 
 
-def _json(path: Path) -> dict[str, object]:
+def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -57,7 +57,10 @@ def versions() -> dict[str, str]:
     if (source / ".git").exists():
         with contextlib.suppress(OSError):
             shown = subprocess.run(
-                ["git", "-C", str(source), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+                ["git", "-C", str(source), "describe", "--always", "--dirty"],
+                capture_output=True,
+                text=True,
+                check=False,
             )
             found["commit"] = shown.stdout.strip()
     return found
@@ -70,7 +73,7 @@ def write_run(out: Path, command: str, config: Mapping[str, Any], **facts: Any) 
 
 
 def check_out(
-    out: Path, command: str, config: Mapping[str, Any], *, done: str, resume: bool, overwrite: bool
+    out: Path, command: str, config: Mapping[str, Any], *, done: str, resume: bool | None, overwrite: bool
 ) -> bool:
     """Check that a run may use an output folder.
 
@@ -79,7 +82,7 @@ def check_out(
         command: the stage that wants to write there.
         config: what this run is; a run is the same run when all of it is equal.
         done: the file that a finished run of this stage leaves.
-        resume: go on with the same run.
+        resume: go on with the same run; None if this stage cannot.
         overwrite: replace a run of this stage.
 
     Returns:
@@ -89,7 +92,9 @@ def check_out(
         InputError: the folder holds something that is not to be touched, or another run than the one to resume.
     """
     if resume and overwrite:
-        raise InputError("both --resume and --overwrite; the one goes on with the run in the folder, the other drops it")
+        raise InputError(
+            "both --resume and --overwrite; the one goes on with the run in the folder, the other drops it"
+        )
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         if resume:
             raise InputError(f"{out}: no run to resume here; leave --resume out to start one")
@@ -99,7 +104,9 @@ def check_out(
         return False
     if not resume:
         state = "a finished" if (out / done).is_file() else "an unfinished"
-        hint = "--overwrite replaces it" if (out / done).is_file() else "--resume goes on with it, --overwrite drops it"
+        hint = "--overwrite replaces it"
+        if resume is not None and not (out / done).is_file():
+            hint = "--resume goes on with it, --overwrite drops it"
         raise InputError(f"{out}: holds {state} run; {hint}, or give another folder")
     changed = [key for key in config if json.dumps(config[key], default=str) != json.dumps(before.get(key))]
     if changed:

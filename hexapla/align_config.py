@@ -1,0 +1,137 @@
+"""The settings of an alignment run, each checked by itself before anything is opened or loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from hexapla import languages as codes
+from hexapla.batches import Regime
+from hexapla.errors import InputError, nearest
+from hexapla.losses import Negatives
+
+Budget = Literal["rows", "encodings", "converged"]
+_CHOICES = {"regime": tuple(Regime), "budget": get_args(Budget), "negatives": get_args(Negatives),
+            "precision": ("auto", "bf16", "fp32")}  # fmt: skip
+_MOST_EPOCHS = 50.0  # cap of the "converged" budget
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignConfig:
+    """Settings of an alignment run. The defaults are ours for a base-size encoder; the paper's are not known to us.
+
+    Attributes:
+        corpus: a corpus folder, a table file, or "sample".
+        encoder: a Hub name, an encoder folder, or "tiny".
+        out: the folder of the run, which becomes the encoder's.
+        languages: the columns to train, all of the corpus by default; the pivot is always among them.
+        regime: which cells of a row take part; see `Regime`.
+        budget: "rows": `epochs` passes over the rows. "encodings": as many sentences encoded as `epochs` passes of
+            multiway encode. "converged": until held-out retrieval has not improved for `patience` evaluations.
+        negatives: "target" or "all"; see `multiway_loss`.
+        temperature: divisor of cosines, above 0.
+        margin: additive margin, a cosine of 0 or more.
+        epochs: passes over the rows; 1, or at most 50 under "converged", if not given.
+        rows_per_step: rows whose cells meet in one batch, 2 or more.
+        learning_rate: peak of AdamW's, after the warm-up; it falls linearly to 0, but stays under "converged".
+        warmup: share of the steps that the learning rate takes to rise, 0 to 1; under "converged", of one epoch's.
+        weight_decay: AdamW's, 0 or more.
+        gradient_accumulation: batches per optimiser step; negatives do not cross batches.
+        mini_batch_size: cells encoded at once under gradient caching, for batches beyond memory; None is without.
+        max_tokens: longer texts are truncated; the encoder's own limit if not given.
+        prompt: text in front of every cell, saved in the encoder; its own, or E5's "query: ", if not given.
+        held_out: share of the rows kept from training, by row hash; 0, or 0.05 under "converged", if not given.
+        patience: evaluations (four an epoch) without improvement that end the run under "converged".
+        checkpoint_steps: steps between checkpoints.
+        precision: "auto" is bf16 on a GPU that has it, else fp32.
+        report_to: where the trainer logs to: "tensorboard" (in the folder), "none", or another it knows.
+        seed: of order, draws and dropout.
+        resume: go on with the interrupted run in `out`.
+        overwrite: replace the run in `out`.
+        trust_remote_code: run the encoder's own code.
+        allow_pickle: load weights other than safetensors.
+    """
+
+    corpus: str
+    encoder: str
+    out: Path
+    languages: tuple[str, ...] | None = None
+    regime: Regime = Regime.MULTIWAY
+    budget: Budget = "rows"
+    negatives: Negatives = "target"
+    temperature: float = 0.05
+    margin: float = 0.0
+    epochs: float | None = None
+    rows_per_step: int = 64
+    learning_rate: float = 2e-5
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    gradient_accumulation: int = 1
+    mini_batch_size: int | None = None
+    max_tokens: int | None = None
+    prompt: str | None = None
+    held_out: float | None = None
+    patience: int = 4
+    checkpoint_steps: int = 500
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    report_to: str = "tensorboard"
+    seed: int = 0
+    resume: bool = False
+    overwrite: bool = False
+    trust_remote_code: bool = False
+    allow_pickle: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every value by itself and bring words into their canonical form."""
+        self._check_types()
+        for key, allowed in _CHOICES.items():
+            if getattr(self, key) not in allowed:
+                raise InputError(f'{key} is "{getattr(self, key)}"; it must be {", ".join(allowed)}'
+                                 f"{nearest(str(getattr(self, key)), allowed)}")  # fmt: skip
+        object.__setattr__(self, "regime", Regime(self.regime))
+        object.__setattr__(self, "out", Path(self.out))
+        if self.languages is not None:
+            object.__setattr__(self, "languages", codes.parse_list(self.languages))
+        converged = self.budget == "converged"
+        if self.epochs is None:
+            object.__setattr__(self, "epochs", _MOST_EPOCHS if converged else 1.0)
+        if self.held_out is None:
+            object.__setattr__(self, "held_out", 0.05 if converged else 0.0)
+        self._check_ranges()
+
+    def _check_types(self) -> None:
+        """Refuse a value of another type; recipes are TOML, so a float may stand where an integer is meant."""
+        for field in dataclasses.fields(self):
+            value, kinds = getattr(self, field.name), str(field.type)
+            if value is None and "None" in kinds:
+                continue
+            expected = next(
+                (kind for name, kind in (("bool", bool), ("int", int), ("str", str)) if kinds.startswith(name)), None
+            )
+            if expected and (not isinstance(value, expected) or (expected is int and isinstance(value, bool))):
+                raise InputError(f"{field.name} is {value!r}; it must be of type {expected.__name__}")
+
+    def _check_ranges(self) -> None:
+        least = {"rows_per_step": 2, "gradient_accumulation": 1, "mini_batch_size": 1, "max_tokens": 3, "patience": 1,
+                 "checkpoint_steps": 1, "seed": 0, "margin": 0, "weight_decay": 0}  # fmt: skip
+        for key, floor in least.items():
+            value = getattr(self, key)
+            if value is not None and not (_is_number(value) and floor <= value < math.inf):
+                raise InputError(f"{key} is {value!r}; it must be {floor} or more")
+        for key in ("temperature", "epochs", "learning_rate"):
+            value = getattr(self, key)
+            if not (_is_number(value) and 0 < value < math.inf):
+                raise InputError(f"{key} is {value!r}; it must be above 0")
+        for key in ("warmup", "held_out"):
+            value = getattr(self, key)
+            if not (_is_number(value) and 0 <= value < 1):
+                raise InputError(f"{key} is {value!r}; it must be 0 or more and below 1")
+        if self.budget == "converged" and not self.held_out:
+            raise InputError("budget is converged and held_out is 0; held-out rows say when to stop, so give a share")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,111 @@
+"""What an encoder was made from -> a section of its model card, and the screen of `hexapla inspect`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hexapla import languages as codes
+from hexapla.corpus_card import made_by
+from hexapla.encoder import RESULT, EncoderFacts, describe, locate
+from hexapla.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BEFORE = "## Model Details"
+
+
+def write_card(path: Path, result: dict[str, Any]) -> None:
+    """Put the alignment section into the card at `path`, above the model's details."""
+    text = path.read_text(encoding="utf-8")
+    head, found, tail = text.partition(_BEFORE)
+    section = alignment_section(result)
+    path.write_text(f"{head}{section}\n{found}{tail}" if found else f"{text}\n{section}", encoding="utf-8")
+
+
+def alignment_section(result: dict[str, Any]) -> str:
+    """Return the section in Markdown: languages seen, corpus, how its columns were made, regime, budget."""
+    seen = ", ".join(f"{codes.name(language)} (`{language}`)" for language in result["languages"])
+    columns = result["columns"]
+    made = "".join(f"  - `{language}`: {made_by(columns[language])}\n"
+                   for language in result["languages"] if columns.get(language))  # fmt: skip
+    return f"""## Multi-way alignment
+
+Aligned by Hexapla from `{result["base"]}` (SHA-256 `{result["base_sha256"][:16]}`).
+
+- Languages seen in alignment: {seen}
+- Corpus: `{result["corpus"]}` (SHA-256 `{result["corpus_sha256"][:16]}`), pivot `{result["pivot"]}`
+{made}- Regime: `{result["regime"]}` with `{result["negatives"]}` negatives, budget `{result["budget"]}`
+- Settings: temperature {result["temperature"]}, margin {result["margin"]}, learning rate {result["learning_rate"]},
+  {result["rows_per_step"]} rows a step, seed {result["seed"]}
+- It took {result["n_steps"]} steps, {result["epochs"]} epochs of {result["n_rows"]} rows,
+  {result["n_encodings"]} sentences encoded
+{_scores(result)}"""
+
+
+def _scores(result: dict[str, Any]) -> str:
+    """Return the held-out curve's end; other scores are not known when the card is written."""
+    if not result["held_out"]:
+        return "- Scores: none yet; `hexapla evaluate` measures this folder\n"
+    curve = result["held_out"]
+    best = next((point for point in curve if point["step"] == result["best_step"]), curve[-1])
+    return (
+        f"- Score: retrieval accuracy {best['accuracy']:.4f} on rows held out of the corpus, between the pivot and\n"
+        f"  each other column, both directions (step {best['step']})\n"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderScreen:
+    """What `hexapla inspect` shows of an encoder folder."""
+
+    facts: EncoderFacts
+    architecture: str
+    vocabulary: int | None
+    dim: int | None
+    n_layers: int | None
+    size_mib: float
+    modules: tuple[str, ...]
+    result: dict[str, Any]
+
+    def render(self, console: Console) -> None:
+        """Print one screen."""
+        console.print(f"[bold]{self.facts.name}[/bold]: {self.architecture}, {self.n_layers} layers, {self.dim} "
+                      f"dimensions, {self.vocabulary} pieces, {self.size_mib:.1f} MiB of weights")  # fmt: skip
+        console.print(f"modules {' -> '.join(self.modules) or 'none: a bare transformer'}")
+        console.print(f"sha256 {self.facts.sha256}", soft_wrap=True)
+        if not self.result:
+            console.print("not aligned by hexapla")
+            return
+        section = alignment_section(self.result).split("\n\n", 1)[1]
+        console.print(section.replace("`", "").strip(), markup=False)
+
+
+def inspect_encoder(name: str) -> EncoderScreen:
+    """Look at an encoder folder without loading its weights.
+
+    Raises:
+        InputError: no such folder.
+    """
+    folder = locate(name)
+    if folder is None:
+        raise InputError(f"{name}: inspect looks at folders; this is neither a corpus nor an encoder folder")
+    inner = [path for path in (folder / "config.json", folder / "0_Transformer" / "config.json") if path.is_file()]
+    config = json.loads(inner[0].read_text(encoding="utf-8")) if inner else {}
+    listed = folder / "modules.json"
+    modules = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else []
+    result = folder / RESULT
+    weights = [path for path in folder.rglob("*.safetensors") if "checkpoints" not in path.parts]
+    return EncoderScreen(
+        facts=describe(name),
+        architecture=(config.get("architectures") or ["unknown architecture"])[0],
+        vocabulary=config.get("vocab_size"),
+        dim=config.get("hidden_size"),
+        n_layers=config.get("num_hidden_layers"),
+        size_mib=sum(path.stat().st_size for path in weights) / 2**20,
+        modules=tuple(module["type"].rpartition(".")[2] for module in modules),
+        result=json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {},
+    )

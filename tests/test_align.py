@@ -1,0 +1,300 @@
+"""Alignment: a run improves retrieval on rows it never saw, resumes exactly, spends its budget, says what it took.
+
+Every mistake that a user can make is refused before a model is loaded and before anything is written.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import Dataset
+from safetensors.torch import load_file
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from transformers import TrainerCallback
+
+import hexapla.align as stage
+from hexapla.align import AlignConfig, align
+from hexapla.batches import RowBatchSampler
+from hexapla.corpus import open_corpus, write_corpus
+from hexapla.errors import InputError
+from hexapla.held_out import HeldOutAccuracy
+from hexapla.losses import MultiwayLoss
+from tests.toy import LANGUAGES, toy_encoder, toy_rows, toy_transformer
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("corpora") / "toy"
+    write_corpus(toy_rows(300, missing=0.1), folder, languages=LANGUAGES)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory) -> str:
+    return str(toy_encoder(tmp_path_factory.mktemp("encoders") / "toy"))
+
+
+@pytest.fixture
+def settings(corpus, encoder, tmp_path) -> dict[str, object]:
+    return {
+        "corpus": corpus, "encoder": encoder, "out": tmp_path / "out", "rows_per_step": 16, "learning_rate": 2e-2,
+        "report_to": "none",
+    }  # fmt: skip
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def test_alignment_finds_rows_that_it_never_saw(settings):
+    result = align(AlignConfig(**settings, held_out=0.2, epochs=6), quiet=True)
+    curve = [point["accuracy"] for point in result["held_out"]]
+    assert curve[-1] > 0.7 > 0.35 > curve[0]
+    assert result["n_rows"] == pytest.approx(240, abs=25)
+    assert result["n_rows_seen"] == 6 * result["n_rows"]
+    assert result["regime"] == "multiway" and result["languages"] == list(LANGUAGES)
+
+
+def test_the_folder_is_an_encoder_with_its_records_and_nothing_else(settings):
+    out = settings["out"]
+    result = align(AlignConfig(**{**settings, "report_to": "tensorboard"}), quiet=True)
+    model = SentenceTransformer(str(out), device="cpu")
+    assert model.encode(["eng01 eng02"]).shape == (1, 32)
+    names = {path.name for path in out.iterdir()}
+    records = {"run.json", "align.json", "logs", "README.md"}
+    tokenizer = {"tokenizer.json", "tokenizer_config.json"}
+    modules = {"modules.json", "config.json", "config_sentence_transformers.json", "sentence_bert_config.json"}
+    assert names == records | tokenizer | modules | {"model.safetensors", "1_Pooling", "2_Normalize"}
+    assert (out / "model.safetensors").stat().st_mode & 0o777 == 0o644
+    assert json.loads((out / "align.json").read_text()) == result
+    run = json.loads((out / "run.json").read_text())
+    assert run["config"]["rows_per_step"] == 16 and run["versions"]["torch"] == torch.__version__
+    card = (out / "README.md").read_text()
+    for expected in ("German (`deu_Latn`)", "Regime: `multiway`", "pivot `eng_Latn`"):
+        assert expected in card
+    assert list((out / "logs").glob("events*"))
+
+
+class _Interrupt(TrainerCallback):
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.at:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("regime", ["multiway", "en-x"])
+def test_a_run_that_is_interrupted_mid_epoch_resumes_to_the_same_weights(settings, tmp_path, monkeypatch, regime):
+    drawn: list[list[int]] = []
+    plain_iter = RowBatchSampler.__iter__
+
+    def recorded(self):
+        for batch in plain_iter(self):
+            drawn.append(batch)
+            yield batch
+
+    monkeypatch.setattr(RowBatchSampler, "__iter__", recorded)
+    dropout = str(toy_encoder(tmp_path / "dropout", dropout=0.1))  # so that the state of the draws matters
+    settings = {**settings, "epochs": 2, "regime": regime, "checkpoint_steps": 2, "encoder": dropout}
+    settings = {**settings, "gradient_accumulation": 2}
+    whole = tmp_path / "whole"
+    align(AlignConfig(**{**settings, "out": whole}), quiet=True)
+    uninterrupted, drawn[:] = list(drawn), []
+
+    plain_make = stage.make_trainer
+
+    def interrupted(*args, **kwargs):
+        trainer = plain_make(*args, **kwargs)
+        trainer.add_callback(_Interrupt(at=13))  # 10 steps of two batches an epoch; the last checkpoint is 12's
+        return trainer
+
+    monkeypatch.setattr(stage, "make_trainer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        align(AlignConfig(**settings), quiet=True)
+    assert not (settings["out"] / "modules.json").exists()
+    monkeypatch.setattr(stage, "make_trainer", plain_make)
+    drawn.clear()
+    with pytest.raises(InputError, match="holds an unfinished run; --resume goes on with it"):
+        align(AlignConfig(**settings), quiet=True)
+    with pytest.raises(InputError, match=r"holds another run \(seed was 0 and is 1\)"):
+        align(AlignConfig(**settings, resume=True, seed=1), quiet=True)
+    align(AlignConfig(**settings, resume=True), quiet=True)
+    assert drawn == uninterrupted[19:]  # the second epoch, whose first batches are skipped, in the same order
+    expected, got = weights(whole), weights(settings["out"])
+    for name, tensor in expected.items():
+        torch.testing.assert_close(got[name], tensor, rtol=0, atol=1e-6, msg=name)
+
+
+def test_a_finished_run_is_neither_overwritten_nor_trained_again(settings):
+    first = align(AlignConfig(**settings), quiet=True)
+    before = (settings["out"] / "model.safetensors").stat().st_mtime_ns
+    with pytest.raises(InputError, match="holds a finished run; --overwrite replaces it"):
+        align(AlignConfig(**settings), quiet=True)
+    assert align(AlignConfig(**settings, resume=True), quiet=True) == first
+    assert (settings["out"] / "model.safetensors").stat().st_mtime_ns == before
+    again = align(AlignConfig(**settings, overwrite=True), quiet=True)
+    assert again["loss"] == first["loss"]
+    assert (settings["out"] / "model.safetensors").stat().st_mtime_ns != before
+
+
+@pytest.mark.slow
+def test_budgets_of_rows_and_of_encodings_are_kept_by_every_regime(settings, tmp_path, monkeypatch):
+    took, n_texts = {}, {}
+    settings = {**settings, "encoder": str(toy_encoder(tmp_path / "dropout", dropout=0.1))}
+    counted = [0]
+
+    class Counted(stage.MultiwayCollator):
+        def choose(self, rows):
+            chosen = super().choose(rows)
+            counted[0] += len(chosen)
+            return chosen
+
+    monkeypatch.setattr(stage, "MultiwayCollator", Counted)
+    for regime in ("multiway", "star", "en-x", "sampled-pair", "pivot-only"):
+        for budget in ("rows", "encodings"):
+            config = AlignConfig(**{**settings, "out": tmp_path / f"{regime}-{budget}"}, regime=regime, budget=budget)
+            counted[0] = 0
+            took[regime, budget] = align(config, quiet=True)
+            n_texts[regime, budget] = counted[0]
+    cells = took["multiway", "rows"]["n_encodings"]
+    for (regime, budget), result in took.items():
+        assert n_texts[regime, budget] == result["n_encodings"]  # what the tokenizer was really given
+        if budget == "rows":
+            n_rows = 300 if regime == "pivot-only" else 299  # one row lost all its translations
+            assert result["n_rows_seen"] == result["n_rows"] == n_rows
+            assert result["n_encodings"] == (cells if regime in ("multiway", "star") else 2 * n_rows)
+        else:
+            assert result["n_encodings"] == pytest.approx(cells, rel=2 * 16 / 300)  # to within a step
+
+
+@pytest.mark.slow
+def test_the_converged_budget_stops_when_held_out_rows_stop_improving(settings):
+    result = align(AlignConfig(**settings, budget="converged", held_out=0.2, patience=2, epochs=40), quiet=True)
+    curve = [point["accuracy"] for point in result["held_out"]]
+    assert result["epochs"] < 40
+    assert max(curve[-2:]) <= max(curve[:-2])
+    best = next(point["step"] for point in result["held_out"] if point["accuracy"] == max(curve))
+    assert result["best_step"] == best
+    held_out = open_corpus(settings["corpus"]).split(0.2)[1].dataset()
+    judge = HeldOutAccuracy(held_out, LANGUAGES, "")
+    saved = SentenceTransformer(str(settings["out"]), device="cpu")
+    assert judge(saved)["held_out_accuracy"] == pytest.approx(max(curve))  # the best step's weights, not the last's
+
+
+def test_cached_and_accumulated_steps_train(settings):
+    result = align(
+        AlignConfig(**settings, mini_batch_size=10, gradient_accumulation=2, held_out=0.2, epochs=4), quiet=True
+    )
+    assert result["held_out"][-1]["accuracy"] > result["held_out"][0]["accuracy"]
+    assert result["n_steps"] == pytest.approx(4 * result["n_rows"] / 32, abs=5)
+
+
+def test_long_texts_are_truncated_counted_and_named(settings, tmp_path, caplog):
+    rows = toy_rows(40)
+    rows[3]["deu_Latn"] = " ".join(["deu01"] * 30)
+    rows[4]["eng_Latn"] = " ".join(["eng02"] * 15)  # 15 words and two special tokens: one too many
+    rows[5]["eng_Latn"] = " ".join(["eng03"] * 14)
+    write_corpus(rows, tmp_path / "long", languages=LANGUAGES)
+    result = align(AlignConfig(**{**settings, "corpus": str(tmp_path / "long")}), quiet=True)
+    assert result["n_truncated"] == 2
+    assert "2 texts are longer than 16 tokens and are truncated" in caplog.text
+
+
+def test_a_bare_transformer_becomes_an_encoder_and_its_prompt_is_saved(settings, tmp_path, caplog):
+    bare = toy_transformer(tmp_path / "multilingual-e5-toy")
+    with caplog.at_level("INFO", logger="hexapla"):
+        align(AlignConfig(**{**settings, "encoder": str(bare)}), quiet=True)
+    assert "bare transformer: mean pooling and normalisation added" in caplog.text
+    model = SentenceTransformer(str(settings["out"]), device="cpu")
+    assert [type(module).__name__ for module in model] == ["Transformer", "Pooling", "Normalize"]
+    assert {model.prompts[task] for task in ("BitextMining", "STS", "Classification")} == {"query: "}
+
+
+def test_the_loss_trains_in_a_plain_trainer_script(encoder, tmp_path):
+    model = SentenceTransformer(encoder, device="cpu")
+    args = SentenceTransformerTrainingArguments(
+        output_dir=str(tmp_path), num_train_epochs=2, per_device_train_batch_size=16, learning_rate=3e-3,
+        logging_steps=1, report_to="none", disable_tqdm=True, save_strategy="no", use_cpu=True,
+    )  # fmt: skip
+    trainer = SentenceTransformerTrainer(
+        model=model, args=args, train_dataset=Dataset.from_list(toy_rows(160)), loss=MultiwayLoss(model)
+    )
+    trainer.train()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"regime": "multi-way"}, 'regime is "multi-way"; it must be multiway, .*did you mean "multiway"'),
+        ({"budget": "steps"}, 'budget is "steps"; it must be rows, encodings, converged'),
+        ({"negatives": "hard"}, 'negatives is "hard"; it must be target, all'),
+        ({"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
+        ({"learning_rate": "fast"}, "learning_rate is 'fast'; it must be above 0"),
+        ({"epochs": -1}, "epochs is -1; it must be above 0"),
+        ({"rows_per_step": 1}, "rows_per_step is 1; it must be 2 or more"),
+        ({"rows_per_step": 16.0}, "rows_per_step is 16.0; it must be of type int"),
+        ({"seed": True}, "seed is True; it must be of type int"),
+        ({"temperature": True}, "temperature is True; it must be above 0"),
+        ({"prompt": 5}, "prompt is 5; it must be of type str"),
+        ({"report_to": "tensorbord"}, 'report_to is "tensorbord"; .*did you mean "tensorboard"'),
+        ({"report_to": "wandb"}, 'report_to is "wandb", whose package is not installed'),
+        ({"encoder": "someone/not-there"}, "someone/not-there: no such folder, and the Hub does not have it"),
+        ({"languages": "eng_Latn", "regime": "pivot-only", "budget": "converged"}, "eng_Latn is the only column"),
+        ({"margin": -0.3}, "margin is -0.3; it must be 0 or more"),
+        ({"warmup": 1.0}, "warmup is 1.0; it must be 0 or more and below 1"),
+        ({"budget": "converged", "held_out": 0.0}, "budget is converged and held_out is 0"),
+        ({"languages": "eng_Latn,xxx_Latn"}, "xxx_Latn"),
+        ({"languages": "eng_Latn,zh"}, "zho_Hans"),
+        ({"languages": "eng_Latn,pol_Latn"}, "no column pol_Latn; it has eng_Latn, deu_Latn, fra_Latn, spa_Latn"),
+        ({"languages": "eng_Latn"}, "only eng_Latn is asked for; regime multiway needs two columns or more"),
+        ({"rows_per_step": 512}, r"300 rows to train on, fewer than the 512 of a step"),
+        ({"encoder": "./nowhere"}, "nowhere: no such encoder folder"),
+        ({"corpus": "./nowhere"}, "nowhere"),
+        ({"resume": True}, "no run to resume here"),
+        ({"resume": True, "overwrite": True}, "both --resume and --overwrite"),
+    ],
+)
+def test_mistakes_are_refused_before_a_model_loads_and_nothing_is_written(settings, monkeypatch, changed, message):
+    monkeypatch.setattr(stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded"))
+    with pytest.raises(InputError, match=message):
+        align(AlignConfig(**{**settings, **changed}), quiet=True)
+    assert not settings["out"].exists()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(settings):
+    out = settings["out"]
+    out.mkdir()
+    (out / "thesis.txt").write_text("years of work")
+    for flags in ({}, {"overwrite": True}, {"resume": True}):
+        with pytest.raises(InputError, match="not empty, and what it holds is no run of hexapla align"):
+            align(AlignConfig(**settings, **flags), quiet=True)
+    assert [path.name for path in out.iterdir()] == ["thesis.txt"]
+
+
+def test_pivot_only_needs_dropout_and_sees_only_the_pivot(settings, tmp_path):
+    with pytest.raises(InputError, match="has no dropout"):
+        align(AlignConfig(**settings, regime="pivot-only"), quiet=True)
+    assert not settings["out"].exists()
+    dropout = str(toy_encoder(tmp_path / "dropout", dropout=0.1))
+    result = align(AlignConfig(**{**settings, "encoder": dropout}, regime="pivot-only"), quiet=True)
+    assert result["languages"] == ["eng_Latn"]
+
+
+def test_a_checkpoint_cut_short_is_left_for_the_one_before(tmp_path, caplog):
+    for step, content in ((2, "{}"), (10, '{"epoch"'), (12, None)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if content is not None:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(content)
+    assert stage._last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-2")
+    assert caplog.text.count("is not whole") == 2
