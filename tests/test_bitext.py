@@ -104,11 +104,15 @@ def test_permuted_rows_permute_the_items() -> None:
         assert values[order].tolist() == permuted.columns()[metric].tolist()
 
 
-def test_of_equal_targets_the_first_is_found_and_the_others_are_misses() -> None:
+@pytest.mark.parametrize("rows_in_a_block", [1, 4])
+def test_of_equal_texts_the_first_is_found_and_the_others_are_misses(
+    monkeypatch: pytest.MonkeyPatch, rows_in_a_block: int
+) -> None:
+    monkeypatch.setattr(bitext, "_BLOCK_ENTRIES", rows_in_a_block * 4)
     twice = directions(0, 0, 90, 180)
-    forward, _ = retrieval(twice, twice, k=2)
-    assert forward.accuracy.tolist() == [1, 0, 1, 1]
-    assert forward.f1.tolist() == [2 / 3, 0, 1, 1]
+    for found in retrieval(twice, twice, k=2):
+        assert found.accuracy.tolist() == found.margin_accuracy.tolist() == [1, 0, 1, 1]
+        assert found.f1.tolist() == [2 / 3, 0, 1, 1]
 
 
 @pytest.mark.parametrize("k", [0, 4])
@@ -159,6 +163,17 @@ def test_rows_without_both_cells_are_left_out_and_not_counted(tmp_path: Path) ->
     assert [german_items[0], *german_items[1:3]] == [french_items[0], *french_items[2:4]]
 
 
+def test_a_measurement_searches_from_its_first_language(tmp_path: Path) -> None:
+    file = write_parquet(tmp_path / "x.parquet", eng_Latn=six("eng"), deu_Latn=six("deu"))
+    (task,) = read_bitext(file, name="x")
+    sides = dict(zip(("eng", "deu"), noisy_sides(6, dim=3, seed=2), strict=True))
+    measured = {m.languages: m for m in task.measure(lambda texts: sides[texts[0].split()[0]])}
+    to_german, to_english = retrieval(sides["eng"], sides["deu"])
+    assert to_german.accuracy.tolist() != to_english.accuracy.tolist()
+    assert measured["eng_Latn-deu_Latn"].columns["accuracy"].tolist() == to_german.accuracy.tolist()
+    assert measured["deu_Latn-eng_Latn"].columns["accuracy"].tolist() == to_english.accuracy.tolist()
+
+
 def test_rows_with_the_same_pivot_text_are_different_items(tmp_path: Path) -> None:
     file = write_parquet(tmp_path / "x.parquet", eng_Latn=["a", "b", "a", "a", "c"], deu_Latn=six("deu")[:5])
     (task,) = read_bitext(file, name="x")
@@ -180,6 +195,13 @@ def test_a_file_that_is_named_by_no_language_is_refused(tmp_path: Path) -> None:
     write_parquet(tmp_path / "deu_Latn.parquet", deu_Latn=six("deu"), eng_Latn=six("eng"))
     write_parquet(tmp_path / "Klingon.parquet", fra_Latn=six("fra"), eng_Latn=six("eng"))
     with pytest.raises(InputError, match=r"Klingon\.parquet: .*Klingon"):
+        read_bitext(tmp_path, name="x")
+
+
+def test_two_files_of_one_language_are_refused(tmp_path: Path) -> None:
+    for stem in ("deu_Latn", "de"):
+        write_parquet(tmp_path / f"{stem}.parquet", deu_Latn=six("deu"), eng_Latn=six("eng"))
+    with pytest.raises(InputError, match=r"deu_Latn\.parquet and .*de\.parquet are both deu_Latn; keep one"):
         read_bitext(tmp_path, name="x")
 
 

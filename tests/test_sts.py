@@ -35,9 +35,17 @@ SCORES: list[float | None] = [0.0, 1.0, 2.5, 4.0, 5.0]
 ANGLES = [150, 100, 60, 30, 5]
 
 
-def write_sts(folder: Path, language: str, scores: list[float | None] = SCORES, missing: int | None = None) -> None:
+def write_sts(
+    folder: Path,
+    language: str,
+    scores: list[float | None] = SCORES,
+    missing: int | None = None,
+    blank: int | None = None,
+) -> None:
     """Write five pairs whose sentences, `LANG 0` and `LANG angle`, are that angle apart for `by_angle`."""
     second = [None if row == missing else f"{language} {angle}" for row, angle in enumerate(ANGLES)]
+    if blank is not None:
+        second[blank] = " "
     folder.mkdir(exist_ok=True)
     table = pa.table({"sentence1": [f"{language} 0"] * 5, "sentence2": second, "score": scores})
     pq.write_table(table, folder / f"{language}.parquet")
@@ -95,12 +103,12 @@ def test_files_with_other_judgements_are_not_compared_and_share_no_items(tmp_pat
 
 def test_rows_with_an_empty_sentence_are_left_out(tmp_path: Path) -> None:
     write_sts(tmp_path, "eng_Latn")
-    write_sts(tmp_path, "deu_Latn", missing=1)
+    write_sts(tmp_path, "deu_Latn", missing=1, blank=3)
     found = measured(tmp_path)
-    assert len(found["sts/x", "deu_Latn"].items) == 4
-    assert len(found["sts-across/x", "eng_Latn-deu_Latn"].items) == 4
+    assert len(found["sts/x", "deu_Latn"].items) == 3
+    assert len(found["sts-across/x", "eng_Latn-deu_Latn"].items) == 3
     assert len(found["sts-across/x", "deu_Latn-eng_Latn"].items) == 5  # sentence1 is German, and none is missing
-    assert found["sts/x", "deu_Latn"].columns["gold"].tolist() == [0, 2.5, 4, 5]
+    assert found["sts/x", "deu_Latn"].columns["gold"].tolist() == [0, 2.5, 5]
 
 
 def test_english_is_always_measured_and_other_languages_when_asked_for(tmp_path: Path) -> None:

@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, NoReturn, get_args, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from hexapla.errors import InputError
+from hexapla.errors import InputError, nearest
+from hexapla.run import write_text
 
 SCORES_FILE = "scores.jsonl"
 PER_ITEM_FOLDER = "per_item"
@@ -54,8 +52,6 @@ class Score:
         per_item: Path of the per-item table, relative to the scores file, with `/` on every system.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
     task: str
     metric: str
     value: float
@@ -70,9 +66,6 @@ class Score:
     seed: int | None
     signature: str
     per_item: str | None
-
-
-_SCORE = TypeAdapter(Score)
 
 
 def signature(fields: Mapping[str, object]) -> str:
@@ -168,20 +161,6 @@ def remove_scores(out: Path) -> None:
         shutil.rmtree(out / PER_ITEM_FOLDER)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: beside it, to the disk, then renamed over it."""
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-
-
 def read_scores(path: str | Path) -> list[Score]:
     """Read the scores of a folder, or of one `scores.jsonl`.
 
@@ -194,15 +173,33 @@ def read_scores(path: str | Path) -> list[Score]:
         if not line.strip():
             continue
         try:
-            scores.append(_SCORE.validate_json(line))
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in problem["loc"])
-            at_field = f'field "{where}": ' if where else ""
-            raise InputError(f"{file}:{number}: not a score: {at_field}{problem['msg']}") from error
+            scores.append(_parse(json.loads(line, parse_constant=_refuse_constant)))
+        except ValueError as error:
+            raise InputError(f"{file}:{number}: not a score: {error}") from error
     if not scores:
         raise InputError(f"{file} holds no scores")
     return scores
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+def _parse(fields: Any) -> Score:
+    """Check the names and types of a score's fields; what JSON says is not to be trusted before."""
+    if not isinstance(fields, dict):
+        raise ValueError("a score is a JSON object")
+    kinds = get_type_hints(Score)
+    if missing := [name for name in kinds if name not in fields]:
+        raise ValueError(f"it has no {', '.join(missing)}")
+    for name, value in fields.items():
+        if name not in kinds:
+            raise ValueError(f'it has a field "{name}" that this version does not know{nearest(name, kinds)}')
+        allowed = get_args(kinds[name]) or (kinds[name],)
+        if type(value) not in allowed and not (type(value) is int and float in allowed):
+            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in allowed)
+            raise ValueError(f"{name} is {json.dumps(value)}; it must be {wanted}")
+    return Score(**{**fields, "value": float(fields["value"])})
 
 
 def read_per_item(score: Score, path: str | Path) -> pa.Table:

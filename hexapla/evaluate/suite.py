@@ -7,8 +7,6 @@ embedded once, and every task is scored from those vectors. `scores.jsonl` comes
 from __future__ import annotations
 
 import dataclasses
-import json
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,11 +33,11 @@ from hexapla.evaluate.scores import (
     remove_scores,
     signature,
     write_scores,
-    write_text,
 )
 from hexapla.evaluate.sts import StsTask, read_sts
 from hexapla.evaluate.topics import TopicsTask, read_topics
 from hexapla.evaluate.vectors import Vectors
+from hexapla.run import write_run
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -153,7 +151,15 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
         allow_pickle=config.allow_pickle,
         max_tokens=config.max_tokens,
     )
-    _write_run(out, config, facts, tasks)
+    remove_scores(out)
+    write_run(
+        out,
+        "evaluate",
+        dataclasses.asdict(config),
+        encoder=dataclasses.asdict(facts),
+        data=sorted({(task.name, task.split, task.data_sha) for task in tasks}),
+        seed=config.seed,
+    )
     prompts = {kind: _prompt(model, kind) for kind in get_args(Task)}
     scores: list[Score] = []
     tables: dict[str, pa.Table] = {}
@@ -204,26 +210,6 @@ def _read_task(config: EvaluateConfig, kind: str, name: str, split: str, path: s
     if kind == "sts":
         return read_sts(path, name=name, split=split, languages=config.languages, pairs=config.pairs)
     return read_topics(path, name=name, split=split, languages=config.languages, seed=config.seed)
-
-
-def _write_run(out: Path, config: EvaluateConfig, facts: EncoderFacts, tasks: Sequence[AnyTask]) -> None:
-    """Remove what an earlier run left, and write down what this one is."""
-    out.mkdir(parents=True, exist_ok=True)
-    remove_scores(out)
-    packages = ("sentence-transformers", "transformers", "torch", "scikit-learn", "scipy", "numpy", "pyarrow")
-    run = {
-        "command": "evaluate",
-        "config": dataclasses.asdict(config),
-        "encoder": dataclasses.asdict(facts),
-        "data": sorted({(task.name, task.split, task.data_sha) for task in tasks}),
-        "seed": config.seed,
-        "versions": {
-            "hexapla": hexapla.__version__,
-            "python": platform.python_version(),
-            **{package: version(package) for package in packages},
-        },
-    }
-    write_text(out / "run.json", json.dumps(run, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
 def _measure(
