@@ -178,10 +178,23 @@ def save_encoder(model: XLMRobertaForMaskedLM, tokenizer: PreTrainedTokenizerFas
     model.roberta.half().save_pretrained(body)
     tokenizer.save_pretrained(body)
     transformer = Transformer(str(body), max_seq_length=MAX_TOKENS)
-    pooling = Pooling(transformer.get_word_embedding_dimension(), pooling_mode="mean")
+    pooling = Pooling(transformer.get_embedding_dimension(), pooling_mode="mean")
     SentenceTransformer(modules=[transformer, pooling, Normalize()]).half().save(str(out / "tiny"))
+    config = model.config
+    (out / "tiny" / "README.md").write_text(
+        CARD.format(layers=config.num_hidden_layers, dim=config.hidden_size, pieces=config.vocab_size)
+    )
     tokenizer_file = out / "tiny" / "tokenizer.json"  # written indented, which doubles it
     tokenizer_file.write_text(json.dumps(json.loads(tokenizer_file.read_text()), ensure_ascii=False))
+
+
+CARD = """# tiny
+
+The encoder that Hexapla carries for its demo, its tests and trials: an XLM-R-architecture masked language model of
+{layers} layers of {dim} with {pieces} Unigram pieces, mean pooling and normalisation, in fp16. Made by
+`recipes/pretrain_tiny.py` from single sentences in 30 languages (STSb Multi MT, course texts, NTREX-128); it was never
+shown that two sentences are translations. It is not for use: align it, or take a real encoder.
+"""
 
 
 def main() -> None:
