@@ -1,3 +1,53 @@
-"""Hexapla: multi-way aligned sentence encoders, from plain text to measured result."""
+"""Hexapla: multi-way aligned sentence encoders, from plain text to measured result.
+
+The stages are functions, each with its settings in a dataclass: `open_corpus` and `write_corpus`, `align`, `evaluate`,
+`compare`. Nothing heavy is imported until a name is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AlignConfig",
+    "CachedMultiwayLoss",
+    "CompareConfig",
+    "EvaluateConfig",
+    "MultiwayLoss",
+    "align",
+    "compare",
+    "evaluate",
+    "open_corpus",
+    "write_corpus",
+]
+
+if TYPE_CHECKING:
+    from hexapla.align import AlignConfig, align
+    from hexapla.corpus import open_corpus, write_corpus
+    from hexapla.evaluate import EvaluateConfig, evaluate
+    from hexapla.losses import CachedMultiwayLoss, MultiwayLoss
+    from hexapla.report.compare import CompareConfig, compare
+
+_HOMES = {
+    "AlignConfig": "hexapla.align",
+    "CachedMultiwayLoss": "hexapla.losses",
+    "CompareConfig": "hexapla.report",
+    "EvaluateConfig": "hexapla.evaluate",
+    "MultiwayLoss": "hexapla.losses",
+    "align": "hexapla.align",
+    "compare": "hexapla.report",
+    "evaluate": "hexapla.evaluate",
+    "open_corpus": "hexapla.corpus",
+    "write_corpus": "hexapla.corpus",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hexapla' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value  # `hexapla.align` is a module and a function; the function wins
+    return value

@@ -1,0 +1,301 @@
+"""The command line: parses, calls, prints. No logic; every command is a function of the library.
+
+Heavy imports live inside the commands, so that `hexapla --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import hexapla
+from hexapla.errors import InputError
+
+app = typer.Typer(
+    name="hexapla",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Multi-way aligned sentence encoders: from text in many languages to an aligned encoder, measured.",
+)
+
+
+class _State:
+    """The two flags that every command takes, before its name or after it."""
+
+    debug = False
+    quiet = False
+
+
+def _set_debug(value: bool) -> bool:
+    _State.debug = _State.debug or value
+    return value
+
+
+def _set_quiet(value: bool) -> bool:
+    _State.quiet = _State.quiet or value
+    return value
+
+
+Debug = Annotated[bool, typer.Option("--debug", callback=_set_debug, help="Show a traceback on errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", callback=_set_quiet, help="Show no progress and no notes.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the folder.")]
+Languages = Annotated[
+    str | None,
+    typer.Option("--languages", metavar="PIVOT,LANG,...", help="Languages, such as eng_Latn,deu_Latn or en,de."),
+]
+Remote = Annotated[bool, typer.Option("--trust-remote-code", help="Run the encoder's own code.")]
+Pickle = Annotated[bool, typer.Option("--allow-pickle", help="Load weights other than safetensors.")]
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", help="Truncate longer texts; the encoder's own limit if not given.")
+]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(hexapla.__version__)
+        raise typer.Exit
+
+
+@app.command(epilog="Example: [bold]hexapla align sample --encoder tiny --regime en-x --out aligned[/bold]")
+def align(
+    corpus: Annotated[str, typer.Argument(help="Corpus folder, table file, or sample.")],
+    out: Out,
+    encoder: Annotated[str | None, typer.Option(help="Hub name, encoder folder, or tiny.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="TOML file, or paper or hexapla: settings below, but for those given here.")
+    ] = None,
+    languages: Languages = None,
+    regime: Annotated[
+        str | None,
+        typer.Option(help="multiway, en-x, star, sampled-pair or pivot-only. [dim]\\[default: multiway][/dim]"),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="rows, encodings or converged. [dim]\\[default: rows][/dim]")
+    ] = None,
+    negatives: Annotated[str | None, typer.Option(help="target or all. [dim]\\[default: target][/dim]")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Divisor of cosines. [dim]\\[default: 0.05][/dim]")] = None,
+    margin: Annotated[float | None, typer.Option(help="Additive margin. [dim]\\[default: 0][/dim]")] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over the rows. [dim]\\[default: 1; at most 50 when converged][/dim]")
+    ] = None,
+    rows_per_step: Annotated[int | None, typer.Option(help="Rows in one batch. [dim]\\[default: 64][/dim]")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="AdamW's peak. [dim]\\[default: 2e-5][/dim]")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Share of the steps. [dim]\\[default: 0.1][/dim]")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="AdamW's. [dim]\\[default: 0.01][/dim]")] = None,
+    gradient_accumulation: Annotated[
+        int | None, typer.Option(help="Batches per optimiser step. [dim]\\[default: 1][/dim]")
+    ] = None,
+    mini_batch_size: Annotated[
+        int | None, typer.Option(help="Cells encoded at once, by gradient caching; for batches beyond memory.")
+    ] = None,
+    max_tokens: MaxTokens = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="Text in front of every cell; the encoder's own if not given.")
+    ] = None,
+    held_out: Annotated[
+        float | None,
+        typer.Option(help="Share of rows kept from training. [dim]\\[default: 0; 0.05 when converged][/dim]"),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="Evaluations without improvement that end a converged run. [dim]\\[default: 4][/dim]"),
+    ] = None,
+    checkpoint_steps: Annotated[
+        int | None, typer.Option(help="Steps between checkpoints. [dim]\\[default: 500][/dim]")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, bf16 or fp32. [dim]\\[default: auto][/dim]")] = None,
+    report_to: Annotated[
+        str | None,
+        typer.Option(help="tensorboard, none, or another the trainer knows. [dim]\\[default: tensorboard][/dim]"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of order, draws and dropout. [dim]\\[default: 0][/dim]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
+    overwrite: Overwrite = False,
+    trust_remote_code: Remote = False,
+    allow_pickle: Pickle = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train an encoder on a multi-way corpus, under a regime and a budget."""
+    given = {key: value for key, value in locals().items() if key not in ("recipe", "debug", "quiet")}
+    said = {key: value for key, value in given.items() if value is not None and value is not False}
+    from hexapla.align import AlignConfig
+    from hexapla.align import align as run
+    from hexapla.recipe import read_recipe
+
+    _calm_libraries()
+    settings = {**(read_recipe(recipe, "align", AlignConfig) if recipe else {}), **said}
+    if "encoder" not in settings:
+        raise InputError('no encoder; give --encoder, a Hub name such as "xlm-roberta-base", a folder, or "tiny"')
+    result = run(AlignConfig(**settings), quiet=_State.quiet)
+    typer.echo(
+        f"{out}: {result['regime']}, {result['n_steps']} steps, {result['n_rows_seen']} rows seen, "
+        f"{result['n_encodings']} sentences encoded, {result['seconds']:.0f} s"
+    )
+
+
+@app.command(epilog="Example: [bold]hexapla evaluate tiny --suite bitext --data sample --out scores[/bold]")
+def evaluate(
+    encoder: Annotated[str, typer.Argument(help="Hub name, encoder folder, or tiny.")],
+    suite: Annotated[
+        str, typer.Option(help="bitext, sts or topics on data of your own; dev or test on a folder of all.")
+    ],
+    data: Annotated[str, typer.Option(help="Corpus, file or folder; see the README for the layouts.")],
+    out: Out,
+    languages: Languages = None,
+    seen: Annotated[
+        str | None, typer.Option(help="Languages that alignment saw; what the encoder says if not given.")
+    ] = None,
+    pairs: Annotated[str, typer.Option(help="pivot: the pivot with every other language; all: every two.")] = "pivot",
+    split: Annotated[str, typer.Option(help="all rows of a corpus, or held-out.")] = "all",
+    held_out: Annotated[float, typer.Option(help="Share that was held out, with --split held-out.")] = 0.05,
+    batch_size: Annotated[int, typer.Option(help="Texts in one forward pass.")] = 256,
+    max_tokens: MaxTokens = None,
+    seed: Annotated[int, typer.Option(help="Of the draws in topics; 42 is MTEB's.")] = 42,
+    overwrite: Overwrite = False,
+    trust_remote_code: Remote = False,
+    allow_pickle: Pickle = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure an encoder: bitext mining, semantic similarity, topics."""
+    from hexapla.evaluate import EvaluateConfig
+    from hexapla.evaluate import evaluate as run
+    from hexapla.languages import parse_list
+
+    _calm_libraries()
+    scores = run(
+        EvaluateConfig(
+            encoder=encoder, suite=suite, data=data, out=out,  # type: ignore[arg-type]
+            languages=parse_list(languages) if languages else None, seen=parse_list(seen) if seen else None,
+            pairs=pairs, split=split, held_out_share=held_out, batch_size=batch_size,  # type: ignore[arg-type]
+            max_tokens=max_tokens, seed=seed, overwrite=overwrite, trust_remote_code=trust_remote_code,
+            allow_pickle=allow_pickle,
+        ),
+        quiet=_State.quiet,
+    )  # fmt: skip
+    typer.echo(f"{out}: {len(scores)} scores of {len({score.task for score in scores})} tasks")
+
+
+@app.command(epilog="Example: [bold]hexapla compare scores/base scores/en-x scores/multiway[/bold]")
+def compare(
+    scores: Annotated[list[Path], typer.Argument(help="Score folders, two or more; the first is the baseline.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for comparison.md and comparison.json.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="Label or folder of the run to compare with.")] = None,
+    resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Print what each run gains over a baseline, seen and unseen languages apart, with 95 % intervals."""
+    from rich.console import Console
+
+    from hexapla.report import CompareConfig
+    from hexapla.report import compare as run
+
+    config = CompareConfig(
+        scores=tuple(scores), out=out, baseline=baseline, n_resamples=resamples, seed=seed, overwrite=overwrite
+    )
+    run(config).render(Console(width=None if sys.stdout.isatty() else 100))
+
+
+@app.command(epilog="Example: [bold]hexapla inspect sample[/bold]")
+def inspect(
+    folder: Annotated[
+        str, typer.Argument(metavar="CORPUS|ENCODER", help="Corpus folder, table file, sample, encoder folder or tiny.")
+    ],
+    languages: Languages = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what is in a corpus or an encoder, in one screen."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    if folder == "tiny" or any((Path(folder) / name).is_file() for name in ("modules.json", "config.json")):
+        from hexapla.encoder_card import inspect_encoder
+
+        inspect_encoder(folder).render(console)
+        return
+    from hexapla.corpus import inspect_corpus, open_corpus
+    from hexapla.languages import parse_list
+
+    corpus = open_corpus(folder, languages=parse_list(languages) if languages else None)
+    inspect_corpus(corpus).render(console)
+
+
+@app.command(epilog="Example: [bold]hexapla demo[/bold]")
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Of the two trainings.")] = 0,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run the main job on the sample corpus and the tiny encoder, offline: align twice, evaluate, compare."""
+    from rich.console import Console
+
+    from hexapla.demo import demo as run
+
+    _calm_libraries()
+    run(out, seed=seed, overwrite=overwrite, quiet=_State.quiet).render(
+        Console(width=None if sys.stdout.isatty() else 100)
+    )
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    level = logging.WARNING if _State.quiet else logging.INFO
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("hexapla").setLevel(level)
+
+
+def _calm_libraries() -> None:
+    """Keep the libraries' own bars and notes off stderr; what a user must know, the commands say."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0 done, 2 the user's mistake, 1 anything else."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    run: Callable[..., Any] = app
+    try:
+        status = run(args=arguments, standalone_mode=False, prog_name="hexapla")
+    except InputError as error:
+        return _fail(f"hexapla: {error}", 2)
+    except Exception as error:
+        usage = getattr(error, "format_message", None)
+        if usage is not None:
+            return _fail(f"hexapla: {usage()}", 2)
+        return _fail(f"hexapla: {type(error).__name__}: {error} (--debug shows where)", 1)
+    if status == 130:  # what the parser makes of Ctrl-C, and the shell's own number for it
+        return _fail("hexapla: interrupted; --resume goes on with a training", 130)
+    return status if isinstance(status, int) else 0
+
+
+def _fail(line: str, status: int) -> int:
+    if _State.debug:
+        traceback.print_exc()
+    print(" ".join(line.split()), file=sys.stderr)
+    return status
