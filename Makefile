@@ -1,0 +1,43 @@
+# Everything from a fresh clone: each target makes .venv and installs what it needs, in one resolver run.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test check fix bench wheel clean
+
+# The demo needs no developer's tools; a later `make test` adds them to the same .venv.
+$(VENV)/demo: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/dev: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[dev,mteb]'
+	touch $@ $(VENV)/demo
+
+demo: $(VENV)/demo
+	$(BIN)/hexapla demo --out demo --overwrite
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+fix: $(VENV)/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/dev
+	$(BIN)/python benchmarks/step.py
+
+wheel: $(VENV)/dev
+	$(BIN)/python -m build --quiet --outdir dist .
+
+clean:
+	rm -rf $(VENV) dist build demo *.egg-info
