@@ -122,8 +122,11 @@ def test_the_dataset_card_survives_yaml(tmp_path: Path) -> None:
         {"config_name": "default", "data_files": [{"split": "train", "path": "part-*.parquet"}]}
     ]
     assert "| `deu_Latn` | German | translator a/b |" in card.text
-    unlicensed = write_corpus(ROWS, tmp_path / "other", languages=LANGUAGES)
-    assert "license" not in (unlicensed.path / "README.md").read_text()
+    row = {"eng_Latn": "one", "zho_Hans": "一", "zho_Hant": "一"}
+    unlicensed = write_corpus([row], tmp_path / "other", languages=list(row))
+    facts = DatasetCard.load(unlicensed.path / "README.md").data.to_dict()
+    assert (facts["language"], facts["language_bcp47"]) == (["en", "zh"], ["en", "zh-Hans", "zh-Hant"])
+    assert "license" not in facts
 
 
 # What is refused, with nothing left

@@ -35,7 +35,7 @@ def tsv(path: Path) -> None:
 def comma_separated(path: Path) -> None:
     text = io.StringIO(newline="")
     csv.writer(text).writerows([HEADER, *LINES])
-    path.write_bytes(b"\xef\xbb\xbf" + text.getvalue().encode())
+    path.write_bytes(b"\xef\xbb\xbf" + text.getvalue().encode() + b"\r\n")
 
 
 def jsonl(path: Path) -> None:
@@ -123,6 +123,8 @@ def test_columns_of_numbers_are_no_languages_unless_named_by_the_full_code(tmp_p
     pq.write_table(pa.table(numbers), tmp_path / "x.parquet")
     assert open_corpus(tmp_path / "x.parquet").languages == ("eng_Latn", "deu_Latn")
     pq.write_table(pa.table(numbers | {"fra_Latn": pa.array([1])}), tmp_path / "y.parquet")
+    lines = write(tmp_path / "z.jsonl", '{"no": 1, "eng_Latn": "one", "deu_Latn": "eins"}\n')
+    assert open_corpus(lines).languages == ("eng_Latn", "deu_Latn")
     with pytest.raises(InputError, match="column fra_Latn holds no text"):
         open_corpus(tmp_path / "y.parquet")
 
