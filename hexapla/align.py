@@ -262,6 +262,8 @@ def _has_dropout(model: SentenceTransformer) -> bool:
 class _Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
     """The trainer without its statistics of the data on the model card: they cannot hold a missing cell."""
 
+    train_dataset: Any
+
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         dataset, self.train_dataset = self.train_dataset, None
         super().add_model_card_callback(default_args_dict)

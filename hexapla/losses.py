@@ -338,7 +338,8 @@ class CachedMultiwayLoss(CachedLossMixin, MultiwayLoss):  # type: ignore[misc]
     def forward(self, sentence_features: Iterable[Features], labels: Tensor | None = None) -> Tensor:
         """Encode all cells without gradients, cache the loss's gradients, re-encode on backward."""
         features, ids_N3 = self._sorted_cells(list(sentence_features), labels)
-        loss: Tensor = self.forward_cached([features], ids_N3)
+        cached: Any = self.forward_cached
+        loss: Tensor = cached([features], ids_N3)
         return loss
 
     def calculate_loss(
