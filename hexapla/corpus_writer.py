@@ -13,7 +13,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,10 +44,10 @@ def write_corpus(
     languages: Sequence[str],
     pivot: str = "eng_Latn",
     columns: Mapping[str, Mapping[str, object]] | None = None,
-    filters: Sequence[Mapping[str, object]] = (),
     overwrite: bool = False,
     rows_per_shard: int = 100_000,
     license: str | None = None,
+    finish: Callable[[Path], Mapping[str, object]] | None = None,
 ) -> Corpus:
     """Write rows, in order, as a corpus folder.
 
@@ -61,10 +61,11 @@ def write_corpus(
         languages: The columns. The pivot is put first.
         pivot: The column that every row must have and that its id is the hash of.
         columns: How each language's column was made (translator, revision, settings, or the file it came from).
-        filters: What the rows went through before, with settings and counts. Noted as given.
         overwrite: Put the new corpus in the place of the old once the new one is complete.
         rows_per_shard: Rows per Parquet file.
         license: For the dataset card, best as an SPDX id.
+        finish: Called with the folder being written when its shards are. What it returns joins the manifest, in place
+            of an equal key; files that it writes there get their final name together with the corpus.
 
     Returns:
         The written corpus, opened.
@@ -78,7 +79,7 @@ def write_corpus(
         raise InputError(f"columns tells how {', '.join(sorted(unused))} was made, which is not among the languages")
     if rows_per_shard < 1:
         raise InputError(f"rows_per_shard is {rows_per_shard}; a shard has at least 1 row")
-    facts = {"columns": {code: made.get(code, {}) for code in order}, "filters": list(filters), "license": license}
+    facts = {"columns": {code: made.get(code, {}) for code in order}, "filters": [], "license": license}
     json.dumps(facts)  # what JSON cannot hold fails here, before the work
     final = Path(os.path.realpath(out))  # a link to a folder stays, and the folder is replaced where it lies
     _check_out(final, overwrite)
@@ -87,9 +88,14 @@ def write_corpus(
     try:
         _make_folder(partial)
         manifest = _write_shards(rows, partial, order, rows_per_shard) | facts
-        _write_text(partial / "README.md", dataset_card(final.name, manifest))
-        _write_text(partial / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-        _flush(partial)
+        manifest |= finish(partial) if finish else {}
+        (partial / "README.md").write_text(dataset_card(final.name, manifest), encoding="utf-8", newline="\n")
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        (partial / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+        for folder, _, files in os.walk(partial):
+            for name in files:
+                flush(Path(folder, name))
+            flush(Path(folder))
         _publish(partial, final, overwrite)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -160,7 +166,6 @@ def _write_shards(rows: Iterable[Row], folder: Path, order: Sequence[str], rows_
                 writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
                 n_rows += len(group)
                 group = list(islice(accepted, min(ROWS_PER_GROUP, rows_per_shard - n_rows)))
-        _flush(path)
         shards.append(file_facts(path) | {"n_rows": n_rows})
     if not shards:
         counts = ", ".join(f"{reason} {n}" for reason, n in dropped.items())
@@ -212,12 +217,7 @@ def _unknown_key(place: str, key: str, order: Sequence[str]) -> str:
 # Files -> the final name
 
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
-    _flush(path)
-
-
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Make a file's content, or a folder's entries, survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -240,6 +240,6 @@ def _publish(partial: Path, final: Path, overwrite: bool) -> None:
             raise InputError(f"{final} could not be put in place: {error.strerror}") from error
         raise
     try:
-        _flush(final.parent)
+        flush(final.parent)
     finally:
         shutil.rmtree(replaced, ignore_errors=True)

@@ -102,9 +102,17 @@ def test_equal_rows_and_settings_give_equal_bytes(tmp_path: Path) -> None:
 def test_the_manifest_tells_how_columns_were_made_and_filtered(tmp_path: Path) -> None:
     columns = {"de": {"translator": "opus-mt", "settings": {"beam": 4}}}
     filters = [{"name": "length_ratio", "max": 3.0, "rejected": 12}]
+
+    def finish(folder: Path) -> dict[str, object]:
+        assert [path.name for path in folder.iterdir()] == ["part-00000.parquet"]
+        (folder / "rejected").mkdir()
+        (folder / "rejected" / "deu_Latn.jsonl").write_text("{}\n")
+        return {"filters": filters}
+
     corpus = write_corpus(
-        ROWS, tmp_path / "out", languages=LANGUAGES, columns=columns, filters=filters, license="cc-by-4.0"
+        ROWS, tmp_path / "out", languages=LANGUAGES, columns=columns, license="cc-by-4.0", finish=finish
     )
+    assert (corpus.path / "rejected" / "deu_Latn.jsonl").read_text() == "{}\n"
     manifest = json.loads((corpus.path / "corpus.json").read_text())
     assert manifest["columns"] == {"eng_Latn": {}, "deu_Latn": columns["de"], "nob_Latn": {}}
     assert (manifest["filters"], manifest["license"], manifest["n_rows"]) == (filters, "cc-by-4.0", 5)
