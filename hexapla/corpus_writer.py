@@ -79,7 +79,8 @@ def write_corpus(
         raise InputError(f"columns tells how {', '.join(sorted(unused))} was made, which is not among the languages")
     if rows_per_shard < 1:
         raise InputError(f"rows_per_shard is {rows_per_shard}; a shard has at least 1 row")
-    facts = {"columns": {code: made.get(code, {}) for code in order}, "filters": [], "license": license}
+    made = {code: made.get(code, {}) for code in order}
+    facts: dict[str, Any] = {"columns": made, "filters": [], "license": license}
     json.dumps(facts)  # what JSON cannot hold fails here, before the work
     final = Path(os.path.realpath(out))  # a link to a folder stays, and the folder is replaced where it lies
     _check_out(final, overwrite)
