@@ -23,7 +23,7 @@ from hexapla.errors import InputError
 RUN = "run.json"
 _PACKAGES = (
     "torch", "transformers", "sentence-transformers", "tokenizers", "datasets", "accelerate", "pyarrow", "numpy",
-    "scikit-learn", "scipy",
+    "scikit-learn", "scipy", "ctranslate2", "sentencepiece", "sentencex", "py3langid", "rapidfuzz", "rensa",
 )  # fmt: skip
 
 
