@@ -1,0 +1,198 @@
+"""The name of an evaluation set -> its sentences, to be kept out of training.
+
+A set is a file, a folder of files, or `mteb:TASK`. Of a table with columns named by language those of the corpus's
+languages are read and nothing else, so that the topic of a sentence does not count as a sentence; of any other table
+every column of text but labels and ids.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
+
+from hexapla import languages as codes
+from hexapla import tables
+from hexapla.corpus import open_corpus
+from hexapla.corpus_writer import MANIFEST
+from hexapla.errors import InputError, nearest
+
+MTEB = "mteb:"
+SUFFIXES = (".txt", *tables.SUFFIXES)
+_ABOUT = ("README.md", "LICENSE", "MANIFEST.json")  # of a folder: about the texts, not texts
+_LABELS = frozenset({"label", "labels", "label_text", "lang", "language", "id", "_id", "idx", "index_id", "row_id"})
+_TAG = re.compile(r"([a-z]{2,3})(?:[-_][A-Za-z]{2,4})?")
+_BLOCK = 1 << 26  # bytes; a line must fit into one
+_NO_SENTENCES = frozenset({"relevant_docs", "top_ranked", "qrels"})  # of MTEB's retrieval tasks
+
+
+def read_set(name: str, languages: Sequence[str]) -> Iterator[str]:
+    """Yield the sentences of one evaluation set as they stand in it, repeated ones too.
+
+    Args:
+        name: A .txt file (a sentence a line) or a .jsonl, .tsv, .csv or .parquet table, either with .gz or .zst after
+            it but for Parquet; a folder of these, read with its subfolders; a corpus folder; or `mteb:TASK`.
+        languages: Canonical codes of the corpus's languages. Of an MTEB task every subset with at least one of them is
+            read, its other half too: an English sentence of the Swahili test must not be trained on either.
+
+    Raises:
+        InputError: No such set, a file that cannot be read or has no text, an MTEB task that cannot be reached.
+    """
+    if name.startswith(MTEB):
+        yield from _mteb_task(name.removeprefix(MTEB), languages)
+        return
+    path = Path(name)
+    if not path.exists():
+        raise InputError(f"there is no evaluation set at {name}; give a file, a folder, or {MTEB}TASK")
+    if path.is_file():
+        yield from _file(path, languages)
+    elif (path / MANIFEST).exists():
+        corpus = open_corpus(path)
+        for language in _named_by_language(corpus.languages, languages, str(path)):
+            yield from (cell for cell in corpus.cells(language) if cell)
+    else:
+        for file in _files(path):
+            yield from _file(file, languages)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return a folder's files in the order of their names; one of another kind might be a set that goes unread."""
+    inside = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in inside if path.name not in _ABOUT and not any(p[0] == "." for p in path.parts))
+    for file in files:
+        if _suffix(file) not in SUFFIXES:
+            raise InputError(f"{folder} has {file}, which is none of {', '.join(SUFFIXES)}; name the files to be read")
+    if not files:
+        raise InputError(f"{folder} has no evaluation set: no file of {', '.join(SUFFIXES)}")
+    return [folder / file for file in files]
+
+
+def _suffix(path: Path) -> str:
+    return path.with_suffix("").suffix if path.suffix in (".gz", ".zst") else path.suffix
+
+
+def _file(path: Path, languages: Sequence[str]) -> Iterator[str]:
+    suffix = _suffix(path)
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path} is no evaluation set: it ends in none of {', '.join(SUFFIXES)}")
+    if suffix == ".parquet":
+        names = [name for name, is_text in tables.text_columns(path).items() if is_text]
+        chosen = _sentence_columns(names, languages, str(path))
+        for batch in tables.read_parquet(path, chosen, 1000):
+            yield from _texts(batch.columns)
+        return
+    try:
+        with pa.input_stream(str(path), compression="detect") as stream:
+            if suffix == ".txt":
+                yield from (line for line in stream.read().decode("utf-8-sig").split("\n") if line.strip())
+                return
+            table = _read_table(stream, suffix)
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} cannot be read as {suffix[1:]} in UTF-8: {reason}") from error
+    names = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    yield from _texts(table.select(_sentence_columns(names, languages, str(path))).columns)
+
+
+def _read_table(stream: pa.NativeFile, suffix: str) -> pa.Table:
+    """Read a table whole; Arrow tells columns of numbers, such as a score, from columns of text."""
+    if suffix == ".jsonl":
+        return pa.json.read_json(stream, read_options=pa.json.ReadOptions(block_size=_BLOCK))
+    # As in `hexapla.tables`: TSV has no quoting, CSV is quoted as in RFC 4180.
+    parse = pa.csv.ParseOptions(delimiter="\t", quote_char=False) if suffix == ".tsv" else pa.csv.ParseOptions()
+    parse.newlines_in_values = suffix == ".csv"
+    return pa.csv.read_csv(stream, read_options=pa.csv.ReadOptions(block_size=_BLOCK), parse_options=parse)
+
+
+def _texts(columns: Iterable[Any]) -> Iterator[str]:
+    for column in columns:
+        yield from (text for text in column.to_pylist() if text)
+
+
+def _sentence_columns(names: Sequence[str], languages: Sequence[str], place: str) -> list[str]:
+    """Return those of the text columns `names` that hold sentences."""
+    if any(_subtag(name) for name in names):
+        return _named_by_language(names, languages, place)
+    chosen = [name for name in names if name not in _LABELS]
+    if not chosen:
+        raise InputError(f"{place} has no column of sentences; its columns of text: {', '.join(names) or 'none'}")
+    return chosen
+
+
+def _named_by_language(names: Sequence[str], languages: Sequence[str], place: str) -> list[str]:
+    """Return the columns of `languages`: for zho_Hans also `zh` and `zho_Hant`, rather too much than too little."""
+    wanted = frozenset().union(*map(_subtags, languages))
+    chosen = [name for name in names if _subtag(name) in wanted]
+    if not chosen:
+        have = ", ".join(filter(_subtag, names))
+        raise InputError(f"{place} has none of the corpus's languages ({', '.join(languages)}); it has {have}")
+    return chosen
+
+
+def _subtag(column: str) -> str | None:
+    """Return the language subtag of a column named by language: `zh` of `zh`, `zh_TW`. `id` is never Indonesian."""
+    tag = _TAG.fullmatch(column)
+    known = frozenset().union(*map(_subtags, codes.LANGUAGES))
+    return tag[1] if tag and column != "id" and tag[1] in known else None
+
+
+@cache
+def _subtags(code: str) -> frozenset[str]:
+    row = codes.LANGUAGES[code]
+    return frozenset(re.split("[-_]", tag)[0].casefold() for tag in (code, row.bcp47, *row.mteb, *row.aliases))
+
+
+# MTEB
+
+
+def _mteb_task(name: str, languages: Sequence[str]) -> Iterator[str]:
+    try:
+        import mteb
+    except ImportError:
+        message = f"{MTEB}{name} needs the library mteb; install it with: pip install 'hexapla[mteb]'"
+        raise InputError(message) from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tasks renamed or superseded
+        names = [task.metadata.name for task in mteb.get_tasks(exclude_superseded=False)]
+        if name not in names:
+            raise InputError(f"MTEB has no task {name}{nearest(name, names)}")
+        try:
+            task = mteb.get_task(name, languages=sorted({code for own in languages for code in codes.to_mteb(own)}))
+        except ValueError as error:
+            raise InputError(f"{MTEB}{name} has none of the corpus's languages: {', '.join(languages)}") from error
+        try:
+            task.load_data()
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            remedy = "load it once with a connection, so that it is cached, or give its sentences as a file"
+            raise InputError(f"the data of {MTEB}{name} cannot be had ({reason}); {remedy}") from error
+    yield from _dataset(task.dataset, set(task.eval_splits), languages, f"{MTEB}{name}")
+
+
+def _dataset(data: Any, splits: set[str], languages: Sequence[str], place: str) -> Iterator[str]:
+    """Yield the sentences of an MTEB dataset: by subset, split or part, nested as each kind of task has it.
+
+    The order of the subsets is not MTEB's, which comes from a set and differs between processes.
+    """
+    if isinstance(data, Mapping):
+        evaluated = [key for key in data if key in splits] or data
+        for key in sorted(set(evaluated) - _NO_SENTENCES):
+            yield from _dataset(data[key], splits, languages, place)
+        return
+    names = [name for name, feature in data.features.items() if _holds_text(feature)]
+    for column in _sentence_columns(names, languages, place):
+        for value in data[column]:
+            yield from (text for text in ([value] if isinstance(value, str) else value or ()) if text)
+
+
+def _holds_text(feature: Any) -> bool:
+    """Say whether a feature is a text or a list of texts, as the candidates of reranking and the old clustering."""
+    inner = getattr(feature, "feature", feature)
+    return getattr(inner, "dtype", None) in ("string", "large_string")
