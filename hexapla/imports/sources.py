@@ -1,0 +1,131 @@
+"""What the user names (files, corpus folders, datasets) -> sources, each of which yields entries.
+
+Names and endings alone decide what reads a file, so that a wrong one is refused before any is read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from hexapla import tables
+from hexapla.cells import as_cell
+from hexapla.corpus import N_ROWS, Corpus, open_corpus
+from hexapla.corpus_writer import MANIFEST
+from hexapla.errors import InputError
+from hexapla.imports.moses import moses_groups, read_moses
+from hexapla.imports.po import read_po
+from hexapla.imports.tags import Entry, LanguageTags
+from hexapla.imports.tmx_xliff import read_tmx, read_xliff
+from hexapla.lines import ending
+from hexapla.sources.hub import Dataset, is_dataset_name
+
+_XLIFF = (".xlf", ".xliff", ".sdlxliff", ".mxliff", ".mqxliff")
+
+Read = Callable[[Counter[str]], Iterator[Entry]]
+"""Yields entries, and counts what of the source is in none. An entry may lack its pivot, or be empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One thing that entries come from.
+
+    Attributes:
+        name: What it is called in messages.
+        files: Its files: by language where each has its own (Moses), else one under ""; none for a dataset.
+        read: Yields its entries.
+        made: How each column was made, where that is known: in a corpus folder.
+    """
+
+    name: str
+    files: Mapping[str, Path]
+    read: Read
+    made: Mapping[str, object] = field(default_factory=dict)
+
+
+def find_sources(names: Sequence[str], tags: LanguageTags) -> list[Source]:
+    """Decide what reads each name; Moses files come last.
+
+    Raises:
+        InputError: A name that is nothing, an ending that nothing reads, or a Moses file without its partner.
+    """
+    sources: list[Source] = []
+    moses: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            corpus = open_corpus(path)
+            read = partial(_read_corpus, corpus)
+            made = corpus.manifest.get("columns", {})
+            sources.append(Source(name=name, files={"": path / MANIFEST}, read=read, made=made))
+        elif path.exists():
+            if path.stat().st_size == 0:
+                raise InputError(f"{path} is empty")
+            if file_reader := _reader(path, tags):
+                sources.append(Source(name=name, files={"": path}, read=file_reader))
+            else:
+                moses.append(path)
+        elif is_dataset_name(name):
+            sources.append(Source(name=name, files={}, read=partial(_read_dataset, name, tags)))
+        else:
+            raise InputError(f"there is no file {name}; give files, a corpus folder, or a dataset like org/name")
+    for group in moses_groups(moses):
+        name = " + ".join(map(str, group.values()))
+        sources.append(Source(name=name, files=group, read=partial(_read_moses, group)))
+    return sources
+
+
+def refuse_without_pivot(name: str, pivot: str, languages: Sequence[str]) -> None:
+    """Refuse a source whose languages do not have the pivot: nothing would join it with the others."""
+    if pivot not in languages:
+        have = ", ".join(languages) or "no text in any language"
+        raise InputError(f"{name} has no {pivot}, the pivot that rows are joined on; it has {have}: see --pivot")
+
+
+def _reader(path: Path, tags: LanguageTags) -> Read | None:
+    kind = ending(path)
+    if kind == ".tmx":
+        return partial(read_tmx, path, tags)
+    if kind in _XLIFF:
+        return partial(read_xliff, path, tags)
+    if kind == ".po":
+        return partial(read_po, path, tags)
+    return partial(_read_table, path, tags) if kind in tables.SUFFIXES else None
+
+
+def _read_moses(group: Mapping[str, Path], _: Counter[str]) -> Iterator[Entry]:
+    return read_moses(group)
+
+
+def _read_corpus(corpus: Corpus, _: Counter[str]) -> Iterator[Entry]:
+    for batch in corpus.batches():
+        for row in batch.drop_columns(["row_id"]).to_pylist():
+            yield {code: text for code, text in row.items() if text}
+
+
+def _read_table(path: Path, tags: LanguageTags, _: Counter[str]) -> Iterator[Entry]:
+    columns = tables.language_columns(path, tables.text_columns(path), tags.asked)
+    refuse_without_pivot(str(path), tags.pivot, list(columns))
+    for batch in tables.read_cells(path, list(columns.values()), columns[tags.pivot], N_ROWS):
+        for row in batch.to_pylist():
+            yield {code: text for code, text in zip(columns, row.values(), strict=True) if text}
+
+
+def _read_dataset(name: str, tags: LanguageTags, _: Counter[str]) -> Iterator[Entry]:
+    """Yield the rows of a dataset: its column `translation` of {language: text}, or its columns named by language."""
+    columns: dict[str, str] = {}
+    for number, record in enumerate(Dataset(name).records(), start=1):
+        place = f"{name}: record {number}"
+        texts = record.get("translation")
+        if isinstance(texts, dict):
+            columns = {tags.code(tag, place): tag for tag in texts}
+        else:
+            texts = record
+            if not columns:
+                is_text = {key: value is None or isinstance(value, str) for key, value in record.items()}
+                columns = tables.language_columns(Path(name), is_text, tags.asked)
+        cells = {code: as_cell(texts.get(key), place, key) for code, key in columns.items()}
+        yield {code: text for code, text in cells.items() if text}

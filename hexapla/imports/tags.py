@@ -1,0 +1,91 @@
+"""What a file calls its languages -> canonical codes.
+
+A tag that fits no language, or several, stops the import. The languages that the user asked for settle it: they say
+which Chinese a bare `zh` is, and what is none of them is left out instead of stopping anything.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hexapla import languages as codes
+from hexapla.errors import InputError
+
+Entry = dict[str, str]
+"""One meaning as a file has it: canonical code -> text."""
+
+_SCRIPT_MODIFIERS = {"latin": "Latn", "cyrillic": "Cyrl", "devanagari": "Deva", "arabic": "Arab"}
+
+
+class LanguageTags:
+    """Reads tags for one import.
+
+    Attributes:
+        pivot: The import's pivot.
+        asked: The languages to keep, the pivot among them; None keeps all that the files have.
+    """
+
+    def __init__(self, pivot: str, asked: tuple[str, ...] | None) -> None:
+        self.pivot = pivot
+        self.asked = asked if asked is None or pivot in asked else (pivot, *asked)
+        self._known: dict[str, str] = {}
+
+    def code(self, tag: str, place: str) -> str:
+        """Return the language of a tag, asked for or not; a tag that `asked` leaves without one comes back as it is.
+
+        Args:
+            tag: A BCP-47 tag, or a locale as in `pt_BR` and `sr@latin`. As files write them, never a pair of languages.
+            place: Where it stands, to begin an error with.
+
+        Raises:
+            InputError: The tag is unknown or ambiguous, and no languages were asked for that would settle it.
+        """
+        if tag not in self._known:
+            try:
+                self._known[tag] = codes.parse(_tidy(tag))
+            except InputError as error:
+                if self.asked is None:
+                    raise InputError(f"{place}: {error}; or name all languages to keep with --languages") from None
+                self._known[tag] = self._by_primary_subtag(tag)
+        return self._known[tag]
+
+    def _by_primary_subtag(self, tag: str) -> str:
+        """Return the one language asked for whose tags begin like `tag`; `tag` if there is none, or more."""
+        primary = re.split("[-_@]", tag.casefold())[0]
+        alike = [code for code in self.asked or () if primary in _primary_subtags(code)]
+        return alike[0] if len(alike) == 1 else tag
+
+    def of_file(self, path: Path) -> str | None:
+        """Return the language that a file without a word on it is in: by its name or folder, or the only one asked for.
+
+        Names that say it: `de.po`, `app.de.po`, `de/LC_MESSAGES/app.po`.
+        """
+        folder = path.parent.parent.name if path.parent.name == "LC_MESSAGES" else ""
+        for tag in (folder, path.name.removesuffix(path.suffix).rsplit(".", 1)[-1]):
+            try:
+                return codes.parse(_tidy(tag))
+            except InputError:
+                continue  # most names say no language; the caller refuses a file when nothing else says it either
+        others = [code for code in self.asked or () if code != self.pivot]
+        return others[0] if len(others) == 1 else None
+
+
+def _primary_subtags(code: str) -> set[str]:
+    return {code[:3], *(tag.split("-")[0] for tag in (codes.to_bcp47(code), *codes.to_mteb(code)))}
+
+
+def _tidy(tag: str) -> str:
+    """Write a tag as `parse` wants it: region in capitals, a POSIX script modifier as a script, no encoding.
+
+    >>> _tidy("PT-BR"), _tidy("de_de.UTF-8"), _tidy("uz@cyrillic"), _tidy("ca@valencia"), _tidy("zh-hant")
+    ('pt-BR', 'de-DE', 'uz-Cyrl', 'ca', 'zh-Hant')
+    """
+    locale, _, modifier = tag.strip().partition("@")
+    primary, *others = re.split("[-_]", locale.split(".")[0])
+    if not re.fullmatch("[A-Za-z]{2,3}", primary):
+        return tag
+    shaped = [part.upper() if len(part) == 2 else part.title() for part in others]
+    if modifier.casefold() in _SCRIPT_MODIFIERS:
+        shaped = [_SCRIPT_MODIFIERS[modifier.casefold()]]
+    return "-".join([primary.lower(), *shaped])
