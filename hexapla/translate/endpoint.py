@@ -1,0 +1,220 @@
+"""One chat completion from an OpenAI-compatible endpoint: a request in, what the endpoint wrote out.
+
+The retry loop is tenacity's and not the `openai` package's, which counts tries, not seconds, and does not wait longer
+than two minutes for a `Retry-After`. The key is read from the environment when the connection opens and is nowhere
+else but in its headers; what a server says is quoted without it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import re
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from hexapla.errors import InputError
+from hexapla.translate.prompts import Answer, read_completion
+from hexapla.translate.refusals import KEY, Busy, Refusal, advice, blamed_field, may_pass, problem_of, retry_after_s
+
+if TYPE_CHECKING:
+    import tenacity
+
+_log = logging.getLogger(__name__)
+
+_OPENAI = "https://api.openai.com/v1"
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 60.0
+
+
+class EndpointFailure(Exception):
+    """An endpoint that does not answer: its address, what it said and how long it was asked, in one line."""
+
+
+class Stopped(Exception):
+    """Another request has failed for good; this one was given up while it waited."""
+
+
+def completions_url(base_url: str | None) -> str:
+    """Return the address of an endpoint's chat completions.
+
+    Raises:
+        InputError: No address is given and no key for OpenAI's own, or one that is no http address or holds a key.
+    """
+    if base_url is None and not os.environ.get(KEY):
+        raise InputError(f"no endpoint; give a base URL like http://localhost:8000/v1, or set {KEY} for {_OPENAI}")
+    check_libraries()
+    import httpx2
+
+    given = _OPENAI if base_url is None else base_url
+    if any(mark in given for mark in "@?#"):
+        raise InputError(f'the base URL has a user, a query or a fragment ("@", "?", "#"); put the key in {KEY}')
+    try:
+        url = httpx2.URL(given)
+        valid = url.scheme in ("http", "https") and bool(url.host)
+    except httpx2.InvalidURL:
+        valid = False
+    if not valid:
+        raise InputError(f'base URL "{given}" is no http address; write it like http://localhost:8000/v1')
+    return f"{given.rstrip('/')}/chat/completions"
+
+
+def check_libraries() -> None:
+    """Refuse to go on without what talks to an endpoint.
+
+    Raises:
+        InputError: It is not installed; the message has the command.
+    """
+    try:
+        import httpx2  # noqa: F401
+        import tenacity  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise InputError(f"an endpoint needs {error.name}; run: pip install 'hexapla[translate]'") from error
+
+
+class Endpoint:
+    """An open connection to an endpoint, for any number of threads.
+
+    Args:
+        url: Of its chat completions.
+        timeout_s: For one answer, from the request to its last byte.
+        give_up_after_s: For all tries of one request together.
+        connections: Requests at once.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float, give_up_after_s: float, connections: int) -> None:
+        import httpx2
+
+        key = os.environ.get(KEY, "").strip()
+        if not re.fullmatch(r"[!#-\[\]-~]*", key):  # else the error about a bad header would quote it
+            raise InputError(f"{KEY} has a character that no key has: a space, a quote or a letter beyond ASCII")
+        self.url = url
+        self._timeout_s = timeout_s
+        self._give_up_after_s = give_up_after_s
+        self._refused: set[str] = set()
+        self._client = httpx2.Client(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=timeout_s,
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        )
+
+    def close(self) -> None:
+        """Close the connection; answers that are under way are lost."""
+        self._client.close()
+
+    def complete(self, body: dict[str, Any], stop: threading.Event) -> Answer:
+        """Ask until there is an answer, leaving out what the endpoint refuses and a translation can do without.
+
+        Args:
+            body: The request.
+            stop: Once set, nothing more is sent and no wait is waited out.
+
+        Returns:
+            The answer. A request that is refused for what its sentences say is an answer with a problem.
+
+        Raises:
+            EndpointFailure: It refuses for good, or gave no answer in `give_up_after_s`.
+            Stopped: `stop` was set.
+        """
+        while True:
+            sent = {name: value for name, value in body.items() if name not in self._refused}
+            try:
+                return read_completion(self._ask_until_answered(sent, stop))
+            except Refusal as refusal:
+                problem = problem_of(refusal)
+                if problem:
+                    return Answer("", problem=problem)
+                name = blamed_field(refusal, sent)
+                if name is None:
+                    raise EndpointFailure(f"{self.url}: {refusal}{advice(refusal.status)}") from None
+                if name not in self._refused:
+                    _log.warning("%s: asked without %s from here on, since it refused: %s", self.url, name, refusal)
+                self._refused.add(name)
+
+    def _ask_until_answered(self, body: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
+        import httpx2
+        import tenacity
+
+        def sleep(seconds: float) -> None:
+            if stop.wait(seconds):
+                raise Stopped
+
+        def note(state: tenacity.RetryCallState) -> None:
+            _log.info("%s: %s; next try in %.0f s", self.url, _said(state), state.upcoming_sleep)
+
+        def give_up(state: tenacity.RetryCallState) -> None:
+            since = f"{state.attempt_number} tries in {state.seconds_since_start or 0:.0f} s"
+            raise EndpointFailure(f"{self.url}: no answer after {since}: {_said(state)}") from None
+
+        if stop.is_set():
+            raise Stopped
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, (Busy, httpx2.RequestError)) and "CERTIFICATE" not in str(error)
+            ),
+            wait=_wait,
+            stop=tenacity.stop_before_delay(self._give_up_after_s),
+            sleep=sleep,
+            before_sleep=note,
+            retry_error_callback=give_up,
+        )
+        try:
+            return retrying(self._ask, body)
+        except httpx2.RequestError as error:
+            raise EndpointFailure(f"{self.url}: {type(error).__name__}, {self._quote(str(error))}") from None
+
+    def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask once."""
+        import httpx2
+
+        until = time.monotonic() + self._timeout_s
+        received = bytearray()
+        with self._client.stream("POST", self.url, json=body) as response:
+            for chunk in response.iter_bytes():
+                received += chunk
+                if time.monotonic() > until:  # the library's own timeout starts anew with every byte
+                    raise httpx2.ReadTimeout("its answer was not complete in time")
+        body_text = received.decode(errors="replace")
+        try:
+            answer = json.loads(received)
+        except (ValueError, RecursionError):
+            answer = None
+        error = answer.get("error") if isinstance(answer, dict) else None
+        status = response.status_code
+        if response.is_success and error:  # a gateway's way to say that the endpoint behind it failed
+            code = error.get("code") if isinstance(error, dict) else None
+            status = code if isinstance(code, int) else 502
+        message = error.get("message") if isinstance(error, dict) else None
+        said = self._quote(message if isinstance(message, str) else body_text)
+        if may_pass(status, body_text):
+            raise Busy(status, said, retry_after_s(response.headers.get("Retry-After")))
+        if not response.is_success or error:
+            raise Refusal(status, said, body_text)
+        if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list) or not answer["choices"]:
+            raise EndpointFailure(f"{self.url}: {said} is no chat completion; a base URL mostly ends with /v1")
+        return answer
+
+    def _quote(self, text: str) -> str:
+        """Quote what a server said: one line, no control characters, no key."""
+        key = self._client.headers.get("Authorization", "").removeprefix("Bearer ")
+        shown = text.replace(key, "***") if key else text
+        line = " ".join("".join(letter if letter.isprintable() else " " for letter in shown).split())
+        return f'"{line[:300]}"'
+
+
+def _said(state: tenacity.RetryCallState) -> str:
+    error = state.outcome.exception() if state.outcome else None
+    return str(error) if isinstance(error, Busy) else f"{type(error).__name__} ({error})"
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Wait as long as the endpoint asks, else twice as long each time; never as long as the neighbours."""
+    import tenacity
+
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, Busy) and error.retry_after_s is not None:
+        return error.retry_after_s + random.uniform(0, _FIRST_WAIT_S)
+    return tenacity.wait_exponential_jitter(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S, jitter=_FIRST_WAIT_S)(state)
