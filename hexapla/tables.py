@@ -1,8 +1,8 @@
 """Single files that people bring (Parquet, TSV, CSV, JSON lines) -> Arrow batches of clean cells.
 
-Every file is streamed. What is wrong with a text file is told with its line, as `train.tsv:812`. TSV has no quoting,
-as its media type (IANA text/tab-separated-values) says: a lone `"` in a cell is common in bitext and must not swallow
-the lines after it. CSV is quoted as in RFC 4180.
+Every file is streamed, and may be compressed (`train.tsv.gz`). What is wrong with a text file is told with its line,
+as `train.tsv:812`. TSV has no quoting, as its media type (IANA text/tab-separated-values) says: a lone `"` in a cell is
+common in bitext and must not swallow the lines after it. CSV is quoted as in RFC 4180.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,9 +23,11 @@ import pyarrow.parquet as pq
 from hexapla import languages as codes
 from hexapla.cells import as_cell
 from hexapla.errors import InputError, nearest
+from hexapla.lines import COMPRESSIONS, damaged, ending, open_bytes, read_lines
 
 SUFFIXES = (".parquet", ".tsv", ".csv", ".jsonl")
 META = "meta."
+_FIELD_ROWS = 8192  # rows that `read_field` holds at once
 _WRITTEN_AS_A_CODE = re.compile(r"[a-z]{2,3}[-_]([A-Z][a-z]{3}|[A-Z]{2})")
 
 
@@ -33,11 +37,11 @@ def text_columns(path: Path) -> dict[str, bool]:
     In JSON lines the columns are the keys of any line, and one string is enough for a column to be of text: a number
     among its texts is then an error on reading and not a reason to overlook the column.
     """
-    if path.suffix == ".parquet":
+    if ending(path) == ".parquet":
         with open_parquet(path) as file:
             _refuse_repeated(path, file.schema_arrow.names)
             return {field.name: _is_text(field.type) for field in file.schema_arrow}
-    if path.suffix == ".jsonl":
+    if ending(path) == ".jsonl":
         columns: dict[str, bool] = {}
         for _, record in _jsonl_records(path):
             for name, value in record.items():
@@ -101,11 +105,39 @@ def read_cells(path: Path, columns: Sequence[str], required: str, n_rows: int) -
     Raises:
         InputError: A row without its pivot, a cell that is no clean text, a line that cannot be parsed.
     """
-    rows = _parquet_rows(path, columns, n_rows) if path.suffix == ".parquet" else _text_rows(path, columns)
+    rows = _parquet_rows(path, columns, n_rows) if ending(path) == ".parquet" else _text_rows(path, columns)
     schema = pa.schema([(name, pa.string()) for name in columns])
     checked = (_check_row(place, row, required) for place, row in rows)
     while batch := list(islice(checked, n_rows)):
         yield pa.RecordBatch.from_pylist(batch, schema=schema)
+
+
+def text_fields(path: Path) -> list[str]:
+    """Return the columns that hold text, of JSON lines those of the first line: no more of a file is read."""
+    if ending(path) == ".jsonl":
+        _, record = next(_jsonl_records(path), (0, {}))
+        return [name for name, value in record.items() if value is None or isinstance(value, str)]
+    return [name for name, is_text in text_columns(path).items() if is_text]
+
+
+def read_field(path: Path, field: str) -> Iterator[tuple[int, str | None]]:
+    """Yield (line, or row of a Parquet file; cell) of one of the `text_fields` in order.
+
+    Raises:
+        InputError: A line without the field, a cell that is no clean text, a line that cannot be parsed.
+    """
+    if ending(path) == ".parquet":
+        number = 0
+        for batch in read_parquet(path, [field], _FIELD_ROWS):
+            for cell in _decode(path, number, batch, field):
+                number += 1
+                yield number, as_cell(cell, f"{path}: row {number}", field)
+        return
+    for line, record in _jsonl_records(path) if ending(path) == ".jsonl" else _table_records(path):
+        if field not in record:
+            has = ", ".join(record) or "none"
+            raise InputError(f"{path}:{line}: row has no field {field}; it has {has}{nearest(field, record)}")
+        yield line, as_cell(record[field], f"{path}:{line}: row", field)
 
 
 def _check_row(place: str, row: Mapping[str, object], required: str) -> dict[str, str | None]:
@@ -121,9 +153,21 @@ def _check_row(place: str, row: Mapping[str, object], required: str) -> dict[str
 def open_parquet(path: Path) -> pq.ParquetFile:
     """Open a Parquet file memory-mapped, so that reading verifies page checksums where the file has them."""
     try:
-        return pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+        source = _decompressed(path) if path.suffix.lower() in COMPRESSIONS else path
+        return pq.ParquetFile(source, memory_map=True, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
+
+
+def _decompressed(path: Path) -> IO[bytes]:
+    """Return a file without a name that holds `path` decompressed: Parquet is read from its end."""
+    plain = tempfile.TemporaryFile()  # noqa: SIM115, it goes away with its last reader
+    with open_bytes(path) as file:
+        try:
+            shutil.copyfileobj(file, plain)
+        except OSError as error:
+            raise damaged(path, error) from error
+    return plain
 
 
 def read_parquet(path: Path, columns: Sequence[str], n_rows: int) -> Iterator[pa.RecordBatch]:
@@ -181,7 +225,7 @@ def _damaged(path: Path, error: Exception) -> InputError:
 
 
 def _text_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, object]]]:
-    records = _jsonl_records(path) if path.suffix == ".jsonl" else _table_records(path)
+    records = _jsonl_records(path) if ending(path) == ".jsonl" else _table_records(path)
     for line, record in records:
         row = {name: record.get(name) for name in columns}
         for name, value in row.items():
@@ -195,19 +239,8 @@ def as_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number, line with its end). Only a newline ends a line: U+2028 and others may stand in a cell."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                message = f"{path}:{number}: byte {error.start + 1} of the line is not UTF-8; save the file as UTF-8"
-                raise InputError(message) from error
-
-
 def _jsonl_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in _lines(path):
+    for number, line in read_lines(path):
         if not line.strip():
             continue
         try:
@@ -232,7 +265,7 @@ def _table_records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (first line, fields) of the header and of every row; blank lines hold no row."""
-    records = _csv_fields(path) if path.suffix == ".csv" else _tsv_fields(path)
+    records = _csv_fields(path) if ending(path) == ".csv" else _tsv_fields(path)
     for place, (number, fields) in enumerate(records):
         if place == 0:
             fields = [name.strip() for name in fields]
@@ -241,13 +274,13 @@ def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _tsv_fields(path: Path) -> Iterator[tuple[int, list[str]]]:
-    for number, line in _lines(path):
+    for number, line in read_lines(path):
         if line := line.removesuffix("\n").removesuffix("\r"):
             yield number, line.split("\t")
 
 
 def _csv_fields(path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((line for _, line in _lines(path)), strict=True)
+    reader = csv.reader((line for _, line in read_lines(path)), strict=True)
     while True:
         number = reader.line_num + 1
         try:

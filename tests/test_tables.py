@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from collections.abc import Callable
@@ -170,6 +171,8 @@ def test_an_empty_file_is_refused(tmp_path: Path, suffix: str) -> None:
 def test_other_endings_and_other_formats_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'has the ending "\.xlsx"; a corpus is a folder or a file ending in'):
         open_corpus(write(tmp_path / "x.xlsx", "?"))
+    with pytest.raises(InputError, match=r'has the ending "\.gz"; a corpus is a folder'):
+        open_corpus(write(tmp_path / "x.tsv.gz", gzip.compress(b"eng_Latn\tdeu_Latn\none\teins\n")))
     with pytest.raises(InputError, match=r"x\.parquet cannot be read as Parquet"):
         open_corpus(write(tmp_path / "x.parquet", "eng_Latn\tdeu_Latn\n"))
 

@@ -1,0 +1,100 @@
+"""A dataset of the Hugging Face Hub -> the texts of one of its fields, streamed in its own order.
+
+It is named `org/name`, or in full `org/name@revision:config:split`; the split is `train` unless given. Nothing is kept
+on disk, so every reading needs the network, and its absence is told as such.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hexapla.cells import as_cell
+from hexapla.errors import InputError, nearest
+
+_NAME = re.compile(r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<revision>[^:@]+))?(:(?P<config>[^:]*))?(:(?P<split>[^:]+))?")
+_FAILURES = (OSError, ValueError, RuntimeError, ImportError)  # what datasets and huggingface_hub raise between them
+
+
+def is_dataset_name(text: str) -> bool:
+    """Say whether a text may name a dataset of the Hub.
+
+    >>> is_dataset_name("org/name"), is_dataset_name("org/name@v1:en:test"), is_dataset_name("a/b/c")
+    (True, True, False)
+    """
+    return _NAME.fullmatch(text) is not None
+
+
+class Dataset:
+    """One split of a dataset of the Hub, as a source of texts."""
+
+    has_fields = True
+
+    def __init__(self, name: str) -> None:
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise InputError(f'"{name}" names no dataset; write org/name or org/name@revision:config:split')
+        self.name = name
+        self._path, self._revision, self._config = match["path"], match["revision"], match["config"] or None
+        self._split = match["split"] or "train"
+        self._records: Iterable[Mapping[str, Any]] | None = None
+
+    def check(self, field: str | None) -> None:
+        """Read the first record and see that the field is there.
+
+        Raises:
+            InputError: No such dataset, config or split; no network; no such field; no record.
+        """
+        record = next(self.records(), None)
+        if record is None:
+            raise InputError(f"{self.name} is empty; name another split or dataset")
+        fields = [name for name, value in record.items() if value is None or isinstance(value, str)]
+        if field not in fields:
+            raise no_field(self.name, field, fields)
+
+    def texts(self, field: str) -> Iterator[tuple[int, str | None]]:
+        """Yield (number of the record, text)."""
+        for number, record in enumerate(self.records(), start=1):
+            place = f"{self.name}: record {number}"
+            if field not in record:
+                raise no_field(place, field, list(record))
+            yield number, as_cell(record[field], place, field)
+
+    def facts(self) -> dict[str, object]:
+        """Return the name and the commit that the name stands for now."""
+        from huggingface_hub import HfApi
+
+        try:
+            info = HfApi().dataset_info(self._path, revision=self._revision, timeout=30)
+        except _FAILURES as error:
+            raise self._unreachable(error) from error
+        return {"name": self.name, "revision": info.sha}
+
+    def records(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the records from the first on."""
+        import datasets
+
+        try:
+            if self._records is None:
+                self._records = datasets.load_dataset(
+                    self._path, self._config, split=self._split, revision=self._revision, streaming=True
+                )
+            yield from self._records
+        except _FAILURES as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> InputError:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return InputError(
+            f"{self.name}: no file or folder of that name is here, and as a dataset it cannot be read from the "
+            f"Hugging Face Hub ({reason}); check the name and the network, or download it and give its files"
+        )
+
+
+def no_field(place: str, field: str | None, fields: list[str]) -> InputError:
+    """Return the error for a source without the field that was asked for, or that needs one to be named."""
+    has = f"its text fields are {', '.join(fields)}" if fields else "it has no field of text"
+    if field is None:
+        return InputError(f"{place}: which field holds the text? name it with --field; {has}")
+    return InputError(f"{place} has no text field {field}; {has}{nearest(field, fields)}")

@@ -1,0 +1,257 @@
+"""Texts of any source -> clean distinct sentences, in order, each with the place that it came from.
+
+A text is split first and cleaned then, for its blank lines tell where paragraphs end. What is left out is counted by
+its reason. A sample is the sentences whose salted hashes are smallest: the same ones in whatever order, and from
+however many files, the texts come, and held in memory proportional to the sample alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
+
+from hexapla import languages as codes
+from hexapla.cells import row_id
+from hexapla.clean import clean_text
+from hexapla.errors import InputError
+from hexapla.sources.texts import Source, find_sources
+
+_BLANK_LINES = re.compile(r"\n\s*\n")
+EMPTY, NO_LETTER, TOO_SHORT, TOO_LONG = "empty", "no letter", "too short", "too long"
+DUPLICATE, NOT_SAMPLED = "duplicate", "not sampled"
+
+
+class Sentence(NamedTuple):
+    """One sentence.
+
+    Attributes:
+        text: Clean text on one line.
+        source: Where it is from, "name.txt:12": the line of a text file, the row of a Parquet file or dataset.
+    """
+
+    text: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig:
+    """Which texts, and which of their sentences.
+
+    Attributes:
+        texts: Files, folders, "-" for standard input, or datasets of the Hub as "org/name@revision:config:split".
+        field: The field that holds the text in anything but lines of text.
+        language: Of the texts; sentences are split by its rules.
+        split_sentences: Take a text as several sentences rather than as one.
+        min_characters: Shorter sentences are left out.
+        max_characters: Longer sentences are left out.
+        limit: Take no more than the first so many.
+        sample: Take so many at random.
+        seed: Of the sample.
+    """
+
+    texts: tuple[str, ...]
+    field: str | None = None
+    language: str = "eng_Latn"
+    split_sentences: bool = True
+    min_characters: int = 10
+    max_characters: int = 500
+    limit: int | None = None
+    sample: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every value by itself."""
+        object.__setattr__(self, "language", codes.parse(self.language))
+        if not self.texts:
+            raise InputError('no texts are given; name files, folders or a dataset, or "-" for standard input')
+        if not 1 <= self.min_characters <= self.max_characters:
+            raise InputError(
+                f"min_characters is {self.min_characters} and max_characters {self.max_characters}; "
+                "they must be at least 1, and the first no more than the second"
+            )
+        for key in ("limit", "sample"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                raise InputError(f"{key} is {value}; it must be 1 or more")
+        if self.limit is not None and self.sample is not None:
+            raise InputError(
+                f"limit is {self.limit} and sample {self.sample}; the one takes the first, the other draws from all, "
+                "so give one of them"
+            )
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}; it must be 0 or more and below 2**63")
+
+
+@dataclass
+class SourceReport:
+    """What became of the texts; complete once the sentences have all been read.
+
+    Attributes:
+        n_texts: Lines, rows or records read.
+        n_sentences: Sentences kept.
+        left_out: Sentences left out, by reason. With a sample, a duplicate of what is not sampled counts as such.
+        collect: Called with the reason and the sentence that is left out, but for those that are not sampled.
+    """
+
+    n_texts: int = 0
+    n_sentences: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    collect: Callable[[str, Sentence], None] | None = None
+
+    def leave_out(self, reason: str, sentence: Sentence) -> None:
+        """Count a sentence that is left out and hand it to `collect`."""
+        self.left_out[reason] += 1
+        if self.collect is not None and reason != NOT_SAMPLED:
+            self.collect(reason, sentence)
+
+    def facts(self) -> dict[str, object]:
+        """Return the counts, for a manifest."""
+        return {
+            "n_texts": self.n_texts,
+            "n_sentences": self.n_sentences,
+            "left_out": dict(sorted(self.left_out.items())),
+        }
+
+
+def read_sentences(config: SourceConfig, report: SourceReport | None = None) -> Iterator[Sentence]:
+    """Open the sources and return their sentences, read as they are asked for.
+
+    The same text again is left out, told by the hash that also names a row (`hexapla.cells.row_id`); remembering it
+    takes about 90 bytes a sentence.
+
+    Args:
+        config: Which texts, and which of their sentences.
+        report: Counts what is kept and left out while the sentences are read.
+
+    Raises:
+        InputError: At once for what the beginning of every source shows (no such file, field or format, an empty file);
+            while reading for what comes later, and when no sentence at all is left.
+    """
+    sources = find_sources(config.texts)
+    if config.field is not None and not any(source.has_fields for source in sources):
+        raise InputError(f"field is {config.field}, but lines of text have no fields; leave it out")
+    for source in sources:
+        source.check(config.field)
+    report = SourceReport() if report is None else report
+    sentences = _acceptable(sources, config, _splitter(config), report)
+    if config.sample is not None:
+        chosen = _sampled(sentences, config.sample, config.seed, report)
+    else:
+        chosen = islice(_distinct(sentences, report), config.limit)
+    return _counted(chosen, config, report)
+
+
+def source_facts(config: SourceConfig) -> list[dict[str, object]]:
+    """Return for every source what tells whether it changed.
+
+    Of a file that is `name`, `n_bytes` and `sha256`, of a dataset `name` and `revision`, of standard input the name.
+
+    Raises:
+        InputError: No such file, or a dataset that cannot be reached.
+    """
+    return [source.facts() for source in find_sources(config.texts)]
+
+
+def _splitter(config: SourceConfig) -> Callable[[str], Iterable[str]]:
+    if not config.split_sentences:
+        return lambda text: (text,)
+    try:
+        from sentencex import segment
+    except ImportError as error:
+        message = (
+            "splitting sentences needs sentencex; pip install 'hexapla[translate]', or set split_sentences to false"
+        )
+        raise InputError(message) from error
+    tag = codes.to_bcp47(config.language).split("-")[0]
+
+    def split(text: str) -> list[str]:
+        text = text.strip()
+        if "\n" in text:
+            text = _BLANK_LINES.sub("\n\n", text)  # sentencex takes a line of spaces for no end of a paragraph
+        return [part for part in segment(tag, text) if not part.isspace()]
+
+    return split
+
+
+def _acceptable(
+    sources: Iterable[Source], config: SourceConfig, split: Callable[[str], Iterable[str]], report: SourceReport
+) -> Iterator[Sentence]:
+    """Yield the clean sentences of all sources but those that no row can be made of."""
+    for source in sources:
+        for number, text in source.texts(config.field or ""):
+            report.n_texts += 1
+            place = f"{source.name}:{number}"
+            for part in split(text) if text is not None else ("",):
+                sentence = Sentence(clean_text(part), place)
+                reason = _reason(sentence.text, config)
+                if reason is None:
+                    yield sentence
+                else:
+                    report.leave_out(reason, sentence)
+
+
+def _reason(text: str, config: SourceConfig) -> str | None:
+    if not text:
+        return EMPTY
+    if not any(map(str.isalpha, text)):
+        return NO_LETTER
+    if len(text) < config.min_characters:
+        return TOO_SHORT
+    return TOO_LONG if len(text) > config.max_characters else None
+
+
+def _distinct(sentences: Iterable[Sentence], report: SourceReport) -> Iterator[Sentence]:
+    seen: set[bytes] = set()
+    for sentence in sentences:
+        key = bytes.fromhex(row_id(sentence.text))  # a third of what the hex digits take
+        if key in seen:
+            report.leave_out(DUPLICATE, sentence)
+        else:
+            seen.add(key)
+            yield sentence
+
+
+def _sampled(sentences: Iterable[Sentence], n: int, seed: int, report: SourceReport) -> Iterator[Sentence]:
+    """Yield, in order, the `n` distinct sentences with the smallest hashes.
+
+    The largest hash of those held only falls, so a text once let go, or refused, is never taken again: what is held is
+    enough to tell duplicates among the chosen, and the first of equal texts is the one that stays.
+    """
+    salt = seed.to_bytes(hashlib.blake2b.SALT_SIZE, "little")
+    held: dict[int, Sentence] = {}
+    largest_first: list[int] = []
+    for sentence in sentences:
+        digest = hashlib.blake2b(row_id(sentence.text).encode(), digest_size=16, salt=salt).digest()
+        rank = int.from_bytes(digest, "big")
+        if rank in held:
+            report.leave_out(DUPLICATE, sentence)
+        elif len(held) < n:
+            heapq.heappush(largest_first, -rank)
+            held[rank] = sentence
+        elif rank > -largest_first[0]:
+            report.leave_out(NOT_SAMPLED, sentence)
+        else:
+            report.leave_out(NOT_SAMPLED, held.pop(-heapq.heapreplace(largest_first, -rank)))
+            held[rank] = sentence
+    yield from held.values()
+
+
+def _counted(sentences: Iterable[Sentence], config: SourceConfig, report: SourceReport) -> Iterator[Sentence]:
+    for sentence in sentences:
+        report.n_sentences += 1
+        yield sentence
+    if report.n_sentences == 0:
+        named = ", ".join(config.texts[:3]) + (" and others" if config.texts[3:] else "")
+        if not report.n_texts:
+            raise InputError(f"{named}: no text in there; give sources that hold some")
+        reasons = ", ".join(f"{n} {reason}" for reason, n in report.left_out.most_common())
+        raise InputError(
+            f"{named}: no sentence is left of {report.n_texts} texts ({reasons}); a sentence has a letter and "
+            f"{config.min_characters} to {config.max_characters} characters (min_characters, max_characters)"
+        )
