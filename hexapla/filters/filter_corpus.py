@@ -1,0 +1,242 @@
+"""A corpus folder -> a cleaner one, and beside it what was rejected and why: `hexapla filter`.
+
+The corpus is read twice, for the statistics and for the verdicts, and never held whole. Rows that an evaluation set has
+and near-duplicates go first, so that they are not counted as losses of a language.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Literal, get_args
+
+from hexapla import languages as codes
+from hexapla.contamination import Contamination
+from hexapla.corpus import Corpus, open_corpus, row_id
+from hexapla.corpus_writer import write_corpus
+from hexapla.errors import InputError, nearest
+from hexapla.filters.chain import Chain, Verdict
+from hexapla.filters.report import FilterReport
+from hexapla.filters.settings import FilterSettings, read_filters
+from hexapla.filters.statistics import Statistics
+from hexapla.near_duplicates import NearDuplicates
+
+Policy = Literal["null-cell", "drop-row"]
+Row = dict[str, str | None]
+
+REJECTED = "rejected"
+LOG_PROB = "meta.log_prob."
+_N_ROWS = 2048  # judged at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterConfig:
+    """What to filter and how.
+
+    Attributes:
+        corpus: A corpus folder, a table file, or "sample".
+        out: The folder to make.
+        filters: "default", "none" or a TOML file; see `read_filters`.
+        policy: What goes with a rejected cell: "null-cell" only itself, "drop-row" its row.
+        max_loss: Share of a language's cells (0 to 1) that may be rejected; beyond it nothing is written.
+        near_duplicates: Jaccard similarity of the pivots from which a row repeats an earlier one; None keeps them all.
+        against: Evaluation sets (files, folders, mteb:TASK) whose sentences must not be in the corpus.
+        languages: The columns to keep, all by default; the pivot is always among them.
+        license: Of the new corpus; the old one's by default.
+        overwrite: Replace the corpus in `out`.
+    """
+
+    corpus: str
+    out: Path
+    filters: str = "default"
+    policy: Policy = "null-cell"
+    max_loss: float = 0.2
+    near_duplicates: float | None = 0.8
+    against: tuple[str, ...] = ()
+    languages: tuple[str, ...] | None = None
+    license: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every value by itself."""
+        if self.policy not in get_args(Policy):
+            allowed = ", ".join(get_args(Policy))
+            raise InputError(
+                f'policy is "{self.policy}"; it must be one of {allowed}{nearest(self.policy, get_args(Policy))}'
+            )
+        if not 0 <= self.max_loss <= 1:
+            raise InputError(f"max_loss is {self.max_loss}; it must be 0 to 1")
+        object.__setattr__(self, "out", Path(self.out))
+
+
+def filter_corpus(config: FilterConfig, quiet: bool = False) -> FilterReport:
+    """Filter a corpus into a new folder.
+
+    Args:
+        config: What to filter and how.
+        quiet: Show no progress, and no report when a language loses too much.
+
+    Returns:
+        What was rejected; `corpus.json` has it too, and `rejected/` the cells themselves.
+
+    Raises:
+        InputError: A setting or a corpus that cannot be, or a language that loses more than it may: nothing is written.
+    """
+    settings = read_filters(config.filters)
+    seen = NearDuplicates(config.near_duplicates) if config.near_duplicates is not None else None
+    corpus = _open(config)
+    contamination = Contamination.load(config.against, corpus.languages) if config.against else None
+    targets = [code for code in corpus.languages if code != corpus.pivot]
+    statistics = Statistics()
+    for rows in _in_groups(corpus, "reading", quiet):
+        sources = [str(row[corpus.pivot]) for row in rows]
+        for code in targets:
+            statistics.add(code, sources, [row[code] for row in rows], _log_probs(rows, code))
+    chain = Chain(settings, corpus.pivot, corpus.languages, statistics)
+    report = FilterReport()
+    report.notes = chain.notes
+    facts = _facts(config, settings, contamination)
+    with tempfile.TemporaryDirectory(prefix="hexapla-filter-") as beside, ExitStack() as stack:
+        files = {
+            name: stack.enter_context(Path(beside, f"{name}.jsonl").open("w", encoding="utf-8", newline="\n"))
+            for name in (*targets, "rows")
+        }
+        work = _Filtering(corpus, chain, report, files, config.policy, seen, contamination)
+
+        def finish(folder: Path) -> Mapping[str, object]:
+            for file in files.values():
+                file.close()
+            shutil.copytree(beside, folder / REJECTED)
+            return {"filters": [*corpus.manifest.get("filters", ()), facts | report.to_json()]}
+
+        def kept() -> Iterator[Row]:
+            for rows in _in_groups(corpus, "filtering", quiet):
+                yield from work.kept(rows)
+            report.check(config.max_loss, quiet)
+
+        made = corpus.manifest.get("columns", {})
+        write_corpus(
+            kept(), config.out, languages=corpus.languages, pivot=corpus.pivot,
+            columns={code: made[code] for code in corpus.languages if code in made}, overwrite=config.overwrite,
+            license=config.license or corpus.manifest.get("license"), finish=finish,
+        )  # fmt: skip
+    return report
+
+
+class _Filtering:
+    """One pass over the rows: what stays is yielded, what does not is noted."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        chain: Chain,
+        report: FilterReport,
+        files: Mapping[str, IO[str]],
+        policy: Policy,
+        seen: NearDuplicates | None,
+        contamination: Contamination | None,
+    ) -> None:
+        self.pivot = corpus.pivot
+        self.targets = [code for code in corpus.languages if code != corpus.pivot]
+        self.chain, self.report, self.files, self.policy = chain, report, files, policy
+        self.seen, self.contamination = seen, contamination
+
+    def kept(self, rows: Sequence[Row]) -> Iterator[Row]:
+        """Yield the rows that stay, without their rejected cells."""
+        rows = [row for row in rows if not self._leaves(row)]
+        sources = [str(row[self.pivot]) for row in rows]
+        rejected: list[list[str]] = [[] for _ in rows]
+        for code in self.targets:
+            cells = [row[code] for row in rows]
+            verdicts = self.chain.judge(code, sources, cells, _log_probs(rows, code))
+            self.report.add(code, sources, cells, verdicts)
+            for row, verdict, lost in zip(rows, verdicts, rejected, strict=True):
+                if verdict is not None:
+                    self._note_cell(row, code, verdict)
+                    lost.append(code)
+        for row, lost in zip(rows, rejected, strict=True):
+            if lost and self.policy == "drop-row":
+                self._note_row(row, "rejected cell", f"rejected: {', '.join(lost)}")
+            else:
+                yield row | dict.fromkeys(lost)
+
+    def _leaves(self, row: Row) -> bool:
+        """Say whether a row leaves whole, whatever its cells are worth."""
+        pivot = str(row[self.pivot])
+        if self.contamination and (match := self.contamination.match([pivot, *(row[code] for code in self.targets)])):
+            self._note_row(row, f"in {match.set_name}", f"in {match.set_name} ({match.how}): {match.sentence}")
+            return True
+        if self.seen is not None and (earlier := self.seen.add(pivot, row_id(pivot))) is not None:
+            self._note_row(row, "near-duplicate", f"near-duplicate of {earlier}")
+            return True
+        return False
+
+    def _note_cell(self, row: Row, code: str, verdict: Verdict) -> None:
+        source = str(row[self.pivot])
+        entry = {"row_id": row_id(source), "source": source, "cell": row[code], "reason": verdict.reason}
+        _write_line(self.files[code], entry | {"score": round(verdict.score, 4)})
+
+    def _note_row(self, row: Row, counted_as: str, reason: str) -> None:
+        self.report.add_row_losses(counted_as)
+        texts = {code: row[code] for code in (self.pivot, *self.targets)}
+        _write_line(self.files["rows"], {"row_id": row_id(str(row[self.pivot])), "reason": reason, "row": texts})
+
+
+def _open(config: FilterConfig) -> Corpus:
+    """Open the corpus with the columns asked for and its pivot."""
+    corpus = open_corpus(config.corpus)
+    if config.languages is None:
+        return corpus
+    asked = codes.parse_list(config.languages)
+    return open_corpus(config.corpus, languages=list(dict.fromkeys([corpus.pivot, *asked])), verify=False)
+
+
+def _facts(config: FilterConfig, settings: FilterSettings, contamination: Contamination | None) -> dict[str, object]:
+    """Return what the filters were, for `corpus.json`."""
+    return {
+        "settings": settings.to_json(),
+        "policy": config.policy,
+        "max_loss": config.max_loss,
+        "near_duplicates": config.near_duplicates,
+        "against": contamination.facts() if contamination else [],
+    }
+
+
+def _in_groups(corpus: Corpus, verb: str, quiet: bool) -> Iterator[list[Row]]:
+    """Yield the rows in groups, with a bar on the terminal unless it is none."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn(f"{verb} {corpus.name}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    rows = corpus.rows()
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
+        bar = progress.add_task(verb, total=corpus.n_rows)
+        while group := list(islice(rows, _N_ROWS)):
+            yield group
+            progress.advance(bar, len(group))
+
+
+def _log_probs(rows: Sequence[Row], code: str) -> list[float | None] | None:
+    """Return the log-probabilities that a build noted for a column, None if it noted none."""
+    key = f"{LOG_PROB}{code}"
+    if not rows or key not in rows[0]:
+        return None
+    return [_as_number(row[key], key) for row in rows]
+
+
+def _as_number(text: str | None, key: str) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        raise InputError(f'{key} is "{text}" in a row; it must be a number or null') from None
+
+
+def _write_line(file: IO[str], entry: Mapping[str, object]) -> None:
+    file.write(json.dumps(entry, ensure_ascii=False) + "\n")
