@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.translate.request_cache import RequestCache, cache_folder, request_key
+from hexapla.translate.files import cache_folder
+from hexapla.translate.request_cache import RequestCache, request_key
 from tests.bad_endpoint import (
     NUMBERS,
     BadEndpoint,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -22,11 +21,6 @@ FILE = "answers.sqlite"
 _KEYS_PER_QUERY = 500  # SQLite before 3.32 takes 999 parameters
 _LOCK_TIMEOUT_S = 60.0
 _CREATE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, translation TEXT NOT NULL) WITHOUT ROWID"
-
-
-def cache_folder(given: Path | None) -> Path:
-    """Return the folder for paid answers: the given one, or hexapla's in the user's cache (`XDG_CACHE_HOME`)."""
-    return given or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hexapla"
 
 
 def request_key(settings: Mapping[str, object], source: str, target: str, text: str) -> str:

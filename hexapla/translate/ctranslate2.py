@@ -1,0 +1,115 @@
+"""Translate with CTranslate2: a checkpoint in, 8-bit weights on a CPU, 16-bit ones on a GPU.
+
+It sorts and splits each call into batches itself; what is left to do here is to say how, and to read the answers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from hexapla.errors import InputError
+from hexapla.translate.checkpoint import Checkpoint
+from hexapla.translate.conversion import convert
+from hexapla.translate.decoding import CheckpointTranslator, Job, Output, Search
+from hexapla.translate.translator import TranslatorConfig
+
+
+class CTranslate2Translator(CheckpointTranslator):
+    """A checkpoint run by CTranslate2."""
+
+    def __init__(self, config: TranslatorConfig, checkpoint: Checkpoint) -> None:
+        super().__init__(config, checkpoint)
+        self._device, self._index = _device(config.device)
+        self._compute_type = _compute_type(config.compute_type, self._device, checkpoint)
+        self._translator: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_translator": None}
+
+    def close(self) -> None:
+        """Free the weights; the next `translate` loads them again."""
+        self._translator = None
+
+    def _load(self) -> Any:
+        if self._translator is None:
+            import ctranslate2
+
+            folder = convert(self.checkpoint, self._compute_type, self.config.cache)
+            workers, threads = _threads(self.config.threads) if self._device == "cpu" else (1, 0)
+            try:
+                self._translator = ctranslate2.Translator(
+                    str(folder), device=self._device, device_index=self._index, compute_type=self._compute_type,
+                    inter_threads=workers, intra_threads=threads,
+                )  # fmt: skip
+            except RuntimeError as error:
+                raise InputError(f"{self.checkpoint.name}: CTranslate2 cannot load it ({error})") from error
+        return self._translator
+
+    def _effective(self) -> dict[str, object]:
+        return {"backend": "ctranslate2", "device": self._device, "compute_type": self._load().compute_type}
+
+    def _packages(self) -> Sequence[str]:
+        return "ctranslate2", "transformers", "tokenizers"
+
+    def _search(self, jobs: Sequence[Job], limit: int, search: Search) -> list[Output]:
+        pieces = self.checkpoint.pieces
+        results = self._load().translate_batch(
+            [[pieces[i] for i in job.ids] for job in jobs],
+            target_prefix=None if jobs[0].prefix is None else [[job.prefix] for job in jobs],
+            batch_type="tokens", max_batch_size=self.config.batch_tokens, beam_size=search.beam_size,
+            no_repeat_ngram_size=search.no_repeat_ngram_size, repetition_penalty=search.repetition_penalty,
+            max_input_length=0, max_decoding_length=limit, disable_unk=True, return_scores=True, return_end_token=True,
+        )  # fmt: skip
+        return [self._output(job, result) for job, result in zip(jobs, results, strict=True)]
+
+    def _output(self, job: Job, result: Any) -> Output:
+        tokens = result.hypotheses[0]
+        start = 1 if job.prefix else 0
+        finished = bool(tokens) and tokens[-1] == self.checkpoint.tokenizer.eos_token
+        n_tokens = len(tokens) - start
+        # CTranslate2 divides the sum by all tokens, the prefix too, though that has no probability of its own.
+        log_prob = result.scores[0] * len(tokens) / max(n_tokens, 1)
+        ids, unknown = self.checkpoint.ids, self.checkpoint.tokenizer.unk_token_id
+        kept = [ids.get(token, unknown) for token in tokens[start : len(tokens) - finished]]
+        return Output(kept, log_prob, n_tokens, finished)
+
+
+def _device(device: str) -> tuple[str, int]:
+    import ctranslate2
+
+    name, _, index = device.partition(":")
+    if name not in ("auto", "cpu", "cuda") or (index and not index.isdecimal()):
+        raise InputError(f'device "{device}" is unknown; give auto, cpu, cuda or cuda:0')
+    n_gpus = ctranslate2.get_cuda_device_count()
+    if name == "auto":
+        return ("cuda", 0) if n_gpus else ("cpu", 0)
+    if name == "cuda" and int(index or 0) >= n_gpus:
+        raise InputError(f"device {device}: this machine has {n_gpus} GPUs that CTranslate2 can use; give cpu or auto")
+    return name, int(index or 0)
+
+
+def _compute_type(asked: str, device: str, checkpoint: Checkpoint) -> str:
+    import ctranslate2
+
+    allowed = set(ctranslate2.get_supported_compute_types(device))
+    if checkpoint.model_type in ("t5", "mt5", "umt5"):
+        # T5 reaches values beyond float16 and then writes nothing but padding.
+        allowed -= {"float16", "int8_float16"}
+    wanted = ("int8", "float32") if device == "cpu" else ("float16", "bfloat16", "float32")
+    if asked == "auto":
+        return next(name for name in wanted if name in allowed)
+    if asked not in allowed:
+        raise InputError(
+            f"compute_type {asked} is not one that {checkpoint.name} can use on this {device}; "
+            f"give auto or one of {', '.join(sorted(allowed))}"
+        )
+    return asked
+
+
+def _threads(threads: int | None) -> tuple[int, int]:
+    """Split the threads into workers, which share the weights, and threads of each: many workers translate more."""
+    total = threads or len(os.sched_getaffinity(0))
+    each = 1 if total < 8 else 4
+    return max(1, total // each), each

@@ -1,0 +1,174 @@
+"""What the two translators of checkpoints share: which texts reach the model, in which batches, with which settings.
+
+Texts and targets go in, in any order; translations come out in the same order. A text's limit on output tokens depends
+on its own length alone, never on what it is batched with, so a resumed build cuts the same texts off at the same place.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hexapla.errors import InputError
+from hexapla.translate.checkpoint import Checkpoint
+from hexapla.translate.translator import Translation, TranslatorConfig
+
+_LIMITS = (64, 128, 256, 512)
+_PACKAGES = ("ctranslate2", "transformers", "tokenizers", "sentencepiece", "torch")
+
+
+class Search(NamedTuple):
+    """How the model looks for its output."""
+
+    beam_size: int
+    no_repeat_ngram_size: int = 0
+    repetition_penalty: float = 1.0
+
+
+RETRY = Search(beam_size=5, no_repeat_ngram_size=4, repetition_penalty=1.2)
+"""For what was rejected once, most often for repeating itself. Not for all: it spoils repetitions that are meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One text for the model: its place in the call, its tokens, and the token that its output is to start with."""
+
+    position: int
+    ids: list[int]
+    prefix: str | None
+
+
+class Output(NamedTuple):
+    """What the model made of a job: ids without prefix and end, and the mean log-probability of ids and end."""
+
+    ids: list[int]
+    log_prob: float
+    n_tokens: int
+    finished: bool
+
+
+class CheckpointTranslator(ABC):
+    """A translator that runs a checkpoint on this machine; its weights load with the first text."""
+
+    def __init__(self, config: TranslatorConfig, checkpoint: Checkpoint) -> None:
+        for name in ("beam_size", "max_input_tokens", "batch_tokens"):
+            if getattr(config, name) < 1:
+                raise InputError(f"{name} is {getattr(config, name)}; it must be at least 1")
+        if config.threads is not None and config.threads < 1:
+            raise InputError(f"threads is {config.threads}; it must be at least 1, or left out for all cores")
+        self.config = config
+        self.checkpoint = checkpoint
+        self._checked: frozenset[str] = frozenset()
+
+    @property
+    def multilingual(self) -> bool:
+        """Whether one call may mix target languages at no cost."""
+        return self.checkpoint.layout is not None
+
+    def check(self, targets: Sequence[str]) -> None:
+        """Refuse, before any weights load, what cannot be translated.
+
+        Raises:
+            InputError: A language that the checkpoint lacks, with the nearest that it has.
+        """
+        asked = frozenset(targets)
+        if not asked <= self._checked:
+            self.checkpoint.check(sorted(asked | self._checked))
+            self._checked |= asked
+
+    def facts(self) -> Mapping[str, object]:
+        """Return all that the output depends on. Loads the weights, for the effective compute type."""
+        return {
+            **self.checkpoint.facts(),
+            "source": self.config.source,
+            **self._effective(),
+            "max_input_tokens": self.max_input_tokens,
+            "max_output_tokens": "3n + 32, rounded up to 64, 128, 256 or 512",
+            "search": self._settings(retry=False)._asdict(),
+            "search_again": self._settings(retry=True)._asdict(),
+            "versions": {package: importlib.metadata.version(package) for package in self._packages()},
+        }
+
+    @property
+    def max_input_tokens(self) -> int:
+        """The longest input in tokens, language and end included."""
+        return min(self.config.max_input_tokens, self.checkpoint.positions or self.config.max_input_tokens)
+
+    def translate(self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False) -> list[Translation]:
+        """Translate each text into the language at its position in `targets`, in order.
+
+        Args:
+            texts: In the source language; empty and over-long ones come back with their problem.
+            targets: A canonical code for each text.
+            retry: Use other settings than the first time.
+        """
+        if len(texts) != len(targets):
+            raise ValueError(f"{len(texts)} texts and {len(targets)} targets; each text needs its own target")
+        self.check(tuple(set(targets)))
+        found: dict[int, Translation] = {}
+        groups = self._jobs(texts, targets, found)
+        for limit, jobs in sorted(groups.items()):
+            jobs.sort(key=lambda job: (len(job.ids), job.position))
+            outputs = self._search(jobs, limit, self._settings(retry=retry))
+            decoded = self.checkpoint.decode([output.ids for output in outputs])
+            for job, output, text in zip(jobs, outputs, decoded, strict=True):
+                found[job.position] = _translation(output, text)
+        return [found[position] for position in range(len(texts))]
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the weights; the next `translate` loads them again."""
+
+    @abstractmethod
+    def _effective(self) -> dict[str, object]:
+        """Name the backend and what it really computes with."""
+
+    @abstractmethod
+    def _packages(self) -> Sequence[str]:
+        """Name the packages that its output depends on."""
+
+    @abstractmethod
+    def _search(self, jobs: Sequence[Job], limit: int, search: Search) -> list[Output]:
+        """Translate jobs, which are sorted by length, into at most `limit` tokens each, prefix included."""
+
+    def _settings(self, *, retry: bool) -> Search:
+        return RETRY if retry else Search(self.config.beam_size)
+
+    def _jobs(
+        self, texts: Sequence[str], targets: Sequence[str], found: dict[int, Translation]
+    ) -> dict[int, list[Job]]:
+        """Tokenize each text once, group by the limit of the output, and answer what no model is to see."""
+        wanted: dict[str, dict[str, list[tuple[int, str]]]] = defaultdict(dict)
+        shared = self.multilingual and self.checkpoint.layout is not None and not self.checkpoint.layout.in_source
+        for position, (text, target) in enumerate(zip(texts, targets, strict=True)):
+            if text.strip():
+                wanted["" if shared else target].setdefault(text, []).append((position, target))
+            else:
+                found[position] = Translation(text=None, problem="empty")
+        groups: dict[int, list[Job]] = defaultdict(list)
+        for language, places in wanted.items():
+            for ids, places_of_text in zip(
+                self.checkpoint.encode(list(places), language), places.values(), strict=True
+            ):
+                for position, target in places_of_text:
+                    if len(ids) > self.max_input_tokens:
+                        found[position] = Translation(text=None, problem="source too long")
+                    else:
+                        groups[self._limit(len(ids))].append(Job(position, ids, self.checkpoint.prefix(target)))
+        return groups
+
+    def _limit(self, n_tokens: int) -> int:
+        """Bound the output: thrice the input is more than any language of FLORES-200 needs, and ends a loop early."""
+        limit = next((limit for limit in _LIMITS if limit >= 3 * n_tokens + 32), _LIMITS[-1])
+        return min(limit, self.checkpoint.positions or limit)
+
+
+def _translation(output: Output, text: str) -> Translation:
+    problem = None if text else "empty translation"
+    if not output.finished:
+        problem = "unfinished"
+    return Translation(text or None, min(output.log_prob, 0.0), output.n_tokens, problem)

@@ -1,0 +1,177 @@
+"""Translate with transformers: slower, but runs what CTranslate2 does not, and is the reference for what it does.
+
+The search is set to be the same: beams end when as many outputs are finished, and the first token is forced and counts
+towards the length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hexapla.errors import InputError
+from hexapla.translate.checkpoint import Checkpoint
+from hexapla.translate.decoding import CheckpointTranslator, Job, Output, Search
+from hexapla.translate.translator import TranslatorConfig
+
+_TYPES = ("float32", "bfloat16", "float16")
+
+
+class TransformersTranslator(CheckpointTranslator):
+    """A checkpoint run by transformers."""
+
+    def __init__(self, config: TranslatorConfig, checkpoint: Checkpoint) -> None:
+        super().__init__(config, checkpoint)
+        if checkpoint.converted:
+            raise InputError(
+                f"{checkpoint.name} is converted for CTranslate2; use --backend ctranslate2, or the original"
+            )
+        self._device = _device(config.device)
+        self._type = _compute_type(config.compute_type, self._device, checkpoint)
+        self._model: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_model": None}
+
+    def close(self) -> None:
+        """Free the weights; the next `translate` loads them again."""
+        self._model = None
+
+    def _load(self) -> Any:
+        if self._model is None:
+            import torch
+
+            if self.config.threads:
+                torch.set_num_threads(self.config.threads)
+            self._model = load_model(self.checkpoint, self._type).to(self._device)
+        return self._model
+
+    def _effective(self) -> dict[str, object]:
+        return {"backend": "transformers", "device": self._device.partition(":")[0], "compute_type": self._type}
+
+    def _packages(self) -> Sequence[str]:
+        return "transformers", "tokenizers", "torch"
+
+    def _search(self, jobs: Sequence[Job], limit: int, search: Search) -> list[Output]:
+        return [output for batch in self._batches(jobs) for output in self._generate(batch, limit, search)]
+
+    def _batches(self, jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
+        """Cut jobs, which are sorted by length, where padded tokens would exceed the budget."""
+        start = 0
+        for end, job in enumerate(jobs):
+            if end > start and (end + 1 - start) * len(job.ids) > self.config.batch_tokens:
+                yield jobs[start:end]
+                start = end
+        yield jobs[start:]
+
+    def _generate(self, jobs: Sequence[Job], limit: int, search: Search) -> list[Output]:
+        import torch
+        from transformers import GenerationConfig
+
+        model, tokenizer = self._load(), self.checkpoint.tokenizer
+        width = max(len(job.ids) for job in jobs)
+        padding = tokenizer.pad_token_id
+        source = torch.tensor([job.ids + [padding] * (width - len(job.ids)) for job in jobs], device=self._device)
+        mask = torch.tensor([[i < len(job.ids) for i in range(width)] for job in jobs], device=self._device).long()
+        settings = GenerationConfig(
+            max_new_tokens=limit, num_beams=search.beam_size, early_stopping=search.beam_size > 1, do_sample=False,
+            no_repeat_ngram_size=search.no_repeat_ngram_size, repetition_penalty=search.repetition_penalty,
+            suppress_tokens=sorted({tokenizer.unk_token_id, padding} - {tokenizer.eos_token_id}),
+            decoder_start_token_id=model.config.decoder_start_token_id, eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=padding, return_dict_in_generate=True, output_scores=True,
+        )  # fmt: skip
+        model.generation_config = settings
+        with torch.inference_mode():
+            found = model.generate(
+                input_ids=source, attention_mask=mask, generation_config=settings, logits_processor=self._forced(jobs)
+            )
+        if search.beam_size > 1:
+            scores = found.sequences_scores.tolist()
+        else:
+            steps = model.compute_transition_scores(found.sequences, found.scores, normalize_logits=True)
+            scores = [row[row.isfinite()].mean().item() for row in steps]
+        return [self._output(*each) for each in zip(jobs, found.sequences[:, 1:].tolist(), scores, strict=True)]
+
+    def _forced(self, jobs: Sequence[Job]) -> list[Any]:
+        """Make the first token of each output its language; `forced_bos_token_id` is one for the whole batch."""
+        import torch
+
+        if jobs[0].prefix is None:
+            return []
+        first = torch.tensor([self.checkpoint.ids[job.prefix or ""] for job in jobs], device=self._device)
+
+        def force(ids: Any, scores: Any) -> Any:
+            if ids.shape[1] > 1:
+                return scores
+            rows = first.repeat_interleave(len(scores) // len(first)).unsqueeze(1)
+            return torch.full_like(scores, -torch.inf).scatter(1, rows, 0.0)
+
+        return [force]
+
+    def _output(self, job: Job, ids: Sequence[int], mean: float) -> Output:
+        start, end = 1 if job.prefix else 0, self.checkpoint.tokenizer.eos_token_id
+        finished = end in ids[start:]
+        n_tokens = (ids.index(end, start) + 1 if finished else len(ids)) - start
+        # The mean is over all tokens, the forced one too, whose log-probability is 0.
+        return Output(
+            list(ids[start : start + n_tokens - finished]), mean * (n_tokens + start) / n_tokens, n_tokens, finished
+        )
+
+
+def load_model(checkpoint: Checkpoint, dtype: str) -> Any:
+    """Load the weights of a checkpoint.
+
+    Raises:
+        InputError: They are missing, damaged or incomplete: transformers makes random ones for what it does not find.
+    """
+    from transformers import AutoModelForSeq2SeqLM
+
+    safe = checkpoint.weights()[0].suffix == ".safetensors"
+    try:
+        model, report = AutoModelForSeq2SeqLM.from_pretrained(
+            str(checkpoint.folder), dtype=dtype, use_safetensors=safe, local_files_only=True, trust_remote_code=False,
+            output_loading_info=True,
+        )  # fmt: skip
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _unreadable(checkpoint, error) from error
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":  # it derives from nothing narrower
+            raise
+        raise _unreadable(checkpoint, error) from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise InputError(
+            f"{checkpoint.name}: {len(missing)} weights are not in its files ({missing[0]}); fetch it again"
+        )
+    return model.eval()
+
+
+def _unreadable(checkpoint: Checkpoint, error: Exception) -> InputError:
+    return InputError(
+        f"{checkpoint.name}: its weights cannot be read ({' '.join(str(error).split())[:200]}); fetch it again"
+    )
+
+
+def _device(device: str) -> str:
+    import torch
+
+    name, _, index = device.partition(":")
+    if name not in ("auto", "cpu", "cuda") or (index and not index.isdecimal()):
+        raise InputError(f'device "{device}" is unknown; give auto, cpu, cuda or cuda:0')
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cuda" and int(index or 0) >= n_gpus:
+        raise InputError(f"device {device}: this machine has {n_gpus} GPUs that PyTorch can use; give cpu or auto")
+    return ("cuda:0" if n_gpus else "cpu") if name == "auto" else device
+
+
+def _compute_type(asked: str, device: str, checkpoint: Checkpoint) -> str:
+    t5 = checkpoint.model_type in ("t5", "mt5", "umt5")
+    allowed = [name for name in _TYPES if not (t5 and name == "float16")]  # T5 reaches values beyond float16
+    if asked == "auto":
+        return "float32" if device == "cpu" else "bfloat16" if t5 else "float16"
+    if asked not in allowed:
+        raise InputError(
+            f"compute_type {asked} is not one that {checkpoint.name} can use with transformers; "
+            f"give auto or one of {', '.join(allowed)}"
+        )
+    return asked
