@@ -16,6 +16,20 @@ from typing import Annotated, Any
 import typer
 
 import hexapla
+from hexapla import cli_corpus
+from hexapla.cli_options import (
+    Debug,
+    Languages,
+    MaxTokens,
+    Out,
+    Overwrite,
+    Pickle,
+    Quiet,
+    Remote,
+    State,
+    calm_libraries,
+    console,
+)
 from hexapla.errors import InputError
 
 app = typer.Typer(
@@ -29,42 +43,23 @@ app = typer.Typer(
 )
 
 
-class _State:
-    """The two flags that every command takes, before its name or after it."""
-
-    debug = False
-    quiet = False
-
-
-def _set_debug(value: bool) -> bool:
-    _State.debug = _State.debug or value
-    return value
-
-
-def _set_quiet(value: bool) -> bool:
-    _State.quiet = _State.quiet or value
-    return value
-
-
-Debug = Annotated[bool, typer.Option("--debug", callback=_set_debug, help="Show a traceback on errors.")]
-Quiet = Annotated[bool, typer.Option("--quiet", callback=_set_quiet, help="Show no progress and no notes.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the folder.")]
-Languages = Annotated[
-    str | None,
-    typer.Option("--languages", metavar="PIVOT,LANG,...", help="Languages, such as eng_Latn,deu_Latn or en,de."),
-]
-Remote = Annotated[bool, typer.Option("--trust-remote-code", help="Run the encoder's own code.")]
-Pickle = Annotated[bool, typer.Option("--allow-pickle", help="Load weights other than safetensors.")]
-MaxTokens = Annotated[
-    int | None, typer.Option("--max-tokens", help="Truncate longer texts; the encoder's own limit if not given.")
-]
-
-
 def _version(value: bool) -> None:
     if value:
         typer.echo(hexapla.__version__)
         raise typer.Exit
+
+
+for _command, _name, _example in (
+    (
+        cli_corpus.build,
+        "build",
+        "hexapla build text.txt --to de,fr,sw --translator facebook/nllb-200-distilled-600M --allow-pickle --out corpus",
+    ),
+    (cli_corpus.import_, "import", "hexapla import memory.tmx de.po --out corpus"),
+    (cli_corpus.filter_, "filter", "hexapla filter sample --out filtered"),
+    (cli_corpus.inspect, "inspect", "hexapla inspect sample"),
+):
+    app.command(_name, epilog=f"Example: [bold]{_example}[/bold]")(_command)
 
 
 @app.command(epilog="Example: [bold]hexapla align sample --encoder tiny --regime en-x --out aligned[/bold]")
@@ -134,11 +129,11 @@ def align(
     from hexapla.align import align as run
     from hexapla.recipe import read_recipe
 
-    _calm_libraries()
+    calm_libraries()
     settings = {**(read_recipe(recipe, "align", AlignConfig) if recipe else {}), **said}
     if "encoder" not in settings:
         raise InputError('no encoder; give --encoder, a Hub name such as "xlm-roberta-base", a folder, or "tiny"')
-    result = run(AlignConfig(**settings), quiet=_State.quiet)
+    result = run(AlignConfig(**settings), quiet=State.quiet)
     typer.echo(
         f"{out}: {result['regime']}, {result['n_steps']} steps, {result['n_rows_seen']} rows seen, "
         f"{result['n_encodings']} sentences encoded, {result['seconds']:.0f} s"
@@ -174,7 +169,7 @@ def evaluate(
     from hexapla.evaluate import evaluate as run
     from hexapla.languages import parse_list
 
-    _calm_libraries()
+    calm_libraries()
     scores = run(
         EvaluateConfig(
             encoder=encoder, suite=suite, data=data, out=out,  # type: ignore[arg-type]
@@ -183,7 +178,7 @@ def evaluate(
             max_tokens=max_tokens, seed=seed, overwrite=overwrite, trust_remote_code=trust_remote_code,
             allow_pickle=allow_pickle,
         ),
-        quiet=_State.quiet,
+        quiet=State.quiet,
     )  # fmt: skip
     typer.echo(f"{out}: {len(scores)} scores of {len({score.task for score in scores})} tasks")
 
@@ -200,40 +195,13 @@ def compare(
     quiet: Quiet = False,
 ) -> None:
     """Print what each run gains over a baseline, seen and unseen languages apart, with 95 % intervals."""
-    from rich.console import Console
-
     from hexapla.report import CompareConfig
     from hexapla.report import compare as run
 
     config = CompareConfig(
         scores=tuple(scores), out=out, baseline=baseline, n_resamples=resamples, seed=seed, overwrite=overwrite
     )
-    run(config).render(Console(width=None if sys.stdout.isatty() else 100))
-
-
-@app.command(epilog="Example: [bold]hexapla inspect sample[/bold]")
-def inspect(
-    folder: Annotated[
-        str, typer.Argument(metavar="CORPUS|ENCODER", help="Corpus folder, table file, sample, encoder folder or tiny.")
-    ],
-    languages: Languages = None,
-    debug: Debug = False,
-    quiet: Quiet = False,
-) -> None:
-    """Show what is in a corpus or an encoder, in one screen."""
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 100)
-    if folder == "tiny" or any((Path(folder) / name).is_file() for name in ("modules.json", "config.json")):
-        from hexapla.encoder_card import inspect_encoder
-
-        inspect_encoder(folder).render(console)
-        return
-    from hexapla.corpus import inspect_corpus, open_corpus
-    from hexapla.languages import parse_list
-
-    corpus = open_corpus(folder, languages=parse_list(languages) if languages else None)
-    inspect_corpus(corpus).render(console)
+    run(config).render(console())
 
 
 @app.command(epilog="Example: [bold]hexapla demo[/bold]")
@@ -245,14 +213,10 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Run the main job on the sample corpus and the tiny encoder, offline: align twice, evaluate, compare."""
-    from rich.console import Console
-
     from hexapla.demo import demo as run
 
-    _calm_libraries()
-    run(out, seed=seed, overwrite=overwrite, quiet=_State.quiet).render(
-        Console(width=None if sys.stdout.isatty() else 100)
-    )
+    calm_libraries()
+    run(out, seed=seed, overwrite=overwrite, quiet=State.quiet).render(console())
 
 
 @app.callback()
@@ -263,17 +227,9 @@ def _main(
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    level = logging.WARNING if _State.quiet else logging.INFO
+    level = logging.WARNING if State.quiet else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("hexapla").setLevel(level)
-
-
-def _calm_libraries() -> None:
-    """Keep the libraries' own bars and notes off stderr; what a user must know, the commands say."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -295,7 +251,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fail(line: str, status: int) -> int:
-    if _State.debug:
+    if State.debug:
         traceback.print_exc()
     print(" ".join(line.split()), file=sys.stderr)
     return status

@@ -48,6 +48,7 @@ def write_corpus(
     rows_per_shard: int = 100_000,
     license: str | None = None,
     finish: Callable[[Path], Mapping[str, object]] | None = None,
+    workspace: Path | None = None,
 ) -> Corpus:
     """Write rows, in order, as a corpus folder.
 
@@ -66,6 +67,8 @@ def write_corpus(
         license: For the dataset card, best as an SPDX id.
         finish: Called with the folder being written when its shards are. What it returns joins the manifest, in place
             of an equal key; files that it writes there get their final name together with the corpus.
+        workspace: A folder on the same file system for what is unfinished, which a kill leaves there; default: beside
+            `out`, in a hidden folder.
 
     Returns:
         The written corpus, opened.
@@ -83,9 +86,9 @@ def write_corpus(
     facts: dict[str, Any] = {"columns": made, "filters": [], "license": license}
     json.dumps(facts)  # what JSON cannot hold fails here, before the work
     final = Path(os.path.realpath(out))  # a link to a folder stays, and the folder is replaced where it lies
-    _check_out(final, overwrite)
+    check_out_folder(final, overwrite)
 
-    partial = final.with_name(f".{final.name}.{uuid.uuid4().hex}.partial")
+    partial = (workspace or final.parent) / f".{final.name}.{uuid.uuid4().hex}.partial"
     try:
         _make_folder(partial)
         manifest = _write_shards(rows, partial, order, rows_per_shard) | facts
@@ -124,7 +127,8 @@ def _order(languages: Sequence[str], pivot: str) -> tuple[str, ...]:
     return (pivot, *(code for code in order if code != pivot))
 
 
-def _check_out(out: Path, overwrite: bool) -> None:
+def check_out_folder(out: Path, overwrite: bool) -> None:
+    """Refuse a folder that a corpus may not be written to: one in use, unless `overwrite` and it holds a corpus."""
     if not out.exists():
         return
     if not out.is_dir():

@@ -5,12 +5,6 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
-
 N_WORDS = 60
 LANGUAGES = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn")
 
@@ -40,6 +34,10 @@ def toy_rows(n_rows: int, seed: int = 0, missing: float = 0.0) -> list[dict[str,
 
 def toy_transformer(folder: Path, *, max_tokens: int = 16, dropout: float = 0.0, seed: int = 0) -> Path:
     """Save a bare random XLM-R of one layer, 32 dimensions and a word-level tokenizer of the toy words."""
+    import torch  # here, for the toy rows are also made in processes that need none of it
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+
     words = [word(language, number) for language in LANGUAGES for number in range(N_WORDS)]
     vocabulary = {piece: i for i, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
@@ -63,6 +61,9 @@ def toy_transformer(folder: Path, *, max_tokens: int = 16, dropout: float = 0.0,
 
 def toy_encoder(folder: Path, *, max_tokens: int = 16, dropout: float = 0.0, seed: int = 0) -> Path:
     """Save the same as a sentence-transformers folder with mean pooling and normalisation."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
     bare = toy_transformer(folder.with_name(folder.name + "-bare"), max_tokens=max_tokens, dropout=dropout, seed=seed)
     transformer = Transformer(str(bare), max_seq_length=max_tokens)
     pooling = Pooling(transformer.get_embedding_dimension(), pooling_mode="mean")

@@ -1,0 +1,92 @@
+"""Files that a kill, a power cut or a second run cannot spoil: a table and its commit record, and the lock of a build.
+
+A table is written under a name of its own beside its place, flushed, renamed, and then vouched for by a record written
+the same way. It is there if the record is, is of this build, and its hash is that of the file; else it is made again.
+Equal rows give equal bytes, so nothing here may hold a time, a host or a number of workers.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hexapla.corpus_writer import file_facts, flush
+from hexapla.errors import InputError
+from hexapla.run import write_json
+
+
+def commit(table: pa.Table, path: Path, key: str, **facts: Any) -> dict[str, Any]:
+    """Write a table and the record that says so.
+
+    Args:
+        table: What to write; its schema is kept as it is.
+        path: Where, in a folder that exists.
+        key: Hash of what the table was made from and with.
+        facts: More to note in the record, JSON.
+    """
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
+        flush(beside)
+        os.replace(beside, path)
+        flush(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+    record = {**file_facts(path), "n_rows": table.num_rows, "key": key, **facts}
+    write_json(record_path(path), record)
+    return record
+
+
+def committed(path: Path, key: str) -> dict[str, Any] | None:
+    """Return the record of a table that is there, whole and made under `key`, else None."""
+    try:
+        record = json.loads(record_path(path).read_text(encoding="utf-8"))
+        if record["key"] == key and record["sha256"] == file_facts(path)["sha256"]:
+            return dict(record)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # absent or torn: to be made again, whatever the reason
+    return None
+
+
+def record_path(path: Path) -> Path:
+    """Return where the record of a table lies."""
+    return path.with_suffix(".json")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a second run on this machine out of a folder, for as long as this process lives.
+
+    Raises:
+        InputError: Another run has it.
+    """
+    with (folder / ".lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise InputError(
+                f"{folder}: another build is at work here (process {holder}); wait for it or stop it"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def read_json(path: Path) -> Mapping[str, Any] | None:
+    """Return what a JSON file of ours says, or None while there is none."""
+    if not path.is_file():
+        return None
+    content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
