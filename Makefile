@@ -35,6 +35,7 @@ fix: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python -m benchmarks.build
 
 wheel: $(VENV)/dev
 	$(BIN)/python -m build --quiet --outdir dist .

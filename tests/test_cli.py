@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from hexapla.cli import _State, main
+from hexapla.cli import main
+from hexapla.cli_options import State
 from hexapla.corpus import write_corpus
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
 
 
 @pytest.fixture(autouse=True)
 def _plain_flags():
-    _State.debug = _State.quiet = False
+    State.debug = State.quiet = False
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +178,7 @@ def test_debug_shows_the_traceback_and_other_errors_exit_1(capsys, monkeypatch, 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the\ndisk is on fire")
 
-    _State.debug = False
+    State.debug = False
     monkeypatch.setattr("hexapla.corpus.open_corpus", broken)
     assert main(["inspect", "sample"]) == 1
     assert capsys.readouterr().err == "hexapla: RuntimeError: the disk is on fire (--debug shows where)\n"

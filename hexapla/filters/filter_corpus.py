@@ -112,7 +112,9 @@ def filter_corpus(config: FilterConfig, quiet: bool = False) -> FilterReport:
         def finish(folder: Path) -> Mapping[str, object]:
             for file in files.values():
                 file.close()
-            shutil.copytree(beside, folder / REJECTED)
+            (folder / REJECTED).mkdir()
+            for file in files.values():
+                shutil.copyfile(file.name, folder / REJECTED / Path(file.name).name)
             return {"filters": [*corpus.manifest.get("filters", ()), facts | report.to_json()]}
 
         def kept() -> Iterator[Row]:
