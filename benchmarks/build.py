@@ -201,6 +201,48 @@ def filters() -> None:
             row(f"{name}, {len(targets)} languages", f"{n_cells / seconds:,.0f} cells/s")
 
 
+def _full_size(away: str, answer: Any) -> None:
+    """Convert and run NLLB-200-distilled-600M's shape, random; answer with seconds, tokens and memory."""
+    from tests.toy_nmt import random_nmt
+
+    folder = random_nmt("nllb", Path(away) / "600M", d_model=1024, layers=12, heads=16, vocabulary=256_206)
+    translator = open_translator(TranslatorConfig(name=str(folder), cache=Path(away)))
+    started = time.perf_counter()
+    translator.facts()
+    converted = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    del translator
+    answer.put((str(folder), converted, peak))
+
+
+def _full_size_runs(folder: str, away: str, answer: Any) -> None:
+    translator = open_translator(TranslatorConfig(name=folder, cache=Path(away)))
+    translator.facts()
+    texts = sentences(16)
+    started = time.perf_counter()
+    found = translator.translate(texts, ["deu_Latn"] * len(texts))
+    seconds = time.perf_counter() - started
+    answer.put(
+        (sum(one.n_tokens for one in found) / seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    )
+
+
+def full_size(away: Path) -> None:
+    """What the conversion and the translation take at the size of NLLB-200-distilled-600M, int8, each in a process."""
+    context = multiprocessing.get_context("spawn")
+    answer = context.Queue()
+    process = context.Process(target=_full_size, args=(str(away), answer))
+    process.start()
+    folder, seconds, memory = answer.get()
+    process.join()
+    row("NLLB-200-distilled-600M's shape: conversion to int8", f"{seconds:.0f} s", f"peak {memory:.0f} MiB")
+    process = context.Process(target=_full_size_runs, args=(folder, str(away), answer))
+    process.start()
+    rate, memory = answer.get()
+    process.join()
+    row("NLLB-200-distilled-600M's shape: translation, beam 4", f"{rate:.0f} target tokens/s", f"peak {memory:.0f} MiB")
+
+
 def main() -> None:
     """Measure and print."""
     from tests.toy_nmt import random_nmt
@@ -209,10 +251,14 @@ def main() -> None:
     parser.add_argument("--d-model", type=int, default=128)
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--sentences", type=int, default=24)
+    parser.add_argument("--full-size", action="store_true", help="only NLLB-200-distilled-600M's shape; 5 GB of disk")
     args = parser.parse_args()
     logging.disable()
     with tempfile.TemporaryDirectory() as temporary:
         away = Path(temporary)
+        if args.full_size:
+            full_size(away)
+            return
         small = random_nmt("nllb", away / "small", d_model=args.d_model, layers=args.layers, vocabulary=8000)
         texts = sentences(args.sentences)
         filters()

@@ -9,6 +9,7 @@ import typer
 
 from hexapla.cli_options import Debug, Languages, Out, Overwrite, Quiet, State, calm_libraries, console
 
+TEXT, TRANSLATOR, ENDPOINT, SCALE = "Text", "Translator", "Endpoint (OpenAI-compatible)", "Scale"
 Pivot = Annotated[str, typer.Option("--pivot", help="Language that the others are translations of.")]
 License = Annotated[str | None, typer.Option("--license", help="For the dataset card, best as an SPDX id.")]
 Filters = Annotated[str, typer.Option("--filters", help="default, none or a TOML file.")]
@@ -27,43 +28,78 @@ def build(
     to: Annotated[str, typer.Option("--to", metavar="LANG,...", help="Languages to translate into.")],
     translator: Annotated[str, typer.Option("--translator", help="Hub name or folder, or an endpoint's name for it.")],
     out: Out,
-    backend: Annotated[str, typer.Option(help="auto, ctranslate2, transformers or openai.")] = "auto",
+    backend: Annotated[
+        str, typer.Option(help="auto, ctranslate2, transformers or openai.", rich_help_panel=TRANSLATOR)
+    ] = "auto",
     pivot: Pivot = "eng_Latn",
-    field: Annotated[str | None, typer.Option(help="Field of JSONL, CSV, TSV, Parquet or a dataset.")] = None,
-    split_sentences: Annotated[bool, typer.Option(help="Take a text as several sentences.")] = True,
-    min_characters: Annotated[int, typer.Option(help="Leave out shorter sentences.")] = 10,
-    max_characters: Annotated[int, typer.Option(help="Leave out longer sentences.")] = 500,
-    limit: Annotated[int | None, typer.Option(help="Take the first so many sentences.")] = None,
-    sample: Annotated[int | None, typer.Option(help="Take so many sentences at random.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
+    field: Annotated[
+        str | None, typer.Option(help="Field of JSONL, CSV, TSV, Parquet or a dataset.", rich_help_panel=TEXT)
+    ] = None,
+    split_sentences: Annotated[
+        bool, typer.Option(help="Take a text as several sentences.", rich_help_panel=TEXT)
+    ] = True,
+    min_characters: Annotated[int, typer.Option(help="Leave out shorter sentences.", rich_help_panel=TEXT)] = 10,
+    max_characters: Annotated[int, typer.Option(help="Leave out longer sentences.", rich_help_panel=TEXT)] = 500,
+    limit: Annotated[int | None, typer.Option(help="Take the first so many sentences.", rich_help_panel=TEXT)] = None,
+    sample: Annotated[int | None, typer.Option(help="Take so many sentences at random.", rich_help_panel=TEXT)] = None,
+    seed: Annotated[int, typer.Option(help="Of the sample.", rich_help_panel=TEXT)] = 0,
     near_duplicates: Annotated[
-        float, typer.Option(help="Similarity at which a sentence repeats an earlier one; 0 keeps all.")
+        float,
+        typer.Option(help="Similarity at which a sentence repeats an earlier one; 0 keeps all.", rich_help_panel=TEXT),
     ] = 0.8,
     against: Against = None,
     filters: Filters = "default",
     policy: Policy = "null-cell",
     max_loss: MaxLoss = 0.2,
-    beam_size: Annotated[int, typer.Option(help="Beams of the search.")] = 4,
-    max_input_tokens: Annotated[int, typer.Option(help="Longer sentences are not translated.")] = 256,
-    batch_tokens: Annotated[int, typer.Option(help="Source tokens in a batch.")] = 4096,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
-    compute_type: Annotated[str, typer.Option(help="auto, int8, float16, bfloat16, float32, ...")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="Of one translator; all cores if not given.")] = None,
-    revision: Annotated[str | None, typer.Option(help="Of a translator on the Hub.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder for converted models and paid answers.")] = None,
-    allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Load weights other than safetensors.")] = False,
-    base_url: Annotated[str | None, typer.Option(help="Of an OpenAI-compatible endpoint.")] = None,
-    sentences_per_request: Annotated[int, typer.Option(help="In one prompt to an endpoint.")] = 20,
-    concurrency: Annotated[int, typer.Option(help="Requests to an endpoint at once.")] = 4,
-    timeout_s: Annotated[float, typer.Option(help="For one answer of an endpoint, in seconds.")] = 120.0,
-    give_up_after_s: Annotated[float, typer.Option(help="Longest wait for an endpoint that refuses.")] = 600.0,
-    price_in: Annotated[float | None, typer.Option(help="Of a million prompt tokens.")] = None,
-    price_out: Annotated[float | None, typer.Option(help="Of a million answer tokens.")] = None,
+    beam_size: Annotated[int, typer.Option(help="Beams of the search.", rich_help_panel=TRANSLATOR)] = 4,
+    max_input_tokens: Annotated[
+        int, typer.Option(help="Longer sentences are not translated.", rich_help_panel=TRANSLATOR)
+    ] = 256,
+    batch_tokens: Annotated[int, typer.Option(help="Source tokens in a batch.", rich_help_panel=TRANSLATOR)] = 4096,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.", rich_help_panel=TRANSLATOR)] = "auto",
+    compute_type: Annotated[
+        str, typer.Option(help="auto, int8, float16, bfloat16, float32, ...", rich_help_panel=TRANSLATOR)
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(help="Of one translator; all cores if not given.", rich_help_panel=TRANSLATOR)
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Of a translator on the Hub.", rich_help_panel=TRANSLATOR)
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for converted models and paid answers.", rich_help_panel=TRANSLATOR)
+    ] = None,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Load weights other than safetensors.", rich_help_panel=TRANSLATOR)
+    ] = False,
+    base_url: Annotated[
+        str | None, typer.Option(help="Of an OpenAI-compatible endpoint.", rich_help_panel=ENDPOINT)
+    ] = None,
+    sentences_per_request: Annotated[
+        int, typer.Option(help="In one prompt to an endpoint.", rich_help_panel=ENDPOINT)
+    ] = 20,
+    concurrency: Annotated[int, typer.Option(help="Requests to an endpoint at once.", rich_help_panel=ENDPOINT)] = 4,
+    timeout_s: Annotated[
+        float, typer.Option(help="For one answer of an endpoint, in seconds.", rich_help_panel=ENDPOINT)
+    ] = 120.0,
+    give_up_after_s: Annotated[
+        float, typer.Option(help="Longest wait for an endpoint that refuses.", rich_help_panel=ENDPOINT)
+    ] = 600.0,
+    price_in: Annotated[
+        float | None, typer.Option(help="Of a million prompt tokens.", rich_help_panel=ENDPOINT)
+    ] = None,
+    price_out: Annotated[
+        float | None, typer.Option(help="Of a million answer tokens.", rich_help_panel=ENDPOINT)
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and stop.")] = False,
-    rows_per_shard: Annotated[int, typer.Option(help="Rows translated and committed at once.")] = 2048,
-    executor: Annotated[str, typer.Option(help="local processes, or a ray cluster.")] = "local",
-    workers: Annotated[int, typer.Option(help="Processes or actors, each with its own translator.")] = 1,
-    address: Annotated[str | None, typer.Option(help="Of the Ray cluster.")] = None,
+    rows_per_shard: Annotated[
+        int, typer.Option(help="Rows translated and committed at once.", rich_help_panel=SCALE)
+    ] = 2048,
+    executor: Annotated[str, typer.Option(help="local processes, or a ray cluster.", rich_help_panel=SCALE)] = "local",
+    workers: Annotated[
+        int, typer.Option(help="Processes or actors, each with its own translator.", rich_help_panel=SCALE)
+    ] = 1,
+    address: Annotated[str | None, typer.Option(help="Of the Ray cluster.", rich_help_panel=SCALE)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted build.")] = False,
     overwrite: Overwrite = False,
     license: License = None,
