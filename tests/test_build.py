@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from hexapla.align import AlignConfig, align
 from hexapla.build import build, estimate_build
+from hexapla.build.files import commit, committed
 from hexapla.build.work import Task, Worker
 from hexapla.corpus import open_corpus
 from hexapla.errors import InputError
@@ -333,6 +335,13 @@ def test_a_task_that_keeps_failing_is_refused_at_last(tmp_path: Path) -> None:
     write_text(tmp_path)
     with pytest.raises(InputError, match=r"shard 00000 of deu_Latn, fra_Latn has failed 3 times"):
         build(toy_config(tmp_path, translator=Broken()), quiet=True)
+
+
+def test_what_a_worker_of_another_build_left_is_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "00000.parquet"
+    record = commit(pa.table({"text": ["Ein Haus."]}), path, "this build")
+    assert committed(path, "this build") == record
+    assert committed(path, "another build") is None
 
 
 def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
