@@ -116,11 +116,21 @@ def test_an_output_that_does_not_end_is_kept_and_marked(kind: str, tmp_path: Pat
         assert translation.n_tokens == 64 - (kind == "nllb")  # 3 x a few + 32, rounded up; the language is one
 
 
+@pytest.mark.parametrize("backend", ["transformers", "ctranslate2"])
+@pytest.mark.parametrize(("kind", "pair"), [("nllb", None), ("marian-de", ("deu_Latn", ENGLISH[0], ""))])
+def test_a_translator_that_writes_nothing_is_not_made_to_write(
+    kind: str, pair: tuple[str, str, str] | None, backend: str, cache: Path
+) -> None:
+    code, english, _ = pair or next(found for found in BAD_PAIRS if not found[2])
+    found = opened(shared_toy(kind, (pair,) if pair else BAD_PAIRS), cache, backend).translate([english], [code])[0]
+    assert (found.text, found.problem, found.n_tokens) == (None, "empty translation", 1)
+
+
 def test_a_retry_searches_in_another_way(tmp_path: Path, cache: Path) -> None:
     folder = shared_toy("nllb", BAD_PAIRS)
     translator = opened(folder, cache)
     for code, english, target in BAD_PAIRS:
-        assert translator.translate([english], [code])[0].text == target
+        assert translator.translate([english], [code])[0].text == (target or None)
     code, english, repeated = BAD_PAIRS[1]
     again = (translator.translate([english], [code], retry=True)[0].text or "").split()
     assert again and len(again) < len(repeated.split())

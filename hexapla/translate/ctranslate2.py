@@ -61,6 +61,7 @@ class CTranslate2Translator(CheckpointTranslator):
             batch_type="tokens", max_batch_size=self.config.batch_tokens, beam_size=search.beam_size,
             no_repeat_ngram_size=search.no_repeat_ngram_size, repetition_penalty=search.repetition_penalty,
             max_input_length=0, max_decoding_length=limit, disable_unk=True, return_scores=True, return_end_token=True,
+            min_decoding_length=0,  # by default it makes a Marian write something where it would rather write nothing
         )  # fmt: skip
         return [self._output(job, result) for job, result in zip(jobs, results, strict=True)]
 
