@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hexapla import languages as codes
@@ -60,15 +60,32 @@ def dataset_card(name: str, manifest: Mapping[str, Any]) -> str:
             "|---|---|---|",
             *made,
             "",
+            *_kept_apart(manifest["filters"]),
         ]
     )
 
 
+def _kept_apart(filters: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each evaluation set that the rows were kept apart from, with how many it cost."""
+    return [
+        f"Kept apart from {fact['name']} ({fact['n_sentences']:,} sentences): "
+        f"{one.get('rows', {}).get('in ' + fact['name'], 0):,} rows left out.\n"
+        for one in filters
+        for fact in one.get("against", ())
+    ]
+
+
 def made_by(how: Mapping[str, object]) -> str:
-    """Return in one phrase how a column was made.
+    """Return in one phrase how a column was made: of a translator what names it, the rest is in `corpus.json`.
 
     >>> made_by({"translator": "opus-mt", "settings": {"beam": 4}})
     'translator opus-mt, settings {"beam": 4}'
+    >>> made_by({"name": "nllb", "backend": "ctranslate2", "compute_type": "int8_float32", "versions": {}})
+    'nllb, ctranslate2, int8_float32'
     """
-    shown = {key: value if isinstance(value, str) else json.dumps(value) for key, value in how.items()}
-    return ", ".join(f"{key} {value}" for key, value in shown.items()).replace("|", "/")  # "|" would end a table's cell
+    if "name" in how:
+        shown = ", ".join(str(how[key]) for key in ("name", "backend", "compute_type") if key in how)
+    else:
+        texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in how.items()}
+        shown = ", ".join(f"{key} {value}" for key, value in texts.items())
+    return shown.replace("|", "/")  # "|" would end a table's cell

@@ -87,7 +87,7 @@ class CorpusFacts:
         table = Table("code", "language", box=None, pad_edge=False)
         for heading in ("filled", "repeated", "mean chars", "longest"):
             table.add_column(heading, justify="right")
-        table.add_column("made by", overflow="ellipsis", no_wrap=True)
+        table.add_column("made by", overflow="ellipsis", no_wrap=True, max_width=40)
         for column in self.columns:
             filled = column.n_cells / self.n_rows if self.n_rows else 0.0
             table.add_row(

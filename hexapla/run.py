@@ -108,11 +108,17 @@ def check_out(
         if resume is not None and not (out / done).is_file():
             hint = "--resume goes on with it, --overwrite drops it"
         raise InputError(f"{out}: holds {state} run; {hint}, or give another folder")
-    changed = [key for key in config if json.dumps(config[key], default=str) != json.dumps(before.get(key))]
+    keys = dict.fromkeys([*config, *before])
+    changed = [key for key in keys if _shown(config.get(key)) != _shown(before.get(key))]
     if changed:
-        was = ", ".join(f"{key} was {before.get(key)!r} and is {config[key]!r}" for key in changed)
-        raise InputError(f"{out}: holds another run ({was}); give the same settings or another folder")
+        was = ", ".join(f"{key} was {_shown(before.get(key))} and is {_shown(config.get(key))}" for key in changed[:5])
+        more = f", and {len(changed) - 5} more" if len(changed) > 5 else ""
+        raise InputError(f"{out}: holds another run ({was}{more}); give the same settings or another folder")
     return (out / done).is_file()
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def clear(out: Path) -> None:

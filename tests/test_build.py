@@ -1,45 +1,21 @@
-"""A build: every sentence becomes a row, every rejected cell has its reason, and a resumed one repeats nothing."""
+"""A build: every sentence becomes a row, and every rejected cell has its reason."""
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from hexapla.align import AlignConfig, align
 from hexapla.build import build, estimate_build
-from hexapla.build.files import commit, committed
-from hexapla.build.work import Task, Worker
 from hexapla.corpus import open_corpus
 from hexapla.errors import InputError
-from hexapla.filters import read_filters
 from hexapla.sources import SourceConfig
-from hexapla.translate.translator import Translation
 from tests.toy import toy_rows
-from tests.toy_build import N_ROWS, toy_config, tree, write_text
-from tests.toy_translator import ToyTranslator
-
-
-@dataclass
-class CountingTranslator(ToyTranslator):
-    """Notes how many texts it was asked for in each call, and may fail."""
-
-    calls: Sequence[tuple[int, bool]] = ()
-    fail_at: int | None = None
-
-    def translate(self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False) -> list[Translation]:
-        if len(self.calls) == self.fail_at:
-            raise InputError("the toy translator has broken down")
-        self.calls = (*self.calls, (len(texts), retry))
-        return super().translate(texts, targets, retry=retry)
+from tests.toy_build import N_ROWS, toy_config, write_text
+from tests.toy_translator import CountingTranslator, ToyTranslator
 
 
 def rejected(folder: Path, name: str) -> list[dict[str, str]]:
@@ -130,120 +106,31 @@ def test_a_multilingual_translator_gets_full_batches_and_another_one_language_at
         assert counting.calls[0] == (first_call, False)
 
 
-def test_a_resumed_build_asks_only_for_what_is_missing(tmp_path: Path) -> None:
+def test_cheap_mistakes_are_told_before_a_translator_is_asked_anything(tmp_path: Path) -> None:
+    class Untouchable(ToyTranslator):
+        def check(self, targets: Sequence[str]) -> None:
+            raise AssertionError("the translator was asked")
+
     write_text(tmp_path)
-    with pytest.raises(InputError, match="broken down"):
-        build(toy_config(tmp_path, translator=CountingTranslator(fail_at=1)), quiet=True)
-    with pytest.raises(InputError, match=r"corpus is not built yet.*--resume"):
-        open_corpus(tmp_path / "corpus")
-    counting = CountingTranslator()
-    build(toy_config(tmp_path, translator=counting, resume=True), quiet=True)
-    assert [n for n, retry in counting.calls if not retry] == [2 * (N_ROWS - 32)]
-    build(toy_config(tmp_path, out=tmp_path / "whole"), quiet=True)
-    assert tree(tmp_path / "corpus") == tree(tmp_path / "whole") | {
-        "README.md": tree(tmp_path / "corpus")["README.md"]  # it begins with the folder's name
-    }
+    filters = tmp_path / "filters.toml"
+    filters.write_text('cosine = { encoder = "./nowhere" }\n')
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "file").write_text("")
+    for changes, told in (
+        ({"source": SourceConfig(texts=(str(tmp_path / "empty.txt"),))}, "empty"),
+        ({"out": tmp_path / "used"}, "not empty"),
+        ({"filters": str(filters)}, "no such encoder folder"),
+    ):
+        with pytest.raises(InputError, match=told):
+            build(toy_config(tmp_path, translator=Untouchable(), **changes), quiet=True)
 
 
-def test_an_altered_part_is_made_again(tmp_path: Path) -> None:
+def test_a_sentence_without_any_translation_left_is_counted_and_kept_beside(tmp_path: Path) -> None:
     write_text(tmp_path)
-    with pytest.raises(InputError, match="max-loss"):
-        build(toy_config(tmp_path, max_loss=0.0), quiet=True)
-    part = tmp_path / "corpus.building" / "cells" / "deu_Latn" / "00000.parquet"
-    part.write_bytes(part.read_bytes()[:-20])
-    counting = CountingTranslator()
-    build(toy_config(tmp_path, resume=True, translator=counting), quiet=True)
-    assert [n for n, retry in counting.calls if not retry] == [64]
-    assert len(open_corpus(tmp_path / "corpus")) == N_ROWS
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"translator": ToyTranslator(beam_size=1)}, r"translator\.beam_size was 4 and is 1"),
-        ({"rows_per_shard": 16}, "rows_per_shard was 32 and is 16"),
-        ({"to": ("deu_Latn", "spa_Latn")}, "to was .*fra_Latn.* and is .*spa_Latn"),
-        ({"filters": "none"}, r"filters\."),
-    ],
-)
-def test_a_changed_setting_refuses_to_resume_and_is_named(
-    tmp_path: Path, changes: dict[str, object], told: str
-) -> None:
-    write_text(tmp_path)
-    with pytest.raises(InputError, match="broken down"):
-        build(toy_config(tmp_path, translator=CountingTranslator(fail_at=1)), quiet=True)
-    with pytest.raises(InputError, match=f"holds another run .*{told}"):
-        build(toy_config(tmp_path, resume=True, **changes), quiet=True)
-
-
-def test_a_changed_text_refuses_to_resume(tmp_path: Path) -> None:
-    path = write_text(tmp_path)
-    with pytest.raises(InputError, match="broken down"):
-        build(toy_config(tmp_path, translator=CountingTranslator(fail_at=1)), quiet=True)
-    path.write_text(path.read_text() + "eng01 eng02 eng03 eng04.\n")
-    with pytest.raises(InputError, match=r"sources\.text\.txt\.sha256 was"):
-        build(toy_config(tmp_path, resume=True), quiet=True)
-
-
-def test_an_unfinished_or_finished_build_is_not_touched_unasked(tmp_path: Path) -> None:
-    write_text(tmp_path)
-    config = toy_config(tmp_path)
-    with pytest.raises(InputError, match="broken down"):
-        build(replace(config, translator=CountingTranslator(fail_at=1)), quiet=True)
-    with pytest.raises(InputError, match=r"unfinished run; --resume goes on"):
-        build(config, quiet=True)
-    build(replace(config, resume=True), quiet=True)
-    before = tree(tmp_path / "corpus")
-    with pytest.raises(InputError, match=r"not empty.*--overwrite"):
-        build(config, quiet=True)
-    counting = CountingTranslator()
-    build(replace(config, resume=True, translator=counting), quiet=True)
-    assert counting.calls == () and tree(tmp_path / "corpus") == before
-
-
-def test_the_old_corpus_stands_until_the_new_one_is_complete(tmp_path: Path) -> None:
-    write_text(tmp_path)
-    build(toy_config(tmp_path), quiet=True)
-    failing = toy_config(tmp_path, overwrite=True, rows_per_shard=16, translator=CountingTranslator(fail_at=2))
-    with pytest.raises(InputError, match="broken down"):
-        build(failing, quiet=True)
-    assert len(open_corpus(tmp_path / "corpus")) == N_ROWS
-    build(replace(failing, overwrite=False, resume=True, translator=ToyTranslator()), quiet=True)
-    run = json.loads((tmp_path / "corpus" / "run.json").read_text())
-    assert run["config"]["rows_per_shard"] == 16
-
-
-def test_a_second_run_is_kept_out(tmp_path: Path) -> None:
-    write_text(tmp_path)
-    with pytest.raises(InputError, match="broken down"):
-        build(toy_config(tmp_path, translator=CountingTranslator(fail_at=1)), quiet=True)
-    with (tmp_path / "corpus.building" / ".lock").open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        for how in ({"resume": True}, {"overwrite": True}):
-            with pytest.raises(InputError, match=r"another build is at work here \(process \d+\)"):
-                build(toy_config(tmp_path, **how), quiet=True)
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
-def test_a_full_or_read_only_disk_is_one_line_and_loses_nothing(
-    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_text(tmp_path)
-    fsync, n_calls = os.fsync, 0
-
-    def fail_late(handle: int) -> None:
-        nonlocal n_calls
-        n_calls += 1
-        if n_calls > 20:
-            raise OSError(number, os.strerror(number), str(tmp_path / "some.parquet"))
-        fsync(handle)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fail_late)
-        with pytest.raises(InputError, match=f"some.parquet: {os.strerror(number)}; .*--resume"):
-            build(toy_config(tmp_path), quiet=True)
-    build(toy_config(tmp_path, resume=True), quiet=True)
-    assert len(open_corpus(tmp_path / "corpus")) == N_ROWS
+    report = build(toy_config(tmp_path, to=("deu_Latn",)), quiet=True)
+    without = [entry for entry in rejected(tmp_path / "corpus", "rows") if entry["reason"] == "no translation left"]
+    assert 0 < report.rows["no translation left"] == len(without) == N_ROWS - len(open_corpus(tmp_path / "corpus"))
 
 
 def test_evaluation_sentences_and_near_repetitions_never_become_rows(tmp_path: Path) -> None:
@@ -263,7 +150,7 @@ def test_evaluation_sentences_and_near_repetitions_never_become_rows(tmp_path: P
     assert corpus.cells("eng_Latn") == [lines[0], lines[3]]
     left_out = {entry["text"]: entry["reason"] for entry in rejected(tmp_path / "corpus", "sentences")}
     assert left_out == {lines[1]: "near-duplicate", lines[2]: f"in {tmp_path / 'test.txt'}"}
-    assert corpus.manifest["against"][0]["n_sentences"] == 1
+    assert corpus.manifest["filters"][0]["against"][0]["n_sentences"] == 1
 
 
 def test_a_translated_evaluation_sentence_takes_its_row_away(tmp_path: Path) -> None:
@@ -276,7 +163,12 @@ def test_a_translated_evaluation_sentence_takes_its_row_away(tmp_path: Path) -> 
     corpus = open_corpus(tmp_path / "corpus")
     assert len(corpus) == N_ROWS - 1
     assert f"{first['eng_Latn']}." not in corpus.cells("eng_Latn")
-    assert corpus.manifest["counts"]["cells"]["rows_in_evaluation_sets"] == 1
+    (filters,) = corpus.manifest["filters"]
+    assert filters["rows"][f"in {tmp_path / 'test.txt'}"] == 1
+    assert (
+        f"Kept apart from {tmp_path / 'test.txt'} (1 sentences): 1 rows left out."
+        in (corpus.path / "README.md").read_text()
+    )
 
 
 def test_an_estimate_counts_and_writes_nothing(tmp_path: Path) -> None:
@@ -325,28 +217,3 @@ def test_a_built_corpus_aligns(tmp_path: Path) -> None:
         rows_per_step=16, report_to="none",
     )  # fmt: skip
     assert align(config, quiet=True)["n_rows_seen"] == N_ROWS
-
-
-def test_a_task_that_keeps_failing_is_refused_at_last(tmp_path: Path) -> None:
-    class Broken(ToyTranslator):
-        def translate(self, *args: Any, **kwargs: Any) -> Any:
-            raise MemoryError("no room")
-
-    write_text(tmp_path)
-    with pytest.raises(InputError, match=r"shard 00000 of deu_Latn, fra_Latn has failed 3 times"):
-        build(toy_config(tmp_path, translator=Broken()), quiet=True)
-
-
-def test_what_a_worker_of_another_build_left_is_not_taken(tmp_path: Path) -> None:
-    path = tmp_path / "00000.parquet"
-    record = commit(pa.table({"text": ["Ein Haus."]}), path, "this build")
-    assert committed(path, "this build") == record
-    assert committed(path, "another build") is None
-
-
-def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
-    (tmp_path / "attempts").mkdir()
-    worker = Worker(tmp_path, "key", "eng_Latn", ("deu_Latn",), ToyTranslator(), read_filters("default"))
-    receipt = worker(Task("cells", "00000", ("deu_Latn",)))
-    assert isinstance(receipt.error, InputError)
-    assert "shared file system" in str(receipt.error)

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import random
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,7 +101,8 @@ def test_a_machine_lost_in_the_middle_costs_nothing_but_time(
         assert process.is_alive() and time.monotonic() < deadline, "the build does not get going"
         time.sleep(0.1)
     lost = cluster.worker_nodes.copy().pop()
-    threading.Thread(target=cluster.remove_node, args=(lost,), kwargs={"allow_graceful": False}).start()
+    cluster.remove_node(lost, allow_graceful=False)
+    assert len(list(folder.glob("corpus.building/*/*/*.json"))) < 30, "the machine went when nearly all was done"
     process.join(300)
     assert process.exitcode == 0
     assert tree(folder) == whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -46,9 +47,17 @@ def start_or_resume(config: BuildConfig) -> None:
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file under a folder, hidden ones too."""
+    """Return the SHA-256 of every file under a folder, hidden ones too; of `run.json` but for the commit it ran at."""
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(folder)): hashlib.sha256(_content(path)).hexdigest()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def _content(path: Path) -> bytes:
+    if path.name != "run.json":
+        return path.read_bytes()
+    run = json.loads(path.read_text())
+    run["versions"].pop("commit", None)
+    return json.dumps(run).encode()

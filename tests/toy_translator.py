@@ -54,3 +54,17 @@ class SlowTranslator(ToyTranslator):
     def translate(self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False) -> list[Translation]:
         time.sleep(self.seconds)
         return super().translate(texts, targets, retry=retry)
+
+
+@dataclass
+class CountingTranslator(ToyTranslator):
+    """Notes how many texts it was asked for in each call, and may fail."""
+
+    calls: Sequence[tuple[int, bool]] = ()
+    fail_at: int | None = None
+
+    def translate(self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False) -> list[Translation]:
+        if len(self.calls) == self.fail_at:
+            raise InputError("the toy translator has broken down")
+        self.calls = (*self.calls, (len(texts), retry))
+        return super().translate(texts, targets, retry=retry)

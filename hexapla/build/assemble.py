@@ -33,9 +33,11 @@ class Assembly:
     ) -> None:
         self.config, self.plan, self.key, self.contamination, self.quiet = config, plan, key, contamination, quiet
         self.report = FilterReport()
-        self.counts: Counter[str] = Counter(retranslated=0, missing=0, rows_dropped=0, rows_in_evaluation_sets=0)
+        for reason, n_sentences in plan.counts["left_out"].items():
+            self.report.add_row_losses(reason, n_sentences)
+        self.counts: Counter[str] = Counter(retranslated=0, missing=0, rows_left_out=0)
 
-    def write(self, columns: Mapping[str, Mapping[str, object]], facts: Mapping[str, object], overwrite: bool) -> None:
+    def write(self, columns: Mapping[str, Mapping[str, object]], overwrite: bool) -> None:
         """Write the corpus under its final name, unless a language lost more than it may.
 
         Raises:
@@ -57,7 +59,8 @@ class Assembly:
                 shutil.copyfile(self.config.work / LEFT_OUT, folder / REJECTED / "sentences.jsonl")
                 shutil.copyfile(self.config.work / RUN, folder / RUN)
                 counts = {"sources": self.plan.counts, "cells": dict(self.counts)}
-                return {"filters": [self.report.to_json()], "counts": counts, **facts}
+                against = self.contamination.facts() if self.contamination else []
+                return {"filters": [{"against": against} | self.report.to_json()], "counts": counts}
 
             write_corpus(
                 self._rows(files),
@@ -82,7 +85,11 @@ class Assembly:
                 row = self._row(pivot, cells, files)
                 if row is not None:
                     yield row
-        self.report.check(self.config.max_loss, quiet=self.quiet)  # here, before an empty corpus would be the complaint
+        try:
+            self.report.check(self.config.max_loss, quiet=self.quiet)  # before an empty corpus would be the complaint
+        except InputError as error:
+            kept = f"--resume with a higher --max-loss keeps all translations; see {self.config.work / REJECTED}"
+            raise InputError(f"{error}. {kept}") from None
 
     def _read(self, stage: str, shard: str, language: str = "") -> Any:
         path = shard_path(self.config.work, stage, shard, language)
@@ -119,11 +126,12 @@ class Assembly:
         reason = None
         if match is not None:
             reason = f"in {match.set_name}"
-            self.counts["rows_in_evaluation_sets"] += 1
         elif lost and self.config.policy == "drop-row":
-            reason = f"rejected: {', '.join(lost)}"
-            self.counts["rows_dropped"] += 1
+            reason = "rejected cell"
+        elif not any(texts.values()):
+            reason = "no translation left"
         if reason is not None:
+            self.counts["rows_left_out"] += 1
             self.report.add_row_losses(reason)
             _write_line(files["rows"], {"reason": reason, "row": {self.config.pivot: pivot["text"], **texts}})
             return None

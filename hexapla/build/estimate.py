@@ -41,10 +41,16 @@ class BuildEstimate:
         told = ", ".join(f"{n:,} {reason}" for reason, n in self.left_out.items()) or "nothing"
         lines = [
             f"{self.n_sentences:,} sentences of {self.n_characters:,} characters; left out: {told}",
-            f"{self.n_sentences * self.n_languages:,} translations into {self.n_languages} languages",
+            f"{self.n_sentences * self.n_languages:,} translations, languages: {self.n_languages}",
         ]
         if self.n_requests is not None:
-            cost = "unknown: give --price-in and --price-out" if self.cost is None else f"{self.cost:,.2f}"
+            cost = (
+                "unknown: give --price-in and --price-out"
+                if self.cost is None
+                else f"{self.cost:,.2f}"
+                if self.cost >= 1
+                else f"{self.cost:.2g}"
+            )
             lines += [
                 f"{self.n_requests:,} requests, about {self.input_tokens:,} tokens in and {self.output_tokens:,} out, "
                 "answers in the cache not counted",
@@ -66,11 +72,14 @@ def estimate_build(config: BuildConfig) -> BuildEstimate:
     counts: dict[str, Any] = {}
     texts = [row["text"] for row in pivot_rows(config, contamination, counts, None)]
     estimate = getattr(opened, "estimate", None)  # only an endpoint's translator has requests to count
-    asked = {}
+    asked: dict[str, Any] = {}
     if estimate is not None:
-        pairs = [(text, language) for language in config.to for text in texts]
-        found = estimate([text for text, _ in pairs], [language for _, language in pairs])
-        asked = {key: getattr(found, key) for key in ("n_requests", "input_tokens", "output_tokens", "cost")}
+        found = [estimate(texts, [language] * len(texts)) for language in config.to]
+        asked = {
+            key: sum(getattr(one, key) for one in found) for key in ("n_requests", "input_tokens", "output_tokens")
+        }
+        costs = [one.cost for one in found]
+        asked["cost"] = None if None in costs else sum(costs)
     return BuildEstimate(
         n_sentences=len(texts),
         n_languages=len(config.to),

@@ -18,7 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Any
 
-from hexapla.build.work import Receipt, Task, Worker
+from hexapla.build.work import ATTEMPTS, Receipt, Task, Worker
 from hexapla.errors import InputError
 from hexapla.translate.translator import TranslatorConfig
 
@@ -41,9 +41,9 @@ class Processes:
         """Do the tasks; if a process dies, end early."""
         config = worker.translator
         if isinstance(config, TranslatorConfig) and config.threads is None:
-            worker = replace(
-                worker, translator=replace(config, threads=max(1, (os.cpu_count() or 1) // self.n_workers))
-            )
+            threads = max(1, len(os.sched_getaffinity(0)) // self.n_workers)
+            worker = replace(worker, translator=replace(config, threads=threads))
+        before = _n_begun(worker)
         pool = ProcessPoolExecutor(
             min(self.n_workers, len(tasks)),
             mp_context=multiprocessing.get_context("spawn"),  # a fork would copy the translator's threads, and hang
@@ -53,10 +53,19 @@ class Processes:
         try:
             for future in as_completed([pool.submit(_do, task) for task in tasks]):
                 yield future.result()
-        except BrokenProcessPool:
+        except BrokenProcessPool as error:
+            if _n_begun(worker) == before:
+                raise InputError(
+                    'the worker processes die as they start; in a script begin with `if __name__ == "__main__":` and '
+                    "define a translator of your own in a module, or use --workers 1"
+                ) from error
             log.warning("a worker process died (out of memory?); its shard is tried again")
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=True, cancel_futures=True)  # no shard may be written once the lock is free
+
+
+def _n_begun(worker: Worker) -> int:
+    return sum(path.stat().st_size for path in (worker.work / ATTEMPTS).iterdir())
 
 
 def _begin(worker: Worker) -> None:
@@ -93,7 +102,7 @@ class Ray:
         self.n_workers = n_workers
         self._ray = _import_ray()
         try:
-            if address is not None and address.rpartition(":")[2].isdigit():
+            if address is not None and "://" not in address and address.rpartition(":")[2].isdigit():
                 host, _, port = address.rpartition(":")
                 socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself would try for minutes
             if not self._ray.is_initialized():

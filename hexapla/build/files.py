@@ -10,18 +10,21 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.corpus_writer import file_facts, flush
 from hexapla.errors import InputError
-from hexapla.run import write_json
+from hexapla.run import RUN, write_json
+
+LOCK = ".lock"
 
 
 def commit(table: pa.Table, path: Path, key: str, **facts: Any) -> dict[str, Any]:
@@ -64,24 +67,55 @@ def record_path(path: Path) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep a second run on this machine out of a folder, for as long as this process lives.
+    """Make a folder if need be, and keep every other run on this machine out of it for as long as this process lives.
+
+    One in which nothing but the lock is left goes afterwards.
 
     Raises:
         InputError: Another run has it.
     """
-    with (folder / ".lock").open("a+", encoding="utf-8") as file:
+    file = _lock(folder)
+    try:
+        yield
+    finally:
+        if folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir()):
+            shutil.rmtree(folder)
+        file.close()
+
+
+def _lock(folder: Path) -> IO[str]:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            file = (folder / LOCK).open("a+", encoding="utf-8")
+        except FileNotFoundError:
+            continue  # the run before has just removed its folder
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
             holder = file.read().strip() or "unknown"
+            file.close()
             raise InputError(
                 f"{folder}: another build is at work here (process {holder}); wait for it or stop it"
             ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+        if (folder / LOCK).exists() and os.path.samestat(os.fstat(file.fileno()), os.stat(folder / LOCK)):
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            return file
+        file.close()  # a lock on a file that is gone keeps nobody out
+
+
+def clear(folder: Path) -> None:
+    """Remove what a build left in its folder but for the lock; its `run.json` last, which says whose the rest is."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == RUN):
+        if path.name == LOCK:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def read_json(path: Path) -> Mapping[str, Any] | None:

@@ -21,17 +21,28 @@ import pyarrow.parquet as pq
 from hexapla.build.assemble import Assembly
 from hexapla.build.config import BuildConfig, flat
 from hexapla.build.executors import Processes, Ray, Run, run_here
-from hexapla.build.files import locked, read_json
+from hexapla.build.files import clear, locked, read_json
 from hexapla.build.plan import SOURCE, Plan, make_plan, read_plan, shard_path
 from hexapla.build.progress import Progress
-from hexapla.build.work import ATTEMPTS, CELLS, JUDGED, STATISTICS, Receipt, Task, Worker
+from hexapla.build.work import (
+    ATTEMPTS,
+    CELLS,
+    JUDGED,
+    STATISTICS,
+    Receipt,
+    Task,
+    TranslatorFacts,
+    Worker,
+    ask_translator,
+)
 from hexapla.contamination import Contamination
 from hexapla.corpus import open_corpus
 from hexapla.corpus_writer import MANIFEST, check_out_folder
 from hexapla.errors import InputError
-from hexapla.filters import Chain, FilterReport, Statistics, read_filters
+from hexapla.filters import Chain, FilterReport, FilterSettings, Statistics, read_filters
 from hexapla.run import RUN, check_out, write_json, write_run
 from hexapla.sources import source_facts
+from hexapla.sources.texts import STANDARD_INPUT, find_sources
 
 log = logging.getLogger(__name__)
 LEAST_TEXTS = 2048  # in one call of a translator that can mix languages, so that its batches are full
@@ -53,53 +64,83 @@ def build(config: BuildConfig, quiet: bool = False) -> FilterReport:
             or a language that lost more than `max_loss`.
     """
     with _room(config):
+        _check_cheaply(config)
         filters = read_filters(config.filters)
-        worker = Worker(config.work, "", config.pivot, config.to, config.translator, filters)
-        worker.open().check(config.to)
+        _check_filters(config, filters)
         contamination = Contamination.load(config.against, (config.pivot, *config.to)) if config.against else None
-        ray = Ray(config.workers, config.address) if config.executor == "ray" else None
-        worker = ray.sized(worker) if ray else worker
-        made_by = dict(ray.ask(worker, _facts) if ray else _facts(worker))
-        if config.workers > 1:
-            worker.open().close()  # to tell the facts it may have loaded weights, which only the others need
+        worker = Worker(config.work, "", config.pivot, config.to, config.translator, filters)
+        run: Run = run_here if config.workers == 1 else Processes(config.workers)
+        if config.executor == "ray":
+            run = Ray(config.workers, config.address)
+            worker = run.sized(worker)
+            facts = run.ask(worker, ask_translator)
+        else:
+            facts = ask_translator(worker)
+            if config.workers > 1:
+                worker.open().close()  # to tell its facts it may have loaded weights, which only the others need
+        sources = source_facts(config.source)
         settings = flat(
             {
                 **config.settings(),
-                "sources": {str(fact["name"]): fact for fact in source_facts(config.source)},
-                "translator": made_by,
+                "sources": {
+                    "order": [fact["name"] for fact in sources],
+                    **{str(fact["name"]): fact for fact in sources},
+                },
+                "translator": facts.made_by,
                 "filters": filters.to_json(),
                 "against": {str(fact["name"]): fact for fact in contamination.facts()} if contamination else {},
             }
         )
-        if _is_finished(config, settings):
-            (report,) = open_corpus(config.out, verify=False).manifest["filters"]
-            return FilterReport.from_json(report)
         worker.key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
-        run: Run = ray or (run_here if config.workers == 1 else Processes(config.workers))
         with locked(config.work):
-            report = _build(config, worker, run, contamination, made_by, quiet)
-        shutil.rmtree(config.work, ignore_errors=True)
+            if _is_finished(config, settings):
+                log.info("%s: this build is finished already", config.out)
+                (told,) = open_corpus(config.out, verify=False).manifest["filters"]
+                report = FilterReport.from_json(told)
+            else:
+                report = _build(config, worker, run, contamination, facts, quiet)
+            clear(config.work)
         return report
 
 
-def _facts(worker: Worker) -> Mapping[str, object]:
-    return worker.open().facts()
+def _check_cheaply(config: BuildConfig) -> None:
+    """Find mistakes in the text and the folders before a translator is fetched, converted and loaded."""
+    for source in find_sources(config.source.texts):
+        source.check(config.source.field)
+    if not config.resume:
+        if (config.work / RUN).is_file() and not config.overwrite:
+            check_out(config.work, "build", {}, done=MANIFEST, resume=False, overwrite=False)
+        check_out_folder(config.out, config.overwrite)
+
+
+def _check_filters(config: BuildConfig, filters: FilterSettings) -> None:
+    """Find what the filters lack, a library or an encoder, before all is translated."""
+    Chain(filters, config.pivot, config.to, Statistics())
+    if filters.cosine is not None:
+        from hexapla.encoder import locate
+
+        locate(filters.cosine.encoder)
 
 
 def _is_finished(config: BuildConfig, settings: Mapping[str, Any]) -> bool:
-    """Make the folder of the build, or find the one to go on with; say whether there is nothing left to do."""
+    """Note in the folder of the build what it is, or see that it is the one to go on with.
+
+    Returns:
+        Whether there is nothing left to do.
+    """
     work, out = config.work, config.out
-    if config.resume and (out / MANIFEST).is_file() and _settings_in(out) == _as_json(settings):
-        shutil.rmtree(work, ignore_errors=True)  # all that a kill after the last rename can have left
-        return True
-    if work.exists() and all(path.name.startswith(".") for path in work.iterdir()):
-        shutil.rmtree(work)  # killed before it had noted what it is
-    if work.exists():
+    asked = json.loads(json.dumps(settings, default=str))
+    is_made = (out / MANIFEST).is_file() and _settings_in(out) == asked
+    if config.resume and is_made and _settings_in(work) in (None, asked):
+        return True  # killed at the earliest after the last rename: all that is left of it is to be removed
+    if any(not path.name.startswith(".") for path in work.iterdir()):
         check_out(work, "build", settings, done=MANIFEST, resume=config.resume, overwrite=config.overwrite)
         if config.resume:
+            if STANDARD_INPUT in config.source.texts and read_plan(work):
+                log.info("standard input was read by the interrupted run, and is not read again")
             return False
-        with locked(work):
-            shutil.rmtree(work)
+        clear(work)
+        work.mkdir(exist_ok=True)
     elif config.resume:
         check_out(out, "build", settings, done=MANIFEST, resume=True, overwrite=False)
     check_out_folder(out, config.overwrite)
@@ -111,16 +152,12 @@ def _settings_in(folder: Path) -> object:
     return (read_json(folder / RUN) or {}).get("config")
 
 
-def _as_json(settings: Mapping[str, Any]) -> object:
-    return json.loads(json.dumps(settings, default=str))
-
-
 def _build(
     config: BuildConfig,
     worker: Worker,
     run: Run,
     contamination: Contamination | None,
-    made_by: Mapping[str, object],
+    facts: TranslatorFacts,
     quiet: bool,
 ) -> FilterReport:
     work = config.work
@@ -129,14 +166,14 @@ def _build(
         log.info("reading the text")
         plan = make_plan(config, contamination, worker.key)
     told = ", ".join(f"{n} {reason}" for reason, n in plan.counts["left_out"].items()) or "nothing"
-    log.info("%d sentences to translate into %d languages; left out: %s", plan.n_sentences, len(config.to), told)
+    log.info("%d sentences to translate into %s; left out: %s", plan.n_sentences, ", ".join(config.to), told)
     for stage in (CELLS, JUDGED):
         for language in config.to:
             (work / stage / language).mkdir(parents=True, exist_ok=True)
     shutil.rmtree(work / ATTEMPTS, ignore_errors=True)
     (work / ATTEMPTS).mkdir()
 
-    mixes = worker.open().multilingual
+    mixes = facts.multilingual
     _do_all(worker, _tasks("cells", plan, config.to, mixes), run, plan, Progress("translated", config.to, plan, quiet))
     notes = _see_what_is_normal(config, worker, plan)
     _do_all(worker, _tasks("judged", plan, config.to, mixes), run, plan, Progress("judged", config.to, plan, quiet))
@@ -146,9 +183,12 @@ def _build(
     replaces = bool((read_json(work / RUN) or {}).get("replaces"))
     assembly = Assembly(config, plan, worker.key, contamination, quiet)
     assembly.report.notes = notes
-    facts = {"against": contamination.facts() if contamination else []}
-    columns = {config.pivot: {"source": "text"}, **dict.fromkeys(config.to, made_by)}
-    assembly.write(columns, facts, overwrite=replaces)
+    columns: dict[str, dict[str, object]] = {
+        config.pivot: {"source": "text"},
+        **dict.fromkeys(config.to, facts.made_by),
+    }
+    assembly.write(columns, overwrite=replaces)
+    log.info("%d cells were rejected, translated again and then accepted", assembly.counts["retranslated"])
     return assembly.report
 
 

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +24,7 @@ from hexapla.translate.translator import Translation, Translator, TranslatorConf
 
 CELLS, JUDGED, STATISTICS, ATTEMPTS = "cells", "judged", "statistics.json", "attempts"
 MOST_ATTEMPTS = 3
+HOPELESS = ("empty", "source too long")  # what no other search would change
 CELL_SCHEMA = pa.schema([("text", pa.string()), ("log_prob", pa.float32()), ("problem", pa.string())])
 JUDGED_SCHEMA = pa.schema(
     [
@@ -63,6 +64,18 @@ class Receipt:
     task: Task
     n_tokens: dict[str, int] = field(default_factory=dict)
     error: BaseException | None = None
+
+
+class TranslatorFacts(NamedTuple):
+    """What the plan of the work needs to know of a translator.
+
+    Attributes:
+        made_by: All that its output depends on.
+        multilingual: Whether it mixes target languages in one call.
+    """
+
+    made_by: dict[str, object]
+    multilingual: bool
 
 
 @dataclass
@@ -171,7 +184,7 @@ class Worker:
             (language, row)
             for language, found in verdicts.items()
             for row, verdict in enumerate(found)
-            if verdict is not None and columns[language][row].text is not None
+            if verdict is not None and columns[language][row].problem not in HOPELESS
         ]
         again = self._ask([(sources[row], language) for language, row in rejected], retry=True) if rejected else []
         second = dict(zip(rejected, again, strict=True))
@@ -231,6 +244,13 @@ class Worker:
                 }
             )
         return pa.Table.from_pylist(rows, schema=JUDGED_SCHEMA)
+
+
+def ask_translator(worker: Worker) -> TranslatorFacts:
+    """Check that a worker's translator has the languages, and return what it tells of itself."""
+    translator = worker.open()
+    translator.check(worker.languages)
+    return TranslatorFacts(dict(translator.facts()), translator.multilingual)
 
 
 def _cell_table(cells: Sequence[Translation]) -> pa.Table:

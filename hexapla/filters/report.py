@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hexapla.errors import InputError
 from hexapla.filters.chain import Verdict
+from hexapla.filters.settings import names
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -116,10 +117,11 @@ class FilterReport:
         ((reason, n_cells),) = column.reasons.most_common(1)
         worst = column.examples[reason][0]
         others = f" (and {len(too_much) - 1} more languages too much)" if len(too_much) > 1 else ""
+        seen = f', as "{_short(worst.cell)}" for "{_short(worst.source)}"' if worst.cell else ""
+        milder = f"give a file of filters that has {reason} milder or off, " if reason in names() else ""
         raise InputError(
             f"{language} loses {column.loss:.1%} of its {column.n_cells:,} cells{others}, {n_cells:,} of them for "
-            f'{reason}, as "{_short(worst.cell)}" for "{_short(worst.source)}"; at most {max_loss:.0%} may go: leave '
-            f"the language out, give a file of filters that has {reason} milder or off, or raise --max-loss"
+            f"{reason}{seen}; at most {max_loss:.0%} may go: leave the language out, {milder}or raise --max-loss"
         )
 
     def render(self, console: Console) -> None:
