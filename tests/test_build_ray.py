@@ -112,3 +112,14 @@ def test_an_unreachable_cluster_is_said_so(tmp_path: Path) -> None:
     write_text(tmp_path)
     with pytest.raises(InputError, match=r"no Ray cluster answers at 127\.0\.0\.1:1"):
         build(toy_config(tmp_path, executor="ray", address="127.0.0.1:1"), quiet=True)
+
+
+def test_a_mistake_found_on_the_cluster_is_told_as_here(tmp_path: Path, cluster: Any) -> None:
+    import ray
+
+    write_text(tmp_path)
+    try:
+        with pytest.raises(InputError, match="the toy translator has no jpn_Jpan"):
+            build(toy_config(tmp_path, to=("jpn_Jpan",), executor="ray", address=cluster.address), quiet=True)
+    finally:
+        ray.shutdown()
