@@ -23,6 +23,7 @@ from hexapla import tables
 from hexapla.corpus import open_corpus
 from hexapla.corpus_writer import MANIFEST
 from hexapla.errors import InputError, nearest
+from hexapla.lines import COMPRESSIONS, ending, read_lines
 
 MTEB = "mteb:"
 SUFFIXES = (".txt", *tables.SUFFIXES)
@@ -38,7 +39,7 @@ def read_set(name: str, languages: Sequence[str]) -> Iterator[str]:
 
     Args:
         name: A .txt file (a sentence a line) or a .jsonl, .tsv, .csv or .parquet table, either with .gz or .zst after
-            it but for Parquet; a folder of these, read with its subfolders; a corpus folder; or `mteb:TASK`.
+            it; a folder of these, read with its subfolders; a corpus folder; or `mteb:TASK`.
         languages: Canonical codes of the corpus's languages. Of an MTEB task every subset with at least one of them is
             read, its other half too: an English sentence of the Swahili test must not be trained on either.
 
@@ -67,36 +68,33 @@ def _files(folder: Path) -> list[Path]:
     inside = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     files = sorted(path for path in inside if path.name not in _ABOUT and not any(p[0] == "." for p in path.parts))
     for file in files:
-        if _suffix(file) not in SUFFIXES:
+        if ending(file) not in SUFFIXES:
             raise InputError(f"{folder} has {file}, which is none of {', '.join(SUFFIXES)}; name the files to be read")
     if not files:
         raise InputError(f"{folder} has no evaluation set: no file of {', '.join(SUFFIXES)}")
     return [folder / file for file in files]
 
 
-def _suffix(path: Path) -> str:
-    return path.with_suffix("").suffix if path.suffix in (".gz", ".zst") else path.suffix
-
-
 def _file(path: Path, languages: Sequence[str]) -> Iterator[str]:
-    suffix = _suffix(path)
-    if suffix not in SUFFIXES:
+    kind = ending(path)
+    if kind not in SUFFIXES:
         raise InputError(f"{path} is no evaluation set: it ends in none of {', '.join(SUFFIXES)}")
-    if suffix == ".parquet":
+    if kind == ".txt":
+        yield from (text for _, line in read_lines(path) if (text := line.rstrip("\r\n")).strip())
+        return
+    if kind == ".parquet":
         names = [name for name, is_text in tables.text_columns(path).items() if is_text]
         chosen = _sentence_columns(names, languages, str(path))
         for batch in tables.read_parquet(path, chosen, 1000):
             yield from _texts(batch.columns)
         return
+    for _ in read_lines(path):
+        pass  # Arrow takes bytes that are not UTF-8 for another kind of column, and tells no line
     try:
-        with pa.input_stream(str(path), compression="detect") as stream:
-            if suffix == ".txt":
-                yield from (line for line in stream.read().decode("utf-8-sig").split("\n") if line.strip())
-                return
-            table = _read_table(stream, suffix)
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path} cannot be read as {suffix[1:]} in UTF-8: {reason}") from error
+        with pa.input_stream(str(path), compression=COMPRESSIONS.get(path.suffix.lower())) as stream:
+            table = _read_table(stream, kind)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read as {kind[1:]}: {str(error).splitlines()[0]}") from error
     names = [field.name for field in table.schema if pa.types.is_string(field.type)]
     yield from _texts(table.select(_sentence_columns(names, languages, str(path))).columns)
 

@@ -16,6 +16,7 @@ import pytest
 from hexapla.corpus import write_corpus
 from hexapla.errors import InputError
 from hexapla.evaluation_sets import read_set
+from hexapla.lines import ending
 
 LANGUAGES = ("eng_Latn", "deu_Latn")
 PAIRS = {"sentence1": ["A dog runs.", "A cat sits."], "sentence2": ["Ein Hund rennt.", "Eine Katze sitzt."]}
@@ -29,7 +30,7 @@ def read(path: Path | str, languages: Sequence[str] = LANGUAGES) -> list[str]:
 def write_table(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
     """Write a table in the form that the path's ending says, without quotes."""
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    suffix = ending(path)
     if suffix == ".parquet":
         pq.write_table(pa.table(dict(columns)), path)
         return path
@@ -126,6 +127,22 @@ def test_a_corpus_folder_gives_the_corpus_languages(tmp_path: Path) -> None:
     assert read(tmp_path / "corpus") == ["dog", "cat", "Hund"]
 
 
+def test_an_ending_in_capitals_says_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a.TXT").write_text("first\n", encoding="utf-8")
+    with pa.output_stream(str(tmp_path / "b.txt.ZST"), compression="zstd") as file:
+        file.write(b"second\n")
+    write_table(tmp_path / "C.Parquet", {"text": ["third"]})
+    (tmp_path / "d.txt.GZ").write_bytes(gzip.compress(b"fourth\n"))
+    (tmp_path / "e.Tsv.GZ").write_bytes(gzip.compress(b"text\nfifth\n"))
+    for name, sentence in zip(
+        ("a.TXT", "b.txt.ZST", "C.Parquet", "d.txt.GZ", "e.Tsv.GZ"),
+        ("first", "second", "third", "fourth", "fifth"),
+        strict=True,
+    ):
+        assert read(tmp_path / name) == [sentence]
+    assert sorted(read(tmp_path)) == ["fifth", "first", "fourth", "second", "third"]
+
+
 def test_a_folder_with_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("first", encoding="utf-8")
     (tmp_path / "notes.docx").write_text("x", encoding="utf-8")
@@ -135,18 +152,22 @@ def test_a_folder_with_a_file_of_another_kind_is_refused(tmp_path: Path) -> None
 
 def test_what_cannot_be_read_is_refused_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    (tmp_path / "latin.txt").write_bytes("Grüße".encode("latin-1"))
+    for name in ("latin.txt", "latin.tsv"):
+        (tmp_path / name).write_bytes("text\nGrüße\n".encode("latin-1"))
     (tmp_path / "broken.jsonl").write_text('{"a": "one"}\n{"a": \n', encoding="utf-8")
-    (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(b"Good morning.\n" * 100)[:-20])
+    for name in ("cut.txt.gz", "cut.tsv.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(b"Good morning.\n" * 100)[:-20])
     (tmp_path / "t.xlsx").write_text("x", encoding="utf-8")
     (tmp_path / "numbers.tsv").write_text("id\tscore\na\t1\n", encoding="utf-8")
     (tmp_path / "t.parquet").write_text("x", encoding="utf-8")
     for name, message in {
         "nowhere": r"there is no evaluation set at .*nowhere; give a file, a folder, or mteb:TASK",
         "empty": r"empty has no evaluation set: no file of \.txt",
-        "latin.txt": r"latin\.txt cannot be read as txt in UTF-8: .*byte 0xfc in position 2",
-        "broken.jsonl": r"broken\.jsonl cannot be read as jsonl",
-        "cut.txt.gz": r"cut\.txt\.gz cannot be read as txt",
+        "latin.txt": r"latin\.txt:2: byte 3 of the line is not UTF-8; save the file as UTF-8",
+        "latin.tsv": r"latin\.tsv:2: byte 3 of the line is not UTF-8",
+        "broken.jsonl": r"broken\.jsonl cannot be read as jsonl: ",
+        "cut.txt.gz": r"cut\.txt\.gz cannot be decompressed: it is truncated",
+        "cut.tsv.gz": r"cut\.tsv\.gz cannot be decompressed: it is truncated",
         "t.xlsx": r"t\.xlsx is no evaluation set: it ends in none of \.txt",
         "numbers.tsv": r"numbers\.tsv has no column of sentences; its columns of text: id",
         "t.parquet": r"t\.parquet cannot be read as Parquet",

@@ -1,4 +1,4 @@
-"""Settings, statistics and the chain: read, merged, in order, one verdict a cell."""
+"""Settings, statistics and the chain: read, bounded, in order, one verdict a cell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hexapla.filters import Chain, FilterSettings, Statistics, Verdict, read_fil
 from hexapla.filters import statistics as statistics_module
 from hexapla.filters.form import LengthRatio
 from hexapla.filters.settings import names
-from hexapla.filters.statistics import Histogram, Repeats
+from hexapla.filters.statistics import Histogram, Repeats, target_key
 
 POOL = ("eng_Latn", "deu_Latn", "rus_Cyrl")
 
@@ -92,22 +92,14 @@ def draw_cells(n: int, seed: int = 0) -> tuple[list[str], list[str | None], list
     return sources, targets, [None if i % 5 == 0 else -draw.random() for i in range(n)]
 
 
-def test_statistics_of_parts_merge_in_any_order_into_those_of_the_whole() -> None:
-    cells = draw_cells(600)
-    whole = Statistics()
-    whole.add("deu_Latn", *cells)
-    parts = []
-    for start in (0, 200, 400):
-        part = Statistics()
-        part.add("deu_Latn", *(column[start : start + 200] for column in cells))
-        parts.append(Statistics.from_json(json.loads(json.dumps(part.to_json()))))
-    for order in ((0, 1, 2), (2, 0, 1)):
-        merged = Statistics()
-        for i in order:
-            merged.merge(parts[i])
-        assert merged.to_json() == whole.to_json()
-    assert whole.column("deu_Latn").n_questions == sum(1 for i in range(600) if i % 3 == 0 and i % 7)
-    assert whole.column("deu_Latn").n_asked == sum(1 for i in range(600) if i % 6 == 0 and i % 7)
+def test_statistics_count_questions_and_go_through_json() -> None:
+    statistics = Statistics()
+    statistics.add("deu_Latn", *draw_cells(600))
+    column = statistics.column("deu_Latn")
+    assert column.n_questions == sum(1 for i in range(600) if i % 3 == 0 and i % 7)
+    assert column.n_asked == sum(1 for i in range(600) if i % 6 == 0 and i % 7)
+    content = json.loads(json.dumps(statistics.to_json()))
+    assert Statistics.from_json(content).to_json() == statistics.to_json()
 
 
 def test_the_spread_is_that_of_numpy() -> None:
@@ -145,6 +137,34 @@ def test_targets_of_few_sources_are_forgotten_until_the_rest_fits(monkeypatch: p
         for i in range(n_sources):
             repeats.add(f"a source of its own, number {i}", f"the target of {n_sources}")
     assert sorted(repeats.collapsed(1).values()) == [4, 5]
+
+
+def test_a_target_of_more_sources_than_memory_holds_is_still_collapsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics_module, "_MOST_PAIRS", 200)
+    monkeypatch.setattr(statistics_module, "_PENDING", 50)
+    repeats = Repeats()
+    collapsed = target_key("the one that collapsed")
+    for i in range(1000):
+        repeats.add(f"a source of its own, number {i}", "the one that collapsed")
+        repeats.add(f"a source of its own, number {i}", f"target {i % 500}")
+        assert len(repeats.keys()) <= 200
+        assert repeats.collapsed(10).get(collapsed, 0) >= (min(i + 1, 64) if i >= 9 else 0)
+    assert repeats.collapsed(10).keys() == {collapsed}
+
+
+def test_a_full_memory_is_cut_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    n_steps = 0
+
+    def count(*arguments: object, **settings: object) -> object:
+        nonlocal n_steps
+        n_steps += 1
+        return unique(*arguments, **settings)
+
+    unique = np.unique
+    keys = np.arange((1 << 20) + 5, dtype=np.uint64)  # a million sources of one target
+    monkeypatch.setattr(np, "unique", count)
+    assert len(Repeats(keys).keys()) == 64
+    assert n_steps == 1
 
 
 # The chain

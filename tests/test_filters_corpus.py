@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from rich.console import Console
@@ -175,6 +178,42 @@ def test_the_folder_in_the_way_is_refused(tmp_path: Path) -> None:
         filter_corpus(FilterConfig(corpus=(source := make(tmp_path, sound_rows(3))), out=Path(source)), quiet=True)
 
 
+def test_the_folder_in_the_way_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.doc").touch()
+    for overwrite, message in ((False, "out is not empty; choose another folder"), (True, "not empty and no corpus")):
+        with pytest.raises(InputError, match=message):
+            filter_corpus(FilterConfig(corpus="/nowhere", out=tmp_path / "out", overwrite=overwrite), quiet=True)
+
+
+def test_what_is_rejected_waits_in_a_hidden_folder_beside_the_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "out")
+    filter_module = importlib.import_module("hexapla.filters.filter_corpus")  # the package's name is the function
+    written = filter_module.write_line
+    beside: list[str] = []
+
+    def look(file: IO[str], entry: Mapping[str, object]) -> None:
+        beside.extend(path.name for path in (tmp_path / "disk").iterdir() if path.name.endswith(".rejected"))
+        written(file, entry)
+
+    monkeypatch.setattr(filter_module, "write_line", look)
+    filter_corpus(FilterConfig(corpus=make(tmp_path, sound_rows() + BAD), out=tmp_path / "out"), quiet=True)
+    assert beside and all(name.startswith(".out.") for name in beside)
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["out"]
+    assert len(lines(tmp_path / "out" / "rejected" / "deu_Latn.jsonl")) == 2
+
+
+def test_a_place_for_no_folder_is_told_before_the_corpus_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    rows = [row | {"meta.log_prob.deu_Latn": "high"} for row in sound_rows(3)]
+    with pytest.raises(InputError, match=r"no folder can be made in .*file: "):
+        filter_corpus(FilterConfig(corpus=make(tmp_path, rows), out=tmp_path / "file" / "out"), quiet=True)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -215,16 +254,6 @@ def test_the_worst_examples_are_kept_worst_first() -> None:
 def test_a_missing_cell_counts_only_with_a_reason() -> None:
     assert filled().columns["rus_Cyrl"].n_cells == 2
     assert filled().columns["rus_Cyrl"].loss == 0.5
-
-
-def test_reports_of_parts_add_up(tmp_path: Path) -> None:
-    merged = FilterReport()
-    for _ in range(2):
-        merged.merge(FilterReport.from_json(json.loads(json.dumps(filled().to_json()))))
-    assert merged.columns["deu_Latn"].n_cells == 20
-    assert merged.columns["deu_Latn"].reasons == {"copy": 10}
-    assert [example.score for example in merged.columns["deu_Latn"].examples["copy"]] == [0.9, 0.9, 0.7]
-    assert merged.rows == {"near-duplicate": 6}
 
 
 def test_a_loss_at_the_bound_is_allowed() -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from hexapla.errors import InputError
 from hexapla.imports.po import read_po
 from hexapla.imports.tags import Entry, LanguageTags
 from hexapla.imports.tmx_xliff import read_tmx, read_xliff
+from hexapla.lines import COMPRESSIONS
 
 UNIT = '<tu><tuv xml:lang="en"><seg>{}</seg></tuv><tuv xml:lang="de"><seg>Hallo</seg></tuv></tu>'
 SECRET = "the content of another file"
@@ -172,6 +175,15 @@ def test_of_two_variants_in_one_language_the_first_is_kept_and_the_other_counted
     assert tmx(tmp_path, units) == ([{"eng_Latn": "Colour", "deu_Latn": "Hallo"}], {"second variant in a language": 1})
 
 
+@pytest.mark.parametrize("attribute", ["", ' xml:lang=""', ' xml:lang=" "'])
+def test_a_variant_without_a_language_is_told_with_its_line(tmp_path: Path, attribute: str) -> None:
+    units = UNIT.format("Hello") + "\n" + UNIT.format("Bye").replace(' xml:lang="de"', attribute)
+    with pytest.raises(InputError, match=r"memory\.tmx:3: the <tuv> has no xml:lang, so nothing says its language"):
+        tmx(tmp_path, units)
+    entries, _ = tmx(tmp_path, units, asked=("deu_Latn",))
+    assert entries[1] == {"eng_Latn": "Bye", "": "Hallo"}  # left out by name, as other languages not asked for
+
+
 def test_an_ambiguous_tag_is_an_error_that_the_languages_asked_for_settle(tmp_path: Path) -> None:
     units = UNIT.format("Hello").replace('"de"', '"zh"')
     with pytest.raises(
@@ -289,6 +301,7 @@ def test_the_language_of_a_po_file(
         ("Dear all,\n", "de.po", r"de\.po is no PO file: Syntax error in po file .*\(line 1\)"),
         (b'msgid "a"\nmsgstr "f\xfcnf"\n', "de.po", r"de\.po:2: byte 10 of the line is not utf-8"),
         ('msgid ""\nmsgstr "Plural-Forms: plural=n!;\\n"\n', "de.po", r"de\.po, header: Plural-Forms cannot be read"),
+        ('msgid ""\nmsgstr "Plural-Forms: plural=n%0;\\n"\n', "de.po", r"header: Plural-Forms cannot be read: .*zero"),
     ],
 )
 def test_a_po_file_that_cannot_be_read_is_refused(tmp_path: Path, text: str | bytes, name: str, message: str) -> None:
@@ -299,3 +312,33 @@ def test_a_po_file_that_cannot_be_read_is_refused(tmp_path: Path, text: str | by
 def test_po_in_its_own_encoding_is_read(tmp_path: Path) -> None:
     text = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=ISO-8859-1\\n"\n\nmsgid "five"\nmsgstr "f\u00fcnf"\n'
     assert po(tmp_path, text.encode("latin-1"))[0] == [{"eng_Latn": "five", "deu_Latn": "f\u00fcnf"}]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst", ".GZ"])
+def test_compressed_po_is_read_as_the_plain_file_would_be(tmp_path: Path, suffix: str) -> None:
+    def packed(text: bytes) -> bytes:
+        packed = pa.compress(text, codec=COMPRESSIONS[suffix.lower()], asbytes=True)
+        assert isinstance(packed, bytes)
+        return packed
+
+    text = 'msgid "one\u2028two"\nmsgstr "eins\u2028zwei"\n'
+    for name in (f"de.po{suffix}", f"app.de.po{suffix}", f"de/LC_MESSAGES/app.po{suffix}"):
+        assert po(tmp_path, packed(text.encode()), name)[0] == [
+            {"eng_Latn": "one\u2028two", "deu_Latn": "eins\u2028zwei"}
+        ]
+    for bad, message in (
+        (packed(b'msgid "a"\nmsgstr "f\xfcnf"\n'), rf"/de\.po{suffix}:2: byte 10 of the line is not utf-8"),
+        (
+            packed(b"Dear all,\n"),
+            rf"/de\.po{suffix} is no PO file: Syntax error in po file .*/de\.po{suffix} \(line 1\)",
+        ),
+        (packed(text.encode())[:-9], rf"/de\.po{suffix} cannot be decompressed: it is truncated"),
+    ):
+        with pytest.raises(InputError, match=message):
+            po(tmp_path, bad, f"de.po{suffix}")
+
+
+def test_compressed_xliff_has_its_language_from_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "messages.de.xlf.gz"
+    path.write_bytes(gzip.compress(V12.format("").encode()))
+    assert list(read_xliff(path, tags(), Counter()))[2] == {"eng_Latn": "Three", "deu_Latn": "Drei"}

@@ -7,10 +7,10 @@ and near-duplicates go first, so that they are not counted as losses of a langua
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import IO, Literal, get_args
 from hexapla import languages as codes
 from hexapla.contamination import Contamination
 from hexapla.corpus import Corpus, open_corpus, row_id
-from hexapla.corpus_writer import write_corpus
+from hexapla.corpus_writer import check_out_folder, write_corpus
 from hexapla.errors import InputError, nearest
 from hexapla.filters.chain import Chain, Verdict
 from hexapla.filters.report import FilterReport
@@ -88,33 +88,24 @@ def filter_corpus(config: FilterConfig, quiet: bool = False) -> FilterReport:
     Raises:
         InputError: A setting or a corpus that cannot be, or a language that loses more than it may: nothing is written.
     """
+    check_out_folder(config.out, config.overwrite)
     settings = read_filters(config.filters)
     seen = NearDuplicates(config.near_duplicates) if config.near_duplicates is not None else None
     corpus = _open(config)
     contamination = Contamination.load(config.against, corpus.languages) if config.against else None
     targets = [code for code in corpus.languages if code != corpus.pivot]
-    statistics = Statistics()
-    for rows in _in_groups(corpus, "reading", quiet):
-        sources = [str(row[corpus.pivot]) for row in rows]
-        for code in targets:
-            statistics.add(code, sources, [row[code] for row in rows], _log_probs(rows, code))
-    chain = Chain(settings, corpus.pivot, corpus.languages, statistics)
-    report = FilterReport()
-    report.notes = chain.notes
     facts = _facts(config, settings, contamination)
-    with tempfile.TemporaryDirectory(prefix="hexapla-filter-") as beside, ExitStack() as stack:
-        files = {
-            name: stack.enter_context(Path(beside, f"{name}.jsonl").open("w", encoding="utf-8", newline="\n"))
-            for name in (*targets, "rows")
-        }
+    report = FilterReport()
+    with _rejected_files(config.out, (*targets, "rows")) as files:
+        chain = Chain(settings, corpus.pivot, corpus.languages, _statistics(corpus, targets, quiet))
+        report.notes = chain.notes
         work = _Filtering(corpus, chain, report, files, config.policy, seen, contamination)
 
         def finish(folder: Path) -> Mapping[str, object]:
-            for file in files.values():
-                file.close()
             (folder / REJECTED).mkdir()
             for file in files.values():
-                shutil.copyfile(file.name, folder / REJECTED / Path(file.name).name)
+                file.close()
+                os.replace(file.name, folder / REJECTED / Path(file.name).name)
             return {"filters": [*corpus.manifest.get("filters", ()), facts | report.to_json()]}
 
         def kept() -> Iterator[Row]:
@@ -129,6 +120,36 @@ def filter_corpus(config: FilterConfig, quiet: bool = False) -> FilterReport:
             license=config.license or corpus.manifest.get("license"), finish=finish,
         )  # fmt: skip
     return report
+
+
+@contextmanager
+def _rejected_files(out: Path, names: Sequence[str]) -> Iterator[dict[str, IO[str]]]:
+    """Open a file for each of `names` in a hidden folder beside `out`, which goes away at the end.
+
+    What was rejected may be as large as the corpus: there it has room, and need not be copied to become part of it.
+    """
+    final = Path(os.path.realpath(out))  # a link may lead to another file system
+    with ExitStack() as stack:
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            beside = tempfile.TemporaryDirectory(prefix=f".{final.name}.", suffix=".rejected", dir=final.parent)
+        except OSError as error:
+            raise InputError(f"no folder can be made in {final.parent}: {error.strerror}") from error
+        folder = Path(stack.enter_context(beside))
+        yield {
+            name: stack.enter_context((folder / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n"))
+            for name in names
+        }
+
+
+def _statistics(corpus: Corpus, targets: Sequence[str], quiet: bool) -> Statistics:
+    """Read the corpus once, for what is normal in each of its languages."""
+    statistics = Statistics()
+    for rows in _in_groups(corpus, "reading", quiet):
+        sources = [str(row[corpus.pivot]) for row in rows]
+        for code in targets:
+            statistics.add(code, sources, [row[code] for row in rows], _log_probs(rows, code))
+    return statistics
 
 
 class _Filtering:
@@ -182,12 +203,12 @@ class _Filtering:
     def _note_cell(self, row: Row, code: str, verdict: Verdict) -> None:
         source = str(row[self.pivot])
         entry = {"row_id": row_id(source), "source": source, "cell": row[code], "reason": verdict.reason}
-        _write_line(self.files[code], entry | {"score": round(verdict.score, 4)})
+        write_line(self.files[code], entry | {"score": round(verdict.score, 4)})
 
     def _note_row(self, row: Row, counted_as: str, reason: str) -> None:
         self.report.add_row_losses(counted_as)
         texts = {code: row[code] for code in (self.pivot, *self.targets)}
-        _write_line(self.files["rows"], {"row_id": row_id(str(row[self.pivot])), "reason": reason, "row": texts})
+        write_line(self.files["rows"], {"row_id": row_id(str(row[self.pivot])), "reason": reason, "row": texts})
 
 
 def _open(config: FilterConfig) -> Corpus:
@@ -240,5 +261,6 @@ def _as_number(text: str | None, key: str) -> float | None:
         raise InputError(f'{key} is "{text}" in a row; it must be a number or null') from None
 
 
-def _write_line(file: IO[str], entry: Mapping[str, object]) -> None:
+def write_line(file: IO[str], entry: Mapping[str, object]) -> None:
+    """Write an entry as a line of JSON."""
     file.write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -1,6 +1,6 @@
 """What the filters rejected: counts per language and reason, the worst examples, and whether a language lost too much.
 
-Reports of parts add up to that of the whole, and go through JSON.
+A report goes through JSON, so that it stands in `corpus.json` and can be read from there.
 """
 
 from __future__ import annotations
@@ -83,17 +83,6 @@ class FilterReport:
     def add_row_losses(self, reason: str, n_rows: int = 1) -> None:
         """Count rows that were left out whole."""
         self.rows[reason] += n_rows
-
-    def merge(self, other: FilterReport) -> None:
-        """Add the counts of another part."""
-        for language, column in other.columns.items():
-            mine = self.columns.setdefault(language, ColumnReport())
-            mine.n_cells += column.n_cells
-            mine.reasons.update(column.reasons)
-            for reason, examples in column.examples.items():
-                mine.keep(reason, examples)
-        self.rows.update(other.rows)
-        self.notes = tuple(dict.fromkeys([*self.notes, *other.notes]))
 
     def check(self, max_loss: float, quiet: bool = True) -> None:
         """Refuse a corpus of which a language lost more than a share of its cells.

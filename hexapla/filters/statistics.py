@@ -1,7 +1,7 @@
 """One pass over the cells of a corpus -> what is normal in each language: lengths, log-probabilities, repeated targets.
 
-Medians come from histograms of fixed bins and repeated targets from hashes, so memory is bounded, the statistics of
-shards merge into those of the whole, and all of it fits into JSON.
+Medians come from histograms of fixed bins and repeated targets from hashes, so memory is bounded and all of it fits
+into JSON.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ LENGTH_OFFSET = 10  # characters added to both sides, so that "Yes" -> "Certainl
 _BIN = 0.01
 _LEAST_CHARACTERS = 20  # of a source whose target counts as repeated: short ones rightly share a translation
 _MOST_PAIRS = 1 << 20  # (target, source) pairs kept per language, 8 bytes each
+_MOST_SOURCES = 64  # of a target that are kept once there are too many pairs: no verdict needs more
 _PENDING = 1 << 16
 _SOURCE_BITS = 24
 _QUESTION_MARKS = ("?", "？", "؟", "⸮", "፧", "՞")
@@ -39,7 +40,7 @@ class Spread:
 
 
 class Histogram:
-    """Counts of values in bins of 0.01; enough for medians, and a sum of two histograms is that of all values."""
+    """Counts of values in bins of 0.01, which is enough for medians."""
 
     def __init__(self, counts: Mapping[int, int] | None = None) -> None:
         self.counts: Counter[int] = Counter(counts or {})
@@ -82,8 +83,9 @@ def _median(counts: Counter[int]) -> int:
 class Repeats:
     """How many different sources each target stands for, by 64-bit keys: 40 bits of the target, 24 of the source.
 
-    Exact up to a million pairs per language; beyond that the targets with the fewest sources are forgotten first, so
-    that a count can only come out too low.
+    Exact up to a million pairs per language. Beyond that no target keeps more than 64 sources, and the targets with the
+    fewest are forgotten first. So a count can only come out too low, and one that has reached 64 stays there: the
+    limit has room for 16,000 such targets.
     """
 
     def __init__(self, keys: np.ndarray | None = None) -> None:
@@ -99,21 +101,13 @@ class Repeats:
         if len(self._pending) >= _PENDING:
             self.keys()
 
-    def merge(self, other: Repeats) -> None:
-        """Add the pairs of another part of the corpus."""
-        self._pending += other.keys().tolist()
-        self.keys()
-
     def keys(self) -> np.ndarray:
         """Return the (n,) distinct pairs, sorted."""
         if self._pending:
             self._keys = np.union1d(self._keys, np.array(self._pending, np.uint64))
             self._pending = []
-        least = 2
-        while len(self._keys) > _MOST_PAIRS:
-            _, place, counts = np.unique(self._keys >> np.uint64(_SOURCE_BITS), return_inverse=True, return_counts=True)
-            self._keys = self._keys[counts[place] >= least]
-            least += 1
+        if len(self._keys) > _MOST_PAIRS:
+            self._keys = _most_repeated(self._keys)
         return self._keys
 
     def collapsed(self, least: int) -> dict[int, int]:
@@ -121,6 +115,21 @@ class Repeats:
         targets, counts = np.unique(self.keys() >> np.uint64(_SOURCE_BITS), return_counts=True)
         many = counts >= least
         return dict(zip(targets[many].tolist(), counts[many].tolist(), strict=True))
+
+
+def _most_repeated(keys: np.ndarray) -> np.ndarray:
+    """Cut (n,) sorted pairs down to `_MOST_PAIRS`: at most `_MOST_SOURCES` of a target, whole targets, rarest left out.
+
+    Of equally rare targets those with the smallest keys stay. As these are the same ones every time, they go on being
+    counted right, where a choice by chance would count each of them a little.
+    """
+    _, first, counts = np.unique(keys >> np.uint64(_SOURCE_BITS), return_index=True, return_counts=True)
+    n_kept = np.minimum(counts, _MOST_SOURCES)
+    order = np.argsort(-n_kept, kind="stable")
+    n_kept[order[np.cumsum(n_kept[order]) > _MOST_PAIRS]] = 0
+    place_in_target = np.arange(len(keys)) - np.repeat(first, counts)
+    kept: np.ndarray = keys[place_in_target < np.repeat(n_kept, counts)]
+    return kept
 
 
 def fold(text: str) -> str:
@@ -173,17 +182,9 @@ class ColumnStatistics:
     n_questions: int = 0
     n_asked: int = 0
 
-    def merge(self, other: ColumnStatistics) -> None:
-        """Add those of another part of the corpus."""
-        self.length_ratios.counts.update(other.length_ratios.counts)
-        self.log_probs.counts.update(other.log_probs.counts)
-        self.repeats.merge(other.repeats)
-        self.n_questions += other.n_questions
-        self.n_asked += other.n_asked
-
 
 class Statistics:
-    """What is normal in each language of a corpus; parts merge in any order."""
+    """What is normal in each language of a corpus."""
 
     def __init__(self) -> None:
         self._columns: dict[str, ColumnStatistics] = {}
@@ -218,11 +219,6 @@ class Statistics:
             if asks(source):
                 column.n_questions += 1
                 column.n_asked += asks(target, greek=language == GREEK)
-
-    def merge(self, other: Statistics) -> None:
-        """Add those of another part of the corpus."""
-        for language, column in other._columns.items():
-            self.column(language).merge(column)
 
     def to_json(self) -> dict[str, Any]:
         """Return the statistics as JSON can hold them; 11 bytes a cell, at most 11 MB a language."""

@@ -8,13 +8,17 @@ not looked at: one text translated in two ways in two contexts is a conflict lik
 from __future__ import annotations
 
 import gettext
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hexapla.errors import InputError
 from hexapla.imports.tags import Entry, LanguageTags
+from hexapla.lines import COMPRESSIONS, damaged, open_bytes
 
 if TYPE_CHECKING:
     import polib
@@ -53,19 +57,36 @@ def _parse(path: Path) -> polib.POFile:
         import polib
     except ImportError as error:
         raise InputError("PO files are read by polib; pip install 'hexapla[import]'") from error
-    encoding = polib.detect_encoding(str(path))
-    try:
-        return polib.pofile(str(path), encoding=encoding)
-    except UnicodeDecodeError:
-        raise _undecodable(path, encoding) from None
-    except OSError as error:
-        raise InputError(f"{path} is no PO file: {error}") from error
+    with _plain(path) as file:
+        encoding = polib.detect_encoding(str(file))
+        try:
+            return polib.pofile(str(file), encoding=encoding)
+        except UnicodeDecodeError:
+            raise _undecodable(path, file, encoding) from None
+        except OSError as error:
+            raise InputError(f"{path} is no PO file: {str(error).replace(str(file), str(path))}") from error
 
 
-def _undecodable(path: Path, encoding: str) -> InputError:
+@contextmanager
+def _plain(path: Path) -> Iterator[Path]:
+    """Give a file of its own to what is compressed: polib opens no streams, and splits texts at more than newlines."""
+    if path.suffix.lower() not in COMPRESSIONS:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="hexapla-po-") as folder:
+        file = Path(folder, path.stem)
+        with open_bytes(path) as compressed, file.open("wb") as plain:
+            try:
+                shutil.copyfileobj(compressed, plain)
+            except OSError as error:
+                raise damaged(path, error) from error
+        yield file
+
+
+def _undecodable(path: Path, file: Path, encoding: str) -> InputError:
     """Find the line, since the decoder's own position counts from where it last read."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
             try:
                 line.decode(encoding)
             except UnicodeDecodeError as error:
@@ -87,5 +108,5 @@ def _singular_form(path: Path, rule: str) -> int:
         return 0
     try:
         return int(gettext.c2py(expression.strip().rstrip(";"))(1))
-    except ValueError as error:
+    except (ValueError, ZeroDivisionError) as error:
         raise InputError(f"{path}, header: Plural-Forms cannot be read: {error}") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hexapla import languages as codes
 from hexapla.errors import InputError
+from hexapla.lines import COMPRESSIONS
 
 Entry = dict[str, str]
 """One meaning as a file has it: canonical code -> text."""
@@ -59,10 +60,11 @@ class LanguageTags:
     def of_file(self, path: Path) -> str | None:
         """Return the language that a file without a word on it is in: by its name or folder, or the only one asked for.
 
-        Names that say it: `de.po`, `app.de.po`, `de/LC_MESSAGES/app.po`.
+        Names that say it: `de.po`, `app.de.po.gz`, `de/LC_MESSAGES/app.po`.
         """
+        plain = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
         folder = path.parent.parent.name if path.parent.name == "LC_MESSAGES" else ""
-        for tag in (folder, path.name.removesuffix(path.suffix).rsplit(".", 1)[-1]):
+        for tag in (folder, plain.stem.rsplit(".", 1)[-1]):
             try:
                 return codes.parse(_tidy(tag))
             except InputError:

@@ -37,7 +37,12 @@ def read_tmx(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterator
         if node.kind == "start" and node.name == "tu":
             entry = {}
         elif node.kind == "start" and node.name == "tuv":
-            tag = node.attributes.get("lang", "")
+            tag = node.attributes.get("lang", "").strip()
+            if not tag and tags.asked is None:
+                raise InputError(
+                    f"{path}:{node.line}: the <tuv> has no xml:lang, so nothing says its language; give it one, or "
+                    "leave it out by naming all languages to keep with --languages"
+                )
         elif node.kind == "text":
             if entry.setdefault(tags.code(tag, f"{path}:{node.line}"), node.text) != node.text:
                 left_out["second variant in a language"] += 1
