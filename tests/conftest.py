@@ -1,11 +1,18 @@
 """Every test runs without a network and without a GPU, and writes only to folders that go away."""
 
+from __future__ import annotations
+
 import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.bad_endpoint import BadEndpoint
 
 _HOME = tempfile.mkdtemp(prefix="hexapla-tests-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
@@ -17,3 +24,20 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ray-kills", type=int, default=2, help="how often to kill a build on a Ray cluster")
+
+
+@pytest.fixture
+def quick_and_keyless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Endpoints are asked without long waits, and without the key of whoever runs the tests."""
+    from tests import bad_endpoint  # here, since it imports the package, which reads what is set above
+
+    bad_endpoint.quick_and_keyless(monkeypatch)
+
+
+@pytest.fixture
+def server(quick_and_keyless: None) -> Iterator[BadEndpoint]:
+    """An endpoint to be misled by."""
+    from tests import bad_endpoint
+
+    with bad_endpoint.bad_endpoint() as running:
+        yield running

@@ -11,7 +11,6 @@ import logging
 import pickle
 import threading
 import time
-from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 
@@ -27,10 +26,8 @@ from tests.bad_endpoint import (
     BadEndpoint,
     Reply,
     Request,
-    bad_endpoint,
     german,
     good,
-    quick_and_keyless,
     refuses,
     refuses_field,
     texts_of,
@@ -39,16 +36,7 @@ from tests.bad_endpoint import (
 
 KEY = "sk-secret-4711"
 
-
-@pytest.fixture(autouse=True)
-def _quick_and_keyless(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick_and_keyless(monkeypatch)
-
-
-@pytest.fixture
-def server() -> Iterator[BadEndpoint]:
-    with bad_endpoint() as running:
-        yield running
+pytestmark = pytest.mark.usefixtures("quick_and_keyless")
 
 
 # Refusals

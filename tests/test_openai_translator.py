@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +22,17 @@ from tests.bad_endpoint import (
     BadEndpoint,
     Reply,
     Request,
-    bad_endpoint,
     completion,
     german,
     good,
     prose,
-    quick_and_keyless,
     refuses,
     says,
     texts_of,
     translator,
 )
 
-
-@pytest.fixture(autouse=True)
-def _quick_and_keyless(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick_and_keyless(monkeypatch)
-
-
-@pytest.fixture
-def server() -> Iterator[BadEndpoint]:
-    with bad_endpoint() as running:
-        yield running
+pytestmark = pytest.mark.usefixtures("quick_and_keyless")
 
 
 # What is asked and answered
@@ -271,10 +259,19 @@ def test_answer_tokens_follow_the_script() -> None:
     assert (answer_tokens(["a" * 30], "deu_Latn"), answer_tokens(["a" * 30], "hin_Deva")) == (17, 32)
 
 
-def test_facts_tell_the_settings_but_not_the_machine(server: BadEndpoint, tmp_path: Path) -> None:
-    ours, other = translator(server, tmp_path), translator(server, tmp_path / "b", base_url="http://gpu-7:1/v1")
-    assert ours.facts() == other.facts()
-    assert ours.facts()["name"] == "toy"
+def test_facts_tell_the_settings_and_endpoints_apart_but_no_address(server: BadEndpoint, tmp_path: Path) -> None:
+    at = [
+        translator(server, tmp_path, base_url=url).facts()
+        for url in ("http://gpu-7:8000/v1", "http://GPU-7:8000/v1/", "http://gpu-7:8001/v1", "https://gpu-7:8000/v1")
+    ]
+    assert at[0] == at[1]
+    assert len({facts["endpoint"] for facts in at}) == 3
+    # printf http://gpu-7:8000/v1/chat/completions | sha256sum
+    assert at[0]["endpoint"] == "4d487d16115b"
+    assert "gpu-7" not in str(at)
+    assert at[0]["name"] == "toy"
+    ours = translator(server, tmp_path)
+    assert ours.facts() == translator(server, tmp_path / "b", timeout_s=7).facts()
     assert ours.facts() != translator(server, tmp_path, sentences_per_request=3).facts()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,21 +19,11 @@ from tests.bad_endpoint import (
     bad_endpoint,
     german,
     good,
-    quick_and_keyless,
     texts_of,
     translator,
 )
 
-
-@pytest.fixture(autouse=True)
-def _quick_and_keyless(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick_and_keyless(monkeypatch)
-
-
-@pytest.fixture
-def server() -> Iterator[BadEndpoint]:
-    with bad_endpoint() as running:
-        yield running
+pytestmark = pytest.mark.usefixtures("quick_and_keyless")
 
 
 # The cache
@@ -50,6 +39,15 @@ def test_a_regrouped_text_is_found_and_another_setting_is_not(server: BadEndpoin
     translator(server, tmp_path).translate(["one"], ["fra_Latn"])
     translator(server, tmp_path, source="nld_Latn").translate(["one"], ["deu_Latn"])
     assert len(server.requests) == 5
+
+
+def test_an_answer_of_one_endpoint_is_not_taken_for_that_of_another(server: BadEndpoint, tmp_path: Path) -> None:
+    for url, n_requests in ((server.url, 1), (f"{server.url}/", 1), (f"{server.url}/b", 2)):
+        translator(server, tmp_path, base_url=url).translate(["one"], ["deu_Latn"])
+        assert len(server.requests) == n_requests
+    with bad_endpoint() as other:
+        translator(other, tmp_path).translate(["one"], ["deu_Latn"])
+        assert len(other.requests) == 1
 
 
 def test_an_answer_is_in_the_cache_before_the_next_request_is_sent(server: BadEndpoint, tmp_path: Path) -> None:

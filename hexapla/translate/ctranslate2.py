@@ -12,7 +12,7 @@ from typing import Any
 from hexapla.errors import InputError
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.conversion import convert
-from hexapla.translate.decoding import CheckpointTranslator, Job, Output, Search
+from hexapla.translate.decoding import CheckpointTranslator, Job, Output, Search, choose_compute_type, choose_device
 from hexapla.translate.translator import TranslatorConfig
 
 
@@ -21,8 +21,14 @@ class CTranslate2Translator(CheckpointTranslator):
 
     def __init__(self, config: TranslatorConfig, checkpoint: Checkpoint) -> None:
         super().__init__(config, checkpoint)
-        self._device, self._index = _device(config.device)
-        self._compute_type = _compute_type(config.compute_type, self._device, checkpoint)
+        import ctranslate2
+
+        self._device, self._index = choose_device(config.device, ctranslate2.get_cuda_device_count(), "CTranslate2")
+        supported = sorted(ctranslate2.get_supported_compute_types(self._device))
+        preferred = ("int8", "float32") if self._device == "cpu" else ("float16", "bfloat16", "float32")
+        self._compute_type = choose_compute_type(
+            config.compute_type, checkpoint, supported, preferred, f"on this {self._device}"
+        )
         self._translator: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -75,38 +81,6 @@ class CTranslate2Translator(CheckpointTranslator):
         ids, unknown = self.checkpoint.ids, self.checkpoint.tokenizer.unk_token_id
         kept = [ids.get(token, unknown) for token in tokens[start : len(tokens) - finished]]
         return Output(kept, log_prob, n_tokens, finished)
-
-
-def _device(device: str) -> tuple[str, int]:
-    import ctranslate2
-
-    name, _, index = device.partition(":")
-    if name not in ("auto", "cpu", "cuda") or (index and not index.isdecimal()):
-        raise InputError(f'device "{device}" is unknown; give auto, cpu, cuda or cuda:0')
-    n_gpus = ctranslate2.get_cuda_device_count()
-    if name == "auto":
-        return ("cuda", 0) if n_gpus else ("cpu", 0)
-    if name == "cuda" and int(index or 0) >= n_gpus:
-        raise InputError(f"device {device}: this machine has {n_gpus} GPUs that CTranslate2 can use; give cpu or auto")
-    return name, int(index or 0)
-
-
-def _compute_type(asked: str, device: str, checkpoint: Checkpoint) -> str:
-    import ctranslate2
-
-    allowed = set(ctranslate2.get_supported_compute_types(device))
-    if checkpoint.model_type in ("t5", "mt5", "umt5"):
-        # T5 reaches values beyond float16 and then writes nothing but padding.
-        allowed -= {"float16", "int8_float16"}
-    wanted = ("int8", "float32") if device == "cpu" else ("float16", "bfloat16", "float32")
-    if asked == "auto":
-        return next(name for name in wanted if name in allowed)
-    if asked not in allowed:
-        raise InputError(
-            f"compute_type {asked} is not one that {checkpoint.name} can use on this {device}; "
-            f"give auto or one of {', '.join(sorted(allowed))}"
-        )
-    return asked
 
 
 def _threads(threads: int | None) -> tuple[int, int]:

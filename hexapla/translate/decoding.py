@@ -7,6 +7,7 @@ on its own length alone, never on what it is batched with, so a resumed build cu
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,6 @@ from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.translator import Translation, TranslatorConfig
 
 _LIMITS = (64, 128, 256, 512)
-_PACKAGES = ("ctranslate2", "transformers", "tokenizers", "sentencepiece", "torch")
 
 
 class Search(NamedTuple):
@@ -172,3 +172,52 @@ def _translation(output: Output, text: str) -> Translation:
     if not output.finished:
         problem = "unfinished"
     return Translation(text or None, min(output.log_prob, 0.0), output.n_tokens, problem)
+
+
+def choose_device(asked: str, n_gpus: int, library: str) -> tuple[str, int]:
+    """Return the kind of device, "cpu" or "cuda", and its number.
+
+    Args:
+        asked: "auto", "cpu", "cuda" or "cuda:0".
+        n_gpus: How many GPUs the library can use here.
+        library: What to call it.
+
+    Raises:
+        InputError: Another word, or a GPU that is not there.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", asked):
+        raise InputError(f'device "{asked}" is unknown; give auto, cpu, cuda or cuda:0')
+    if asked == "auto":
+        return "cuda" if n_gpus else "cpu", 0
+    kind, _, number = asked.partition(":")
+    if kind == "cuda" and int(number or 0) >= n_gpus:
+        raise InputError(f"device {asked}: this machine has {n_gpus} GPUs that {library} can use; give cpu or auto")
+    return kind, int(number or 0)
+
+
+def choose_compute_type(
+    asked: str, checkpoint: Checkpoint, supported: Sequence[str], preferred: Sequence[str], place: str
+) -> str:
+    """Return what to compute with: what was asked for, or of the `preferred` the first that can be.
+
+    Args:
+        asked: "auto" or one of `supported`.
+        checkpoint: What is to run.
+        supported: What the library has for the device.
+        preferred: Best first; one of them can always be.
+        place: Where it is to run, for the error.
+
+    Raises:
+        InputError: It was asked for what cannot be.
+    """
+    # T5 reaches values beyond float16 and then writes nothing but padding.
+    never = ("float16", "int8_float16") if checkpoint.model_type in ("t5", "mt5", "umt5") else ()
+    allowed = [name for name in supported if name not in never]
+    if asked == "auto":
+        return next(name for name in preferred if name in allowed)
+    if asked not in allowed:
+        raise InputError(
+            f"compute_type {asked} is not one that {checkpoint.name} can use {place}; "
+            f"give auto or one of {', '.join(allowed)}"
+        )
+    return asked

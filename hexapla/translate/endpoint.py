@@ -39,7 +39,7 @@ class Stopped(Exception):
 
 
 def completions_url(base_url: str | None) -> str:
-    """Return the address of an endpoint's chat completions.
+    """Return the address of an endpoint's chat completions, its host in lower case and without the default port.
 
     Raises:
         InputError: No address is given and no key for OpenAI's own, or one that is no http address or holds a key.
@@ -59,7 +59,7 @@ def completions_url(base_url: str | None) -> str:
         valid = False
     if not valid:
         raise InputError(f'base URL "{given}" is no http address; write it like http://localhost:8000/v1')
-    return f"{given.rstrip('/')}/chat/completions"
+    return f"{str(url).rstrip('/')}/chat/completions"
 
 
 def check_libraries() -> None:

@@ -8,6 +8,7 @@ a run that ends early loses nothing that was paid for. An endpoint gives no prom
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -99,11 +100,16 @@ class OpenAITranslator:
         languages.name(self._config.source)
 
     def facts(self) -> Mapping[str, object]:
-        """Return the name and settings. The address is not in it: a server may move, and what it serves is its name."""
+        """Return the name and settings.
+
+        Two servers may each call another translator "default", so the address is part of what the answers depend on. It
+        is told as a hash: that of a machine is nobody else's business, and facts are published.
+        """
         config = self._config
         return {
             "backend": "openai",
             "name": config.name,
+            "endpoint": hashlib.sha256(self._url.encode()).hexdigest()[:12],
             "source": config.source,
             "prompt": PROMPT_VERSION,
             "temperature": 0.0,
@@ -160,7 +166,13 @@ class OpenAITranslator:
     def _keys(self, texts: Sequence[str], targets: Sequence[str], *, retry: bool) -> list[str | None]:
         """Return each text's key in the cache, None for the texts that are never sent."""
         config = self._config
-        settings = {"name": config.name, "prompt": PROMPT_VERSION, "temperature": 0.0, "retry": retry}
+        settings = {
+            "endpoint": self._url,
+            "name": config.name,
+            "prompt": PROMPT_VERSION,
+            "temperature": 0.0,
+            "retry": retry,
+        }
         return [
             request_key(settings, config.source, target, text)
             if text.strip() and prompt_tokens(text) <= config.max_input_tokens

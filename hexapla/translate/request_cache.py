@@ -24,7 +24,14 @@ _CREATE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, translation
 
 
 def request_key(settings: Mapping[str, object], source: str, target: str, text: str) -> str:
-    """Hash all that one translation depends on; no endpoint and no neighbour in its request is part of it."""
+    """Hash all that one translation depends on; no neighbour in its request is part of it.
+
+    Args:
+        settings: The endpoint, its translator's name and how it is asked.
+        source: Of the text.
+        target: Of the translation.
+        text: One sentence.
+    """
     content = json.dumps([settings, source, target, text], ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 

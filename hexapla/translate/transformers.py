@@ -11,7 +11,7 @@ from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.translate.checkpoint import Checkpoint
-from hexapla.translate.decoding import CheckpointTranslator, Job, Output, Search
+from hexapla.translate.decoding import CheckpointTranslator, Job, Output, Search, choose_compute_type, choose_device
 from hexapla.translate.translator import TranslatorConfig
 
 _TYPES = ("float32", "bfloat16", "float16")
@@ -26,8 +26,13 @@ class TransformersTranslator(CheckpointTranslator):
             raise InputError(
                 f"{checkpoint.name} is converted for CTranslate2; use --backend ctranslate2, or the original"
             )
-        self._device = _device(config.device)
-        self._type = _compute_type(config.compute_type, self._device, checkpoint)
+        import torch
+
+        n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        kind, number = choose_device(config.device, n_gpus, "PyTorch")
+        self._device = f"cuda:{number}" if kind == "cuda" else kind
+        preferred = ("float32",) if kind == "cpu" else ("float16", "bfloat16")
+        self._type = choose_compute_type(config.compute_type, checkpoint, _TYPES, preferred, "with transformers")
         self._model: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -150,28 +155,3 @@ def _unreadable(checkpoint: Checkpoint, error: Exception) -> InputError:
     return InputError(
         f"{checkpoint.name}: its weights cannot be read ({' '.join(str(error).split())[:200]}); fetch it again"
     )
-
-
-def _device(device: str) -> str:
-    import torch
-
-    name, _, index = device.partition(":")
-    if name not in ("auto", "cpu", "cuda") or (index and not index.isdecimal()):
-        raise InputError(f'device "{device}" is unknown; give auto, cpu, cuda or cuda:0')
-    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "cuda" and int(index or 0) >= n_gpus:
-        raise InputError(f"device {device}: this machine has {n_gpus} GPUs that PyTorch can use; give cpu or auto")
-    return ("cuda:0" if n_gpus else "cpu") if name == "auto" else device
-
-
-def _compute_type(asked: str, device: str, checkpoint: Checkpoint) -> str:
-    t5 = checkpoint.model_type in ("t5", "mt5", "umt5")
-    allowed = [name for name in _TYPES if not (t5 and name == "float16")]  # T5 reaches values beyond float16
-    if asked == "auto":
-        return "float32" if device == "cpu" else "bfloat16" if t5 else "float16"
-    if asked not in allowed:
-        raise InputError(
-            f"compute_type {asked} is not one that {checkpoint.name} can use with transformers; "
-            f"give auto or one of {', '.join(allowed)}"
-        )
-    return asked

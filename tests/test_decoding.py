@@ -1,0 +1,60 @@
+"""Which device and which type a translator computes with is one decision, whatever library runs it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from hexapla.errors import InputError
+from hexapla.translate.checkpoint import Checkpoint
+from hexapla.translate.decoding import choose_compute_type, choose_device
+
+
+class Named:
+    """As much of a checkpoint as the choice of a type looks at."""
+
+    name = "toy"
+
+    def __init__(self, model_type: str) -> None:
+        self.model_type = model_type
+
+
+def choose_type(model_type: str, asked: str, *preferred: str) -> str:
+    supported = ["float32", "float16", "bfloat16", "int8_float16"]
+    checkpoint = cast(Checkpoint, cast(Any, Named(model_type)))
+    return choose_compute_type(asked, checkpoint, supported, preferred, "here")
+
+
+@pytest.mark.parametrize(
+    ("asked", "n_gpus", "chosen"),
+    [
+        ("auto", 0, ("cpu", 0)), ("auto", 2, ("cuda", 0)), ("cpu", 2, ("cpu", 0)), ("cuda", 1, ("cuda", 0)),
+        ("cuda:1", 2, ("cuda", 1)),
+    ],
+)  # fmt: skip
+def test_a_device_is_a_kind_and_a_number(asked: str, n_gpus: int, chosen: tuple[str, int]) -> None:
+    assert choose_device(asked, n_gpus, "PyTorch") == chosen
+
+
+@pytest.mark.parametrize("asked", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:\u0661", "cpu:1", "auto:1", ""])
+def test_a_device_that_is_none_is_refused(asked: str) -> None:
+    with pytest.raises(InputError, match=f'device "{asked}" is unknown; give auto, cpu, cuda or cuda:0'):
+        choose_device(asked, 8, "PyTorch")
+
+
+@pytest.mark.parametrize(("asked", "n_gpus"), [("cuda", 0), ("cuda:2", 2)])
+def test_a_gpu_that_is_not_there_is_refused(asked: str, n_gpus: int) -> None:
+    with pytest.raises(InputError, match=f"device {asked}: this machine has {n_gpus} GPUs that PyTorch can use"):
+        choose_device(asked, n_gpus, "PyTorch")
+
+
+def test_the_first_type_that_can_be_is_chosen_and_t5_has_no_float16() -> None:
+    assert choose_type("m2m_100", "auto", "float16", "bfloat16") == "float16"
+    assert choose_type("m2m_100", "int8_float16") == "int8_float16"
+    for t5 in ("t5", "mt5", "umt5"):
+        assert choose_type(t5, "auto", "float16", "bfloat16") == "bfloat16"
+        for asked in ("float16", "int8_float16"):
+            message = f"compute_type {asked} is not one that toy can use here; give auto or one of float32, bfloat16$"
+            with pytest.raises(InputError, match=message):
+                choose_type(t5, asked)
