@@ -43,7 +43,7 @@ def test_build_writes_the_translations_and_says_how_many(
     arguments = ["build", str(text), "--to", "de,fr", "--translator", str(shared_toy("nllb")), "--out", str(out),
                  "--cache", str(tmp_path / "cache"), "--max-loss", "1", "--no-split-sentences"]  # fmt: skip
     assert main(["--quiet", *arguments, "--dry-run"]) == 0
-    assert f"{2 * len(ENGLISH)} translations into 2 languages" in capsys.readouterr().out
+    assert f"{2 * len(ENGLISH)} translations, languages: 2" in capsys.readouterr().out
     assert not out.exists()
     assert main(["--quiet", *arguments]) == 0
     assert f"{out}: {len(ENGLISH)} rows in 3 languages" in capsys.readouterr().out

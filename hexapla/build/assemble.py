@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -20,9 +19,8 @@ from hexapla.contamination import Contamination
 from hexapla.corpus_writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.filters import FilterReport, Verdict
+from hexapla.filters.filter_corpus import LOG_PROB, REJECTED, write_line
 from hexapla.run import RUN
-
-REJECTED = "rejected"
 
 
 class Assembly:
@@ -119,7 +117,7 @@ class Assembly:
                 "row_id": pivot["row_id"], "source": pivot["text"], "cell": cell["first"], "reason": cell["reason"],
                 "score": _rounded(cell["score"]), "second": cell["second"], "replaced_by": cell["text"],
             }  # fmt: skip
-            _write_line(files[language], entry)
+            write_line(files[language], entry)
         texts = {language: cell["text"] for language, cell in cells.items()}
         match = self.contamination.match(texts.values()) if self.contamination else None  # the pivot was, in the plan
         lost = sorted(language for language, cell in rejected.items() if cell["text"] is None)
@@ -133,9 +131,9 @@ class Assembly:
         if reason is not None:
             self.counts["rows_left_out"] += 1
             self.report.add_row_losses(reason)
-            _write_line(files["rows"], {"reason": reason, "row": {self.config.pivot: pivot["text"], **texts}})
+            write_line(files["rows"], {"reason": reason, "row": {self.config.pivot: pivot["text"], **texts}})
             return None
-        log_probs = {f"meta.log_prob.{language}": _text(cell["log_prob"]) for language, cell in cells.items()}
+        log_probs = {f"{LOG_PROB}{language}": _text(cell["log_prob"]) for language, cell in cells.items()}
         return {self.config.pivot: pivot["text"], **texts, "meta.source": pivot["source"], **log_probs}
 
 
@@ -145,7 +143,3 @@ def _rounded(number: float | None) -> float | None:
 
 def _text(log_prob: float | None) -> str | None:
     return None if log_prob is None else f"{log_prob:.3f}"
-
-
-def _write_line(file: IO[str], entry: Mapping[str, object]) -> None:
-    file.write(json.dumps(entry, ensure_ascii=False) + "\n")

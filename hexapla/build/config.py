@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args
 
 from hexapla import languages as codes
 from hexapla.errors import InputError, nearest
+from hexapla.filters.filter_corpus import Policy
 from hexapla.sources import SourceConfig
 from hexapla.translate.translator import Translator, TranslatorConfig
 
-Policy = Literal["null-cell", "drop-row"]
 Executor = Literal["local", "ray"]
 
 
