@@ -11,7 +11,6 @@ import argparse
 import itertools
 import logging
 import multiprocessing
-import resource
 import statistics
 import tempfile
 import time
@@ -57,6 +56,12 @@ def alternating(works: dict[str, Callable[[], Any]], n_rounds: int = N_ROUNDS) -
             if number:
                 taken[name].append(seconds)
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def peak_mib() -> float:
+    """Return the peak of this process's resident memory; `getrusage` would begin with its parent's."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def row(what: str, *cells: str) -> None:
@@ -120,12 +125,14 @@ def overhead(folder: Path, texts: Sequence[str], cache: Path, away: Path) -> Non
     text = away / "text.txt"
     text.write_text("\n".join(texts))
 
+    fluent = _Fluent(translator, TO)
+
     def whole() -> None:
         build(
             BuildConfig(
                 source=SourceConfig(texts=(str(text),), split_sentences=False),
                 to=TO,
-                translator=_Fluent(translator, TO),
+                translator=fluent,
                 out=away / "corpus",
                 max_loss=1.0,
                 overwrite=(away / "corpus").exists(),
@@ -133,7 +140,7 @@ def overhead(folder: Path, texts: Sequence[str], cache: Path, away: Path) -> Non
             quiet=True,
         )
 
-    seconds = alternating({"bare loop": bare, "whole build": whole})
+    seconds = alternating({"bare loop": bare, "whole build": whole}, 3)
     share = seconds["whole build"] / seconds["bare loop"] - 1
     row(
         f"build of {len(texts)} sentences into {len(TO)} languages",
@@ -186,7 +193,7 @@ def _build_of(folder: str, n: int, away: str, answer: Any) -> None:
         max_loss=1.0,
     )
     seconds = timed(lambda: build(config, quiet=True))
-    answer.put((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    answer.put((seconds, peak_mib()))
 
 
 def sizes(folder: Path, away: Path) -> None:
@@ -245,7 +252,7 @@ def _load(folder: str, away: str, answer: Any) -> None:
     """Load, after converting if need be; answer with the seconds and the peak of resident memory in MiB."""
     translator = open_translator(TranslatorConfig(name=folder, cache=Path(away)))
     seconds = timed(translator.facts)
-    answer.put((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    answer.put((seconds, peak_mib()))
 
 
 def _translate(folder: str, away: str, answer: Any) -> None:
@@ -256,9 +263,7 @@ def _translate(folder: str, away: str, answer: Any) -> None:
     started = time.perf_counter()
     found = translator.translate(texts, ["deu_Latn"] * len(texts))
     seconds = time.perf_counter() - started
-    answer.put(
-        (sum(one.n_tokens for one in found) / seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    )
+    answer.put((sum(one.n_tokens for one in found) / seconds, peak_mib()))
 
 
 def full_size(away: Path) -> None:
@@ -287,6 +292,7 @@ def main() -> None:
     parser.add_argument("--d-model", type=int, default=128)
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--sentences", type=int, default=96)
+    parser.add_argument("--only", choices=("backends", "overhead", "sizes", "filters"), help="measure one of them")
     parser.add_argument("--full-size", action="store_true", help="only NLLB-200-distilled-600M's shape; 5 GB of disk")
     args = parser.parse_args()
     logging.disable()
@@ -296,11 +302,17 @@ def main() -> None:
             full_size(away)
             return
         small = random_nmt("nllb", away / "small", d_model=args.d_model, layers=args.layers, vocabulary=8000)
+        tiny = random_nmt("nllb", away / "tiny", d_model=64, layers=1)
         texts = sentences(args.sentences)
-        filters()
-        backends(small, texts, away)
-        overhead(small, texts, away, away)
-        sizes(random_nmt("nllb", away / "tiny", d_model=64, layers=1), away)
+        parts: dict[str, Callable[[], None]] = {
+            "filters": filters,
+            "backends": lambda: backends(small, texts, away),
+            "overhead": lambda: overhead(small, sentences(2 * args.sentences), away, away),
+            "sizes": lambda: sizes(tiny, away),
+        }
+        for name, measure in parts.items():
+            if args.only in (None, name):
+                measure()
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def dataset_card(name: str, manifest: Mapping[str, Any]) -> str:
 def _kept_apart(filters: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line for each evaluation set that the rows were kept apart from, with how many it cost."""
     return [
-        f"Kept apart from {fact['name']} ({fact['n_sentences']:,} sentences): "
+        f"Kept apart from {fact['name'].rpartition('/')[2]} ({fact['n_sentences']:,} sentences): "
         f"{one.get('rows', {}).get('in ' + fact['name'], 0):,} rows left out.\n"
         for one in filters
         for fact in one.get("against", ())

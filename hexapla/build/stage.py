@@ -77,7 +77,7 @@ def build(config: BuildConfig, quiet: bool = False) -> FilterReport:
         else:
             facts = ask_translator(worker)
             if config.workers > 1:
-                worker.open().close()  # to tell its facts it may have loaded weights, which only the others need
+                worker.close()  # to tell its facts it may have loaded weights, which only the others need
         sources = source_facts(config.source)
         settings = flat(
             {
@@ -140,7 +140,6 @@ def _is_finished(config: BuildConfig, settings: Mapping[str, Any]) -> bool:
                 log.info("standard input was read by the interrupted run, and is not read again")
             return False
         clear(work)
-        work.mkdir(exist_ok=True)
     elif config.resume:
         check_out(out, "build", settings, done=MANIFEST, resume=True, overwrite=False)
     check_out_folder(out, config.overwrite)
@@ -177,7 +176,7 @@ def _build(
     _do_all(worker, _tasks("cells", plan, config.to, mixes), run, plan, Progress("translated", config.to, plan, quiet))
     notes = _see_what_is_normal(config, worker, plan)
     _do_all(worker, _tasks("judged", plan, config.to, mixes), run, plan, Progress("judged", config.to, plan, quiet))
-    worker.open().close()
+    worker.close()
     for note in notes:
         log.info("%s", note)
     replaces = bool((read_json(work / RUN) or {}).get("replaces"))

@@ -127,6 +127,11 @@ class Worker:
                 self._opened = self.translator
         return self._opened
 
+    def close(self) -> None:
+        """Free what the translator holds, if it was opened here."""
+        if self._opened is not None:
+            self._opened.close()
+
     def is_done(self, task: Task) -> bool:
         """Say whether all tables of a task are there."""
         return not self._missing(task)
