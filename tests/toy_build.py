@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,6 @@ def toy_config(folder: Path, **changes: Any) -> BuildConfig:
 
 def start_or_resume(config: BuildConfig) -> None:
     """Do what a user does after a kill: go on with what is there, else start."""
-    logging.disable()
     unfinished = config.work.is_dir() and any(not path.name.startswith(".") for path in config.work.iterdir())
     build(replace(config, resume=unfinished or config.out.exists()), quiet=True)
 
