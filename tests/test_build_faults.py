@@ -133,7 +133,9 @@ def test_kills_at_random_moments_change_nothing_in_the_end(
 def test_a_killed_build_takes_its_processes_with_it(tmp_path: Path, whole: dict[str, str]) -> None:
     context = multiprocessing.get_context("spawn")
     folder = _fresh(tmp_path / "killed")
-    process = context.Process(target=_build, args=(folder, None, {"workers": 2, "translator": SlowTranslator(seconds=2.0)}))
+    process = context.Process(
+        target=_build, args=(folder, None, {"workers": 2, "translator": SlowTranslator(seconds=2.0)})
+    )
     process.start()
     deadline = time.monotonic() + 60
     while len(workers := psutil.Process(process.pid).children(recursive=True)) < 2:
