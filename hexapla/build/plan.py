@@ -35,14 +35,17 @@ class Plan:
     """The shards of a build.
 
     Attributes:
-        shards: SHA-256 of each shard's pivot table by its name, in order.
-        n_rows: Rows of each shard by its name.
+        n_rows: Rows of each shard by its name, in order.
         counts: What was read, kept and left out.
     """
 
-    shards: dict[str, str]
     n_rows: dict[str, int]
     counts: dict[str, Any]
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """The names of the shards, in order."""
+        return tuple(self.n_rows)
 
     @property
     def n_sentences(self) -> int:
@@ -65,21 +68,19 @@ def make_plan(config: BuildConfig, contamination: Contamination | None, key: str
     folder = config.work / SOURCE
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    shards: dict[str, str] = {}
     n_rows: dict[str, int] = {}
     counts: dict[str, Any] = {}
     with (config.work / LEFT_OUT).open("w", encoding="utf-8", newline="\n") as left_out:
         rows = pivot_rows(config, contamination, counts, left_out)
         while shard := list(islice(rows, config.rows_per_shard)):
-            name = f"{len(shards):05d}"
-            record = commit(pa.Table.from_pylist(shard, schema=SCHEMA), shard_path(config.work, SOURCE, name), key)
-            shards[name], n_rows[name] = record["sha256"], record["n_rows"]
-    if not shards:
+            name = f"{len(n_rows):05d}"
+            commit(pa.Table.from_pylist(shard, schema=SCHEMA), shard_path(config.work, SOURCE, name), key)
+            n_rows[name] = len(shard)
+    if not n_rows:
         told = ", ".join(f"{reason} {n}" for reason, n in counts["left_out"].items()) or "there was no text"
         raise InputError(f"no sentence is left to translate ({told}); see --min-characters, --against and the text")
-    plan = Plan(shards, n_rows, counts)
-    write_json(config.work / PLAN, {"shards": shards, "n_rows": n_rows, "counts": counts})
-    return plan
+    write_json(config.work / PLAN, {"n_rows": n_rows, "counts": counts})
+    return Plan(n_rows, counts)
 
 
 def pivot_rows(
