@@ -27,14 +27,13 @@ from hexapla.run import RUN, write_json
 LOCK = ".lock"
 
 
-def commit(table: pa.Table, path: Path, key: str, **facts: Any) -> dict[str, Any]:
+def commit(table: pa.Table, path: Path, key: str) -> dict[str, Any]:
     """Write a table and the record that says so.
 
     Args:
         table: What to write; its schema is kept as it is.
         path: Where, in a folder that exists.
         key: Hash of what the table was made from and with.
-        facts: More to note in the record, JSON.
     """
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
@@ -44,7 +43,7 @@ def commit(table: pa.Table, path: Path, key: str, **facts: Any) -> dict[str, Any
         flush(path.parent)
     finally:
         beside.unlink(missing_ok=True)
-    record = {**file_facts(path), "n_rows": table.num_rows, "key": key, **facts}
+    record = {**file_facts(path), "n_rows": table.num_rows, "key": key}
     write_json(record_path(path), record)
     return record
 

@@ -169,7 +169,7 @@ class Worker:
                 cells = found[place * len(sources) : (place + 1) * len(sources)]
                 n_tokens[language] = sum(cell.n_tokens for cell in cells)
                 path = shard_path(self.work, CELLS, task.shard, language)
-                commit(_cell_table(cells), path, self.key, n_tokens=n_tokens[language])
+                commit(_cell_table(cells), path, self.key)
         return n_tokens
 
     def _ask(self, pairs: Sequence[tuple[str, str]], retry: bool = False) -> list[Translation]:
