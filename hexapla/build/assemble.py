@@ -120,11 +120,11 @@ class Assembly:
             write_line(files[language], entry)
         texts = {language: cell["text"] for language, cell in cells.items()}
         match = self.contamination.match(texts.values()) if self.contamination else None  # the pivot was, in the plan
-        lost = sorted(language for language, cell in rejected.items() if cell["text"] is None)
+        is_cell_lost = any(cell["text"] is None for cell in rejected.values())
         reason = None
         if match is not None:
             reason = f"in {match.set_name}"
-        elif lost and self.config.policy == "drop-row":
+        elif is_cell_lost and self.config.policy == "drop-row":
             reason = "rejected cell"
         elif not any(texts.values()):
             reason = "no translation left"

@@ -44,13 +44,9 @@ class BuildEstimate:
             f"{self.n_sentences * self.n_languages:,} translations, languages: {self.n_languages}",
         ]
         if self.n_requests is not None:
-            cost = (
-                "unknown: give --price-in and --price-out"
-                if self.cost is None
-                else f"{self.cost:,.2f}"
-                if self.cost >= 1
-                else f"{self.cost:.2g}"
-            )
+            cost = "unknown: give --price-in and --price-out"
+            if self.cost is not None:
+                cost = f"{self.cost:,.2f}" if self.cost >= 1 else f"{self.cost:.2g}"
             lines += [
                 f"{self.n_requests:,} requests, about {self.input_tokens:,} tokens in and {self.output_tokens:,} out, "
                 "answers in the cache not counted",
