@@ -13,7 +13,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AlignConfig",
-    "CachedMultiwayLoss",
     "CompareConfig",
     "EvaluateConfig",
     "MultiwayLoss",
@@ -28,15 +27,14 @@ if TYPE_CHECKING:
     from hexapla.align import AlignConfig, align
     from hexapla.corpus import open_corpus, write_corpus
     from hexapla.evaluate import EvaluateConfig, evaluate
-    from hexapla.losses import CachedMultiwayLoss, MultiwayLoss
+    from hexapla.multiway import MultiwayLoss
     from hexapla.report.compare import CompareConfig, compare
 
 _HOMES = {
     "AlignConfig": "hexapla.align",
-    "CachedMultiwayLoss": "hexapla.losses",
     "CompareConfig": "hexapla.report",
     "EvaluateConfig": "hexapla.evaluate",
-    "MultiwayLoss": "hexapla.losses",
+    "MultiwayLoss": "hexapla.multiway",
     "align": "hexapla.align",
     "compare": "hexapla.report",
     "evaluate": "hexapla.evaluate",

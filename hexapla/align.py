@@ -1,8 +1,9 @@
-"""Corpus + encoder -> aligned encoder: the wiring of sentence-transformers' trainer, and nothing else.
+"""Corpus + encoder -> aligned encoder: what is checked, loaded, trained and written, in that order.
 
-What rows and cells a step has is in `batches.py`, what is made of them in `losses.py`. The run's folder becomes the
-encoder's: `run.json` stands in it from the start, checkpoints while it trains, the encoder at the end and `align.json`,
-which says what it took, last of all.
+What rows and cells a step has is in `batches.py`, what is made of them in `multiway.py`, what the trainer does with it
+in `trainer.py`. The run's folder becomes the encoder's: `run.json` stands in it from the start, checkpoints while it
+trains, the encoder at the end and `align.json`, which says what it took, last of all. Under `torchrun` every process
+comes through here; the first alone writes.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from sentence_transformers import (
-    SentenceTransformer,
-    SentenceTransformerTrainer,
-    SentenceTransformerTrainingArguments,
-)
+from accelerate import PartialState
+from datasets import Dataset
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
 from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 from transformers.integrations.integration_utils import (
@@ -35,25 +35,30 @@ from transformers.integrations.integration_utils import (
 from hexapla import languages as codes
 from hexapla.align_config import AlignConfig
 from hexapla.batches import (
-    MultiwayCollator,
+    CellCollator,
     Regime,
-    cells_per_row,
+    RowBatchSampler,
     encodings_per_epoch,
-    make_batch_sampler,
+    present_cells,
+    shared_texts,
     usable_rows,
 )
 from hexapla.corpus import Corpus, open_corpus
-from hexapla.encoder import RESULT, EncoderFacts, describe, load_encoder, locate, save_prompt, training_prompt
+from hexapla.encoder import RESULT, EncoderFacts, describe, encode, load_encoder, locate, save_prompt, training_prompt
 from hexapla.encoder_card import write_card
 from hexapla.errors import InputError, nearest
 from hexapla.held_out import METRIC, HeldOutAccuracy
-from hexapla.losses import CachedMultiwayLoss, MultiwayLoss
+from hexapla.lora import Lora
+from hexapla.multiway import MultiwayLoss
+from hexapla.packing import Packing
 from hexapla.run import check_out, clear, write_json, write_run
+from hexapla.token_cache import TokenCache, open_token_cache
+from hexapla.trainer import Loader, MultiwayTrainer, Progress, last_checkpoint, processes_of
 
-if TYPE_CHECKING:
-    from datasets import Dataset
-
-_NOT_IDENTITY = ("out", "resume", "overwrite", "trust_remote_code", "allow_pickle", "report_to", "checkpoint_steps")
+_NOT_IDENTITY = (
+    "out", "resume", "overwrite", "trust_remote_code", "allow_pickle", "report_to", "checkpoint_steps", "chunk_tokens",
+    "compile",
+)  # fmt: skip
 _EVALUATIONS_AN_EPOCH = 4
 __all__ = ["AlignConfig", "Prepared", "align", "make_trainer", "prepare", "save_encoder"]
 
@@ -62,10 +67,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """Everything of a run that can be known and checked before an encoder is loaded."""
+    """Everything of a run that can be known and checked before an encoder is loaded.
+
+    `rows` are all that are not held out, and `usable` the numbers of those that the regime can train on.
+    """
 
     corpus: Corpus
-    train: Dataset
+    rows: Dataset
+    usable: NDArray[np.int64]
     held_out: Dataset | None
     base: EncoderFacts
     epochs: float
@@ -86,61 +95,66 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
 
     Raises:
         InputError: settings, corpus, encoder or output folder that cannot be used. Nothing is written then.
+        TrainingError: the loss is not finite, memory does not do for a single text, or a checkpoint cannot be written.
     """
-    prepared = prepare(config)
+    processes = PartialState(cpu=not torch.cuda.is_available())
+    prepared = prepare(config, n_processes=processes.num_processes)
     if prepared.finished:
         _log.info("%s: this run is finished already", config.out)
         return _read_result(config.out)
     model = load_encoder(
         config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle,
-        max_tokens=config.max_tokens,
+        max_tokens=config.max_tokens, pooling=config.pooling,
     )  # fmt: skip
+    _check_encoder(config, model)
     prompt = config.prompt if config.prompt is not None else training_prompt(model)
-    if config.regime == Regime.PIVOT_ONLY and not _has_dropout(model):
-        raise InputError(f"{config.encoder}: has no dropout, and only that tells a text from itself under pivot-only; "
-                         "take another encoder, or set the dropout in its config.json")  # fmt: skip
-    n_truncated = count_truncated(model, prepared.train, prepared.corpus.languages, prompt)
-    if n_truncated:
-        _log.warning("%d texts are longer than %d tokens and are truncated", n_truncated, model.max_seq_length)
-    if config.overwrite:
-        clear(config.out)
-    if not config.resume:
-        write_run(config.out, "align", prepared.identity)
+    with processes.main_process_first():
+        cells = open_token_cache(
+            prepared.rows, prepared.corpus.languages, model, prompt, (prepared.corpus.sha256, prepared.base.sha256)
+        )
+    if cells.n_truncated:
+        _log.warning("%d texts are longer than %d tokens and are truncated", cells.n_truncated, model.max_seq_length)
+    processes.wait_for_everyone()  # all have looked at the folder
+    if processes.is_main_process:
+        if config.overwrite:
+            clear(config.out)
+        if not config.resume:
+            write_run(config.out, "align", prepared.identity)
+    processes.wait_for_everyone()
 
     started = time.monotonic()
-    unpads = model[0].unpad_inputs
-    model[0].unpad_inputs = False  # the loss sorts cells by length itself
-    trainer = make_trainer(config, prepared, model, prompt, quiet=quiet)
-    trainer.train(resume_from_checkpoint=_last_checkpoint(config.out / "checkpoints"))
-    model[0].unpad_inputs = unpads
+    checkpoint = _checkpoint_to_resume(config, processes.num_processes) if config.resume else None
+    reference = _reference(config, prepared, model, prompt) if config.preserve else None
+    lora = Lora(model, config.lora) if config.lora else None
+    if config.gradient_checkpointing:
+        model[0].auto_model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    with Packing(model, wanted=not config.compile) as packing:
+        trainer = make_trainer(config, prepared, model, cells, prompt, reference=reference, quiet=quiet)
+        trainer.loss.passes.packs, trainer.loss.passes.offset = packing.packs, packing.offset
+        if config.compile:
+            model[0].auto_model.compile(dynamic=True)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if lora:
+        lora.merge()
     save_prompt(model, prompt)
-    result = _result(config, prepared, trainer, n_truncated, prompt, time.monotonic() - started)
-    save_encoder(model, config.out, result)
+    result = _result(config, prepared, trainer, cells.n_truncated, prompt, time.monotonic() - started)
+    if processes.is_main_process:
+        save_encoder(model, config.out, result)
+    processes.wait_for_everyone()
     return result
 
 
-def prepare(config: AlignConfig) -> Prepared:
+def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
     """Check corpus, encoder and output folder against the settings.
 
     Raises:
         InputError: see `align`.
     """
-    if torch.distributed.is_torchelastic_launched():
-        raise InputError("started by torchrun; alignment runs in one process, so start it with hexapla alone")
     _check_report_to(config.report_to)
     locate(config.encoder)
     corpus = open_corpus(config.corpus)
-    asked = corpus.languages if config.languages is None else config.languages
-    if missing := [language for language in asked if language not in corpus.languages]:
-        raise InputError(f"{config.corpus}: no column {', '.join(missing)}; it has {', '.join(corpus.languages)}")
-    if config.regime != Regime.PIVOT_ONLY and set(asked) <= {corpus.pivot}:
-        raise InputError(f"only {corpus.pivot} is asked for; regime {config.regime} needs two columns or more")
-    if config.budget == "converged" and set(asked) <= {corpus.pivot}:
-        raise InputError(
-            f"budget is converged and {corpus.pivot} is the only column; held-out rows are found across columns"
-        )
-    languages = (corpus.pivot, *(language for language in asked if language != corpus.pivot))
-    corpus = dataclasses.replace(corpus, languages=languages)
+    corpus = dataclasses.replace(corpus, languages=_columns(config, corpus))
+    languages = corpus.languages
     base = describe(config.encoder)
     settings = {key: value for key, value in dataclasses.asdict(config).items() if key not in _NOT_IDENTITY}
     identity = {**settings, "languages": list(languages), "corpus_sha256": corpus.sha256, "encoder_sha256": base.sha256}
@@ -150,61 +164,173 @@ def prepare(config: AlignConfig) -> Prepared:
 
     kept, held_out = corpus.split(config.held_out or 0.0)
     rows = kept.dataset()
-    counts = cells_per_row(rows, languages)
-    usable = usable_rows(counts, config.regime)
+    present_RC = present_cells(rows, languages)
+    usable = usable_rows(present_RC, config.regime)
     if len(usable) < config.rows_per_step:
         raise InputError(f"{config.corpus}: {len(usable)} rows to train on, fewer than the {config.rows_per_step} of a "
                          "step; lower rows_per_step (--rows-per-step), or give more rows")  # fmt: skip
+    if config.rows_per_step < 2 * n_processes:
+        raise InputError(f"rows_per_step is {config.rows_per_step}, for {n_processes} processes; a step takes 2 rows of "
+                         "each process or more")  # fmt: skip
+    if config.regime != Regime.PIVOT_ONLY:
+        for language in np.array(languages)[~present_RC[usable].any(axis=0)]:
+            raise InputError(f"{config.corpus}: {language} has no cell in the rows to train on; leave it out of the "
+                             "languages (--languages), or fill it")  # fmt: skip
     if config.held_out and len(held_out) < 2:
         raise InputError(f"{config.corpus}: held_out {config.held_out} leaves {len(held_out)} rows to judge by; "
                          "it takes 2 or more, so give a larger share")  # fmt: skip
-    an_epoch = encodings_per_epoch(counts[usable], config.regime)
+    an_epoch = encodings_per_epoch(present_RC[usable], config.regime)
     epochs = float(config.epochs or 1.0)
     if config.budget == "encodings":
-        epochs *= encodings_per_epoch(counts[usable_rows(counts, Regime.MULTIWAY)], Regime.MULTIWAY) / an_epoch
+        multiway = present_RC[usable_rows(present_RC, Regime.MULTIWAY)]
+        epochs *= encodings_per_epoch(multiway, Regime.MULTIWAY) / an_epoch
     return Prepared(
-        corpus=corpus, train=rows if len(usable) == len(rows) else rows.select(usable.tolist()),
+        corpus=dataclasses.replace(kept, languages=languages), rows=rows, usable=usable,
         held_out=held_out.dataset() if config.held_out else None, base=base, epochs=epochs,
         encodings_an_epoch=an_epoch, identity=identity, finished=finished,
     )  # fmt: skip
 
 
+def _columns(config: AlignConfig, corpus: Corpus) -> tuple[str, ...]:
+    """Return the columns that are trained, the pivot first."""
+    asked = corpus.languages if config.languages is None else config.languages
+    if missing := [language for language in asked if language not in corpus.languages]:
+        raise InputError(f"{config.corpus}: no column {', '.join(missing)}; it has {', '.join(corpus.languages)}")
+    if config.regime != Regime.PIVOT_ONLY and set(asked) <= {corpus.pivot}:
+        raise InputError(f"only {corpus.pivot} is asked for; regime {config.regime} needs two columns or more")
+    if config.budget == "converged" and set(asked) <= {corpus.pivot}:
+        raise InputError(
+            f"budget is converged and {corpus.pivot} is the only column; held-out rows are found across columns"
+        )
+    return (corpus.pivot, *(language for language in asked if language != corpus.pivot))
+
+
+def _check_encoder(config: AlignConfig, model: SentenceTransformer) -> None:
+    """Refuse what only the loaded encoder shows."""
+    if config.regime == Regime.PIVOT_ONLY and not _has_dropout(model):
+        raise InputError(f"{config.encoder}: has no dropout, and only that tells a text from itself under pivot-only; "
+                         "take another encoder, or set the dropout in its config.json")  # fmt: skip
+    dim = model.get_embedding_dimension() or 0
+    if config.matryoshka and max(config.matryoshka) > dim:
+        raise InputError(f"matryoshka asks for {max(config.matryoshka)} dimensions; {config.encoder} has {dim}")
+
+
+def _checkpoint_to_resume(config: AlignConfig, n_processes: int) -> Path | None:
+    """Return the newest whole checkpoint; the batches are the same for any number of processes."""
+    found = last_checkpoint(config.out / "checkpoints")
+    if found and (before := processes_of(found)) != n_processes:
+        _log.warning("%d processes go on with what %d began: rows keep their order, dropout draws anew", n_processes, before)
+    return found
+
+
+def _reference(
+    config: AlignConfig, prepared: Prepared, model: SentenceTransformer, prompt: str
+) -> NDArray[np.float32]:
+    """Return (R, D) the unit vectors that the encoder gives the pivots before it is trained."""
+    pivots = list(prepared.rows[prepared.corpus.pivot])
+    before = dict(model.prompts)
+    save_prompt(model, prompt)
+    vectors = encode(model, pivots, task="STS")
+    model.prompts = before
+    return vectors
+
+
 def make_trainer(
-    config: AlignConfig, prepared: Prepared, model: SentenceTransformer, prompt: str, *, quiet: bool
-) -> SentenceTransformerTrainer:
-    """Wire loss, batches and callbacks into sentence-transformers' trainer."""
-    languages = prepared.corpus.languages
+    config: AlignConfig, prepared: Prepared, model: SentenceTransformer, cells: TokenCache, prompt: str, *,
+    reference: NDArray[np.float32] | None = None, quiet: bool,
+) -> MultiwayTrainer:  # fmt: skip
+    """Wire loss, batches and callbacks into the trainer."""
     pairs: Literal["all", "pivot"] = "pivot" if config.regime == Regime.STAR else "all"
-    settings = (config.temperature, config.margin, config.negatives, pairs)
-    loss = (
-        MultiwayLoss(model, *settings) if config.mini_batch_size is None
-        else CachedMultiwayLoss(model, *settings, config.mini_batch_size)
+    loss = MultiwayLoss(
+        model, config.temperature, config.margin, config.negatives, pairs,
+        chunk_tokens=config.chunk_tokens, matryoshka=config.matryoshka, preserve=config.preserve,
+        preserve_kind=config.preserve_kind, positives=config.positives, cell_weights=config.cell_weights,
     )  # fmt: skip
     callbacks: list[TrainerCallback] = []
     report_to = config.report_to
+    processes = PartialState()
     if report_to == "tensorboard":
         from torch.utils.tensorboard import SummaryWriter
 
-        callbacks.append(TensorBoardCallback(SummaryWriter(str(config.out / "logs"))))
+        if processes.is_main_process:
+            callbacks.append(TensorBoardCallback(SummaryWriter(str(config.out / "logs"))))
         report_to = "none"
     if config.budget == "converged":
         callbacks.append(EarlyStoppingCallback(config.patience))
-    n_steps = -(-len(prepared.train) // (config.rows_per_step * config.gradient_accumulation))
-    trainer = _Trainer(
+    if config.apart:
+        cells = keep_apart(cells, prepared, config.apart)
+    sampler = RowBatchSampler(
+        shared_texts(cells.texts[prepared.usable]), len(prepared.usable), config.rows_per_step, seed=config.seed,
+        rank=processes.process_index, n_ranks=processes.num_processes,
+    )  # fmt: skip
+    ids = prepared.rows.select_columns(["row_id"])
+    keys = np.array([int(row_id[:16], 16) for row_id in ids["row_id"]], dtype=np.uint64)
+    collator = CellCollator(cache=cells, regime=config.regime, keys=keys, sampler=sampler, reference=reference)
+    n_steps = -(-len(sampler) // config.gradient_accumulation)
+    languages = prepared.corpus.languages
+    trainer = MultiwayTrainer(
         model=model,
         args=_arguments(config, prepared.epochs, n_steps, report_to, quiet),
-        train_dataset=prepared.train,
+        loader=Loader(sampler, prepared.usable.tolist(), collator),
+        row_ids=ids,
         loss=loss,
         evaluator=HeldOutAccuracy(prepared.held_out, languages, prompt) if prepared.held_out is not None else None,
-        data_collator=MultiwayCollator(
-            preprocess_fn=model.preprocess, prompts=prompt, languages=languages, regime=config.regime, seed=config.seed
-        ),
         callbacks=callbacks,
     )
+    if config.balance:
+        present = cells.texts[prepared.usable] != 0
+        rarity = (present / present.sum(axis=0)).sum(axis=1)
+        sampler.chances = rarity / rarity.sum()
+    if config.hard_rows:
+        trainer.add_callback(MineHardRows(model, prepared, sampler, prompt, config.hard_rows, config.seed))
     trainer.remove_callback(PrinterCallback)
     if trainer.pop_callback(ProgressCallback) is not None:
-        trainer.add_callback(_Progress)
+        trainer.add_callback(Progress)
     return trainer
+
+
+def keep_apart(cells: TokenCache, prepared: Prepared, threshold: float) -> TokenCache:
+    """Give near-duplicate pivots one text id, so that their rows count as the same."""
+    from hexapla.near_duplicates import NearDuplicates
+
+    seen, texts = NearDuplicates(threshold), np.array(cells.texts)
+    n = 0
+    for row, pivot in enumerate(prepared.rows[prepared.corpus.pivot]):
+        first = seen.add(pivot, str(row))
+        if first is not None:
+            texts[row, 0] = texts[int(first), 0]
+            n += 1
+    _log.info("%d near-duplicate rows are kept apart", n)
+    return dataclasses.replace(cells, texts=texts)
+
+
+class MineHardRows(TrainerCallback):
+    """Between epochs, find for each row those that its cells are nearest to in another language."""
+
+    def __init__(self, model, prepared, sampler, prompt, n_hard, seed):
+        self.model, self.prepared, self.sampler = model, prepared, sampler
+        self.prompt, self.n_hard, self.seed = prompt, n_hard, seed
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        epoch = round(state.epoch or 0)
+        if epoch == 0:
+            return
+        rows = self.prepared.rows.select(self.prepared.usable.tolist())
+        columns = [list(rows[language]) for language in self.prepared.corpus.languages]
+        draws = np.random.default_rng([self.seed, epoch])
+        sides = [[], []]
+        for i in range(len(rows)):
+            present = [c for c, column in enumerate(columns) if column[i] is not None]
+            for side, c in zip(sides, draws.choice(present, size=2, replace=False), strict=True):
+                side.append(columns[c][i])
+        was = self.model.training
+        a, b = (self.model.encode(side, prompt=self.prompt or None, normalize_embeddings=True, batch_size=64,
+                                  show_progress_bar=False, convert_to_tensor=True) for side in sides)
+        self.model.train(was)
+        cosine = a @ b.T
+        cosine.fill_diagonal_(-2)
+        self.sampler.neighbours = cosine.topk(self.n_hard * 2, dim=1).indices.tolist()
+        self.sampler.n_hard = self.n_hard
 
 
 def _arguments(
@@ -217,9 +343,8 @@ def _arguments(
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(config.out / "checkpoints"),
         num_train_epochs=epochs,
-        per_device_train_batch_size=config.rows_per_step,
+        per_device_train_batch_size=max(1, config.rows_per_step // PartialState().num_processes),
         gradient_accumulation_steps=config.gradient_accumulation,
-        batch_sampler=make_batch_sampler,
         learning_rate=config.learning_rate,
         lr_scheduler_type="constant_with_warmup" if converged else "linear",
         warmup_steps=math.ceil(steps_an_epoch * config.warmup) if converged else config.warmup,
@@ -239,6 +364,8 @@ def _arguments(
         report_to=report_to,
         disable_tqdm=quiet or not sys.stderr.isatty(),
         use_cpu=not torch.cuda.is_available(),
+        # Each process makes as many passes as its cells take, and a broadcast in each would wait for the others.
+        ddp_broadcast_buffers=False,
         # Early stopping counts evaluations without improvement; a resumed run must not count anew.
         restore_callback_states_from_checkpoint=True,
     )
@@ -257,44 +384,6 @@ def _check_report_to(name: str) -> None:
 
 def _has_dropout(model: SentenceTransformer) -> bool:
     return any(isinstance(module, torch.nn.Dropout) and module.p > 0 for module in model.modules())
-
-
-class _Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
-    """The trainer without its statistics of the data on the model card: they cannot hold a missing cell."""
-
-    train_dataset: Any
-
-    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-        dataset, self.train_dataset = self.train_dataset, None
-        super().add_model_card_callback(default_args_dict)
-        self.train_dataset = dataset
-
-
-class _Progress(ProgressCallback):  # type: ignore[misc]
-    """The trainer's bar with the loss on it, in place of a line on stdout per report."""
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        shown = {name: logs[key] for name, key in (("loss", "loss"), ("held-out", METRIC)) if logs and key in logs}
-        if self.training_bar is not None and shown:
-            self.training_bar.set_postfix({name: f"{float(value):.4f}" for name, value in shown.items()})
-
-
-def count_truncated(model: SentenceTransformer, rows: Dataset, languages: tuple[str, ...], prompt: str) -> int:
-    """Count the texts that are longer than the encoder takes.
-
-    Only texts that could be are tokenised: no tokenizer makes more than four tokens of a character (its UTF-8 bytes).
-    """
-    limit = model.max_seq_length
-    if limit is None:
-        return 0
-    n_truncated = 0
-    for language in languages:
-        for batch in rows.select_columns([language]).iter(batch_size=10_000):
-            long = [prompt + text for text in batch[language] if text and len(prompt + text) > limit // 4]
-            if long:
-                ids = model.tokenizer(long, truncation=False, verbose=False)["input_ids"]
-                n_truncated += sum(len(line) > limit for line in ids)
-    return n_truncated
 
 
 def save_encoder(model: SentenceTransformer, out: Path, result: dict[str, Any]) -> None:
@@ -320,7 +409,7 @@ def save_encoder(model: SentenceTransformer, out: Path, result: dict[str, Any]) 
 def _result(
     config: AlignConfig,
     prepared: Prepared,
-    trainer: SentenceTransformerTrainer,
+    trainer: MultiwayTrainer,
     n_truncated: int,
     prompt: str,
     seconds: float,
@@ -345,14 +434,19 @@ def _result(
         "seed": config.seed,
         "temperature": config.temperature,
         "margin": config.margin,
+        "matryoshka": list(config.matryoshka),
+        "preserve": config.preserve,
+        "lora": config.lora,
         "learning_rate": config.learning_rate,
         "rows_per_step": config.rows_per_step,
+        "n_processes": PartialState().num_processes,
+        "chunk_tokens": trainer.loss.passes.chunk_tokens,
         "device": trainer.args.device.type,
         "precision": "bf16" if trainer.args.bf16 else "fp32",
-        "n_rows": len(prepared.train),
+        "n_rows": len(prepared.usable),
         "n_steps": trainer.state.global_step,
         "epochs": round(epochs, 4),
-        "n_rows_seen": round(epochs * len(prepared.train)),
+        "n_rows_seen": round(epochs * len(prepared.usable)),
         "n_encodings": round(epochs * prepared.encodings_an_epoch),
         "n_truncated": n_truncated,
         "seconds": round(seconds, 1),
@@ -364,17 +458,3 @@ def _result(
 
 def _read_result(out: Path) -> dict[str, Any]:
     return dict(json.loads((out / RESULT).read_text(encoding="utf-8")))
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    """Return the newest whole checkpoint; one that a kill cut short has no whole trainer_state.json, and is removed."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    for path in reversed(found):
-        try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            _log.warning("%s is not whole, and is removed", path)
-            shutil.rmtree(path)
-        else:
-            return str(path)
-    return None

@@ -10,12 +10,14 @@ from typing import Literal, get_args
 
 from hexapla import languages as codes
 from hexapla.batches import Regime
+from hexapla.encoder import Pooling
 from hexapla.errors import InputError, nearest
 from hexapla.losses import Negatives
+from hexapla.multiway import check_settings
 
 Budget = Literal["rows", "encodings", "converged"]
 _CHOICES = {"regime": tuple(Regime), "budget": get_args(Budget), "negatives": get_args(Negatives),
-            "precision": ("auto", "bf16", "fp32")}  # fmt: skip
+            "precision": ("auto", "bf16", "fp32"), "pooling": (*get_args(Pooling), None)}  # fmt: skip
 _MOST_EPOCHS = 50.0  # cap of the "converged" budget
 
 
@@ -40,7 +42,15 @@ class AlignConfig:
         warmup: share of the steps that the learning rate takes to rise, 0 to 1; under "converged", of one epoch's.
         weight_decay: AdamW's, 0 or more.
         gradient_accumulation: batches per optimiser step; negatives do not cross batches.
-        mini_batch_size: cells encoded at once under gradient caching, for batches beyond memory; None is without.
+        chunk_tokens: most tokens whose activations are held at once; a larger step goes by gradient caching, with the
+            same gradients and about 1.4 times the work. None holds a step's, and halves after running out of memory.
+        gradient_checkpointing: keep no activations inside a pass but compute them again: slower, far less memory.
+        lora: rank of low-rank adapters, which are trained instead of the weights and merged at the end; 0 is without.
+        matryoshka: leading dimensions that must do by themselves; the loss is the mean over them.
+        preserve: weight of a term that keeps the pivot's vectors as the encoder has them; 0 is without.
+        compile: let torch.compile make the encoder's kernels; sentences are padded then.
+        pooling: of a bare transformer: "mean", "cls" or "lasttoken"; by default the last token's vector where attention
+            is causal, else the mean.
         max_tokens: longer texts are truncated; the encoder's own limit if not given.
         prompt: text in front of every cell, saved in the encoder; its own, or E5's "query: ", if not given.
         held_out: share of the rows kept from training, by row hash; 0, or 0.05 under "converged", if not given.
@@ -70,7 +80,19 @@ class AlignConfig:
     warmup: float = 0.1
     weight_decay: float = 0.01
     gradient_accumulation: int = 1
-    mini_batch_size: int | None = None
+    chunk_tokens: int | None = None
+    gradient_checkpointing: bool = False
+    lora: int = 0
+    matryoshka: tuple[int, ...] = ()
+    preserve: float = 0.0
+    preserve_kind: str = "structure"
+    positives: str = "cells"
+    cell_weights: str = "equal"
+    hard_rows: int = 0
+    apart: float = 0.0
+    balance: bool = False
+    compile: bool = False
+    pooling: Pooling | None = None
     max_tokens: int | None = None
     prompt: str | None = None
     held_out: float | None = None
@@ -89,10 +111,11 @@ class AlignConfig:
         self._check_types()
         for key, allowed in _CHOICES.items():
             if getattr(self, key) not in allowed:
-                raise InputError(f'{key} is "{getattr(self, key)}"; it must be {", ".join(allowed)}'
-                                 f"{nearest(str(getattr(self, key)), allowed)}")  # fmt: skip
+                raise InputError(f'{key} is "{getattr(self, key)}"; it must be {", ".join(filter(None, allowed))}'
+                                 f"{nearest(str(getattr(self, key)), filter(None, allowed))}")  # fmt: skip
         object.__setattr__(self, "regime", Regime(self.regime))
         object.__setattr__(self, "out", Path(self.out))
+        object.__setattr__(self, "matryoshka", _dimensions(self.matryoshka))
         if self.languages is not None:
             object.__setattr__(self, "languages", codes.parse_list(self.languages))
         converged = self.budget == "converged"
@@ -115,7 +138,7 @@ class AlignConfig:
                 raise InputError(f"{field.name} is {value!r}; it must be of type {expected.__name__}")
 
     def _check_ranges(self) -> None:
-        least = {"rows_per_step": 2, "gradient_accumulation": 1, "mini_batch_size": 1, "max_tokens": 3, "patience": 1,
+        least = {"rows_per_step": 2, "gradient_accumulation": 1, "chunk_tokens": 1, "lora": 0, "preserve": 0, "max_tokens": 3, "patience": 1,
                  "checkpoint_steps": 1, "seed": 0, "margin": 0, "weight_decay": 0}  # fmt: skip
         for key, floor in least.items():
             value = getattr(self, key)
@@ -125,12 +148,29 @@ class AlignConfig:
             value = getattr(self, key)
             if not (_is_number(value) and 0 < value < math.inf):
                 raise InputError(f"{key} is {value!r}; it must be above 0")
+        self._check_loss()
         for key in ("warmup", "held_out"):
             value = getattr(self, key)
             if not (_is_number(value) and 0 <= value < 1):
                 raise InputError(f"{key} is {value!r}; it must be 0 or more and below 1")
         if self.budget == "converged" and not self.held_out:
             raise InputError("budget is converged and held_out is 0; held-out rows say when to stop, so give a share")
+
+
+    def _check_loss(self) -> None:
+        """Have the loss itself refuse what it cannot work with."""
+        try:
+            check_settings(self.temperature, self.margin, self.negatives, "all")
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+
+def _dimensions(value: object) -> tuple[int, ...]:
+    """Return dimensions from a tuple, a list or a text such as "256,128,64", the largest first."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if isinstance(parts, list | tuple) and all(str(part).strip().isdecimal() and int(part) > 0 for part in parts):
+        return tuple(sorted({int(part) for part in parts}, reverse=True))
+    raise InputError(f"matryoshka is {value!r}; it must be numbers of dimensions, such as 256,128,64")
 
 
 def _is_number(value: object) -> bool:

@@ -2,26 +2,24 @@
 
 The sampler decides on rows: each once an epoch, rows that share a text in different batches, an order that depends on
 the seed and the epoch alone, so that a resumed run sees what an uninterrupted one would have seen. The collator decides
-on columns. What it draws depends on the seed and on the batch's rows, and not on any state, so it too survives a
-resume, and workers agree with the main process.
+on columns. What it draws depends on the seed, the epoch and the row, so it too survives a resume, and any number of
+processes draws the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from datasets import Dataset
-from sentence_transformers.base.sampler import DefaultBatchSampler
-from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
-from torch.utils.data import RandomSampler
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
 
-from hexapla.languages import is_language
+from hexapla.token_cache import TokenCache
 
 
 class Regime(StrEnum):
@@ -39,86 +37,101 @@ class Regime(StrEnum):
         return self in (Regime.MULTIWAY, Regime.STAR)
 
 
-def cells_per_row(dataset: Dataset, languages: Sequence[str]) -> np.ndarray:
-    """Return (rows,) the number of present cells of each row, without loading the texts."""
-    counts = np.zeros(len(dataset), dtype=np.int64)
-    for language in languages:
+def present_cells(dataset: Dataset, languages: Sequence[str]) -> NDArray[np.bool_]:
+    """Return (rows, languages) which cells are there, without loading the texts."""
+    present = np.zeros((len(dataset), len(languages)), dtype=bool)
+    for c, language in enumerate(languages):
         start = 0
         for batch in dataset.select_columns([language]).with_format("arrow").iter(batch_size=10_000):
-            present = batch.column(language).is_valid().to_numpy()
-            counts[start : start + len(present)] += present
-            start += len(present)
-    return counts
+            part = batch.column(language).is_valid().to_numpy()
+            present[start : start + len(part), c] = part
+            start += len(part)
+    return present
 
 
-def usable_rows(counts: np.ndarray, regime: Regime) -> np.ndarray:
+def usable_rows(present_RC: NDArray[np.bool_], regime: Regime) -> NDArray[np.int64]:
     """Return the indices of the rows that have enough cells for a regime: two, or the pivot alone."""
-    return np.flatnonzero(counts >= (1 if regime == Regime.PIVOT_ONLY else 2))
+    return np.flatnonzero(present_RC.sum(axis=1) >= (1 if regime == Regime.PIVOT_ONLY else 2))
 
 
-def encodings_per_epoch(counts: np.ndarray, regime: Regime) -> int:
+def encodings_per_epoch(present_RC: NDArray[np.bool_], regime: Regime) -> int:
     """Return how many sentences an epoch over these rows encodes under a regime."""
-    return int(counts.sum()) if regime.takes_all_cells else 2 * len(counts)
+    return int(present_RC.sum()) if regime.takes_all_cells else 2 * len(present_RC)
 
 
-def shared_texts(dataset: Dataset, languages: Sequence[str]) -> dict[int, frozenset[int]]:
-    """Return, for the rows that share a text with another row, the hashes of those texts.
+def shared_texts(texts_RC: NDArray[np.int64]) -> dict[int, frozenset[int]]:
+    """Return, for the rows that share a text with another row, the ids of those texts.
 
     Columns are taken together: a product name left in English in two columns is one text.
+
+    Args:
+        texts_RC: (R, C) ids of the cells' texts, 0 where a cell is missing.
     """
-    hashes, owners = [], []
-    for language in languages:
-        start = 0
-        for batch in dataset.select_columns([language]).with_format("arrow").iter(batch_size=10_000):
-            column = batch.column(language)
-            present = np.flatnonzero(column.is_valid().to_numpy())
-            texts = column.drop_null().to_numpy(zero_copy_only=False).astype(object)
-            hashes.append(pd.util.hash_array(texts))
-            owners.append(start + present)
-            start += len(column)
-    found = pd.DataFrame({"hash": np.concatenate(hashes), "row": np.concatenate(owners)}).drop_duplicates()
-    repeated = found[found.duplicated("hash", keep=False)]
+    rows, columns = np.nonzero(texts_RC)
+    found = np.unique(np.stack([texts_RC[rows, columns], rows], axis=1), axis=0)
+    _, place, count = np.unique(found[:, 0], return_inverse=True, return_counts=True)
     groups: dict[int, set[int]] = {}
-    for row, text in zip(repeated["row"].tolist(), repeated["hash"].tolist(), strict=True):
+    for text, row in found[count[place] > 1].tolist():
         groups.setdefault(row, set()).add(text)
     return {row: frozenset(texts) for row, texts in groups.items()}
 
 
-class RowBatchSampler(DefaultBatchSampler):  # type: ignore[misc]
+class RowBatchSampler(Sampler[list[int]]):
     """Batches of row indices: every row once an epoch, rows that share a text apart, the same order on resume.
 
     Batches are of nearly equal size, at most `rows_per_step`, so that no epoch ends on a batch of a few rows and few
-    negatives; with `drop_last` they are of exactly that size and the rest waits for another epoch's order. When rows
-    that share a text are all that is left, they do meet; the loss knows them by their ids.
+    negatives. When rows that share a text are all that is left, they do meet; the loss knows them by their ids. The
+    batches are the same however many processes share them: each takes every `n_ranks`-th row of every batch.
 
     Args:
-        dataset: rows with one text column per language.
-        languages: the columns whose texts are kept apart.
+        shared: for rows that share a text with another row, the ids of those texts.
+        n_rows: rows of an epoch.
         rows_per_step: most rows in a batch.
         seed: of the order.
-        drop_last: see above; needed when several processes share the batches.
+        rank: number of this process.
+        n_ranks: processes that share the batches.
     """
 
     def __init__(
-        self, dataset: Dataset, languages: Sequence[str], rows_per_step: int, seed: int = 0, drop_last: bool = False
-    ) -> None:
-        super().__init__(RandomSampler(range(len(dataset))), batch_size=rows_per_step, drop_last=drop_last, seed=seed)
-        n_batches = len(dataset) // rows_per_step if drop_last else -(-len(dataset) // rows_per_step)
-        if drop_last:
-            self.sizes = [rows_per_step] * n_batches
-        else:
-            self.batch_size = None  # accelerate's word for batches of changing size
-            self.sizes = [len(part) for part in np.array_split(np.empty(len(dataset)), n_batches)]
-        self.n_rows = len(dataset)
-        self.shared = shared_texts(dataset, languages)
+        self, shared: dict[int, frozenset[int]], n_rows: int, rows_per_step: int, *, seed: int = 0, rank: int = 0,
+        n_ranks: int = 1,
+    ) -> None:  # fmt: skip
+        n_batches = -(-n_rows // rows_per_step)
+        self.sizes = [n_rows // n_batches + (k < n_rows % n_batches) for k in range(n_batches)]
+        self.n_rows, self.shared, self.seed, self.epoch = n_rows, shared, seed, 0
+        self.rank, self.n_ranks = rank, n_ranks
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose batches are next."""
+        self.epoch = epoch
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
         return len(self.sizes)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yield the batches of the epoch that `set_epoch` named."""
-        order = iter(np.random.default_rng([self.seed or 0, self.epoch]).permutation(self.n_rows).tolist())
+        """Yield this process's share of the batches of the epoch that `set_epoch` named."""
+        for batch in self.batches():
+            yield batch[self.rank :: self.n_ranks]
+
+    def batches(self) -> Iterator[list[int]]:
+        """Yield whole batches."""
+        draws = np.random.default_rng([self.seed, self.epoch])
+        chances = getattr(self, "chances", None)
+        if chances is None:
+            order_list = draws.permutation(self.n_rows).tolist()
+        else:
+            order_list = draws.choice(self.n_rows, size=self.n_rows, p=chances).tolist()
+        neighbours = getattr(self, "neighbours", None)
+        if neighbours is not None:
+            used, mixed = set(), []
+            for row in order_list:
+                if row not in used:
+                    near = [other for other in neighbours[row] if other not in used][: self.n_hard]
+                    mixed += [row, *near]
+                    used |= {row, *near}
+            order_list = mixed
+        order = iter(order_list)
         waiting: list[int] = []
         for size in self.sizes:
             batch: list[int] = []
@@ -137,55 +150,61 @@ class RowBatchSampler(DefaultBatchSampler):  # type: ignore[misc]
             yield batch
 
 
-def make_batch_sampler(dataset: Dataset, batch_size: int, drop_last: bool, seed: int, **_: Any) -> RowBatchSampler:
-    """Make the sampler from what the trainer passes to its `batch_sampler`; the language columns are known by name."""
-    languages = [name for name in dataset.column_names if is_language(name)]
-    return RowBatchSampler(dataset, languages, batch_size, seed=seed, drop_last=drop_last)
-
-
-@dataclass
-class MultiwayCollator(SentenceTransformerDataCollator):  # type: ignore[misc]
-    """Tokenise the cells that a regime takes of each row: one column of cells, labels of (N, 2), row and column.
+@dataclass(kw_only=True)
+class CellCollator:
+    """Fetch the tokens of the cells that a regime takes of each row, longest first.
 
     Under the regimes of two texts the "column" is the side, 0 or 1, not the language: each side's texts are the other
     side's candidates whatever their language, as in the usual symmetric InfoNCE over pairs of mixed languages. Counted
     by language, en-x would have a sixth of the negatives and lose for that alone.
 
-    Args:
-        preprocess_fn: the encoder's `preprocess`.
-        languages: the corpus columns that are trained, the pivot first.
+    Attributes:
+        cache: tokens of the rows; its columns are those that are trained, the pivot first.
         regime: see `Regime`.
-        seed: of the draws of languages.
+        keys: (R,) what stands for each row in the draws of languages, whatever its place: a hash of its id.
+        sampler: the sampler of the rows, whose seed and epoch the draws of languages have.
+        reference: (R, D) the pivots' vectors by the encoder as it was, to be kept near; None without.
     """
 
-    languages: tuple[str, ...] = field(kw_only=True)
-    regime: Regime = field(kw_only=True)
-    seed: int = field(kw_only=True, default=0)
+    cache: TokenCache
+    regime: Regime
+    keys: NDArray[np.uint64]
+    sampler: RowBatchSampler
+    reference: NDArray[np.float32] | None = None
 
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return `cells_*` tensors of (N, width) and `label` (N, 2) for a list of rows."""
-        chosen = self.choose(features)
-        tokens = self.preprocess_fn([text for _, _, text in chosen], prompt=self.prompts or None)
-        batch: dict[str, Any] = {f"cells_{key}": value for key, value in tokens.items()}
-        batch["label"] = torch.tensor([(row, column) for row, column, _ in chosen])
+    def __call__(self, rows: list[int]) -> dict[str, Any]:
+        """Return `cells_*` of N cells, laid end to end, and `label` (N, 3): row of the batch, column or side, text id."""
+        row_N, column_N, side_N = self.choose(rows)
+        cell_N = np.array(rows)[row_N] * self.cache.texts.shape[1] + column_N
+        order = np.argsort(-self.cache.lengths(cell_N), kind="stable")
+        row_N, column_N, side_N, cell_N = row_N[order], column_N[order], side_N[order], cell_N[order]
+        index_N = np.array(rows)[row_N]
+        tokens = self.cache.tokens(cell_N)
+        batch: dict[str, Any] = {f"cells_{key}": value for key, value in {**self.cache.constants, **tokens}.items()}
+        batch["cells_lengths"] = self.cache.lengths(cell_N).tolist()
+        batch["cells_rows"] = rows
+        if self.reference is not None:
+            pivots = np.flatnonzero(column_N == 0)
+            batch["cells_pivots"] = torch.from_numpy(pivots)
+            batch["cells_reference"] = torch.from_numpy(self.reference[index_N[pivots]])
+        batch["label"] = torch.from_numpy(np.stack([row_N, side_N, self.cache.texts[index_N, column_N]], axis=1))
         return batch
 
-    def choose(self, rows: Sequence[dict[str, Any]]) -> list[tuple[int, int, str]]:
-        """Return (row, column, text) of each cell that takes part in the step."""
-        pivot = self.languages[0]
-        if self.regime == Regime.PIVOT_ONLY:
-            return [(i, side, row[pivot]) for i, row in enumerate(rows) for side in (0, 1)]
+    def choose(self, rows: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return (N,) row of the batch, corpus column, and column of the loss, for the cells that take part."""
+        present_RC = self.cache.texts[rows] != 0
         if self.regime.takes_all_cells:
-            cells = ((i, c, row[language]) for i, row in enumerate(rows) for c, language in enumerate(self.languages))
-            return [cell for cell in cells if cell[2] is not None]
-        key = pd.util.hash_array(np.array([row["row_id"] for row in rows], dtype=object))
-        draw = np.random.default_rng([self.seed, *key.tolist()])
-        chosen = []
-        for i, row in enumerate(rows):
-            present = [language for language in self.languages if row[language] is not None]
+            row_N, column_N = np.nonzero(present_RC)
+            return row_N, column_N, column_N
+        row_N, side_N = np.repeat(np.arange(len(rows)), 2), np.tile([0, 1], len(rows))
+        if self.regime == Regime.PIVOT_ONLY:
+            return row_N, np.zeros_like(row_N), side_N
+        pairs = []
+        for row, present in zip(rows, present_RC, strict=True):
+            draws = np.random.default_rng([self.sampler.seed, self.sampler.epoch, int(self.keys[row])])
+            columns = np.flatnonzero(present)
             if self.regime == Regime.EN_X:
-                pair = [pivot, present[1 + draw.integers(len(present) - 1)]]
+                pairs += [0, columns[1 + draws.integers(len(columns) - 1)]]
             else:
-                pair = [present[k] for k in draw.choice(len(present), size=2, replace=False)]
-            chosen += [(i, side, row[language]) for side, language in enumerate(pair)]
-        return chosen
+                pairs += draws.choice(columns, size=2, replace=False).tolist()
+        return row_N, np.array(pairs), side_N

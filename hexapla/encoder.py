@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 Task = Literal["BitextMining", "STS", "Classification"]  # MTEB's names, which are also the keys of saved prompts
+Pooling = Literal["mean", "cls", "lasttoken"]
 TINY = "tiny"
 RESULT = "align.json"  # written last into an encoder folder by `align`
 
@@ -96,15 +97,17 @@ def check_folder(folder: Path, *, trust_remote_code: bool = False, allow_pickle:
 
 
 def load_encoder(
-    name: str | Path, *, trust_remote_code: bool = False, allow_pickle: bool = False, max_tokens: int | None = None
-) -> SentenceTransformer:
-    """Load an encoder in float32; a bare transformer gets mean pooling and normalisation, and the log says so.
+    name: str | Path, *, trust_remote_code: bool = False, allow_pickle: bool = False, max_tokens: int | None = None,
+    pooling: Pooling | None = None,
+) -> SentenceTransformer:  # fmt: skip
+    """Load an encoder in float32; a bare transformer gets pooling and normalisation, and the log says so.
 
     Args:
         name: a Hub name, a folder, or "tiny".
         trust_remote_code: run the encoder's own code.
         allow_pickle: load weights other than safetensors.
         max_tokens: truncate texts to this many tokens instead of the encoder's own limit.
+        pooling: of a bare transformer; by default the last token where attention is causal, else the mean.
 
     Raises:
         InputError: see `locate` and `check_folder`; or the Hub (or its local cache, when offline) does not have it.
@@ -133,14 +136,22 @@ def load_encoder(
         hint = "" if folder else "; is the name right, the network there, and do its weights come as safetensors?"
         raise InputError(f"{name}: could not be loaded as an encoder: {reason}{hint}") from error
     if not is_sentence_transformer_model(str(folder or name), local_files_only=folder is not None):
+        model[1].pooling_mode = pooling or ("lasttoken" if _is_causal(model) else "mean")
         model.append(Normalize())
-        _log.info("%s is a bare transformer: mean pooling and normalisation added", name)
+        _log.info("%s is a bare transformer: %s pooling and normalisation added", name, model[1].pooling_mode)
+    elif pooling is not None:
+        raise InputError(f"{name}: has its own pooling; leave --pooling out, which is for bare transformers")
     if max_tokens is not None:
         model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
     if _E5.search(Path(name).name) and not any(model.prompts.values()):
         save_prompt(model, "query: ")
         _log.info('%s is an E5 without saved prompts: "query: " goes in front of every text', name)
     return model
+
+
+def _is_causal(model: SentenceTransformer) -> bool:
+    """Say whether a token sees only those before it, so that the last one alone has seen the whole text."""
+    return any(getattr(module, "is_causal", False) for module in model[0].auto_model.modules())
 
 
 def encode(

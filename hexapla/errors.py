@@ -20,3 +20,7 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(word, list(allowed), n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
+
+
+class TrainingError(RuntimeError):
+    """Training had to stop, by no mistake in what was given; what is left, and what may help, is said."""
