@@ -8,79 +8,42 @@ comes through here; the first alone writes.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import math
 import shutil
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from accelerate import PartialState
-from datasets import Dataset
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
 from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.integrations import TensorBoardCallback
-from transformers.integrations.integration_utils import (
-    INTEGRATION_TO_CALLBACK,
-    get_available_reporting_integrations,
-)
 
 from hexapla import languages as codes
 from hexapla.align_config import AlignConfig
-from hexapla.batches import (
-    CellCollator,
-    Regime,
-    RowBatchSampler,
-    encodings_per_epoch,
-    present_cells,
-    shared_texts,
-    usable_rows,
-)
-from hexapla.corpus import Corpus, open_corpus
-from hexapla.encoder import RESULT, EncoderFacts, describe, encode, load_encoder, locate, save_prompt, training_prompt
+from hexapla.batches import CellCollator, Regime, RowBatchSampler, shared_texts
+from hexapla.encoder import RESULT, encode, load_encoder, save_prompt, training_prompt
 from hexapla.encoder_card import write_card
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError
 from hexapla.held_out import METRIC, HeldOutAccuracy
 from hexapla.lora import Lora
 from hexapla.multiway import MultiwayLoss
 from hexapla.packing import Packing
-from hexapla.run import check_out, clear, write_json, write_run
+from hexapla.prepare import Prepared, prepare
+from hexapla.run import clear, write_json, write_run
 from hexapla.token_cache import TokenCache, open_token_cache
 from hexapla.trainer import Loader, MultiwayTrainer, Progress, last_checkpoint, processes_of
 
-_NOT_IDENTITY = (
-    "out", "resume", "overwrite", "trust_remote_code", "allow_pickle", "report_to", "checkpoint_steps", "chunk_tokens",
-    "compile",
-)  # fmt: skip
 _EVALUATIONS_AN_EPOCH = 4
-__all__ = ["AlignConfig", "Prepared", "align", "make_trainer", "prepare", "save_encoder"]
+__all__ = ["AlignConfig", "align", "make_trainer", "save_encoder"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """Everything of a run that can be known and checked before an encoder is loaded.
-
-    `rows` are all that are not held out, and `usable` the numbers of those that the regime can train on.
-    """
-
-    corpus: Corpus
-    rows: Dataset
-    usable: NDArray[np.int64]
-    held_out: Dataset | None
-    base: EncoderFacts
-    epochs: float
-    encodings_an_epoch: int
-    identity: dict[str, Any]
-    finished: bool
 
 
 def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
@@ -144,67 +107,6 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
     return result
 
 
-def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
-    """Check corpus, encoder and output folder against the settings.
-
-    Raises:
-        InputError: see `align`.
-    """
-    _check_report_to(config.report_to)
-    locate(config.encoder)
-    corpus = open_corpus(config.corpus)
-    corpus = dataclasses.replace(corpus, languages=_columns(config, corpus))
-    languages = corpus.languages
-    base = describe(config.encoder)
-    settings = {key: value for key, value in dataclasses.asdict(config).items() if key not in _NOT_IDENTITY}
-    identity = {**settings, "languages": list(languages), "corpus_sha256": corpus.sha256, "encoder_sha256": base.sha256}
-    finished = check_out(
-        config.out, "align", identity, done=RESULT, resume=config.resume, overwrite=config.overwrite
-    )  # fmt: skip
-
-    kept, held_out = corpus.split(config.held_out or 0.0)
-    rows = kept.dataset()
-    present_RC = present_cells(rows, languages)
-    usable = usable_rows(present_RC, config.regime)
-    if len(usable) < config.rows_per_step:
-        raise InputError(f"{config.corpus}: {len(usable)} rows to train on, fewer than the {config.rows_per_step} of a "
-                         "step; lower rows_per_step (--rows-per-step), or give more rows")  # fmt: skip
-    if config.rows_per_step < 2 * n_processes:
-        raise InputError(f"rows_per_step is {config.rows_per_step}, for {n_processes} processes; a step takes 2 rows of "
-                         "each process or more")  # fmt: skip
-    if config.regime != Regime.PIVOT_ONLY:
-        for language in np.array(languages)[~present_RC[usable].any(axis=0)]:
-            raise InputError(f"{config.corpus}: {language} has no cell in the rows to train on; leave it out of the "
-                             "languages (--languages), or fill it")  # fmt: skip
-    if config.held_out and len(held_out) < 2:
-        raise InputError(f"{config.corpus}: held_out {config.held_out} leaves {len(held_out)} rows to judge by; "
-                         "it takes 2 or more, so give a larger share")  # fmt: skip
-    an_epoch = encodings_per_epoch(present_RC[usable], config.regime)
-    epochs = float(config.epochs or 1.0)
-    if config.budget == "encodings":
-        multiway = present_RC[usable_rows(present_RC, Regime.MULTIWAY)]
-        epochs *= encodings_per_epoch(multiway, Regime.MULTIWAY) / an_epoch
-    return Prepared(
-        corpus=dataclasses.replace(kept, languages=languages), rows=rows, usable=usable,
-        held_out=held_out.dataset() if config.held_out else None, base=base, epochs=epochs,
-        encodings_an_epoch=an_epoch, identity=identity, finished=finished,
-    )  # fmt: skip
-
-
-def _columns(config: AlignConfig, corpus: Corpus) -> tuple[str, ...]:
-    """Return the columns that are trained, the pivot first."""
-    asked = corpus.languages if config.languages is None else config.languages
-    if missing := [language for language in asked if language not in corpus.languages]:
-        raise InputError(f"{config.corpus}: no column {', '.join(missing)}; it has {', '.join(corpus.languages)}")
-    if config.regime != Regime.PIVOT_ONLY and set(asked) <= {corpus.pivot}:
-        raise InputError(f"only {corpus.pivot} is asked for; regime {config.regime} needs two columns or more")
-    if config.budget == "converged" and set(asked) <= {corpus.pivot}:
-        raise InputError(
-            f"budget is converged and {corpus.pivot} is the only column; held-out rows are found across columns"
-        )
-    return (corpus.pivot, *(language for language in asked if language != corpus.pivot))
-
-
 def _check_encoder(config: AlignConfig, model: SentenceTransformer) -> None:
     """Refuse what only the loaded encoder shows."""
     if config.regime == Regime.PIVOT_ONLY and not _has_dropout(model):
@@ -219,13 +121,13 @@ def _checkpoint_to_resume(config: AlignConfig, n_processes: int) -> Path | None:
     """Return the newest whole checkpoint; the batches are the same for any number of processes."""
     found = last_checkpoint(config.out / "checkpoints")
     if found and (before := processes_of(found)) != n_processes:
-        _log.warning("%d processes go on with what %d began: rows keep their order, dropout draws anew", n_processes, before)
+        _log.warning(
+            "%d processes go on with what %d began: rows keep their order, dropout draws anew", n_processes, before
+        )
     return found
 
 
-def _reference(
-    config: AlignConfig, prepared: Prepared, model: SentenceTransformer, prompt: str
-) -> NDArray[np.float32]:
+def _reference(config: AlignConfig, prepared: Prepared, model: SentenceTransformer, prompt: str) -> NDArray[np.float32]:
     """Return (R, D) the unit vectors that the encoder gives the pivots before it is trained."""
     pivots = list(prepared.rows[prepared.corpus.pivot])
     before = dict(model.prompts)
@@ -244,7 +146,7 @@ def make_trainer(
     loss = MultiwayLoss(
         model, config.temperature, config.margin, config.negatives, pairs,
         chunk_tokens=config.chunk_tokens, matryoshka=config.matryoshka, preserve=config.preserve,
-        preserve_kind=config.preserve_kind, positives=config.positives, cell_weights=config.cell_weights,
+        preserve_kind=config.preserve_kind,
     )  # fmt: skip
     callbacks: list[TrainerCallback] = []
     report_to = config.report_to
@@ -257,8 +159,6 @@ def make_trainer(
         report_to = "none"
     if config.budget == "converged":
         callbacks.append(EarlyStoppingCallback(config.patience))
-    if config.apart:
-        cells = keep_apart(cells, prepared, config.apart)
     sampler = RowBatchSampler(
         shared_texts(cells.texts[prepared.usable]), len(prepared.usable), config.rows_per_step, seed=config.seed,
         rank=processes.process_index, n_ranks=processes.num_processes,
@@ -277,60 +177,10 @@ def make_trainer(
         evaluator=HeldOutAccuracy(prepared.held_out, languages, prompt) if prepared.held_out is not None else None,
         callbacks=callbacks,
     )
-    if config.balance:
-        present = cells.texts[prepared.usable] != 0
-        rarity = (present / present.sum(axis=0)).sum(axis=1)
-        sampler.chances = rarity / rarity.sum()
-    if config.hard_rows:
-        trainer.add_callback(MineHardRows(model, prepared, sampler, prompt, config.hard_rows, config.seed))
     trainer.remove_callback(PrinterCallback)
     if trainer.pop_callback(ProgressCallback) is not None:
         trainer.add_callback(Progress)
     return trainer
-
-
-def keep_apart(cells: TokenCache, prepared: Prepared, threshold: float) -> TokenCache:
-    """Give near-duplicate pivots one text id, so that their rows count as the same."""
-    from hexapla.near_duplicates import NearDuplicates
-
-    seen, texts = NearDuplicates(threshold), np.array(cells.texts)
-    n = 0
-    for row, pivot in enumerate(prepared.rows[prepared.corpus.pivot]):
-        first = seen.add(pivot, str(row))
-        if first is not None:
-            texts[row, 0] = texts[int(first), 0]
-            n += 1
-    _log.info("%d near-duplicate rows are kept apart", n)
-    return dataclasses.replace(cells, texts=texts)
-
-
-class MineHardRows(TrainerCallback):
-    """Between epochs, find for each row those that its cells are nearest to in another language."""
-
-    def __init__(self, model, prepared, sampler, prompt, n_hard, seed):
-        self.model, self.prepared, self.sampler = model, prepared, sampler
-        self.prompt, self.n_hard, self.seed = prompt, n_hard, seed
-
-    def on_epoch_begin(self, args, state, control, **kwargs):
-        epoch = round(state.epoch or 0)
-        if epoch == 0:
-            return
-        rows = self.prepared.rows.select(self.prepared.usable.tolist())
-        columns = [list(rows[language]) for language in self.prepared.corpus.languages]
-        draws = np.random.default_rng([self.seed, epoch])
-        sides = [[], []]
-        for i in range(len(rows)):
-            present = [c for c, column in enumerate(columns) if column[i] is not None]
-            for side, c in zip(sides, draws.choice(present, size=2, replace=False), strict=True):
-                side.append(columns[c][i])
-        was = self.model.training
-        a, b = (self.model.encode(side, prompt=self.prompt or None, normalize_embeddings=True, batch_size=64,
-                                  show_progress_bar=False, convert_to_tensor=True) for side in sides)
-        self.model.train(was)
-        cosine = a @ b.T
-        cosine.fill_diagonal_(-2)
-        self.sampler.neighbours = cosine.topk(self.n_hard * 2, dim=1).indices.tolist()
-        self.sampler.n_hard = self.n_hard
 
 
 def _arguments(
@@ -372,14 +222,6 @@ def _arguments(
     if arguments.n_gpu > 1:  # DataParallel would give each GPU a part of the rows, and so fewer negatives
         arguments._n_gpu = 1
     return arguments
-
-
-def _check_report_to(name: str) -> None:
-    allowed = ("tensorboard", "none", *sorted(set(INTEGRATION_TO_CALLBACK) - {"tensorboard"}))
-    if name not in allowed:
-        raise InputError(f'report_to is "{name}"; it must be {", ".join(allowed)}{nearest(name, allowed)}')
-    if name != "none" and name not in get_available_reporting_integrations():
-        raise InputError(f'report_to is "{name}", whose package is not installed; install it, or take another')
 
 
 def _has_dropout(model: SentenceTransformer) -> bool:

@@ -86,11 +86,6 @@ class AlignConfig:
     matryoshka: tuple[int, ...] = ()
     preserve: float = 0.0
     preserve_kind: str = "structure"
-    positives: str = "cells"
-    cell_weights: str = "equal"
-    hard_rows: int = 0
-    apart: float = 0.0
-    balance: bool = False
     compile: bool = False
     pooling: Pooling | None = None
     max_tokens: int | None = None
@@ -138,7 +133,8 @@ class AlignConfig:
                 raise InputError(f"{field.name} is {value!r}; it must be of type {expected.__name__}")
 
     def _check_ranges(self) -> None:
-        least = {"rows_per_step": 2, "gradient_accumulation": 1, "chunk_tokens": 1, "lora": 0, "preserve": 0, "max_tokens": 3, "patience": 1,
+        least = {"rows_per_step": 2, "gradient_accumulation": 1, "chunk_tokens": 1, "lora": 0, "preserve": 0,
+                 "max_tokens": 3, "patience": 1,
                  "checkpoint_steps": 1, "seed": 0, "margin": 0, "weight_decay": 0}  # fmt: skip
         for key, floor in least.items():
             value = getattr(self, key)
@@ -155,7 +151,6 @@ class AlignConfig:
                 raise InputError(f"{key} is {value!r}; it must be 0 or more and below 1")
         if self.budget == "converged" and not self.held_out:
             raise InputError("budget is converged and held_out is 0; held-out rows say when to stop, so give a share")
-
 
     def _check_loss(self) -> None:
         """Have the loss itself refuse what it cannot work with."""

@@ -116,22 +116,7 @@ class RowBatchSampler(Sampler[list[int]]):
 
     def batches(self) -> Iterator[list[int]]:
         """Yield whole batches."""
-        draws = np.random.default_rng([self.seed, self.epoch])
-        chances = getattr(self, "chances", None)
-        if chances is None:
-            order_list = draws.permutation(self.n_rows).tolist()
-        else:
-            order_list = draws.choice(self.n_rows, size=self.n_rows, p=chances).tolist()
-        neighbours = getattr(self, "neighbours", None)
-        if neighbours is not None:
-            used, mixed = set(), []
-            for row in order_list:
-                if row not in used:
-                    near = [other for other in neighbours[row] if other not in used][: self.n_hard]
-                    mixed += [row, *near]
-                    used |= {row, *near}
-            order_list = mixed
-        order = iter(order_list)
+        order = iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.n_rows).tolist())
         waiting: list[int] = []
         for size in self.sizes:
             batch: list[int] = []
@@ -173,7 +158,7 @@ class CellCollator:
     reference: NDArray[np.float32] | None = None
 
     def __call__(self, rows: list[int]) -> dict[str, Any]:
-        """Return `cells_*` of N cells, laid end to end, and `label` (N, 3): row of the batch, column or side, text id."""
+        """Return `cells_*` of N cells, end to end, and `label` (N, 3): row of the batch, column or side, text id."""
         row_N, column_N, side_N = self.choose(rows)
         cell_N = np.array(rows)[row_N] * self.cache.texts.shape[1] + column_N
         order = np.argsort(-self.cache.lengths(cell_N), kind="stable")

@@ -91,8 +91,30 @@ def align(
     gradient_accumulation: Annotated[
         int | None, typer.Option(help="Batches per optimiser step. [dim]\\[default: 1][/dim]")
     ] = None,
-    mini_batch_size: Annotated[
-        int | None, typer.Option(help="Cells encoded at once, by gradient caching; for batches beyond memory.")
+    chunk_tokens: Annotated[
+        int | None,
+        typer.Option(
+            help="Most tokens held at once; a larger step goes by gradient caching, as it does by itself "
+            "after running out of memory."
+        ),
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Keep no activations: slower, far less memory.")
+    ] = False,
+    lora: Annotated[
+        int | None,
+        typer.Option(help="Rank of low-rank adapters, trained instead of the weights. [dim]\\[default: 0][/dim]"),
+    ] = None,
+    matryoshka: Annotated[
+        str | None, typer.Option(metavar="DIM,DIM,...", help="Leading dimensions that must do by themselves.")
+    ] = None,
+    preserve: Annotated[
+        float | None,
+        typer.Option(help="Weight of a term that keeps the pivot's vectors as they are. [dim]\\[default: 0][/dim]"),
+    ] = None,
+    compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
+    pooling: Annotated[
+        str | None, typer.Option(help="Of a bare transformer: mean, cls or lasttoken; by its attention if not given.")
     ] = None,
     max_tokens: MaxTokens = None,
     prompt: Annotated[

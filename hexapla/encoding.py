@@ -1,4 +1,4 @@
-"""The cells of a step -> their vectors, with gradients: in one pass when they fit, by gradient caching when they do not.
+"""The cells of a step -> their vectors, with gradients: in one go when they fit, by gradient caching when they do not.
 
 Cells come longest first, so a pass holds cells of one length and of any row and language. Gradient caching (GradCache,
 Gao et al. 2021) encodes chunk by chunk without gradients, lets the loss say what it wants of each vector, and encodes
@@ -138,7 +138,7 @@ class _Cached(torch.autograd.Function):
         return torch.cat(vectors)
 
     @staticmethod
-    def backward(ctx: Any, gradient_ND: Tensor) -> tuple[None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient_ND: Tensor) -> tuple[None, None]:
         device, enabled, dtype = ctx.autocast
         for k, (begin, end) in enumerate(ctx.steps.ranges):
             with ctx.steps.syncing(k):

@@ -1,4 +1,4 @@
-"""Low-rank adapters (LoRA, Hu et al. 2021) on an encoder's linear layers, by peft: trained beside it, then merged into it.
+"""Low-rank adapters (LoRA, Hu et al. 2021) on an encoder's linear layers, by peft: trained, then merged into them.
 
 The encoder that comes out is an ordinary one, as large and as fast as the base.
 """

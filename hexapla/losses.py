@@ -8,7 +8,8 @@ The one decision worth knowing: cells of the same row are never negatives, and r
 row. Both are known from ids (row numbers, hashes of token ids), never from similarity: dropout makes two encodings of
 one text differ.
 
-Shape suffixes: N cells, R rows, C columns, D dimensions, A anchors (a block of N), P pivots, K sets of negatives (C or 1).
+Shape suffixes: N cells, R rows, C columns, D dimensions, A anchors (a block of N), P pivots, K sets of
+negatives (C or 1).
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ from torch import Tensor
 
 Negatives = Literal["target", "all"]
 Pairs = Literal["all", "pivot"]
-Positives = Literal["cells", "centroid"]
-CellWeights = Literal["equal", "agreement"]
 
 FLOATS_A_BLOCK = 2**24  # of the similarity matrix alive at once: 64 MiB, and a few times that for what is made of it
 _MASKED = -1e30  # not -inf: a logsumexp over nothing but -inf has NaN gradients
@@ -66,8 +65,6 @@ def multiway_loss(
     margin: float = 0.0,
     negatives: Negatives = "target",
     pairs: Pairs = "all",
-    positives: Positives = "cells",
-    cell_weights: CellWeights = "equal",
     own: slice = slice(None),
 ) -> Tensor:
     """Compute the multi-way contrastive loss of a batch of cells.
@@ -87,8 +84,6 @@ def multiway_loss(
         negatives: "target" takes other rows' cells of column b; "all" takes other rows' cells of every column, the
             anchor's own included, which punishes clustering by language.
         pairs: "all" ordered pairs of columns, or only those with the "pivot".
-        positives: "cells" takes each other cell of the row; "centroid" the mean of all others, without a gradient.
-        cell_weights: "equal", or "agreement": a term counts by the cosines of its cells with the means of the others.
         own: the cells whose terms are summed, all by default. Weights are those of the whole batch, so the losses of
             processes that each own a part add up to the loss of the whole.
 
@@ -117,32 +112,17 @@ def multiway_loss(
     n_terms_C.index_add_(0, columns_N, term_NC.sum(dim=1).to(cells_ND.dtype))
     weight_N = (1 / n_terms_C.clamp(min=1) / (n_terms_C > 0).sum().clamp(min=1))[columns_N]
 
-    centroid_ND = agreement_N = None
-    if positives == "centroid" or cell_weights == "agreement":
-        fixed_ND = cells_ND.detach()
-        sum_RD = fixed_ND.new_zeros((n_rows, fixed_ND.shape[1])).index_add_(0, rows_N, fixed_ND)
-        centroid_ND = F.normalize(sum_RD[rows_N] - fixed_ND, dim=1)
-        if cell_weights == "agreement":
-            agreement_N = (centroid_ND * fixed_ND).sum(dim=1).clamp(min=0)
-            column_sum_C = agreement_N.new_zeros(n_columns).index_add_(0, columns_N, agreement_N)
-            size_C = torch.tensor(sizes, dtype=agreement_N.dtype, device=agreement_N.device)
-            agreement_N = agreement_N / (column_sum_C / size_C).clamp(min=1e-6)[columns_N]
-
     def part(cells_ND: Tensor, anchors: slice) -> Tensor:
         logits_AN = cells_ND[anchors] @ cells_ND[order_N].T / temperature
         masked_AN = logits_AN.masked_fill(same_RR[rows_N[anchors]][:, rows_N[order_N]], _MASKED)
         if negatives == "all":
             negative_AK = masked_AN.logsumexp(dim=1, keepdim=True)
         else:
-            negative_AK = torch.stack([_logsumexp(column_AN) for column_AN in masked_AN.split(sizes, dim=1)], dim=1)
+            negative_AK = torch.stack(
+                [_logsumexp(column_AN) for column_AN in torch.split(masked_AN, sizes, dim=1)], dim=1
+            )
         positive_AC = logits_AN.gather(1, cell_RC[rows_N[anchors]].clamp(min=0)) - margin / temperature
-        if positives == "centroid":
-            own_A1 = (cells_ND[anchors] * centroid_ND[anchors]).sum(dim=1, keepdim=True)
-            positive_AC = ((own_A1 - margin) / temperature).expand_as(positive_AC)
         terms_AC = F.softplus(negative_AK - positive_AC).masked_fill(~term_NC[anchors], 0.0)
-        if agreement_N is not None:
-            of_positive_AC = agreement_N[order_N][cell_RC[rows_N[anchors]].clamp(min=0)]
-            terms_AC = terms_AC * of_positive_AC * agreement_N[anchors, None]
         return (terms_AC.sum(dim=1) * weight_N[anchors]).sum()
 
     return _in_blocks(cells_ND, part, own)
@@ -198,7 +178,7 @@ class _Blocks(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (gradient_ND,) = ctx.saved_tensors
         return gradient * gradient_ND, None, None
 

@@ -1,8 +1,8 @@
-"""The multi-way loss as a module for `SentenceTransformerTrainer`: tokens of a batch's cells -> the loss, over all ranks.
+"""The multi-way loss as a module for `SentenceTransformerTrainer`: tokens of a batch's cells -> the loss, of all ranks.
 
-All present cells are encoded longest first, never pair by pair (`encoding.py`), gathered from every process (`ranks.py`)
-and scored (`losses.py`). The module takes what the trainer's own collator makes of a dataset with one text column per
-language, or what `hexapla.batches.CellCollator` makes of rows with missing cells.
+All present cells are encoded longest first, never pair by pair (`encoding.py`), gathered from every process
+(`ranks.py`) and scored (`losses.py`). The module takes what the trainer's own collator makes of a dataset with one text
+column per language, or what `hexapla.batches.CellCollator` makes of rows with missing cells.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hexapla import ranks
 from hexapla.encoding import Cells, Passes, encode, longest_first
-from hexapla.losses import CellWeights, Negatives, Pairs, Positives, multiway_loss, structure_loss
+from hexapla.losses import Negatives, Pairs, multiway_loss, structure_loss
 from hexapla.packing import Features, flatten
 
 MOST_LOGIT = 1e4  # (1 + margin) / temperature beyond it: float32 no longer tells cosines 1e-3 apart
@@ -86,8 +86,6 @@ class MultiwayLoss(nn.Module):
         matryoshka: Sequence[int] = (),
         preserve: float = 0.0,
         preserve_kind: str = "structure",
-        positives: Positives = "cells",
-        cell_weights: CellWeights = "equal",
     ) -> None:
         super().__init__()
         check_settings(temperature, margin, negatives, pairs)
@@ -101,8 +99,6 @@ class MultiwayLoss(nn.Module):
         self.matryoshka = tuple(matryoshka)
         self.preserve = preserve
         self.preserve_kind = preserve_kind
-        self.positives: Positives = positives
-        self.cell_weights: CellWeights = cell_weights
         tokenizer = getattr(model, "tokenizer", None)
         self.passes = Passes(chunk_tokens=chunk_tokens, pad_token_id=getattr(tokenizer, "pad_token_id", None) or 0)
 
@@ -114,7 +110,9 @@ class MultiwayLoss(nn.Module):
             NonFiniteError: the loss is not a number.
         """
         columns = list(sentence_features)
-        cells, ids_N3 = sorted_cells(columns, labels) if "lengths" not in columns[0] else _ready_cells(columns[0], labels)
+        cells, ids_N3 = (
+            sorted_cells(columns, labels) if "lengths" not in columns[0] else _ready_cells(columns[0], labels)
+        )
         vectors_ND = encode(self.model, cells, self.passes)
         loss = self.score(vectors_ND, ids_N3)
         if self.preserve:
@@ -149,7 +147,6 @@ class MultiwayLoss(nn.Module):
                 total = total + multiway_loss(
                     cells_ND, rows_N, columns_N, texts_N, own=own, temperature=self.temperature,
                     margin=self.margin, negatives=self.negatives, pairs=self.pairs,
-                    positives=self.positives, cell_weights=self.cell_weights,
                 )  # fmt: skip
             return total * len(sizes) / max(1, len(self.matryoshka))
 

@@ -1,9 +1,9 @@
 """Sentences of many lengths -> one pass of an encoder without padding: laid end to end, attention kept inside each.
 
-In: token ids of sentences, longest first. Out: the features that sentence-transformers' `Transformer` and `Pooling` take
-of flattened inputs. transformers' attention interface lets us bring the attention for them, so every other layer sees
-nothing but real tokens, in one matrix multiply. Sentences of equal length stand side by side, so attention is plain
-scaled-dot-product attention per length, without a mask, on any device; on a GPU in half precision and without
+In: token ids of sentences, longest first. Out: the features that sentence-transformers' `Transformer` and `Pooling`
+take of flattened inputs. transformers' attention interface lets us bring the attention for them, so every other layer
+sees nothing but real tokens, in one matrix multiply. Sentences of equal length stand side by side, so attention is
+plain scaled-dot-product attention per length, without a mask, on any device; on a GPU in half precision and without
 attention dropout it is PyTorch's variable-length kernel.
 
 The one decision worth knowing: whether an architecture can be packed is not looked up in a list but tried. Before
@@ -65,7 +65,7 @@ def packed_attention(
     sizes = [n_sentences * n_tokens for n_sentences, n_tokens in sequence_groups]
     parts = []
     # Split, not sliced: the gradient of a slice is as large as the whole.
-    for shape, *group in zip(sequence_groups, *(states.split(sizes) for states in flat), strict=True):
+    for shape, *group in zip(sequence_groups, *(torch.split(states, sizes) for states in flat), strict=True):
         heads_first = [states.unflatten(0, shape).transpose(1, 2) for states in group]
         attended, _ = sdpa_attention_forward(module, *heads_first, None, **kwargs)
         parts.append(attended.flatten(0, 1))
@@ -78,11 +78,12 @@ def _variable_length_kernel(module: torch.nn.Module, flat: list[Tensor], **kwarg
     ends, longest = kwargs["cu_seq_lens_q"], kwargs["max_length_q"]
     is_causal = kwargs.get("is_causal")
     is_causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    attended = varlen_attn(
-        *flat, ends, ends, longest, longest, scale=kwargs.get("scaling"),
-        window_size=(-1, 0) if is_causal else (-1, -1), enable_gqa=flat[0].shape[1] != flat[1].shape[1],
+    query, key, value = flat
+    attended: Any = varlen_attn(
+        query, key, value, ends, ends, longest, longest, scale=kwargs.get("scaling"),
+        window_size=(-1, 0) if is_causal else (-1, -1), enable_gqa=query.shape[1] != key.shape[1],
     )  # fmt: skip
-    return attended.unsqueeze(0)  # type: ignore[union-attr]
+    return attended.unsqueeze(0)  # type: ignore[no-any-return]
 
 
 def _mask(*args: Any, attention_mask: Tensor | None = None, **kwargs: Any) -> Tensor | None:

@@ -121,7 +121,7 @@ def _tokenise(
     present = np.flatnonzero([text is not None for text in cells])
     if not len(present):
         return np.zeros(0, dtype=np.int64), sizes
-    texts = [str(cells[place]) for place in present]
+    texts = [str(cells[place]) for place in present.tolist()]
     features = model.preprocess(texts, prompt=prompt or None)
     mask = features["attention_mask"].bool()
     sizes[present] = mask.sum(dim=1).numpy()

@@ -1,4 +1,4 @@
-"""sentence-transformers' trainer, for batches of cells: what it does not do about memory, broken numbers and a full disk.
+"""sentence-transformers' trainer for batches of cells, and what it lacks: short memory, broken numbers, a full disk.
 
 Batches come from `batches.py` as they are, split over processes by rows. A step that runs out of memory is repeated in
 smaller chunks. A loss or gradient that is no number stops the run before it reaches the weights, and names its rows.
@@ -56,6 +56,7 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
     """
 
     loss: MultiwayLoss
+    train_dataset: Any
 
     def __init__(self, *, loader: Loader, row_ids: Dataset, **kwargs: Any) -> None:
         self._loader = loader
@@ -127,8 +128,8 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
             numbers = inputs["cells_rows"]
             ids = [self._row_ids[numbers[row]]["row_id"] for row in rows[:5]]
             place = f" in {len(rows)} rows of the batch, among them {', '.join(ids)}"
-        return TrainingError(f"step {self.state.global_step + 1}: the {what} is not finite{place}; {left}. A lower learning "
-                             "rate, a higher temperature or --precision fp32 may help")  # fmt: skip
+        return TrainingError(f"step {self.state.global_step + 1}: the {what} is not finite{place}; {left}. A lower "
+                             "learning rate, a higher temperature or --precision fp32 may help")  # fmt: skip
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write a checkpoint, to the disk, and say last that it is whole; remove what could not be written whole."""
