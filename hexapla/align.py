@@ -94,10 +94,13 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
     with Packing(model, wanted=not config.compile) as packing:
         trainer = make_trainer(config, prepared, model, cells, prompt, reference=reference, quiet=quiet)
         trainer.loss.passes.packs, trainer.loss.passes.offset = packing.packs, packing.offset
+        trainer.loss.passes.even = trainer.is_fsdp_enabled
         if config.compile:
             model[0].auto_model.compile(dynamic=True)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if lora:
+    if trainer.is_fsdp_enabled:
+        model = _whole_encoder(config, trainer)
+    elif lora:
         lora.merge()
     save_prompt(model, prompt)
     result = _result(config, prepared, trainer, cells.n_truncated, prompt, time.monotonic() - started)
@@ -115,6 +118,21 @@ def _check_encoder(config: AlignConfig, model: SentenceTransformer) -> None:
     dim = model.get_embedding_dimension() or 0
     if config.matryoshka and max(config.matryoshka) > dim:
         raise InputError(f"matryoshka asks for {max(config.matryoshka)} dimensions; {config.encoder} has {dim}")
+
+
+def _whole_encoder(config: AlignConfig, trainer: MultiwayTrainer) -> SentenceTransformer:
+    """Gather the sharded weights into an encoder of this process."""
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    model = load_encoder(
+        config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle,
+        max_tokens=config.max_tokens, pooling=config.pooling,
+    )  # fmt: skip
+    lora = Lora(model, config.lora) if config.lora else None
+    if PartialState().is_main_process:
+        model.load_state_dict(weights)
+    if lora:
+        lora.merge()
+    return model
 
 
 def _checkpoint_to_resume(config: AlignConfig, n_processes: int) -> Path | None:

@@ -115,7 +115,7 @@ class MultiwayLoss(nn.Module):
         )
         vectors_ND = encode(self.model, cells, self.passes)
         loss = self.score(vectors_ND, ids_N3)
-        if self.preserve:
+        if self.preserve and "reference" in cells.constants:
             pivots_P = cells.constants["pivots"]
             loss = loss + self.preserve * self.moved(vectors_ND[pivots_P], cells.constants["reference"])
         if ranks.any_rank(not bool(torch.isfinite(loss)), loss.device):

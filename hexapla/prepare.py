@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
+from transformers.integrations.fsdp import is_fsdp_enabled
 from transformers.integrations.integration_utils import (
     INTEGRATION_TO_CALLBACK,
     get_available_reporting_integrations,
@@ -73,6 +74,9 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
     if config.rows_per_step < 2 * n_processes:
         raise InputError(f"rows_per_step is {config.rows_per_step}, for {n_processes} processes; a step takes 2 rows "
                          "of each process or more")  # fmt: skip
+    if config.held_out and is_fsdp_enabled():
+        raise InputError(f"held_out is {config.held_out}; under FSDP no process has a whole encoder to judge them "
+                         "with, so hold none out (--held-out 0), or train without FSDP")  # fmt: skip
     if config.regime != Regime.PIVOT_ONLY:
         for language in np.array(languages)[~present_RC[usable].any(axis=0)]:
             raise InputError(f"{config.corpus}: {language} has no cell in the rows to train on; leave it out of the "

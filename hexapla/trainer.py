@@ -19,6 +19,7 @@ import torch
 from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.utils.data import DataLoader
 from transformers import ProgressCallback
 
@@ -159,7 +160,11 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
     def _load_from_checkpoint(self, checkpoint_path: str, model: Any = None) -> None:
         """Load what `_save` saved."""
         found = load_file(Path(checkpoint_path) / _WEIGHTS)
-        missing, unexpected = self.model.load_state_dict(found, strict=False)
+        if model is not None:  # sharded
+            options = StateDictOptions(full_state_dict=True, strict=False)
+            missing, unexpected = set_model_state_dict(model, found, options=options)
+        else:
+            missing, unexpected = self.model.load_state_dict(found, strict=False)
         trained = {name for name, parameter in self.model.named_parameters() if parameter.requires_grad}
         if unexpected or trained & set(missing):
             raise TrainingError(f"{checkpoint_path}: not of this encoder: {[*unexpected, *missing][:3]}")

@@ -1,9 +1,9 @@
 """The multi-way loss.
 
 Pinned here: the value of a case worked by hand; agreement with a loop from the definition (missing cells, equal texts,
-both kinds of negatives, margin, star), with sentence-transformers' own loss on two columns, and of cached with plain in
-the loss and every gradient; perfectly aligned rows have loss 0 where that library's loss on seven columns has ln 6;
-order of rows, columns and cells changes nothing; padding of a step stays under a tenth.
+both kinds of negatives, margin, star) and with sentence-transformers' own loss on two columns; perfectly aligned rows
+have loss 0 where that library's loss on seven columns has ln 6; order of rows, columns and cells changes nothing; blocks
+of anchors, and anchors split over processes, add up to the whole in the loss and the gradient.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-from hexapla.losses import CachedMultiwayLoss, MultiwayLoss, length_chunks, multiway_loss, same_rows, text_ids
-from tests.toy import LANGUAGES, toy_encoder, toy_rows
+from hexapla.losses import multiway_loss, same_rows, structure_loss
+from hexapla.multiway import MultiwayLoss
 
 
 class Vectors(torch.nn.Module):
@@ -30,7 +29,7 @@ class Vectors(torch.nn.Module):
 
     def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         self.n_calls += 1
-        return {"sentence_embedding": self.table[features["input_ids"][:, 0]]}
+        return {"sentence_embedding": self.table[features["input_ids"].flatten()]}
 
 
 def columns_of(n_rows: int, n_columns: int) -> list[dict[str, torch.Tensor]]:
@@ -174,105 +173,60 @@ def test_columns_with_many_missing_cells_weigh_as_much_as_full_ones():
     assert loss.item() == pytest.approx(terms, rel=1e-5)
 
 
-def test_slices_with_backward_give_the_whole_matrix_gradient(monkeypatch):
+def test_blocks_of_anchors_give_the_loss_and_the_gradient_of_the_whole_matrix(monkeypatch):
     cells, rows, columns, texts = ragged_batch(seed=5)
     ids = (torch.tensor(rows), torch.tensor(columns), torch.tensor(texts))
-    whole, sliced = cells.clone().requires_grad_(), cells.clone().requires_grad_()
+    whole, blocks = cells.clone().requires_grad_(), cells.clone().requires_grad_()
     loss = multiway_loss(whole, *ids)
     loss.backward()
-    monkeypatch.setattr("hexapla.losses.ANCHORS_A_SLICE", 4)
-    again = multiway_loss(sliced, *ids, with_backward=True)
+    monkeypatch.setattr("hexapla.losses.FLOATS_A_BLOCK", 4 * len(cells))  # four anchors at once
+    again = multiway_loss(blocks, *ids)
+    (3.0 * again).backward()  # as a gradient scaler would
     assert again.item() == pytest.approx(loss.item(), rel=1e-12)
-    torch.testing.assert_close(sliced.grad, whole.grad)
+    torch.testing.assert_close(blocks.grad, 3.0 * whole.grad)
+    with torch.no_grad():
+        assert multiway_loss(cells, *ids).item() == pytest.approx(loss.item(), rel=1e-12)
 
 
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory) -> SentenceTransformer:
-    return SentenceTransformer(str(toy_encoder(tmp_path_factory.mktemp("toy") / "encoder", dropout=0.1)), device="cpu")
+def test_the_gradient_is_that_of_finite_differences():
+    cells, rows, columns, texts = ragged_batch(seed=6)
+    ids = (torch.tensor(rows), torch.tensor(columns), torch.tensor(texts))
+    leaf = cells.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: multiway_loss(x, *ids, temperature=0.5, margin=0.1), (leaf,))
 
 
-def tokenized(encoder: SentenceTransformer, n_rows: int, seed: int = 0) -> list[dict[str, torch.Tensor]]:
-    rows = toy_rows(n_rows, seed)
-    return [dict(encoder.preprocess([str(row[language]) for row in rows])) for language in LANGUAGES]
+def test_losses_of_owned_parts_add_up_to_the_loss_of_the_whole():
+    cells, rows, columns, texts = ragged_batch(seed=7)
+    ids = (torch.tensor(rows), torch.tensor(columns), torch.tensor(texts))
+    whole = multiway_loss(cells, *ids, negatives="all").item()
+    parts = [multiway_loss(cells, *ids, negatives="all", own=own).item() for own in (slice(0, 7), slice(7, len(rows)))]
+    assert sum(parts) == pytest.approx(whole, rel=1e-12)
+    assert min(parts) > 0
 
 
-@pytest.mark.parametrize("mini_batch_size", [1, 7, 10, 44, 100])
-@pytest.mark.parametrize("negatives", ["target", "all"])
-def test_cached_equals_plain_in_the_loss_and_every_gradient(encoder, mini_batch_size, negatives, monkeypatch):
-    monkeypatch.setattr("hexapla.losses.ANCHORS_A_SLICE", 9)  # several slices, as with thousands of cells
-    encoder.eval()  # without dropout, since the two draw it in chunks of other sizes
-    gradients = []
-    losses = (
-        MultiwayLoss(encoder, negatives=negatives),
-        CachedMultiwayLoss(encoder, negatives=negatives, mini_batch_size=mini_batch_size),
-    )
-    for loss in losses:
-        encoder.zero_grad()
-        value = loss(tokenized(encoder, 11))
-        (2.0 * value).backward()  # as a gradient scaler would
-        gradients.append(
-            (value.item(), {n: p.grad.clone() for n, p in encoder.named_parameters() if p.grad is not None})
-        )
-    (plain, plain_grads), (cached, cached_grads) = gradients
-    assert cached == pytest.approx(plain, rel=1e-5)
-    assert plain_grads.keys() == cached_grads.keys() and len(plain_grads) > 10
-    for name, gradient in plain_grads.items():
-        torch.testing.assert_close(cached_grads[name], gradient, rtol=1e-3, atol=1e-5, msg=name)
-
-
-def test_cached_replays_dropout(encoder):
-    encoder.train()
-    torch.manual_seed(0)
-    loss = CachedMultiwayLoss(encoder, mini_batch_size=100)(tokenized(encoder, 11))
-    encoder.zero_grad()
-    loss.backward()
-    gradient = {n: p.grad.clone() for n, p in encoder.named_parameters() if p.grad is not None}
-    torch.manual_seed(0)
-    ours = MultiwayLoss(encoder)
-    features, ids = ours._sorted_cells(tokenized(encoder, 11), None)
-    encoder.zero_grad()
-    ours._loss(encoder(features)["sentence_embedding"], ids).backward()
-    for name, expected in gradient.items():
-        torch.testing.assert_close(dict(encoder.named_parameters())[name].grad, expected, rtol=1e-3, atol=1e-5)
-    encoder.eval()
-
-
-def test_flat_cells_equal_columns_with_a_mask(encoder):
-    columns = tokenized(encoder, 6)
-    mask = torch.ones(6, 4, dtype=torch.long)
-    mask[2, 1] = mask[3, 3] = mask[5, 1] = 0
-    masked = MultiwayLoss(encoder)(columns, mask)
-    rows = toy_rows(6)
-    present = [(i, c) for i in range(6) for c in range(4) if mask[i, c]]
-    flat = dict(encoder.preprocess([str(rows[i][LANGUAGES[c]]) for i, c in present]))
-    assert MultiwayLoss(encoder)([flat], torch.tensor(present)).item() == pytest.approx(masked.item(), rel=1e-5)
-    assert MultiwayLoss(encoder)(columns).item() != pytest.approx(masked.item(), rel=1e-3)
-
-
-def test_equal_texts_in_two_rows_are_seen_through_their_tokens(encoder):
-    texts = ["eng01 eng02", "eng03 eng04 eng05", "eng01 eng02", "eng02 eng01"]
-    ids = text_ids(dict(encoder.preprocess(texts)))
-    alone = text_ids(dict(encoder.preprocess(texts[:1])))
-    assert ids[0] == ids[2] == alone[0]
-    assert len(set(ids.tolist())) == 3
-
-
-def test_chunks_keep_padding_under_a_tenth():
-    lengths = sorted((1 + (i * i) % 97 for i in range(448)), reverse=True)
-    chunks = list(length_chunks(lengths))
-    assert [begin for begin, _ in chunks[1:]] == [end for _, end in chunks[:-1]]
-    assert (chunks[0][0], chunks[-1][1]) == (0, 448)
-    slots = sum((end - begin) * lengths[begin] for begin, end in chunks)
-    assert 1 - sum(lengths) / slots <= 0.1
+def test_structure_is_the_mean_squared_change_of_cosines():
+    cells = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])  # cosines 0, 0.6, 0.8
+    reference = torch.tensor([[1.0], [1.0], [-1.0]])  # 1, -1, -1
+    assert structure_loss(cells, reference).item() == pytest.approx((1.0**2 + 1.6**2 + 1.8**2) / 3, rel=1e-6)
+    parts = [structure_loss(cells, reference, own=own).item() for own in (slice(0, 1), slice(1, 3))]
+    assert sum(parts) == pytest.approx((1.0**2 + 1.6**2 + 1.8**2) / 3, rel=1e-6)
+    assert structure_loss(cells, cells).item() == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
+        ({"temperature": float("nan")}, "temperature is nan; it must be above 0"),
         ({"margin": -0.1}, "margin is -0.1; it must be 0 or more"),
+        ({"margin": 2.0}, "margin is 2.0; it must be 0 or more and below 2"),
+        (
+            {"temperature": 1e-4, "margin": 0.3},
+            "temperature 0.0001 with margin 0.3 makes logits of 1.3e.04; at most 10000",
+        ),
         ({"negatives": "some"}, 'negatives is "some"; it must be "target" or "all"'),
         ({"pairs": "star"}, 'pairs is "star"; it must be "all" or "pivot"'),
+        ({"chunk_tokens": 0}, "chunk_tokens is 0; it must be 1 or more"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
@@ -285,6 +239,6 @@ def test_features_without_a_mask_are_refused():
         MultiwayLoss(Vectors(torch.eye(4)))([{"input_ids": torch.zeros(1, 4)}] * 2)
 
 
-def test_one_column_without_places_is_refused():
-    with pytest.raises(ValueError, match=r"labels of shape none; one column of 4 cells needs \(4, 2\): row, column"):
+def test_one_column_is_refused():
+    with pytest.raises(ValueError, match=r"one column of 4 texts; a translation needs another"):
         MultiwayLoss(Vectors(torch.eye(4)))(columns_of(4, 1))

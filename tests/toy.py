@@ -32,11 +32,10 @@ def toy_rows(n_rows: int, seed: int = 0, missing: float = 0.0) -> list[dict[str,
     return rows
 
 
-def toy_transformer(folder: Path, *, max_tokens: int = 16, dropout: float = 0.0, seed: int = 0) -> Path:
-    """Save a bare random XLM-R of one layer, 32 dimensions and a word-level tokenizer of the toy words."""
-    import torch  # here, for the toy rows are also made in processes that need none of it
+def toy_tokenizer(folder: Path, max_tokens: int) -> int:
+    """Save a word-level tokenizer of the toy words; return the size of its vocabulary."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+    from transformers import PreTrainedTokenizerFast
 
     words = [word(language, number) for language in LANGUAGES for number in range(N_WORDS)]
     vocabulary = {piece: i for i, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *words])}
@@ -49,8 +48,16 @@ def toy_transformer(folder: Path, *, max_tokens: int = 16, dropout: float = 0.0,
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", cls_token="<s>", sep_token="</s>",
         unk_token="<unk>", pad_token="<pad>", mask_token="<mask>", model_max_length=max_tokens,
     ).save_pretrained(folder)  # fmt: skip
+    return len(vocabulary)
+
+
+def toy_transformer(folder: Path, *, max_tokens: int = 16, dropout: float = 0.0, seed: int = 0) -> Path:
+    """Save a bare random XLM-R of one layer, 32 dimensions and a word-level tokenizer of the toy words."""
+    import torch  # here, for the toy rows are also made in processes that need none of it
+    from transformers import XLMRobertaConfig, XLMRobertaModel
+
     config = XLMRobertaConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
+        vocab_size=toy_tokenizer(folder, max_tokens), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
         max_position_embeddings=max_tokens + 2, type_vocab_size=1, hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout, initializer_range=0.3,
     )  # fmt: skip
@@ -68,4 +75,18 @@ def toy_encoder(folder: Path, *, max_tokens: int = 16, dropout: float = 0.0, see
     transformer = Transformer(str(bare), max_seq_length=max_tokens)
     pooling = Pooling(transformer.get_embedding_dimension(), pooling_mode="mean")
     SentenceTransformer(modules=[transformer, pooling, Normalize()], device="cpu").save(str(folder))
+    return folder
+
+
+def toy_decoder(folder: Path, *, max_tokens: int = 16, seed: int = 0) -> Path:
+    """Save a bare random Qwen3 of two layers with grouped key heads, which attends causally."""
+    import torch
+    from transformers import Qwen3Config, Qwen3Model
+
+    config = Qwen3Config(
+        vocab_size=toy_tokenizer(folder, max_tokens), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=8, intermediate_size=64, max_position_embeddings=64, pad_token_id=1,
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    Qwen3Model(config).save_pretrained(folder)
     return folder
