@@ -38,7 +38,7 @@ from hexapla.packing import Packing
 from hexapla.prepare import Prepared, prepare
 from hexapla.run import clear, write_json, write_run
 from hexapla.token_cache import TokenCache, open_token_cache
-from hexapla.trainer import Loader, MultiwayTrainer, Progress, last_checkpoint, processes_of
+from hexapla.trainer import Loader, LogAtCheckpoints, MultiwayTrainer, Progress, last_checkpoint, processes_of
 
 _EVALUATIONS_AN_EPOCH = 4
 __all__ = ["AlignConfig", "align", "make_trainer", "save_encoder"]
@@ -166,7 +166,7 @@ def make_trainer(
         chunk_tokens=config.chunk_tokens, matryoshka=config.matryoshka, preserve=config.preserve,
         preserve_kind=config.preserve_kind,
     )  # fmt: skip
-    callbacks: list[TrainerCallback] = []
+    callbacks: list[TrainerCallback] = [LogAtCheckpoints()]
     report_to = config.report_to
     processes = PartialState()
     if report_to == "tensorboard":

@@ -144,7 +144,7 @@ class _Cached(torch.autograd.Function):
             with ctx.steps.syncing(k):
                 with torch.enable_grad(), ctx.random[k], torch.autocast(device, dtype=dtype, enabled=enabled):
                     vectors = ctx.steps.encode(k)
-                vectors.backward(gradient_ND[begin:end].to(vectors.dtype))  # type: ignore[no-untyped-call]
+                vectors.backward(gradient_ND[begin:end].to(vectors.dtype))
         return None, None
 
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.utils.data import DataLoader
-from transformers import ProgressCallback
+from transformers import ProgressCallback, TrainerCallback
 
 from hexapla import ranks
 from hexapla.batches import CellCollator, RowBatchSampler
@@ -159,7 +159,7 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
 
     def _load_from_checkpoint(self, checkpoint_path: str, model: Any = None) -> None:
         """Load what `_save` saved."""
-        found = load_file(Path(checkpoint_path) / _WEIGHTS)
+        found: dict[str, Any] = load_file(Path(checkpoint_path) / _WEIGHTS)
         if model is not None:  # sharded
             options = StateDictOptions(full_state_dict=True, strict=False)
             missing, unexpected = set_model_state_dict(model, found, options=options)
@@ -184,6 +184,14 @@ def last_checkpoint(folder: Path) -> Path | None:
 def processes_of(checkpoint: Path) -> int:
     """Return how many processes wrote a checkpoint."""
     return int(json.loads((checkpoint / WHOLE).read_text(encoding="utf-8"))["processes"])
+
+
+class LogAtCheckpoints(TrainerCallback):  # type: ignore[misc]
+    """Has the mean loss reported before a checkpoint, which does not hold what it was summed from."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Ask for the report; the trainer's own callback has asked for the checkpoint by now."""
+        control.should_log |= control.should_save
 
 
 class Progress(ProgressCallback):  # type: ignore[misc]

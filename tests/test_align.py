@@ -17,16 +17,14 @@ from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
-from transformers import TrainerCallback
 
 import hexapla.align as stage
 from hexapla.align import AlignConfig, align
-from hexapla.batches import RowBatchSampler
 from hexapla.corpus import open_corpus, write_corpus
 from hexapla.errors import InputError
 from hexapla.held_out import HeldOutAccuracy
-from hexapla.losses import MultiwayLoss
-from tests.toy import LANGUAGES, toy_encoder, toy_rows, toy_transformer
+from hexapla.multiway import MultiwayLoss
+from tests.toy import LANGUAGES, toy_decoder, toy_encoder, toy_rows, toy_transformer
 
 
 @pytest.fixture(scope="module")
@@ -82,58 +80,6 @@ def test_the_folder_is_an_encoder_with_its_records_and_nothing_else(settings):
     assert list((out / "logs").glob("events*"))
 
 
-class _Interrupt(TrainerCallback):
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step == self.at:
-            raise KeyboardInterrupt
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("regime", ["multiway", "en-x"])
-def test_a_run_that_is_interrupted_mid_epoch_resumes_to_the_same_weights(settings, tmp_path, monkeypatch, regime):
-    drawn: list[list[int]] = []
-    plain_iter = RowBatchSampler.__iter__
-
-    def recorded(self):
-        for batch in plain_iter(self):
-            drawn.append(batch)
-            yield batch
-
-    monkeypatch.setattr(RowBatchSampler, "__iter__", recorded)
-    dropout = str(toy_encoder(tmp_path / "dropout", dropout=0.1))  # so that the state of the draws matters
-    settings = {**settings, "epochs": 2, "regime": regime, "checkpoint_steps": 2, "encoder": dropout}
-    settings = {**settings, "gradient_accumulation": 2}
-    whole = tmp_path / "whole"
-    align(AlignConfig(**{**settings, "out": whole}), quiet=True)
-    uninterrupted, drawn[:] = list(drawn), []
-
-    plain_make = stage.make_trainer
-
-    def interrupted(*args, **kwargs):
-        trainer = plain_make(*args, **kwargs)
-        trainer.add_callback(_Interrupt(at=13))  # 10 steps of two batches an epoch; the last checkpoint is 12's
-        return trainer
-
-    monkeypatch.setattr(stage, "make_trainer", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        align(AlignConfig(**settings), quiet=True)
-    assert not (settings["out"] / "modules.json").exists()
-    monkeypatch.setattr(stage, "make_trainer", plain_make)
-    drawn.clear()
-    with pytest.raises(InputError, match="holds an unfinished run; --resume goes on with it"):
-        align(AlignConfig(**settings), quiet=True)
-    with pytest.raises(InputError, match=r"holds another run \(seed was 0 and is 1\)"):
-        align(AlignConfig(**settings, resume=True, seed=1), quiet=True)
-    align(AlignConfig(**settings, resume=True), quiet=True)
-    assert drawn == uninterrupted[19:]  # the second epoch, whose first batches are skipped, in the same order
-    expected, got = weights(whole), weights(settings["out"])
-    for name, tensor in expected.items():
-        torch.testing.assert_close(got[name], tensor, rtol=0, atol=1e-6, msg=name)
-
-
 def test_a_finished_run_is_neither_overwritten_nor_trained_again(settings):
     first = align(AlignConfig(**settings), quiet=True)
     before = (settings["out"] / "model.safetensors").stat().st_mtime_ns
@@ -153,10 +99,9 @@ def test_budgets_of_rows_and_of_encodings_are_kept_by_every_regime(settings, tmp
     counted = [0]
 
     class Counted(MultiwayLoss):
-        def _sorted_cells(self, columns, labels):
-            features, ids = super()._sorted_cells(columns, labels)
-            counted[0] += len(ids)
-            return features, ids
+        def forward(self, features, labels=None):
+            counted[0] += len(labels)
+            return super().forward(features, labels)
 
     monkeypatch.setattr(stage, "MultiwayLoss", Counted)
     for regime in ("multiway", "star", "en-x", "sampled-pair", "pivot-only"):
@@ -192,7 +137,7 @@ def test_the_converged_budget_stops_when_held_out_rows_stop_improving(settings):
 
 def test_cached_and_accumulated_steps_train(settings):
     result = align(
-        AlignConfig(**settings, mini_batch_size=10, gradient_accumulation=2, held_out=0.2, epochs=4), quiet=True
+        AlignConfig(**settings, chunk_tokens=100, gradient_accumulation=2, held_out=0.2, epochs=4), quiet=True
     )
     assert result["held_out"][-1]["accuracy"] > result["held_out"][0]["accuracy"]
     assert result["n_steps"] == pytest.approx(4 * result["n_rows"] / 32, abs=5)
@@ -252,6 +197,13 @@ def test_the_loss_trains_in_a_plain_trainer_script(encoder, tmp_path):
         ({"encoder": "someone/not-there"}, "someone/not-there: no such folder, and the Hub does not have it"),
         ({"languages": "eng_Latn", "regime": "pivot-only", "budget": "converged"}, "eng_Latn is the only column"),
         ({"margin": -0.3}, "margin is -0.3; it must be 0 or more"),
+        ({"margin": 2.5}, "margin is 2.5; it must be 0 or more and below 2"),
+        ({"temperature": 5e-5}, r"temperature 5e-05 with margin 0.0 makes logits of 2e.04; at most 10000 keep"),
+        ({"chunk_tokens": 0}, "chunk_tokens is 0; it must be 1 or more"),
+        ({"lora": -1}, "lora is -1; it must be 0 or more"),
+        ({"preserve": -1.0}, "preserve is -1.0; it must be 0 or more"),
+        ({"matryoshka": "64,many"}, "matryoshka is '64,many'; it must be numbers of dimensions"),
+        ({"pooling": "lastoken"}, 'pooling is "lastoken"; it must be mean, cls, lasttoken; did you mean "lasttoken"'),
         ({"warmup": 1.0}, "warmup is 1.0; it must be 0 or more and below 1"),
         ({"budget": "converged", "held_out": 0.0}, "budget is converged and held_out is 0"),
         ({"languages": "eng_Latn,xxx_Latn"}, "xxx_Latn"),
@@ -291,10 +243,98 @@ def test_pivot_only_needs_dropout_and_sees_only_the_pivot(settings, tmp_path):
     assert result["languages"] == ["eng_Latn"]
 
 
-def test_a_checkpoint_cut_short_is_left_for_the_one_before(tmp_path, caplog):
-    for step, content in ((2, "{}"), (10, '{"epoch"'), (12, None)):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        if content is not None:
-            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(content)
-    assert stage._last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-2")
-    assert caplog.text.count("is not whole") == 2
+def test_a_language_without_a_single_cell_is_refused(settings, tmp_path):
+    rows = toy_rows(40)
+    for row in rows[:-1]:
+        row["fra_Latn"] = None
+    write_corpus(rows, tmp_path / "hollow", languages=LANGUAGES)
+    held_out = {row["eng_Latn"] for row in open_corpus(tmp_path / "hollow").split(0.6)[1].rows()}
+    assert rows[-1]["eng_Latn"] in held_out  # the only cell is not among the rows to train on
+    with pytest.raises(InputError, match="fra_Latn has no cell in the rows to train on; leave it out of the languages"):
+        align(
+            AlignConfig(**{**settings, "corpus": str(tmp_path / "hollow"), "rows_per_step": 4}, held_out=0.6),
+            quiet=True,
+        )
+    assert not settings["out"].exists()
+
+
+def test_lora_trains_the_adapters_alone_and_leaves_an_ordinary_encoder(settings, encoder):
+    result = align(AlignConfig(**settings, lora=4, held_out=0.2, epochs=4), quiet=True)
+    assert result["lora"] == 4
+    assert result["held_out"][-1]["accuracy"] > result["held_out"][0]["accuracy"]
+    before, after = weights(Path(encoder)), weights(settings["out"])
+    assert before.keys() == after.keys()  # no adapter is left in it
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all("dense" in name or "attention" in name for name in changed)
+    assert "embeddings.word_embeddings.weight" not in changed
+    change = (
+        after["encoder.layer.0.attention.self.query.weight"] - before["encoder.layer.0.attention.self.query.weight"]
+    )
+    assert torch.linalg.matrix_rank(change, rtol=1e-4) == 4
+
+
+def test_gradient_checkpointing_changes_nothing_but_the_memory(settings, tmp_path):
+    align(AlignConfig(**settings), quiet=True)
+    align(AlignConfig(**{**settings, "out": tmp_path / "other"}, gradient_checkpointing=True), quiet=True)
+    first, second = weights(settings["out"]), weights(tmp_path / "other")
+    for name, tensor in first.items():
+        torch.testing.assert_close(second[name], tensor, rtol=0, atol=1e-6, msg=name)
+
+
+def test_matryoshka_makes_the_leading_dimensions_do_by_themselves(settings, tmp_path):
+    held_out = open_corpus(settings["corpus"]).split(0.2)[1].dataset()
+
+    def accuracy(folder: Path) -> float:
+        model = SentenceTransformer(str(folder), device="cpu", truncate_dim=4)
+        return HeldOutAccuracy(held_out, LANGUAGES, "")(model)["held_out_accuracy"]
+
+    plain = {**settings, "held_out": 0.2, "epochs": 5}
+    align(AlignConfig(**plain), quiet=True)
+    align(AlignConfig(**{**plain, "out": tmp_path / "nested"}, matryoshka="32,4"), quiet=True)
+    assert accuracy(tmp_path / "nested") > accuracy(settings["out"]) + 0.05
+    with pytest.raises(InputError, match=r"matryoshka asks for 33 dimensions; .* has 32"):
+        align(AlignConfig(**{**plain, "out": tmp_path / "large"}, matryoshka=(33, 4)), quiet=True)
+    assert not (tmp_path / "large").exists()
+
+
+def test_preserve_keeps_the_pivots_structure_and_alignment_still_rises(settings, encoder, tmp_path):
+    held_out = open_corpus(settings["corpus"]).split(0.2)[1].dataset()
+    pivots = list(held_out["eng_Latn"])
+
+    def structure(folder: str | Path) -> torch.Tensor:
+        vectors = torch.tensor(SentenceTransformer(str(folder), device="cpu").encode(pivots))
+        return vectors @ vectors.T
+
+    moved, accuracy = {}, {}
+    for name, weight in (("free", 0.0), ("kept", 10.0)):
+        config = AlignConfig(**{**settings, "out": tmp_path / name}, preserve=weight, held_out=0.2, epochs=5)
+        curve = align(config, quiet=True)["held_out"]
+        accuracy[name] = [point["accuracy"] for point in curve]
+        moved[name] = (structure(tmp_path / name) - structure(encoder)).square().mean().item()
+    assert moved["kept"] < 0.5 * moved["free"]
+    assert accuracy["kept"][-1] > accuracy["kept"][0] + 0.05
+
+
+def test_a_bare_decoder_is_pooled_at_its_last_token_and_trains_with_an_instruction(settings, tmp_path, caplog):
+    bare = toy_decoder(tmp_path / "qwen")
+    config = AlignConfig(
+        **{**settings, "encoder": str(bare), "learning_rate": 5e-3}, prompt="eng59 eng58 ", held_out=0.2, epochs=5
+    )
+    with caplog.at_level("INFO", logger="hexapla"):
+        result = align(config, quiet=True)
+    assert "bare transformer: lasttoken pooling and normalisation added" in caplog.text
+    assert "padded" not in caplog.text
+    assert result["held_out"][-1]["accuracy"] > result["held_out"][0]["accuracy"] + 0.1
+    model = SentenceTransformer(str(settings["out"]), device="cpu")
+    assert model[1].pooling_mode == "lasttoken"
+    assert model.prompts["STS"] == "eng59 eng58 "
+    one, several = model.encode(["eng01 eng02"]), model.encode(["eng01 eng02", "eng01 eng02 eng03 eng04 eng05"])
+    torch.testing.assert_close(torch.tensor(several[0]), torch.tensor(one[0]), rtol=1e-4, atol=1e-5)
+
+
+def test_pooling_is_for_bare_transformers(settings, tmp_path):
+    with pytest.raises(InputError, match="has its own pooling; leave --pooling out"):
+        align(AlignConfig(**settings, pooling="cls"), quiet=True)
+    bare = str(toy_transformer(tmp_path / "bare"))
+    align(AlignConfig(**{**settings, "encoder": bare}, pooling="cls"), quiet=True)
+    assert SentenceTransformer(str(settings["out"]), device="cpu")[1].pooling_mode == "cls"
