@@ -244,7 +244,7 @@ def chunks(
         max_padding: share of a chunk's slots.
 
     >>> list(chunks([10, 10, 9, 5, 5, 1], 100, packs=False)), list(chunks([10, 10, 9, 5, 5, 1], 20, packs=True))
-    ([(0, 3), (3, 5), (5, 6)], [(0, 2), (2, 5), (5, 6)])
+    ([(0, 3), (3, 5), (5, 6)], [(0, 2), (2, 6)])
     """
     begin = tokens = 0
     for end, length in enumerate(lengths):

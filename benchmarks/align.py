@@ -1,0 +1,319 @@
+"""What `hexapla align` costs, against sentence-transformers' own trainer, a bare loop, and the machine's matrix multiply.
+
+In: real rows (`HEXAPLA_DATA`, by default ../shared/data; see recipes/README.md), without them the packaged sample's.
+Out: ratios. What is compared alternates in one run, so that a busy machine slows all alike; memory is that of a process
+of its own each. `python -m benchmarks.align [rows sentences peak overhead memory columns]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import torch
+from datasets import Dataset, DatasetDict
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+from transformers import PrinterCallback, TrainerCallback, XLMRobertaConfig, XLMRobertaModel
+
+from hexapla.align import AlignConfig, make_trainer
+from hexapla.corpus import open_corpus, write_corpus
+from hexapla.encoder import load_encoder
+from hexapla.packing import Packing
+from hexapla.prepare import prepare
+from hexapla.token_cache import open_token_cache
+from hexapla.trainer import MultiwayTrainer
+
+SEVEN = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")
+DATA = Path(os.environ.get("HEXAPLA_DATA", "../shared/data"))
+SHAPES = {"base": (12, 768, 12, 250_002), "small": (6, 384, 12, 16_000)}  # layers, width, heads, pieces
+Rows = list[dict[str, str | None]]
+
+
+def real_rows(n_rows: int, folder: str, languages: Sequence[str]) -> Rows:
+    """Return rows that have all their cells, of real text where it is at hand."""
+    path = DATA / folder / "train.parquet"
+    source = pq.read_table(path).select(list(languages)).to_pylist() if path.is_file() else []
+    rows = [row for row in source or open_corpus("sample", languages=languages).rows() if all(row.values())]
+    random.Random(0).shuffle(rows)
+    return [dict(zip(languages, row.values(), strict=True)) for row in itertools.islice(itertools.cycle(rows), n_rows)]
+
+
+def encoder_of(shape: str, folder: Path, dropout: float) -> str:
+    """Save an encoder of a published shape with random weights and the tiny encoder's tokenizer."""
+    layers, width, heads, pieces = SHAPES[shape]
+    config = XLMRobertaConfig(
+        vocab_size=pieces, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
+        intermediate_size=4 * width, max_position_embeddings=514, type_vocab_size=1, hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    XLMRobertaModel(config, add_pooling_layer=False).save_pretrained(folder / "bare")
+    load_encoder("tiny").tokenizer.save_pretrained(folder / "bare")
+    first = Transformer(str(folder / "bare"), max_seq_length=128)
+    modules = [first, Pooling(width, pooling_mode="mean"), Normalize()]
+    SentenceTransformer(modules=modules, device="cpu").save(str(folder / shape))
+    return str(folder / shape)
+
+
+class Clock(TrainerCallback):
+    """The time of every step's end."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def on_step_end(self, args: object, state: object, control: object, **_: object) -> None:
+        """Note the time."""
+        self.ends.append(time.perf_counter())
+
+    def seconds(self) -> float:
+        """Return the seconds from the first step's end, which does not count, to the last one's."""
+        return self.ends[-1] - self.ends[0]
+
+
+class Ours:
+    """Alignment of an encoder on rows, as `align` wires it."""
+
+    def __init__(self, rows: Rows, encoder: str, folder: Path, **settings: object) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_corpus(rows, folder / "corpus", languages=list(rows[0]))
+        self.config = AlignConfig(
+            corpus=str(folder / "corpus"), encoder=encoder, out=folder / "out", report_to="none", precision="fp32",
+            checkpoint_steps=10**6, **settings,  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.model = load_encoder(encoder)
+        self.prepared = prepare(self.config)
+        names = (self.prepared.corpus.sha256, self.prepared.base.sha256)
+        self.cells = open_token_cache(self.prepared.rows, self.prepared.corpus.languages, self.model, "", names)
+
+    def trainer(self, packing: Packing) -> MultiwayTrainer:
+        """Return the trainer, its optimiser fresh."""
+        trainer = make_trainer(self.config, self.prepared, self.model, self.cells, "", quiet=True)
+        trainer.loss.passes.packs, trainer.loss.passes.offset = packing.packs, packing.offset
+        return trainer
+
+    def seconds(self) -> float:
+        """Train, and return the seconds of all steps but the first."""
+        with Packing(self.model) as packing:
+            trainer, clock = self.trainer(packing), Clock()
+            trainer.add_callback(clock)
+            trainer.train()
+        return clock.seconds()
+
+
+def theirs(rows: Rows, encoder: str, folder: Path, pairs: Sequence[tuple[str, str]], batch_size: int) -> float:
+    """Train with sentence-transformers' trainer on pair datasets; return the seconds of all steps but the first."""
+    model = load_encoder(encoder)  # in float32, as ours
+    sets = {
+        f"{a}-{b}": Dataset.from_dict({"anchor": [r[a] for r in rows], "positive": [r[b] for r in rows]})
+        for a, b in pairs
+    }
+    loss = MultipleNegativesRankingLoss(
+        model, directions=("query_to_doc", "doc_to_query"), partition_mode="per_direction"
+    )
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(folder), num_train_epochs=1, per_device_train_batch_size=batch_size, learning_rate=2e-5,
+        use_cpu=True, report_to="none", save_strategy="no", disable_tqdm=True, logging_steps=10,
+    )  # fmt: skip
+    data = DatasetDict(sets) if len(sets) > 1 else next(iter(sets.values()))
+    clock = Clock()
+    trainer = SentenceTransformerTrainer(model=model, args=arguments, train_dataset=data, loss=loss, callbacks=[clock])
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    return clock.seconds()
+
+
+def alternating(works: dict[str, Callable[[], float]], n_rounds: int) -> dict[str, list[float]]:
+    """Return what each measured, in turns after a round that does not count."""
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(n_rounds + 1):
+        for name, work in works.items():
+            value = work()
+            if number:
+                found[name].append(value)
+    return found
+
+
+def ratio(found: dict[str, list[float]], above: str, below: str) -> str:
+    """Return the median of the rounds' ratios, and their range."""
+    ratios = sorted(a / b for a, b in zip(found[above], found[below], strict=True))
+    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+
+
+def rows_a_second(folder: Path, n_rounds: int) -> str:
+    """Compare all 42 ordered pairs of a row in one pass with 21 symmetric pair datasets."""
+    rows = real_rows(160, "stsb-mt", SEVEN)
+    ours = Ours(rows, "tiny", folder, rows_per_step=32)
+    pairs = list(itertools.combinations(SEVEN, 2))
+    n_steps = len(rows) // 32
+    found = alternating(
+        {
+            "ours": lambda: ours.seconds() / (n_steps - 1) / 32,
+            "theirs": lambda: theirs(rows[:32], "tiny", folder, pairs, 32) / (len(pairs) - 1) * len(pairs) / 32,
+        },
+        n_rounds,
+    )
+    return f"{ratio(found, 'theirs', 'ours')} x; {1 / statistics.median(found['ours']):.1f} rows/s"
+
+
+def sentences_a_second(folder: Path, n_rounds: int) -> str:
+    """Compare at 224 sentences a step: 32 rows of seven against 112 pairs in one merged forward pass."""
+    rows = real_rows(160, "stsb-mt", SEVEN)
+    draw = random.Random(1)
+    pairs = [
+        dict(zip(("a", "b"), draw.sample([row[c] for c in SEVEN], 2), strict=True))
+        for row in real_rows(560, "stsb-mt", SEVEN)
+    ]
+    ours = Ours(rows, "tiny", folder, rows_per_step=32)
+    found = alternating(
+        {"ours": ours.seconds, "theirs": lambda: theirs(pairs, "tiny", folder, [("a", "b")], 112)}, n_rounds
+    )
+    return f"{ratio(found, 'theirs', 'ours')} x; {4 * 224 / statistics.median(found['ours']):.0f} sentences/s"
+
+
+def peak_share(folder: Path, n_rounds: int) -> str:
+    """Compare a step's arithmetic with a large matrix multiply, for XLM-R base's shape."""
+    shown = []
+    for dropout in (0.1, 0.0):
+        ours = Ours(real_rows(48, "stsb-mt", SEVEN), encoder_of("base", folder / str(dropout), dropout),
+                    folder / f"rows-{dropout}", rows_per_step=16)  # fmt: skip
+        lengths = ours.cells.starts[1:] - ours.cells.starts[:-1]
+        layers, width, _, _ = SHAPES["base"]
+        # Forward and backward: 6 a weight and token, 12 a token and token that it attends to, in each layer.
+        flops = layers * (6 * 12 * width**2 * lengths.sum() + 12 * width * (lengths.astype(float) ** 2).sum())
+        one, other = torch.randn(3072, 3072), torch.randn(3072, 3072)
+
+        def multiply(one: torch.Tensor = one, other: torch.Tensor = other) -> float:
+            started = time.perf_counter()
+            for _ in range(8):
+                one @ other
+            return 8 * 2 * 3072**3 / (time.perf_counter() - started)
+
+        # All steps but the first are two thirds of the rows, of nearly two thirds of the tokens.
+        found = alternating({"step": lambda o=ours, f=flops: f * 2 / 3 / o.seconds(), "peak": multiply}, n_rounds)
+        shown.append(f"{ratio(found, 'step', 'peak')} with dropout {dropout}")
+    return f"{'; '.join(shown)}; peak {statistics.median(found['peak']) / 1e9:.0f} GFLOP/s"
+
+
+def overhead(folder: Path, n_rounds: int) -> str:
+    """Compare the trainer's steps with forward, backward and AdamW alone, on the same passes."""
+    shown = []
+    for name, encoder, n_rows in (("tiny", "tiny", 64), ("small", encoder_of("small", folder, 0.0), 32)):
+        ours = Ours(real_rows(3 * n_rows, "stsb-mt", SEVEN), encoder, folder / name, rows_per_step=n_rows)
+
+        def bare(ours: Ours = ours) -> float:
+            with Packing(ours.model) as packing:
+                loss = ours.trainer(packing).loss
+                batches = list(ours.trainer(packing).get_train_dataloader())
+                optimizer = torch.optim.AdamW(ours.model.parameters(), lr=2e-5)
+                ours.model.train()
+                ends = []
+                for batch in batches:
+                    lengths, tokens = batch["cells_lengths"], {"input_ids": batch["cells_input_ids"]}
+                    at = [0, *itertools.accumulate(lengths)]
+                    from hexapla.encoding import Cells
+
+                    cells = Cells(tokens=tokens, lengths=lengths, constants={})
+                    total = torch.zeros(())
+                    for begin, end in loss.passes.cut(cells, torch.device("cpu")):
+                        features = loss.passes.features(cells, at[begin], at[end], begin, end)
+                        total = total + ours.model(features)["sentence_embedding"].square().sum()
+                    total.backward()
+                    optimizer.step()
+                    optimizer.zero_grad()
+                    ends.append(time.perf_counter())
+            return ends[-1] - ends[0]
+
+        found = alternating({"ours": ours.seconds, "bare": bare}, n_rounds)
+        shown.append(f"{ratio(found, 'ours', 'bare')} {name}, {n_rows} rows a step")
+    return "; ".join(shown)
+
+
+def memory(folder: Path, n_rounds: int) -> str:
+    """Compare the peak memory of processes: 512 rows a step in chunks of what 64 rows take, and 64 rows whole."""
+    encoder = encoder_of("small", folder, 0.0)
+    peaks = {
+        name: int(subprocess.run(
+            [sys.executable, "-m", "benchmarks.align", "--one-step", name, "--encoder", encoder],
+            check=True, capture_output=True, text=True,
+        ).stdout.split()[-1]) for name in ("64", "512")
+    }  # fmt: skip
+    return f"{peaks['512'] / peaks['64']:.2f}; {peaks['512']} MiB of 512 rows in chunks, {peaks['64']} MiB of 64 whole"
+
+
+def one_step(name: str, encoder: str) -> None:
+    """Make two steps and print this process's peak memory in MiB."""
+    n_rows = int(name)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = real_rows(2 * n_rows, "stsb-mt", SEVEN)
+        ours = Ours(rows, encoder, Path(folder), rows_per_step=n_rows)
+        if n_rows > 64:
+            per_row = int(ours.cells.starts[-1]) / len(rows)
+            ours.config = AlignConfig(**{**vars(ours.config), "chunk_tokens": int(64 * per_row)})
+        ours.seconds()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def columns(folder: Path, n_rounds: int) -> str:
+    """Compare seconds a cell from 2 to 16 languages a row; cells are dealt anew, so every number has the same lengths."""
+    several = [c for c in pq.read_schema(DATA / "courses" / "train.parquet").names if "_" in c][:16] \
+        if (DATA / "courses" / "train.parquet").is_file() else list(open_corpus("sample").languages)  # fmt: skip
+    rows, draw = real_rows(96, "courses", several), random.Random(0)
+    cells = [cell for row in rows for cell in row.values()]
+    draw.shuffle(cells)
+    counts = [n for n in (2, 4, 7, 11, 16) if n <= len(several)]
+    runs = {}
+    for n in counts:
+        dealt = [dict(zip(several[:n], draw.sample(cells, n), strict=True)) for _ in range(96)]
+        runs[n] = Ours(dealt, "tiny", folder / str(n), rows_per_step=32)
+    found = alternating(
+        {str(n): lambda r=r, n=n: r.seconds() / int(r.cells.starts[-1]) for n, r in runs.items()}, n_rounds
+    )
+    medians = {n: statistics.median(seconds) for n, seconds in found.items()}
+    middle = statistics.mean(medians.values())
+    return "seconds a token by languages, over the mean: " + ", ".join(
+        f"{n}: {s / middle:.2f}" for n, s in medians.items()
+    )
+
+
+PARTS = {
+    "rows": rows_a_second, "sentences": sentences_a_second, "peak": peak_share, "overhead": overhead,
+    "memory": memory, "columns": columns,
+}  # fmt: skip
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--one-step", help=argparse.SUPPRESS)
+    parser.add_argument("--encoder", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one_step:
+        one_step(args.one_step, args.encoder)
+        return
+    print(f"{torch.get_num_threads()} threads, {'real rows' if DATA.is_dir() else 'the sample'}", flush=True)
+    for name in args.parts or PARTS:
+        with tempfile.TemporaryDirectory() as folder:
+            print(f"{name:10} {PARTS[name](Path(folder), args.rounds)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
