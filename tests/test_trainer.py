@@ -146,9 +146,14 @@ def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_chunks(settings, 
         first, last = self._tokens[k]
         if last - first > 60 and torch.is_grad_enabled() and len(failed) < 20:
             failed.append(last - first)
-            if len(failed) % 2:  # half of them on the way back, with gradients of this step in place already
+            if len(failed) % 2 == 0:
                 raise torch.OutOfMemoryError("CUDA out of memory")
-            vectors.register_hook(lambda _: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory")))
+
+            def explode(gradient):  # on the way back, with most gradients of this step in place already
+                hook.remove()
+                raise torch.OutOfMemoryError("CUDA out of memory")
+
+            hook = next(self._model.parameters()).register_hook(explode)
         return vectors
 
     monkeypatch.setattr(encoding._Steps, "encode", cramped)
