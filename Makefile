@@ -34,7 +34,7 @@ fix: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/dev
-	$(BIN)/python benchmarks/step.py
+	$(BIN)/python -m benchmarks.align
 	$(BIN)/python -m benchmarks.build
 
 wheel: $(VENV)/dev

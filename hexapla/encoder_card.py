@@ -40,10 +40,17 @@ Aligned by Hexapla from `{result["base"]}` (SHA-256 `{result["base_sha256"][:16]
 - Corpus: `{result["corpus"]}` (SHA-256 `{result["corpus_sha256"][:16]}`), pivot `{result["pivot"]}`
 {made}- Regime: `{result["regime"]}` with `{result["negatives"]}` negatives, budget `{result["budget"]}`
 - Settings: temperature {result["temperature"]}, margin {result["margin"]}, learning rate {result["learning_rate"]},
-  {result["rows_per_step"]} rows a step, seed {result["seed"]}
+  {result["rows_per_step"]} rows a step, seed {result["seed"]}{_extras(result)}
 - It took {result["n_steps"]} steps, {result["epochs"]} epochs of {result["n_rows"]} rows,
   {result["n_encodings"]} sentences encoded
 {_scores(result)}"""
+
+
+def _extras(result: dict[str, Any]) -> str:
+    """Return the settings that most encoders are made without."""
+    dims = ", ".join(map(str, result.get("matryoshka", ())))
+    said = {"preserve": result.get("preserve"), "LoRA of rank": result.get("lora"), "Matryoshka dimensions": dims}
+    return "".join(f", {what} {value}" for what, value in said.items() if value)
 
 
 def _scores(result: dict[str, Any]) -> str:

@@ -261,6 +261,7 @@ def test_a_language_without_a_single_cell_is_refused(settings, tmp_path):
 def test_lora_trains_the_adapters_alone_and_leaves_an_ordinary_encoder(settings, encoder):
     result = align(AlignConfig(**settings, lora=4, held_out=0.2, epochs=4), quiet=True)
     assert result["lora"] == 4
+    assert "LoRA of rank 4" in (settings["out"] / "README.md").read_text()
     assert result["held_out"][-1]["accuracy"] > result["held_out"][0]["accuracy"]
     before, after = weights(Path(encoder)), weights(settings["out"])
     assert before.keys() == after.keys()  # no adapter is left in it
