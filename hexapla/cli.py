@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 import hexapla
-from hexapla import cli_corpus
+from hexapla import cli_corpus, cli_encoder
 from hexapla.cli_options import (
     Debug,
     Languages,
@@ -58,6 +58,7 @@ for _command, _name, _example in (
     (cli_corpus.import_, "import", "hexapla import memory.tmx de.po --out corpus"),
     (cli_corpus.filter_, "filter", "hexapla filter sample --out filtered"),
     (cli_corpus.inspect, "inspect", "hexapla inspect sample"),
+    (cli_encoder.merge, "merge", "hexapla merge tiny aligned --corpus sample --alpha 0:1:0.1 --out merged"),
 ):
     app.command(_name, epilog=f"Example: [bold]{_example}[/bold]")(_command)
 

@@ -26,9 +26,11 @@ Task = Literal["BitextMining", "STS", "Classification"]  # MTEB's names, which a
 Pooling = Literal["mean", "cls", "lasttoken"]
 TINY = "tiny"
 RESULT = "align.json"  # written last into an encoder folder by `align`
+MERGED = "merge.json"  # written last by `merge`, beside the other
 
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 _NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt")
+_RECORDS = (RESULT, MERGED, "run.json", *_NOT_WEIGHTS)
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _E5 = re.compile(r"(^|[-_/])e5(-|_|$)", re.IGNORECASE)
 _log = logging.getLogger(__name__)
@@ -198,7 +200,7 @@ def describe(name: str | Path) -> EncoderFacts:
     kept = [path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json", ".model", *_PICKLED)]
     for path in sorted(kept):
         inside = path.relative_to(folder)
-        if inside.parts[0] not in ("checkpoints", "logs") and path.name not in (RESULT, "run.json", *_NOT_WEIGHTS):
+        if inside.parts[0] not in ("checkpoints", "logs") and path.name not in _RECORDS:
             digest.update(inside.as_posix().encode())
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())

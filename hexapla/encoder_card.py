@@ -19,10 +19,12 @@ _BEFORE = "## Model Details"
 
 
 def write_card(path: Path, result: dict[str, Any]) -> None:
-    """Put the alignment section into the card at `path`, above the model's details."""
+    """Put the alignment section, and that of a merge, into the card at `path`, above the model's details."""
     text = path.read_text(encoding="utf-8")
     head, found, tail = text.partition(_BEFORE)
     section = alignment_section(result)
+    if merged := result.get("merged"):
+        section += f"\n{merge_section(merged)}"
     path.write_text(f"{head}{section}\n{found}{tail}" if found else f"{text}\n{section}", encoding="utf-8")
 
 
@@ -54,7 +56,9 @@ def _extras(result: dict[str, Any]) -> str:
 
 
 def _scores(result: dict[str, Any]) -> str:
-    """Return the held-out curve's end; other scores are not known when the card is written."""
+    """Return the held-out curve's end, or what a merge measured; other scores are not known yet."""
+    if merged := result.get("merged"):
+        return f"- Merged: {_mixture(merged)}; retrieval accuracy {merged['accuracy']:.4f} on {merged['n_rows']} rows\n"
     if not result["held_out"]:
         return "- Scores: none yet; `hexapla evaluate` measures this folder\n"
     curve = result["held_out"]
@@ -63,6 +67,53 @@ def _scores(result: dict[str, Any]) -> str:
         f"- Score: retrieval accuracy {best['accuracy']:.4f} on rows held out of the corpus, between the pivot and\n"
         f"  each other column, both directions (step {best['step']})\n"
     )
+
+
+def merge_section(merged: dict[str, Any]) -> str:
+    """Return the section in Markdown: what was merged, by what it was chosen, and every alpha that was tried."""
+    pivot = f"`{merged['pivot']}`"
+    if merged["measure"] == "sts":
+        value = f"Spearman's correlation of the cosines of pairs in {pivot} with the scores of `{merged['sts']}`"
+    else:
+        value = f"Spearman's correlation of the cosines of all pairs of those rows' {pivot} texts with the base's"
+    table = "".join(
+        f"| {point['alpha']:g} | {point['accuracy']:.4f} | {point['pivot']:.4f} | {verdict(point, merged)} |\n"
+        for point in merged["sweep"]
+    )
+    return f"""## Merged with the base
+
+Every weight is (1 - alpha) times that of `{merged["base"]}` (SHA-256 `{merged["base_sha256"][:16]}`)
+and alpha times that of `{merged["aligned"]}` (SHA-256 `{merged["aligned_sha256"][:16]}`).
+Here {_mixture(merged)}.
+
+| alpha | retrieval accuracy | pivot | |
+|---|---|---|---|
+{table}
+- Retrieval accuracy: between {pivot} and each of {", ".join(merged["languages"][1:])}, both directions, on
+  {merged["n_rows"]} rows {merged["origin"]}: `{merged["corpus"]}` (SHA-256 `{merged["corpus_sha256"][:16]}`)
+- Pivot: {value}
+- An alpha qualifies if its pivot value is at least that of alpha 0 less {merged["tolerance"]:g}; of those, the best
+  retrieval accuracy is kept. It was chosen on these rows, so it flatters the encoder a little
+"""
+
+
+def _mixture(merged: dict[str, Any]) -> str:
+    """Say in words what the weights are."""
+    if not merged["alpha"]:
+        why = "" if merged["qualified"] else ", for no alpha that was asked for qualified"
+        return f"alpha is 0: the weights are those of `{merged['base']}`, and nothing of the alignment is in them{why}"
+    if merged["alpha"] == 1:
+        return "alpha is 1: the weights are those of the aligned encoder, and nothing is mixed into them"
+    return f"alpha is {merged['alpha']:g}: that share of the aligned encoder's weights, the rest `{merged['base']}`'s"
+
+
+def verdict(point: dict[str, Any], merged: dict[str, Any]) -> str:
+    """Say in a word or two what came of an alpha."""
+    if point["alpha"] == merged["alpha"]:
+        return "kept"
+    if not point["asked"]:
+        return "reference"
+    return "" if point["loses_nothing"] else "loses on the pivot"
 
 
 @dataclass(frozen=True, kw_only=True)

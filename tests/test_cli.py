@@ -194,11 +194,11 @@ def test_help_answers_without_heavy_imports():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert time.perf_counter() - started < 10  # half a second on a quiet machine; the imports are the point
-    for command in ("align", "evaluate", "compare", "inspect", "demo"):
+    for command in ("align", "merge", "evaluate", "compare", "inspect", "demo"):
         assert command in done.stdout
 
 
-@pytest.mark.parametrize("command", ["align", "evaluate", "compare", "inspect", "demo"])
+@pytest.mark.parametrize("command", ["align", "merge", "evaluate", "compare", "inspect", "demo"])
 def test_every_command_has_help_with_an_example(capsys, command):
     assert main([command, "--help"]) == 0
     assert "Example: hexapla " + command in " ".join(capsys.readouterr().out.split())

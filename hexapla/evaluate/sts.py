@@ -54,8 +54,8 @@ def spearman(cosine: NDArray[np.float64], gold: NDArray[np.float64]) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Column:
-    """One language's file: two sentences and a judgement in each row."""
+class Judged:
+    """One language's file: two sentences and a judgement in each row, any of which may be missing."""
 
     sentence1: Sequence[str | None]
     sentence2: Sequence[str | None]
@@ -76,7 +76,7 @@ class StsTask:
 
     name: str
     split: str
-    columns: Mapping[str, _Column]
+    columns: Mapping[str, Judged]
     rows: Mapping[tuple[str, str], Sequence[int]]
 
     @property
@@ -150,7 +150,7 @@ def read_sts(
     if not files:
         raise InputError(f"{folder} has no LANG.parquet file (as deu_Latn.parquet); STS data are one file per language")
     chosen = {code: file for code, file in files.items() if languages is None or code in languages or code == _PIVOT}
-    columns = {code: _read_column(file) for code, file in chosen.items()}
+    columns = {code: read_judged(file) for code, file in chosen.items()}
     rows = {(code, code): filled(column.sentence1, column.sentence2, column.gold) for code, column in columns.items()}
     apart = 0
     for first, second in permutations(columns, 2):
@@ -168,12 +168,17 @@ def read_sts(
     return [StsTask(name=name, split=split, columns=columns, rows=rows)]
 
 
-def _read_column(file: Path) -> _Column:
+def read_judged(file: Path) -> Judged:
+    """Read one language's file: the columns `sentence1`, `sentence2` and `score`, a pair in each row.
+
+    Raises:
+        InputError: No such file, a column that is not there, a judgement that is no number.
+    """
     read = read_columns(file, ["sentence1", "sentence2", "score"])
     for row, score in enumerate(read["score"], start=1):
         if score is not None and (not isinstance(score, int | float) or not np.isfinite(score)):
             raise InputError(f"{file}: score {score!r} in row {row} is not a number")
-    return _Column(
+    return Judged(
         sentence1=read["sentence1"],
         sentence2=read["sentence2"],
         gold=read["score"],

@@ -1,0 +1,495 @@
+"""A merge: its ends are the two encoders bit for bit, and what is kept finds best among what leaves the pivot alone.
+
+The aligned encoders here are made by hand: their other languages have the word vectors of English, so that they find
+every row, and where `pivot_moves` English has new ones, so that they lose what the base made of it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Dense
+
+import hexapla.merge as stage
+from hexapla.cli import main
+from hexapla.corpus import open_corpus, write_corpus
+from hexapla.encoder import describe, encode, load_encoder
+from hexapla.encoder_card import inspect_encoder, write_card
+from hexapla.errors import InputError
+from hexapla.evaluate.sts import cosines
+from hexapla.interpolation import Interpolation, difference
+from hexapla.merge import MergeConfig, merge
+from hexapla.merge_config import parse_alphas
+from hexapla.pivot_quality import agreement_with_base, all_cosines
+from tests.toy import LANGUAGES, N_WORDS, toy_encoder, toy_rows, toy_transformer, word
+
+WORDS = "0.model.embeddings.word_embeddings.weight"
+HELD_OUT = 0.3
+
+
+def write_records(folder: Path, base: Path, **changed: Any) -> None:
+    """Write what `align` would of an encoder made from `base`."""
+    made = {
+        "regime": "multiway", "budget": "rows", "negatives": "target", "corpus": "toy", "corpus_sha256": "c0ffee",
+        "pivot": "eng_Latn", "languages": list(LANGUAGES), "columns": {}, "base": base.name,
+        "base_sha256": describe(base).sha256, "prompt": "", "seed": 7, "temperature": 0.05, "margin": 0.0,
+        "learning_rate": 2e-5, "rows_per_step": 16, "n_rows": 210, "n_steps": 14, "epochs": 1.0, "n_encodings": 840,
+        "held_out": [{"step": 14, "accuracy": 0.123}], "best_step": None,
+    }  # fmt: skip
+    (folder / "align.json").write_text(json.dumps({**made, **changed}))
+    write_card(folder / "README.md", made)
+    (folder / "run.json").write_text(json.dumps({"command": "align", "config": {"held_out": HELD_OUT}}))
+
+
+def make_aligned(base: Path, folder: Path, *, pivot_moves: bool) -> Path:
+    """Save `base` with other word vectors, and the records of an alignment."""
+    model = SentenceTransformer(str(base), device="cpu")
+    vocabulary = model.tokenizer.get_vocab()
+    table = model.state_dict()[WORDS]
+    drawn = torch.randn(N_WORDS, table.shape[1], generator=torch.Generator().manual_seed(5)) * 0.3
+    for number in range(N_WORDS):
+        pivot = drawn[number] if pivot_moves else table[vocabulary[word("eng_Latn", number)]].clone()
+        for language in LANGUAGES:
+            table[vocabulary[word(language, number)]] = pivot
+    model.prompts = {"BitextMining": "", "STS": "", "Classification": "", "query": "kept: "}
+    model.save(str(folder))
+    write_records(folder, base)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    return toy_encoder(tmp_path_factory.mktemp("encoders") / "base")
+
+
+@pytest.fixture(scope="module")
+def aligned(base) -> Path:
+    return make_aligned(base, base.parent / "aligned", pivot_moves=False)
+
+
+@pytest.fixture(scope="module")
+def moved(base) -> Path:
+    return make_aligned(base, base.parent / "moved", pivot_moves=True)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("corpora") / "toy"
+    write_corpus(toy_rows(300, missing=0.1), folder, languages=LANGUAGES)
+    return folder
+
+
+@pytest.fixture
+def settings(base, aligned, corpus, tmp_path) -> dict[str, Any]:
+    return {"base": str(base), "aligned": str(aligned), "corpus": str(corpus), "out": tmp_path / "out"}
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def bits(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.view(torch.int32)
+
+
+def held_out_pivots(corpus: Path) -> list[str]:
+    return [text for text in open_corpus(corpus).split(HELD_OUT)[1].cells("eng_Latn") if text is not None]
+
+
+@pytest.mark.parametrize("alpha", ["0", "1"])
+def test_at_the_ends_every_bit_is_that_of_the_base_or_of_the_aligned_encoder(settings, base, moved, alpha):
+    merge(MergeConfig(**{**settings, "aligned": str(moved)}, alpha=alpha, tolerance=2), quiet=True)
+    expected, got = weights(moved if alpha == "1" else base), weights(settings["out"])
+    assert expected.keys() == got.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(bits(got[name]), bits(tensor)), name
+
+
+def test_weights_in_between_are_the_mean_and_those_that_did_not_move_stay(base):
+    model = load_encoder(base)
+    ends = [{name: torch.randn_like(place) for name, place in model.state_dict().items()} for _ in range(2)]
+    still = list(ends[0])[-1]
+    ends[1][still] = ends[0][still].clone()
+    ends[0][WORDS][0, 0], ends[1][WORDS][0, 1] = -0.0, -0.0
+    model.load_state_dict(ends[1])
+    interpolation = Interpolation(ends[0], model)
+    for alpha in (0.5, 0.25, 1.0, 0.3, 0.0, 0.5):  # in any order, for each starts from the ends
+        interpolation.set(alpha)
+        for name, place in model.state_dict().items():
+            torch.testing.assert_close(place, (1 - alpha) * ends[0][name] + alpha * ends[1][name], rtol=0, atol=1e-6)
+            if alpha in (0.0, 1.0):
+                assert torch.equal(bits(place), bits(ends[int(alpha)][name]))
+        assert torch.equal(bits(model.state_dict()[still]), bits(ends[0][still]))
+
+
+def test_the_best_retrieval_is_not_kept_when_it_loses_the_pivot(settings, moved):
+    result = merge(MergeConfig(**{**settings, "aligned": str(moved)}, tolerance=0.2), quiet=True)
+    sweep = result["sweep"]
+    assert [point["alpha"] for point in sweep] == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
+    assert sweep[0]["pivot"] == pytest.approx(1) and sweep[0]["accuracy"] < 0.2
+    assert sweep[-1]["accuracy"] == 1  # the same word vectors in every language
+    assert sweep[-1]["pivot"] < 0.5 and not sweep[-1]["loses_nothing"]
+    able = [point for point in sweep if point["pivot"] >= sweep[0]["pivot"] - 0.2]
+    assert 1 < len(able) < len(sweep)
+    assert [point["loses_nothing"] for point in sweep] == [point in able for point in sweep]
+    best = max(able, key=lambda point: point["accuracy"])
+    assert (result["alpha"], result["accuracy"]) == (best["alpha"], best["accuracy"])
+    assert 0 < result["alpha"] < 1 and result["accuracy"] > sweep[0]["accuracy"]
+
+
+def test_all_of_the_alignment_is_kept_when_it_leaves_the_pivot_alone(settings):
+    result = merge(MergeConfig(**settings, alpha="0,1"), quiet=True)
+    (first, last) = result["sweep"]
+    assert last["accuracy"] == 1 > first["accuracy"] and last["pivot"] == pytest.approx(1)
+    assert result["alpha"] == 1 and result["tolerance"] == 0.05
+
+
+def test_of_equally_accurate_alphas_the_pivot_decides_and_then_the_nearness_to_the_base():
+    def point(alpha: float, accuracy: float, pivot: float, *, able: bool = True, asked: bool = True) -> dict[str, Any]:
+        return {"alpha": alpha, "accuracy": accuracy, "pivot": pivot, "loses_nothing": able, "asked": asked}
+
+    points = [point(0, 0.1, 1), point(0.1, 0.8, 0.97), point(0.2, 0.8, 0.98), point(0.3, 0.8, 0.98)]
+    assert stage._best([*points, point(0.4, 0.9, 0.5, able=False)])["alpha"] == 0.2
+    unasked = point(0, 0.95, 1, asked=False)
+    assert stage._best([unasked, *points[1:]])["alpha"] == 0.2
+    assert stage._best([unasked, point(0.5, 0.9, 0.5, able=False)]) == unasked
+
+
+def write_sts(path: Path, gold: np.ndarray, pivots: list[str]) -> Path:
+    half = len(gold)
+    pairs = {"sentence1": pivots[:half], "sentence2": pivots[half : 2 * half], "score": gold.tolist()}
+    pq.write_table(pa.table(pairs), path)
+    return path
+
+
+@pytest.mark.parametrize(("judge", "kept"), [("base", 0.0), ("moved", 1.0)])
+def test_judged_pairs_decide_what_the_pivot_loses(settings, base, moved, corpus, tmp_path, judge, kept):
+    pivots = held_out_pivots(corpus)
+    half = len(pivots) // 2
+    vectors = encode(load_encoder({"base": base, "moved": moved}[judge]), pivots, task="STS")
+    sts = write_sts(tmp_path / "pairs.parquet", cosines(vectors[:half], vectors[half : 2 * half]), pivots)
+    config = MergeConfig(**{**settings, "aligned": str(moved)}, sts=sts, alpha="0:1:0.5")
+    result = merge(config, quiet=True)
+    assert config.tolerance == 0
+    assert result["sweep"][int(2 * kept)]["pivot"] == pytest.approx(1)  # it ranks the pairs as the scores do
+    assert result["alpha"] == kept
+    assert (result["measure"], result["sts"]) == ("sts", "pairs.parquet")
+    lenient = MergeConfig(**{**settings, "aligned": str(moved)}, sts=sts, alpha="0:1:0.5", tolerance=2, overwrite=True)
+    assert merge(lenient, quiet=True)["alpha"] == 1
+
+
+def test_the_base_is_kept_with_a_warning_when_nothing_that_was_asked_for_qualifies(settings, base, moved, caplog):
+    result = merge(MergeConfig(**{**settings, "aligned": str(moved)}, alpha="0.9,1"), quiet=True)
+    assert "no alpha of 0.9,1 qualifies: the weights that are kept are the base's" in caplog.text
+    assert result["alpha"] == 0 and not result["qualified"]
+    assert [point["asked"] for point in result["sweep"]] == [False, True, True]
+    for name, tensor in weights(base).items():
+        assert torch.equal(weights(settings["out"])[name], tensor), name
+    card = " ".join((settings["out"] / "README.md").read_text().split())
+    assert "the weights are those of `base`, and nothing of the alignment is in them, for no alpha" in card
+
+
+class _Vectors:
+    """An encoder of known vectors."""
+
+    prompts: dict[str, str] = {}  # noqa: RUF012
+
+    def __init__(self, **vectors: tuple[float, float]) -> None:
+        self.vectors = vectors
+
+    def encode(self, texts: list[str], **_: Any) -> np.ndarray:
+        return np.array([self.vectors[text] for text in texts])
+
+
+def test_the_pivot_s_structure_is_the_order_of_its_cosines():
+    base = _Vectors(a=(1, 0), b=(0.6, 0.8), c=(0, 1))
+    assert all_cosines(base, ["a", "b", "c"]) == pytest.approx([0.6, 0, 0.8])
+    measure = agreement_with_base(base, ["a", "b", "c"])
+    assert measure(base) == pytest.approx(1)
+    turned = _Vectors(a=(0, -1), b=(0.8, -0.6), c=(1, 0))  # by a right angle: every cosine stays
+    assert measure(turned) == pytest.approx(1)
+    swapped = _Vectors(a=(1, 0), b=(0, 1), c=(0.6, 0.8))  # 0, 0.6, 0.8 against 0.6, 0, 0.8: 1 - 6 * 2 / (3 * 8)
+    assert measure(swapped) == pytest.approx(0.5)
+    with pytest.raises(InputError, match="gives all pairs of 3 pivot texts the same cosine, which ranks nothing"):
+        agreement_with_base(_Vectors(a=(1, 0), b=(1, 0), c=(1, 0)), ["a", "b", "c"])
+
+
+def test_the_folder_is_an_encoder_that_embeds_as_the_mixture_does(settings, base, aligned, monkeypatch):
+    kept: list[SentenceTransformer] = []
+    plain = stage._save
+    monkeypatch.setattr(stage, "_save", lambda model, *rest: (kept.append(model), plain(model, *rest)))
+    out = settings["out"]
+    result = merge(MergeConfig(**settings, alpha="0.5"), quiet=True)
+    saved = SentenceTransformer(str(out), device="cpu")
+    texts = ["eng01 eng02", "deu03 fra04 spa05"]
+    np.testing.assert_array_equal(saved.encode(texts), kept[0].encode(texts))
+    assert not np.allclose(saved.encode(texts), load_encoder(aligned).encode(texts), atol=1e-3)
+    for name, tensor in weights(out).items():
+        torch.testing.assert_close(tensor, (weights(base)[name] + weights(aligned)[name]) / 2, rtol=0, atol=1e-7)
+    assert saved.prompts["query"] == "kept: "
+    assert {path.name for path in out.iterdir()} == {path.name for path in aligned.iterdir()} | {"merge.json"}
+    assert (out / "model.safetensors").stat().st_mode & 0o777 == 0o644
+    assert json.loads((out / "merge.json").read_text()) == result
+    run = json.loads((out / "run.json").read_text())
+    assert run["command"] == "merge" and run["config"]["alpha"] == "0.5" and run["config"]["held_out"] == HELD_OUT
+
+
+def test_the_merged_encoder_says_what_it_was_made_of(settings, base, aligned):
+    out = settings["out"]
+    result = merge(MergeConfig(**settings, alpha="0.5", tolerance=1), quiet=True)
+    facts = describe(out)
+    assert (facts.regime, facts.corpus, facts.seed, facts.languages) == ("multiway", "toy", 7, LANGUAGES)
+    made = json.loads((out / "align.json").read_text())
+    assert made.pop("merged") == result
+    assert made == json.loads((aligned / "align.json").read_text())
+    assert (result["base_sha256"], result["aligned_sha256"]) == (describe(base).sha256, describe(aligned).sha256)
+    (out / "merge.json").write_text("{}")
+    assert describe(out) == facts  # a record is no part of the encoder
+    card = (out / "README.md").read_text()
+    assert card.count("## Multi-way alignment") == card.count("## Merged with the base") == 1
+    point = result["sweep"][1]
+    assert f"| 0.5 | {point['accuracy']:.4f} | {point['pivot']:.4f} | kept |\n" in card
+    assert "| 0 | " in card and "| reference |" in card
+    assert f"{result['n_rows']} rows held out of alignment: `toy`" in card
+    assert "0.1230" not in card  # the accuracy of the aligned encoder, which this is not
+    assert str(base.parent) not in card
+    shown = inspect_encoder(str(out))
+    assert shown.result["merged"]["alpha"] == 0.5
+
+
+def test_rows_are_those_that_alignment_held_out_unless_others_are_asked_for(settings, corpus, aligned, caplog):
+    prepared = stage._prepare(MergeConfig(**settings))
+    assert list(prepared.rows["eng_Latn"]) == held_out_pivots(corpus) and prepared.origin == "held out of alignment"
+    assert not caplog.records
+    prepared = stage._prepare(MergeConfig(**settings, held_out=0.5))
+    assert len(prepared.rows) > len(held_out_pivots(corpus)) and prepared.origin == "perhaps trained on"
+    assert "may have been trained on the rows that judge it" in caplog.text
+    caplog.clear()
+    (aligned / "run.json").rename(aligned / "gone")
+    try:
+        prepared = stage._prepare(MergeConfig(**settings))
+    finally:
+        (aligned / "gone").rename(aligned / "run.json")
+    assert len(prepared.rows) == len(open_corpus(corpus)) and prepared.origin == "perhaps trained on"
+    assert "may have been trained on the rows that judge it, which are all rows of the corpus" in caplog.text
+
+
+def test_rows_of_another_corpus_are_the_user_s_own_choice(settings, tmp_path, caplog):
+    write_corpus(toy_rows(20, seed=9), tmp_path / "other", languages=LANGUAGES)
+    config = MergeConfig(**{**settings, "corpus": str(tmp_path / "other")}, held_out=0, languages="deu,fra")
+    prepared = stage._prepare(config)
+    assert len(prepared.rows) == 20 and prepared.corpus.languages == ("eng_Latn", "deu_Latn", "fra_Latn")
+    assert prepared.origin == "of another corpus than alignment's" and not caplog.records
+
+
+def test_another_base_than_that_of_the_alignment_is_told(settings, tmp_path, caplog):
+    other = toy_encoder(tmp_path / "other", seed=1)
+    stage._prepare(MergeConfig(**{**settings, "base": str(other)}))
+    assert "was aligned from base (SHA-256 " in caplog.text and "and the base given is other" in caplog.text
+
+
+def test_a_bare_base_is_read_with_the_pooling_of_its_child_and_merges_alike_twice(settings, tmp_path):
+    bare = toy_transformer(tmp_path / "bare")
+    child = load_encoder(bare, pooling="cls")
+    child.state_dict()[WORDS].mul_(1.5)
+    child.save(str(tmp_path / "child"))
+    write_records(tmp_path / "child", bare)
+    for seed, name in enumerate(("one", "two")):
+        torch.manual_seed(seed)  # a bare transformer has no pooler in its file, and one is drawn
+        given = {**settings, "base": str(bare), "aligned": str(tmp_path / "child"), "out": tmp_path / name}
+        merge(MergeConfig(**given, alpha="0.5", tolerance=1), quiet=True)
+    assert describe(tmp_path / "one").sha256 == describe(tmp_path / "two").sha256
+    assert load_encoder(tmp_path / "one")[1].pooling_mode == "cls"
+
+
+@pytest.mark.parametrize(
+    ("text", "alphas"),
+    [
+        ("0:1:0.1", (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)),  # to the digit: 3 * 0.1 would not be 0.3
+        ("0:1:0.3", (0, 0.3, 0.6, 0.9)),
+        ("0.2:0.2:1", (0.2,)),
+        ("1", (1,)),
+        ("0.5, 0.25,0.5", (0.25, 0.5)),
+    ],
+)
+def test_alphas_are_read_in_three_forms(text, alphas):
+    assert parse_alphas(text) == alphas
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"alpha": "half"}, 'alpha is "half"; it must be START:STOP:STEP such as "0:1:0.1", a number'),
+        ({"alpha": ""}, 'alpha is ""; it must be START:STOP:STEP'),
+        ({"alpha": "0:1"}, 'alpha is "0:1"; it must be START:STOP:STEP'),
+        ({"alpha": "nan"}, 'alpha is "nan"; it must be START:STOP:STEP'),
+        ({"alpha": "0.5,1.5"}, 'alpha is "0.5,1.5", and 1.5 is outside 0 to 1'),
+        ({"alpha": "-0.5:1:0.5"}, "-0.5 is outside 0 to 1"),
+        ({"alpha": "0:1:0"}, "a step of 0; the step must be above 0"),
+        ({"alpha": "0:1:-0.1"}, "a step of -0.1; the step must be above 0"),
+        ({"alpha": "1:0:0.1"}, "from 1 down to 0; give the smaller end first"),
+        ({"alpha": "0:1:1e-9"}, "1000000001 alphas; 1001 are allowed, so give a larger step"),
+        ({"tolerance": -0.1}, "tolerance is -0.1; it must be 0 or more"),
+        ({"tolerance": float("nan")}, "tolerance is nan; it must be 0 or more"),
+        ({"held_out": 1}, "held_out is 1; it must be 0 or more and below 1"),
+        ({"base": "./nowhere"}, "nowhere: no such encoder folder"),
+        ({"aligned": "./nowhere"}, "nowhere: no such encoder folder"),
+        ({"aligned": "tiny"}, "tiny: has no align.json; give the folder of an encoder that hexapla align made"),
+        ({"aligned": "someone/not-there"}, "someone/not-there: has no align.json"),
+        ({"corpus": "./nowhere"}, "there is no corpus at nowhere"),
+        ({"languages": "eng,pol"}, "has no column pol_Latn"),
+        ({"languages": "eng"}, "only eng_Latn is asked for; rows are found across two columns or more"),
+        ({"held_out": 0.0001}, "held_out 0.0001 leaves 0 rows to judge by; it takes 3 or more"),
+        ({"sts": "nowhere.parquet"}, "nowhere.parquet does not exist"),
+        ({"base": "tiny"}, "cannot be merged: vocab_size is 16000 and 245; give an encoder and the one"),
+    ],
+)
+def test_mistakes_are_refused_before_a_model_loads_and_nothing_is_written(settings, monkeypatch, changed, message):
+    monkeypatch.setattr(stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded"))
+    with pytest.raises(InputError, match=message):
+        merge(MergeConfig(**{**settings, **changed}), quiet=True)
+    assert not settings["out"].exists()
+
+
+def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
+    settings, base, aligned, corpus, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded"))
+
+    def refused(message: str, **changed: Any) -> None:
+        with pytest.raises(InputError, match=message):
+            merge(MergeConfig(**{**settings, **changed}), quiet=True)
+        assert not settings["out"].exists()
+
+    twin = toy_encoder(tmp_path / "twin")
+    write_records(twin, base)
+    refused("are the same encoder", base=str(twin), aligned=str(twin))
+    tokenizer = json.loads((twin / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary["eng00"], vocabulary["eng01"] = vocabulary["eng01"], vocabulary["eng00"]
+    (twin / "tokenizer.json").write_text(json.dumps(tokenizer))
+    refused('the piece "eng00" has the number 5 and 6', aligned=str(twin))
+    write_records(twin, base, merged={"alpha": 0.5})
+    refused("is merged already", aligned=str(twin))
+    (twin / "align.json").write_text('{"regime"')
+    refused("align.json: not readable as JSON", aligned=str(twin))
+    (twin / "align.json").write_text('{"regime": "multiway"}')
+    refused("align.json: has no base, base_sha256, corpus, languages", aligned=str(twin))
+
+    one = {"sentence1": ["a", None], "sentence2": ["b", "c"], "score": [1.0, 2.0]}
+    pq.write_table(pa.table({"sentence1": ["a"], "score": [1.0]}), tmp_path / "short.parquet")
+    refused("short.parquet has no column sentence2", sts=tmp_path / "short.parquet")
+    pq.write_table(pa.table(one), tmp_path / "one.parquet")
+    refused("has 1 filled rows and no two different scores", sts=tmp_path / "one.parquet")
+
+    rows: list[dict[str, str | None]] = [{**row, "spa_Latn": None} for row in toy_rows(9)]
+    rows[0]["spa_Latn"] = "spa01"
+    write_corpus(rows, tmp_path / "sparse", languages=LANGUAGES)
+    sparse = {"corpus": str(tmp_path / "sparse"), "held_out": 0}
+    refused("spa_Latn has 1 cells in the 9 rows to judge by; it takes 2 or more", **sparse)
+
+    before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
+    for name, folder in (("base", base), ("aligned", aligned)):
+        with pytest.raises(InputError, match=f"is the folder of the {name} encoder too"):
+            merge(MergeConfig(**{**settings, "out": folder}, overwrite=True), quiet=True)
+    assert before == {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="what it holds is no run of hexapla merge"):
+        merge(MergeConfig(**{**settings, "out": corpus}, overwrite=True), quiet=True)
+
+
+def test_broken_weights_are_refused_and_nothing_is_written(settings, base, tmp_path):
+    broken = make_aligned(base, tmp_path / "broken", pivot_moves=False)
+    model = load_encoder(broken)
+    model.state_dict()[WORDS][7, 3] = float("nan")
+    model.save(str(broken))
+    with pytest.raises(
+        InputError, match=r"its weights are broken, 0\.model\.embeddings\.word_embeddings\.weight holds a NaN"
+    ):
+        merge(MergeConfig(**{**settings, "aligned": str(broken)}), quiet=True)
+    assert not settings["out"].exists()
+
+
+def test_encoders_that_differ_in_what_only_loading_shows_are_named(settings, base, aligned):
+    texts = ["eng01 eng02"]
+
+    def differ(**changed: bool) -> str | None:
+        return difference(load_encoder(base), model, texts, **{"bare": False, **changed})
+
+    model = load_encoder(aligned)
+    assert differ() is None
+    model[1].pooling_mode = "cls"
+    assert differ() == "pooling_mode of Pooling is mean and cls"
+    assert differ(bare=True) is None
+    model = load_encoder(aligned)
+    model.append(Dense(32, 16))
+    assert (
+        differ()
+        == "the modules are Transformer -> Pooling -> Normalize and Transformer -> Pooling -> Normalize -> Dense"
+    )
+    assert differ(bare=True) == "only the aligned encoder has 3.linear.weight"
+    model = load_encoder(aligned)
+    model[0].auto_model.embeddings.position_embeddings.weight = torch.nn.Parameter(torch.zeros(20, 32))
+    assert differ() == "0.model.embeddings.position_embeddings.weight has the shape (18, 32) and (20, 32)"
+    model = load_encoder(aligned)
+    model.tokenizer.backend_tokenizer.post_processor = None
+    assert differ() == 'the tokens of "eng01 eng02" are 4 and 2, not the same'
+    one, model = load_encoder(base), load_encoder(aligned)
+    for number, encoder in enumerate((one, model)):
+        encoder[0].register_buffer("n_seen", torch.tensor([number]))
+    assert difference(one, model, texts, bare=False) == "0.n_seen holds other whole numbers, and those cannot be mixed"
+
+
+def test_a_finished_merge_is_replaced_only_when_that_was_asked_for(settings):
+    merge(MergeConfig(**settings, alpha="1"), quiet=True)
+    with pytest.raises(InputError, match="holds a finished run; --overwrite replaces it"):
+        merge(MergeConfig(**settings, alpha="0"), quiet=True)
+    (settings["out"] / "1_Old").mkdir()
+    assert merge(MergeConfig(**settings, alpha="0", overwrite=True), quiet=True)["alpha"] == 0
+    assert not (settings["out"] / "1_Old").exists()
+
+
+def test_the_command_prints_the_sweep_and_writes_the_encoder(capsys, settings, tmp_path):
+    command = [
+        "merge",
+        settings["base"],
+        settings["aligned"],
+        "--corpus",
+        settings["corpus"],
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert main(["--quiet", *command, "--alpha", "0:1:0.5", "--languages", "en,de"]) == 0
+    header, _, *lines, last = capsys.readouterr().out.strip().splitlines()
+    assert header.split() == ["alpha", "accuracy", "%", "eng_Latn", "(structure)"]
+    assert [line.split()[0] for line in lines] == ["0", "0.5", "1"]
+    assert lines[-1].split() == ["1", "100.0", "1.0000", "kept"]
+    assert "alpha 1, " in last
+    assert load_encoder(tmp_path / "out").encode(["eng01"]).shape == (1, 32)
+    assert main([*command, "--alpha", "0:1:0", "--overwrite"]) == 2
+    assert "the step must be above 0" in capsys.readouterr().err
+
+
+def test_an_encoder_that_was_really_aligned_merges_with_its_base(settings, tmp_path):
+    from hexapla.align import AlignConfig, align
+
+    trained = tmp_path / "trained"
+    align(
+        AlignConfig(
+            corpus=settings["corpus"], encoder=settings["base"], out=trained, rows_per_step=16, learning_rate=2e-2,
+            held_out=HELD_OUT, epochs=4, report_to="none",
+        ),
+        quiet=True,
+    )  # fmt: skip
+    result = merge(MergeConfig(**{**settings, "aligned": str(trained)}, alpha="0:1:0.25", tolerance=2), quiet=True)
+    first, *_, last = result["sweep"]
+    assert result["origin"] == "held out of alignment"
+    assert result["accuracy"] >= last["accuracy"] > 0.4 > 0.1 > first["accuracy"]
