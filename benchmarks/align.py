@@ -1,4 +1,4 @@
-"""What `hexapla align` costs, against sentence-transformers' own trainer, a bare loop, and the machine's matrix multiply.
+"""What `hexapla align` costs, against sentence-transformers' own trainer, a bare loop and a large matrix multiply.
 
 In: real rows (`HEXAPLA_DATA`, by default ../shared/data; see recipes/README.md), without them the packaged sample's.
 Out: ratios. What is compared alternates in one run, so that a busy machine slows all alike; memory is that of a process
@@ -271,7 +271,7 @@ def one_step(name: str, encoder: str) -> None:
 
 
 def columns(folder: Path, n_rounds: int) -> str:
-    """Compare seconds a cell from 2 to 16 languages a row; cells are dealt anew, so every number has the same lengths."""
+    """Compare seconds a token from 2 to 16 languages a row; cells are dealt anew, so that all have the same lengths."""
     several = [c for c in pq.read_schema(DATA / "courses" / "train.parquet").names if "_" in c][:16] \
         if (DATA / "courses" / "train.parquet").is_file() else list(open_corpus("sample").languages)  # fmt: skip
     rows, draw = real_rows(96, "courses", several), random.Random(0)
