@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _BEFORE = "## Model Details"
+CARD_KEYS = (  # what a card cannot do without of `align.json`
+    "base", "base_sha256", "corpus", "corpus_sha256", "pivot", "languages", "columns", "regime", "negatives", "budget",
+    "temperature", "margin", "learning_rate", "rows_per_step", "seed", "n_steps", "epochs", "n_rows", "n_encodings",
+    "held_out",
+)  # fmt: skip
 
 
 def write_card(path: Path, result: dict[str, Any]) -> None:

@@ -26,13 +26,14 @@ from sentence_transformers.util import is_sentence_transformer_model
 
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.encoder import MERGED, RESULT, EncoderFacts, describe, load_encoder, locate, training_prompt
+from hexapla.encoder_card import CARD_KEYS
 from hexapla.errors import InputError
 from hexapla.evaluate.sts import Judged
 from hexapla.held_out import MOST_ROWS, HeldOutAccuracy
 from hexapla.interpolation import Interpolation, difference, folder_difference, not_finite
 from hexapla.merge_config import MergeConfig, parse_alphas
 from hexapla.pivot_quality import Measure, agreement_with_base, agreement_with_scores, read_pairs
-from hexapla.run import RUN, check_out, clear, write_json, write_run
+from hexapla.run import RUN, check_apart, check_out, clear, write_json, write_run
 
 __all__ = ["MergeConfig", "merge"]
 
@@ -102,9 +103,8 @@ def merge(config: MergeConfig, *, quiet: bool = False) -> dict[str, Any]:
 def _prepare(config: MergeConfig) -> _Prepared:
     """Check encoders, corpus, judged pairs and output folder against the settings."""
     folders = {"base": locate(config.base), "aligned": locate(config.aligned)}
-    for name, folder in folders.items():
-        if folder is not None and folder.resolve() == config.out.resolve():
-            raise InputError(f"{config.out}: is the folder of the {name} encoder too; give another folder to write")
+    inputs = {f"{name} encoder": folder for name, folder in folders.items()}
+    check_apart(config.out, {**inputs, "corpus": config.corpus, "judged pairs": config.sts})
     check_out(config.out, "merge", {}, done=MERGED, resume=None, overwrite=config.overwrite)
     made, recorded = _alignment(config.aligned, folders["aligned"])
     base, aligned = describe(config.base), describe(config.aligned)
@@ -147,7 +147,7 @@ def _alignment(name: str, folder: Path | None) -> tuple[dict[str, Any], float]:
         made = dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
     except (TypeError, ValueError) as error:
         raise InputError(f"{folder / RESULT}: not readable as JSON: {error}") from error
-    if missing := [key for key in ("base", "base_sha256", "corpus", "languages") if not made.get(key)]:
+    if missing := [key for key in CARD_KEYS if key not in made]:
         raise InputError(f"{folder / RESULT}: has no {', '.join(missing)}; give an encoder that hexapla align made")
     if "merged" in made:
         raise InputError(f"{name}: is merged already; give the encoder that hexapla align made")

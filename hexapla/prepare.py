@@ -20,7 +20,7 @@ from hexapla.batches import Regime, encodings_per_epoch, present_cells, usable_r
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.encoder import RESULT, EncoderFacts, describe, locate
 from hexapla.errors import InputError, nearest
-from hexapla.run import check_out
+from hexapla.run import check_apart, check_out
 
 _NOT_IDENTITY = (
     "out", "resume", "overwrite", "trust_remote_code", "allow_pickle", "report_to", "checkpoint_steps", "chunk_tokens",
@@ -53,7 +53,7 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
         InputError: see `align`.
     """
     _check_report_to(config.report_to)
-    locate(config.encoder)
+    check_apart(config.out, {"encoder": locate(config.encoder), "corpus": config.corpus})
     corpus = open_corpus(config.corpus)
     corpus = dataclasses.replace(corpus, languages=_columns(config, corpus))
     languages = corpus.languages

@@ -117,6 +117,21 @@ def check_out(
     return (out / done).is_file()
 
 
+def check_apart(out: Path, inputs: Mapping[str, str | Path | None]) -> None:
+    """Refuse an output folder that holds what the run is to be made of, and that replacing it would take along.
+
+    Args:
+        out: the folder.
+        inputs: files and folders by what they are; what is no path on this machine (a Hub name) does not count.
+
+    Raises:
+        InputError: one of them is `out` or lies in it.
+    """
+    for name, path in inputs.items():
+        if path is not None and Path(path).exists() and Path(path).resolve().is_relative_to(out.resolve()):
+            raise InputError(f"{out}: holds the {name}, {path}; give another folder to write")
+
+
 def _shown(value: object) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
 

@@ -234,6 +234,15 @@ def test_a_folder_that_holds_something_else_is_left_alone(settings):
     assert [path.name for path in out.iterdir()] == ["thesis.txt"]
 
 
+def test_a_run_never_replaces_what_it_is_made_of(settings, tmp_path):
+    align(AlignConfig(**settings), quiet=True)
+    before = (settings["out"] / "model.safetensors").read_bytes()
+    again = {**settings, "encoder": str(settings["out"])}
+    with pytest.raises(InputError, match=r"holds the encoder, .*; give another folder to write"):
+        align(AlignConfig(**again, overwrite=True), quiet=True)
+    assert (settings["out"] / "model.safetensors").read_bytes() == before
+
+
 def test_pivot_only_needs_dropout_and_sees_only_the_pivot(settings, tmp_path):
     with pytest.raises(InputError, match="has no dropout"):
         align(AlignConfig(**settings, regime="pivot-only"), quiet=True)

@@ -383,7 +383,7 @@ def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
     (twin / "align.json").write_text('{"regime"')
     refused("align.json: not readable as JSON", aligned=str(twin))
     (twin / "align.json").write_text('{"regime": "multiway"}')
-    refused("align.json: has no base, base_sha256, corpus, languages", aligned=str(twin))
+    refused("align.json: has no base, base_sha256, corpus, corpus_sha256, pivot, languages, columns, neg", aligned=str(twin))
 
     one = {"sentence1": ["a", None], "sentence2": ["b", "c"], "score": [1.0, 2.0]}
     pq.write_table(pa.table({"sentence1": ["a"], "score": [1.0]}), tmp_path / "short.parquet")
@@ -399,10 +399,12 @@ def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
 
     before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
     for name, folder in (("base", base), ("aligned", aligned)):
-        with pytest.raises(InputError, match=f"is the folder of the {name} encoder too"):
+        with pytest.raises(InputError, match=f"holds the {name} encoder"):
             merge(MergeConfig(**{**settings, "out": folder}, overwrite=True), quiet=True)
     assert before == {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
-    with pytest.raises(InputError, match="what it holds is no run of hexapla merge"):
+    with pytest.raises(InputError, match="holds the base encoder"):  # in a folder below
+        merge(MergeConfig(**{**settings, "out": base.parent}, overwrite=True), quiet=True)
+    with pytest.raises(InputError, match="holds the corpus"):
         merge(MergeConfig(**{**settings, "out": corpus}, overwrite=True), quiet=True)
 
 
