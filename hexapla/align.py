@@ -266,6 +266,7 @@ def make_trainer(
     ids = prepared.rows.select_columns(["row_id"])
     keys = np.array([int(row_id[:16], 16) for row_id in ids["row_id"]], dtype=np.uint64)
     collator = CellCollator(cache=cells, regime=config.regime, keys=keys, sampler=sampler, reference=reference)
+    collator.k = config.k
     n_steps = -(-len(sampler) // config.gradient_accumulation)
     languages = prepared.corpus.languages
     trainer = MultiwayTrainer(

@@ -89,6 +89,7 @@ class AlignConfig:
     positives: str = "cells"
     cell_weights: str = "equal"
     hard_rows: int = 0
+    k: int = 0
     apart: float = 0.0
     balance: bool = False
     compile: bool = False

@@ -193,6 +193,16 @@ class CellCollator:
     def choose(self, rows: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return (N,) row of the batch, corpus column, and column of the loss, for the cells that take part."""
         present_RC = self.cache.texts[rows] != 0
+        k = getattr(self, "k", 0)
+        if k and self.regime.takes_all_cells:
+            places = []
+            for i, (row, present) in enumerate(zip(rows, present_RC, strict=True)):
+                draws = np.random.default_rng([self.sampler.seed, self.sampler.epoch, int(self.keys[row])])
+                columns = np.flatnonzero(present)
+                for side, column in enumerate(draws.choice(columns, size=min(k, len(columns)), replace=False)):
+                    places.append((i, int(column), side))
+            row_N, column_N, side_N = np.array(places).T
+            return row_N, column_N, side_N
         if self.regime.takes_all_cells:
             row_N, column_N = np.nonzero(present_RC)
             return row_N, column_N, column_N

@@ -148,6 +148,13 @@ def multiway_loss(
     return _in_blocks(cells_ND, part, own)
 
 
+def correlation_loss(cells_PD, reference_PD):
+    off = ~torch.eye(len(cells_PD), dtype=torch.bool)
+    x, y = (cells_PD @ cells_PD.T)[off], (reference_PD @ reference_PD.T)[off]
+    x, y = x - x.mean(), y - y.mean()
+    return 1 - (x * y).sum() / (x.square().sum() * y.square().sum()).sqrt().clamp(min=1e-8)
+
+
 def structure_loss(cells_PD: Tensor, reference_PD: Tensor, *, own: slice = slice(None)) -> Tensor:
     """Compute how far the cosines between texts have moved from those that a reference encoder gave them.
 

@@ -159,6 +159,9 @@ class MultiwayLoss(nn.Module):
         begin = sum(sizes[: ranks.rank()])
         with torch.autocast(vectors_PD.device.type, enabled=False):
             pivots_PD = F.normalize(vectors_PD.float(), dim=1)
+            if self.preserve_kind == "correlation":
+                from hexapla.losses import correlation_loss
+                return correlation_loss(pivots_PD, reference_PD)
             if self.preserve_kind == "mse":
                 return (1 - (pivots_PD * reference_PD).sum(dim=1)).sum() / sum(sizes) * len(sizes)
             total = structure_loss(
