@@ -61,6 +61,8 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
         TrainingError: the loss is not finite, memory does not do for a single text, or a checkpoint cannot be written.
     """
     processes = PartialState(cpu=not torch.cuda.is_available())
+    if not processes.is_main_process:
+        logging.getLogger("hexapla").setLevel(logging.ERROR)  # what there is to say, the first says
     prepared = prepare(config, n_processes=processes.num_processes)
     if prepared.finished:
         _log.info("%s: this run is finished already", config.out)
@@ -232,6 +234,8 @@ def _arguments(
         report_to=report_to,
         disable_tqdm=quiet or not sys.stderr.isatty(),
         use_cpu=not torch.cuda.is_available(),
+        dataloader_drop_last=PartialState().num_processes
+        > 1,  # what the trainer would set; our batches are as they are
         # Each process makes as many passes as its cells take, and a broadcast in each would wait for the others.
         ddp_broadcast_buffers=False,
         # Early stopping counts evaluations without improvement; a resumed run must not count anew.

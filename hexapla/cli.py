@@ -148,6 +148,8 @@ def align(
     """Train an encoder on a multi-way corpus, under a regime and a budget."""
     given = {key: value for key, value in locals().items() if key not in ("recipe", "debug", "quiet")}
     said = {key: value for key, value in given.items() if value is not None and value is not False}
+    from accelerate import PartialState
+
     from hexapla.align import AlignConfig
     from hexapla.align import align as run
     from hexapla.recipe import read_recipe
@@ -157,10 +159,13 @@ def align(
     if "encoder" not in settings:
         raise InputError('no encoder; give --encoder, a Hub name such as "xlm-roberta-base", a folder, or "tiny"')
     result = run(AlignConfig(**settings), quiet=State.quiet)
-    typer.echo(
-        f"{out}: {result['regime']}, {result['n_steps']} steps, {result['n_rows_seen']} rows seen, "
-        f"{result['n_encodings']} sentences encoded, {result['seconds']:.0f} s"
-    )
+    processes = PartialState()
+    if processes.is_main_process:
+        typer.echo(
+            f"{out}: {result['regime']}, {result['n_steps']} steps, {result['n_rows_seen']} rows seen, "
+            f"{result['n_encodings']} sentences encoded, {result['seconds']:.0f} s"
+        )
+    processes.destroy_process_group()
 
 
 @app.command(epilog="Example: [bold]hexapla evaluate tiny --suite bitext --data sample --out scores[/bold]")
