@@ -166,7 +166,6 @@ def make_trainer(
     loss = MultiwayLoss(
         model, config.temperature, config.margin, config.negatives, pairs,
         chunk_tokens=config.chunk_tokens, matryoshka=config.matryoshka, preserve=config.preserve,
-        preserve_kind=config.preserve_kind,
     )  # fmt: skip
     callbacks: list[TrainerCallback] = [LogAtCheckpoints()]
     report_to = config.report_to

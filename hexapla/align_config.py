@@ -85,7 +85,6 @@ class AlignConfig:
     lora: int = 0
     matryoshka: tuple[int, ...] = ()
     preserve: float = 0.0
-    preserve_kind: str = "structure"
     compile: bool = False
     pooling: Pooling | None = None
     max_tokens: int | None = None

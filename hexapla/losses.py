@@ -8,8 +8,7 @@ The one decision worth knowing: cells of the same row are never negatives, and r
 row. Both are known from ids (row numbers, hashes of token ids), never from similarity: dropout makes two encodings of
 one text differ.
 
-Shape suffixes: N cells, R rows, C columns, D dimensions, A anchors (a block of N), P pivots, K sets of
-negatives (C or 1).
+Shape suffixes: N cells, R rows, C columns, D dimensions, A anchors (a block of N), K sets of negatives (C or 1).
 """
 
 from __future__ import annotations
@@ -126,30 +125,6 @@ def multiway_loss(
         return (terms_AC.sum(dim=1) * weight_N[anchors]).sum()
 
     return _in_blocks(cells_ND, part, own)
-
-
-def structure_loss(cells_PD: Tensor, reference_PD: Tensor, *, own: slice = slice(None)) -> Tensor:
-    """Compute how far the cosines between texts have moved from those that a reference encoder gave them.
-
-    Args:
-        cells_PD: (P, D) vectors of P texts, of unit length.
-        reference_PD: (P, any) vectors of the same texts by the reference, of unit length.
-        own: as in `multiway_loss`.
-
-    Returns:
-        The mean squared difference of the cosines of two texts, 0 to 4, lower is better; 0 for fewer than two texts.
-
-    >>> structure_loss(torch.eye(2), torch.tensor([[1.0], [1.0]])).item()  # cosine 0 where it was 1
-    1.0
-    """
-    n_pairs = max(1, len(cells_PD) * (len(cells_PD) - 1))
-
-    def part(cells_PD: Tensor, anchors: slice) -> Tensor:
-        moved_AP = cells_PD[anchors] @ cells_PD.T - reference_PD[anchors] @ reference_PD.T
-        squared = moved_AP.square().sum()
-        return (squared - moved_AP.diagonal(anchors.start).square().sum()) / n_pairs
-
-    return _in_blocks(cells_PD, part, own)
 
 
 def _logsumexp(logits_AN: Tensor) -> Tensor:

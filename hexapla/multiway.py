@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hexapla import ranks
 from hexapla.encoding import Cells, Passes, encode, longest_first
-from hexapla.losses import Negatives, Pairs, multiway_loss, structure_loss
+from hexapla.losses import Negatives, Pairs, multiway_loss
 from hexapla.packing import Features, flatten
 
 MOST_LOGIT = 1e4  # (1 + margin) / temperature beyond it: float32 no longer tells cosines 1e-3 apart
@@ -69,6 +69,8 @@ class MultiwayLoss(nn.Module):
             same gradients and about 1.4 times the work. None holds those of the whole step.
         matryoshka: leading dimensions of the vectors that must do by themselves (Kusupati et al. 2022); the loss is the
             mean over them. The full vector counts only if it is among them.
+        preserve: weight of a term that keeps pivots near what the encoder made of them before, for batches that say
+            what that was; see `moved`.
 
     >>> from hexapla.multiway import MultiwayLoss  # doctest: +SKIP
     >>> trainer = SentenceTransformerTrainer(model, train_dataset=rows, loss=MultiwayLoss(model))  # doctest: +SKIP
@@ -85,7 +87,6 @@ class MultiwayLoss(nn.Module):
         chunk_tokens: int | None = None,
         matryoshka: Sequence[int] = (),
         preserve: float = 0.0,
-        preserve_kind: str = "structure",
     ) -> None:
         super().__init__()
         check_settings(temperature, margin, negatives, pairs)
@@ -98,7 +99,6 @@ class MultiwayLoss(nn.Module):
         self.pairs: Pairs = pairs
         self.matryoshka = tuple(matryoshka)
         self.preserve = preserve
-        self.preserve_kind = preserve_kind
         tokenizer = getattr(model, "tokenizer", None)
         self.passes = Passes(chunk_tokens=chunk_tokens, pad_token_id=getattr(tokenizer, "pad_token_id", None) or 0)
 
@@ -110,14 +110,12 @@ class MultiwayLoss(nn.Module):
             NonFiniteError: the loss is not a number.
         """
         columns = list(sentence_features)
-        cells, ids_N3 = (
-            sorted_cells(columns, labels) if "lengths" not in columns[0] else _ready_cells(columns[0], labels)
-        )
+        first = columns[0]
+        cells, ids_N3 = _ready_cells(first, labels) if "lengths" in first else sorted_cells(columns, labels)
         vectors_ND = encode(self.model, cells, self.passes)
         loss = self.score(vectors_ND, ids_N3)
-        if self.preserve and "reference" in cells.constants:
-            pivots_P = cells.constants["pivots"]
-            loss = loss + self.preserve * self.moved(vectors_ND[pivots_P], cells.constants["reference"])
+        if self.preserve and "reference" in first:
+            loss = loss + self.preserve * self.moved(vectors_ND[first["pivots"]], first["reference"])
         if ranks.any_rank(not bool(torch.isfinite(loss)), loss.device):
             bad_N = ~torch.isfinite(vectors_ND).all(dim=1)
             raise NonFiniteError(sorted({int(row) for row in ids_N3[bad_N if bad_N.any() else slice(None), 0]}))
@@ -151,24 +149,25 @@ class MultiwayLoss(nn.Module):
             return total * len(sizes) / max(1, len(self.matryoshka))
 
     def moved(self, vectors_PD: Tensor, reference_PD: Tensor) -> Tensor:
-        """Return how far pivots have moved from the reference, scaled as `score` is."""
-        sizes = ranks.sizes_of(len(vectors_PD), vectors_PD.device)
-        begin = sum(sizes[: ranks.rank()])
+        """Return how far pivots have moved from a reference.
+
+        Args:
+            vectors_PD: (P, D) of this process, of any length.
+            reference_PD: (P, D) of unit length.
+
+        Returns:
+            The mean of 1 - cosine, 0 to 2, which is half the squared distance of unit vectors; scaled as `score` is.
+        """
+        n_pivots = sum(ranks.sizes_of(len(vectors_PD), vectors_PD.device))
         with torch.autocast(vectors_PD.device.type, enabled=False):
-            pivots_PD = F.normalize(vectors_PD.float(), dim=1)
-            if self.preserve_kind == "mse":
-                return (1 - (pivots_PD * reference_PD).sum(dim=1)).sum() / sum(sizes) * len(sizes)
-            total = structure_loss(
-                ranks.gather_cells(pivots_PD, sizes), ranks.gather(reference_PD, sizes),
-                own=slice(begin, begin + len(pivots_PD)),
-            )  # fmt: skip
-            return total * len(sizes)
+            cosine_P = (F.normalize(vectors_PD.float(), dim=1) * reference_PD).sum(dim=1)
+            return (1 - cosine_P).sum() / n_pivots * ranks.n_ranks()
 
     def get_config_dict(self) -> dict[str, Any]:
         """Return the settings for the model card."""
         return {
             "temperature": self.temperature, "margin": self.margin, "negatives": self.negatives, "pairs": self.pairs,
-            "matryoshka": list(self.matryoshka),
+            "matryoshka": list(self.matryoshka), "preserve": self.preserve,
         }  # fmt: skip
 
     @property
@@ -201,9 +200,9 @@ def _ready_cells(features: Features, labels: Tensor | None) -> tuple[Cells, Tens
     """Return what `CellCollator` made: cells that are sorted already, and their ids."""
     if labels is None or labels.shape != (len(features["lengths"]), 3):
         raise ValueError(f"labels of shape {None if labels is None else tuple(labels.shape)}; cells need (N, 3)")
-    aside = ("lengths", "pivots", "reference")
-    tokens = {key: value for key, value in features.items() if isinstance(value, Tensor) and key not in aside}
-    constants = {key: value for key, value in features.items() if key not in ("lengths", "rows", *tokens)}
+    encoded = {key: value for key, value in features.items() if key not in ("lengths", "rows", "pivots", "reference")}
+    tokens = {key: value for key, value in encoded.items() if isinstance(value, Tensor)}
+    constants = {key: value for key, value in encoded.items() if key not in tokens}
     return Cells(tokens=tokens, lengths=features["lengths"], constants=constants), labels
 
 
@@ -235,5 +234,5 @@ def sorted_cells(columns: list[Features], labels: Tensor | None) -> tuple[Cells,
     lengths = [lengths[cell] for cell in order]
     place_N2 = torch.tensor([(cell % n_rows, cell // n_rows) for cell in order], device=device)
     ids_N3 = torch.cat([place_N2, text_ids(tokens["input_ids"], lengths)[:, None]], dim=1)
-    constants = {key: value for key, value in columns[0].items() if not isinstance(value, Tensor)}
+    constants = {key: value for key, value in columns[0].items() if key not in (*flat, "attention_mask")}
     return Cells(tokens=tokens, lengths=lengths, constants=constants), ids_N3

@@ -5,6 +5,7 @@ and six targets, each variant encoding as many sentences as one epoch of multiwa
 otherwise; all-MiniLM-L6-v2, an encoder that is good already, on 1,500 rows and three targets. Judged on 400 rows of
 `sib200/train` (bitext with English, 6 seen and 5 unseen languages) and 750 pairs of `stsb-mt/dev` (English, German,
 Chinese, Italian).
+`--test` measures on test sets instead: `sib200/test`, `tatoeba`, `stsb-mt/test`, the same languages.
 Out: `results.jsonl`, a line a run, and the encoders. What is there is not run again. Several processes may share `OUT`.
 """
 
@@ -26,6 +27,7 @@ from hexapla.evaluate import EvaluateConfig, Score, evaluate
 
 SEEN = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")
 UNSEEN = ("ita_Latn", "pol_Latn", "ukr_Cyrl", "tur_Latn", "hin_Deva")
+STS = ("eng_Latn", "deu_Latn", "zho_Hans", "ita_Latn")
 HOLLOW = ("rus_Cyrl", "zho_Hans", "jpn_Jpan")  # they lose four fifths of their cells in `holes.parquet`
 PAPER = {"corpus": "rows.parquet", "languages": SEEN, "rows_per_step": 64, "learning_rate": 1e-3}
 EN_X = {"regime": "en-x", "budget": "encodings"}
@@ -63,29 +65,32 @@ def prepare(data: Path, out: Path) -> None:
         name: [None if name in HOLLOW and draw.random() < 0.8 else cell for cell in rows.column(name).to_pylist()]
         for name in rows.column_names
     }
+    judge = {"dev": pq.read_table(data / "sib200" / "train.parquet").slice(0, 400),
+             "test": pq.read_table(data / "sib200" / "test.parquet")}  # fmt: skip
     tables = {"rows": rows, "few": rows.slice(0, 1500), "holes": pa.table(hollow),
-              "bitext": pq.read_table(data / "sib200" / "train.parquet").slice(0, 400)}  # fmt: skip
+              **{f"bitext-{split}": table for split, table in judge.items()}}  # fmt: skip
     for name, table in tables.items():
         pq.write_table(table, out / f"{name}.parquet")
-    (out / "sts").mkdir(exist_ok=True)
-    for language in ("eng_Latn", "deu_Latn", "zho_Hans", "ita_Latn"):
-        pairs = pq.read_table(data / "stsb-mt" / "dev" / f"{language}.parquet").slice(0, 750)
-        pq.write_table(pairs, out / "sts" / f"{language}.parquet")
+    for language in STS:
+        for split, n_pairs in (("dev", 750), ("test", None)):
+            (out / f"sts-{split}").mkdir(exist_ok=True)
+            pairs = pq.read_table(data / "stsb-mt" / split / f"{language}.parquet").slice(0, n_pairs)
+            pq.write_table(pairs, out / f"sts-{split}" / f"{language}.parquet")
 
 
-def measure(encoder: str, name: str, out: Path) -> dict[str, float]:
-    """Return means over languages on the development data."""
-    folder = out / "scores" / name
+def measure(encoder: str, name: str, args: argparse.Namespace) -> dict[str, float]:
+    """Return means over languages on the development data, or on the test data."""
+    split = "test" if args.test else "dev"
+    folder = args.out / f"scores-{split}" / name
     shutil.rmtree(folder, ignore_errors=True)
     asked: dict[str, Any] = {"encoder": encoder, "seen": SEEN, "batch_size": 64}
     languages = (*SEEN, *UNSEEN)
-    bitext = evaluate(
-        EvaluateConfig(
-            **asked, out=folder / "bitext", suite="bitext", data=out / "bitext.parquet", languages=languages
-        ),
-        quiet=True,
-    )
-    sts = evaluate(EvaluateConfig(**asked, out=folder / "sts", suite="sts", data=out / "sts"), quiet=True)
+
+    def scores(task: str, suite: str, data: Path, **more: Any) -> list[Score]:
+        return evaluate(EvaluateConfig(**asked, out=folder / task, suite=suite, data=data, **more), quiet=True)  # type: ignore[arg-type]
+
+    bitext = scores("bitext", "bitext", args.out / f"bitext-{split}.parquet", languages=languages)
+    sts = scores("sts", "sts", args.out / f"sts-{split}")
 
     def mean(scores: list[Score], task: str, metric: str, seen: bool | str) -> float:
         found = [
@@ -95,20 +100,26 @@ def measure(encoder: str, name: str, out: Path) -> dict[str, float]:
         ]
         return round(float(np.mean(found)), 4)
 
-    return {
+    found = {
         "bitext_seen": mean(bitext, "bitext", "accuracy", True),
         "bitext_unseen": mean(bitext, "bitext", "accuracy", False),
+        "margin_seen": mean(bitext, "bitext", "margin_accuracy", True),
+        "margin_unseen": mean(bitext, "bitext", "margin_accuracy", False),
         "sts_seen": mean(sts, "sts", "spearman", True),
         "sts_unseen": mean(sts, "sts", "spearman", False),
         "sts_english": mean(sts, "sts", "spearman", "eng_Latn"),
     }
+    if args.test:
+        tatoeba = scores("tatoeba", "bitext", args.data / "tatoeba", languages=languages)
+        found |= {f"tatoeba_{name}": mean(tatoeba, "bitext", "accuracy", name == "seen") for name in ("seen", "unseen")}
+    return found
 
 
 def run(variant: str, seed: int, args: argparse.Namespace) -> None:
     """Align and measure, unless another process has."""
     name = f"{variant}-seed{seed}"
     try:
-        os.close(os.open(args.out / f".{name}.lock", os.O_CREAT | os.O_EXCL))
+        os.close(os.open(args.out / f".{name}{'-test' * args.test}.lock", os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         return
     settings = VARIANTS[variant]
@@ -117,12 +128,13 @@ def run(variant: str, seed: int, args: argparse.Namespace) -> None:
         chosen = {**PAPER, **settings, "encoder": encoder}
         config = AlignConfig(
             **{**chosen, "corpus": str(args.out / chosen["corpus"])}, out=args.out / "runs" / name, seed=seed,
-            report_to="none", precision=args.precision,
+            report_to="none", precision=args.precision, resume=(args.out / "runs" / name).exists(),
         )  # fmt: skip
         result = align(config, quiet=True)
         took = {key: result[key] for key in ("n_steps", "n_encodings", "seconds")}
         encoder = str(args.out / "runs" / name)
-    line = {"variant": variant, "seed": seed, **measure(encoder, name, args.out), **took}
+    split = "test" if args.test else "dev"
+    line = {"variant": variant, "seed": seed, "split": split, **measure(encoder, name, args), **took}
     with (args.out / "results.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")
     print(json.dumps(line), flush=True)
@@ -137,8 +149,9 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--test", action="store_true")
     args = parser.parse_args()
-    if not (args.out / "bitext.parquet").is_file():
+    if not (args.out / "sts-test" / f"{STS[-1]}.parquet").is_file():
         prepare(args.data, args.out)
     for seed in args.seeds:
         for variant in args.variants:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-from hexapla.losses import multiway_loss, same_rows, structure_loss
+from hexapla.losses import multiway_loss, same_rows
 from hexapla.multiway import MultiwayLoss
 
 
@@ -202,15 +202,6 @@ def test_losses_of_owned_parts_add_up_to_the_loss_of_the_whole():
     parts = [multiway_loss(cells, *ids, negatives="all", own=own).item() for own in (slice(0, 7), slice(7, len(rows)))]
     assert sum(parts) == pytest.approx(whole, rel=1e-12)
     assert min(parts) > 0
-
-
-def test_structure_is_the_mean_squared_change_of_cosines():
-    cells = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])  # cosines 0, 0.6, 0.8
-    reference = torch.tensor([[1.0], [1.0], [-1.0]])  # 1, -1, -1
-    assert structure_loss(cells, reference).item() == pytest.approx((1.0**2 + 1.6**2 + 1.8**2) / 3, rel=1e-6)
-    parts = [structure_loss(cells, reference, own=own).item() for own in (slice(0, 1), slice(1, 3))]
-    assert sum(parts) == pytest.approx((1.0**2 + 1.6**2 + 1.8**2) / 3, rel=1e-6)
-    assert structure_loss(cells, cells).item() == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(

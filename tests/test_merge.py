@@ -383,7 +383,9 @@ def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
     (twin / "align.json").write_text('{"regime"')
     refused("align.json: not readable as JSON", aligned=str(twin))
     (twin / "align.json").write_text('{"regime": "multiway"}')
-    refused("align.json: has no base, base_sha256, corpus, corpus_sha256, pivot, languages, columns, neg", aligned=str(twin))
+    refused(
+        "align.json: has no base, base_sha256, corpus, corpus_sha256, pivot, languages, columns, neg", aligned=str(twin)
+    )
 
     one = {"sentence1": ["a", None], "sentence2": ["b", "c"], "score": [1.0, 2.0]}
     pq.write_table(pa.table({"sentence1": ["a"], "score": [1.0]}), tmp_path / "short.parquet")

@@ -147,6 +147,13 @@ def test_columns_with_a_mask_equal_the_vectors_of_the_present_cells(encoder):
     assert MultiwayLoss(encoder)(columns).item() != pytest.approx(expected.item(), rel=1e-3)
 
 
+def test_what_the_encoder_takes_besides_tokens_reaches_it(encoder):
+    columns = [{**column, "prompt_length": torch.tensor([2]), "task": "x"} for column in tokenized(encoder, 3)]
+    cells, _ = sorted_cells(columns, None)
+    assert cells.constants == {"prompt_length": torch.tensor([2]), "task": "x", "modality": "text"}
+    assert set(cells.tokens) == {"input_ids"}
+
+
 def test_equal_texts_in_two_rows_are_seen_through_their_tokens(encoder):
     def ids(texts: list[str]) -> torch.Tensor:
         cells, _ = sorted_cells([dict(encoder.preprocess(texts))] * 2, torch.tensor([[1, 0]] * len(texts)))
@@ -164,6 +171,12 @@ def test_matryoshka_is_the_mean_of_the_losses_of_the_leading_dimensions(encoder)
     alone = [multiway_loss(F.normalize(vectors[:, :dim], dim=1), *ids.unbind(dim=1)).item() for dim in (32, 8, 2)]
     got = MultiwayLoss(encoder, matryoshka=(32, 8, 2))(features).item()
     assert got == pytest.approx(sum(alone) / 3, rel=1e-5)
+
+
+def test_pivots_have_moved_by_one_less_their_cosine():
+    loss = MultiwayLoss(torch.nn.Identity(), preserve=1.0)
+    vectors, reference = torch.tensor([[3.0, 4.0], [0.0, 2.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    assert loss.moved(vectors, reference).item() == pytest.approx((0.4 + 0) / 2)
 
 
 def test_a_vector_that_is_no_number_is_traced_to_its_row(encoder):
