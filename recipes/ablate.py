@@ -35,6 +35,7 @@ MINILM = {"encoder": "minilm", "corpus": "few.parquet", "languages": SEEN[:4], "
 VARIANTS: dict[str, dict[str, Any] | None] = {
     "base": None,
     "paper": {},
+    "hexapla": {"temperature": 0.02, "margin": 0.2},
     "all": {"negatives": "all"},
     "margin0.2": {"margin": 0.2},
     "margin0.4": {"margin": 0.4},
