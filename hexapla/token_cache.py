@@ -22,6 +22,7 @@ from datasets import Dataset, config
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
+from hexapla.errors import InputError
 from hexapla.multiway import text_ids
 
 _FORMAT = 1
@@ -70,6 +71,9 @@ def open_token_cache(
         model: whose tokens they are.
         prompt: what is put in front of each text.
         identity: what makes these rows and this tokenizer themselves: their hashes.
+
+    Raises:
+        InputError: a text of which the tokenizer makes nothing.
     """
     told = [_FORMAT, *identity, len(rows), list(languages), prompt, model.max_seq_length]
     key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
@@ -125,6 +129,8 @@ def _tokenise(
     features = model.preprocess(texts, prompt=prompt or None)
     mask = features["attention_mask"].bool()
     sizes[present] = mask.sum(dim=1).numpy()
+    if (empty := np.flatnonzero(sizes[present] == 0)).size:
+        raise InputError(f'the encoder\'s tokenizer makes no token of "{texts[empty[0]][:60]}"; leave such cells out')
     facts["constants"] = {key: value for key, value in features.items() if not isinstance(value, torch.Tensor)}
     facts["has_types"] = "token_type_ids" in features
     limit = model.max_seq_length

@@ -10,6 +10,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 import hexapla.token_cache as stage
+from hexapla.errors import InputError
 from hexapla.token_cache import open_token_cache
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
 
@@ -65,6 +66,22 @@ def test_texts_are_tokenised_once_and_again_when_anything_differs(encoder, monke
     assert len(made) == 4
     assert cache.n_truncated == sum(len(text.split()) > 7 for row in data for text in row.values() if text)
     assert int(cache.lengths(np.arange(200)).max()) == 9
+
+
+def test_a_text_without_a_token_is_named(encoder, cache_folder, monkeypatch):
+    plain = encoder.preprocess
+
+    def without_specials(texts, **kwargs):
+        features = plain(texts, **kwargs)
+        ids = features["input_ids"]
+        features["attention_mask"] = (ids > 2).long()  # as of a tokenizer that adds no beginning and no end
+        return features
+
+    monkeypatch.setattr(encoder, "preprocess", without_specials)
+    data = datasets.Dataset.from_list([{"a": "eng01", "b": " "}, {"a": "eng02", "b": "eng03"}])
+    with pytest.raises(InputError, match='makes no token of " "; leave such cells out'):
+        open_token_cache(data, ("a", "b"), encoder, "", ("x",))
+    assert list(cache_folder.iterdir()) == []
 
 
 def test_a_cache_that_could_not_be_finished_is_not_there(encoder, cache_folder, monkeypatch):
