@@ -141,6 +141,21 @@ def run(variant: str, seed: int, args: argparse.Namespace) -> None:
     print(json.dumps(line), flush=True)
 
 
+def summary(results: Path) -> str:
+    """Return a line a variant and split: percent, mean over its seeds and their standard deviation."""
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    shown = []
+    for split, variant in dict.fromkeys((line["split"], line["variant"]) for line in lines):
+        runs = [line for line in lines if (line["split"], line["variant"]) == (split, variant)]
+        cells = [f"{split} {variant} ({len(runs)} seeds)"]
+        for key in (key for key in runs[0] if key.startswith(("bitext", "margin", "tatoeba", "sts"))):
+            values = [100 * run[key] for run in runs]
+            spread = f" ±{np.std(values, ddof=1):.1f}" if len(runs) > 1 else ""
+            cells.append(f"{key} {np.mean(values):.1f}{spread}")
+        shown.append(", ".join(cells))
+    return "\n".join(shown)
+
+
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -158,6 +173,7 @@ def main() -> None:
         for variant in args.variants:
             if args.minilm or not variant.startswith("minilm"):
                 run(variant, seed, args)
+    print(summary(args.out / "results.jsonl"))
 
 
 if __name__ == "__main__":
