@@ -98,8 +98,11 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
         trainer.loss.passes.packs, trainer.loss.passes.offset = packing.packs, packing.offset
         trainer.loss.passes.even = trainer.is_fsdp_enabled
         if config.compile:
-            model[0].auto_model.compile(dynamic=True)
+            inner = model[0].auto_model  # whose forward is what sentence-transformers calls, not the module itself
+            inner.forward = torch.compile(inner.forward, dynamic=True)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if config.compile:
+            del inner.forward
     if trainer.is_fsdp_enabled:
         model = _whole_encoder(config, trainer)
     elif lora:

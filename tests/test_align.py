@@ -291,6 +291,21 @@ def test_gradient_checkpointing_changes_nothing_but_the_memory(settings, tmp_pat
         torch.testing.assert_close(second[name], tensor, rtol=0, atol=1e-6, msg=name)
 
 
+def test_what_is_compiled_is_what_encodes(settings, monkeypatch):
+    calls = []
+
+    def compiled(function, dynamic):  # the real one takes half a minute
+        def called(*args, **kwargs):
+            calls.append(dynamic)
+            return function(*args, **kwargs)
+
+        return called
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    result = align(AlignConfig(**settings, compile=True), quiet=True)
+    assert len(calls) >= result["n_steps"] and all(calls)
+
+
 def test_matryoshka_makes_the_leading_dimensions_do_by_themselves(settings, tmp_path):
     held_out = open_corpus(settings["corpus"]).split(0.2)[1].dataset()
 
