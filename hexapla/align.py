@@ -22,7 +22,7 @@ import torch
 from accelerate import PartialState
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
-from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
+from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback, set_seed
 from transformers.integrations import TensorBoardCallback
 
 from hexapla import languages as codes
@@ -67,6 +67,7 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
     if prepared.finished:
         _log.info("%s: this run is finished already", config.out)
         return _read_result(config.out)
+    set_seed(config.seed)  # of adapters, and of what an encoder's file lacks, such as a pooler that is not used
     model = load_encoder(
         config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle,
         max_tokens=config.max_tokens, pooling=config.pooling,

@@ -268,10 +268,10 @@ def test_a_language_without_a_single_cell_is_refused(settings, tmp_path):
 
 
 def test_lora_trains_the_adapters_alone_and_leaves_an_ordinary_encoder(settings, encoder):
-    result = align(AlignConfig(**settings, lora=4, held_out=0.2, epochs=4), quiet=True)
-    assert result["lora"] == 4
-    assert "LoRA of rank 4" in (settings["out"] / "README.md").read_text()
-    assert result["held_out"][-1]["accuracy"] > result["held_out"][0]["accuracy"]
+    result = align(AlignConfig(**settings, lora=8, held_out=0.2, epochs=8), quiet=True)
+    assert result["lora"] == 8
+    assert "LoRA of rank 8" in (settings["out"] / "README.md").read_text()
+    assert result["held_out"][-1]["accuracy"] > result["held_out"][0]["accuracy"] + 0.03
     before, after = weights(Path(encoder)), weights(settings["out"])
     assert before.keys() == after.keys()  # no adapter is left in it
     changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -280,7 +280,7 @@ def test_lora_trains_the_adapters_alone_and_leaves_an_ordinary_encoder(settings,
     change = (
         after["encoder.layer.0.attention.self.query.weight"] - before["encoder.layer.0.attention.self.query.weight"]
     )
-    assert torch.linalg.matrix_rank(change, rtol=1e-4) == 4
+    assert torch.linalg.matrix_rank(change, rtol=1e-4) == 8
 
 
 def test_gradient_checkpointing_changes_nothing_but_the_memory(settings, tmp_path):

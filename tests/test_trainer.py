@@ -82,17 +82,26 @@ def killed_at(step: int, settings: dict[str, object]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("extra", [{}, {"regime": "en-x", "gradient_accumulation": 2, "chunk_tokens": 60}])
-def test_runs_killed_at_random_steps_resume_to_the_same_weights_bit_for_bit(settings, tmp_path, extra):
+@pytest.mark.parametrize(
+    ("extra", "n_kills", "expected_steps"),
+    [
+        ({}, 10, 30),
+        ({"regime": "en-x", "gradient_accumulation": 2, "chunk_tokens": 60}, 4, 16),
+        ({"lora": 4, "preserve": 1.0, "gradient_checkpointing": True}, 2, 30),
+    ],
+)
+def test_runs_killed_at_random_steps_resume_to_the_same_weights_bit_for_bit(
+    settings, tmp_path, extra, n_kills, expected_steps
+):
     settings = {**settings, **extra}
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in the processes that are killed
     result = align(AlignConfig(**{**settings, "out": tmp_path / "whole"}), quiet=True)
     n_steps = result["n_steps"]
-    assert n_steps == (15 * 2 if not extra else 8 * 2)
+    assert n_steps == expected_steps
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["hexapla.align", "tests.toy"])
-    for number, step in enumerate(sorted(random.Random(3).sample(range(1, n_steps), 10 if not extra else 4))):
+    for number, step in enumerate(sorted(random.Random(3).sample(range(1, n_steps), n_kills))):
         out = tmp_path / f"killed-{number}"
         process = context.Process(target=killed_at, args=(step, {**settings, "out": out}))
         process.start()
