@@ -5,9 +5,21 @@ The encoder that comes out is an ordinary one, as large and as fast as the base.
 
 from __future__ import annotations
 
+import importlib.util
+
 from sentence_transformers import SentenceTransformer
 
 from hexapla.errors import InputError
+
+
+def check_installed() -> None:
+    """Refuse to train adapters without peft.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    if importlib.util.find_spec("peft") is None:
+        raise InputError("--lora takes the package peft; pip install 'hexapla[lora]'")
 
 
 class Lora:
@@ -16,16 +28,11 @@ class Lora:
     Args:
         model: the encoder.
         rank: of the adapters' two factors, 1 or more.
-
-    Raises:
-        InputError: peft is not installed.
     """
 
     def __init__(self, model: SentenceTransformer, rank: int) -> None:
-        try:
-            from peft import LoraConfig, get_peft_model
-        except ImportError as error:
-            raise InputError("--lora takes the package peft; pip install 'hexapla[lora]'") from error
+        from peft import LoraConfig, get_peft_model
+
         config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", bias="none")
         # Layers are replaced inside the transformer, which the encoder goes on holding.
         self._adapted = get_peft_model(model[0].auto_model, config)

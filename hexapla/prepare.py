@@ -20,6 +20,7 @@ from hexapla.batches import Regime, encodings_per_epoch, present_cells, usable_r
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.encoder import RESULT, EncoderFacts, describe, locate
 from hexapla.errors import InputError, nearest
+from hexapla.lora import check_installed
 from hexapla.run import check_apart, check_out
 
 _NOT_IDENTITY = (
@@ -53,6 +54,8 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
         InputError: see `align`.
     """
     _check_report_to(config.report_to)
+    if config.lora:
+        check_installed()
     check_apart(config.out, {"encoder": locate(config.encoder), "corpus": config.corpus})
     corpus = open_corpus(config.corpus)
     corpus = dataclasses.replace(corpus, languages=_columns(config, corpus))

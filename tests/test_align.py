@@ -6,6 +6,7 @@ Every mistake that a user can make is refused before a model is loaded and befor
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -281,6 +282,15 @@ def test_lora_trains_the_adapters_alone_and_leaves_an_ordinary_encoder(settings,
         after["encoder.layer.0.attention.self.query.weight"] - before["encoder.layer.0.attention.self.query.weight"]
     )
     assert torch.linalg.matrix_rank(change, rtol=1e-4) == 8
+
+
+def test_lora_without_its_package_is_refused_before_anything_is_written(settings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded"))
+    with pytest.raises(InputError, match=r"takes the package peft; pip install 'hexapla\[lora\]'"):
+        align(AlignConfig(**settings, lora=8), quiet=True)
+    assert not settings["out"].exists()
 
 
 def test_gradient_checkpointing_changes_nothing_but_the_memory(settings, tmp_path):
