@@ -237,8 +237,8 @@ def _arguments(
         report_to=report_to,
         disable_tqdm=quiet or not sys.stderr.isatty(),
         use_cpu=not torch.cuda.is_available(),
-        dataloader_drop_last=PartialState().num_processes
-        > 1,  # what the trainer would set; our batches are as they are
+        # What the trainer would set, with a warning; our batches are as they are.
+        dataloader_drop_last=PartialState().num_processes > 1,
         # Each process makes as many passes as its cells take, and a broadcast in each would wait for the others.
         ddp_broadcast_buffers=False,
         # Early stopping counts evaluations without improvement; a resumed run must not count anew.

@@ -19,7 +19,7 @@ from torch import Tensor
 from hexapla import ranks
 from hexapla.packing import chunks, packed, padded
 
-TOKENS_A_PASS = 16_384  # more make no pass faster, on a CPU or on a GPU
+TOKENS_A_PASS = 16_384  # bounds what a pass takes beyond what is kept of it; not tuned, and not tried on a GPU
 
 
 @dataclass(frozen=True, kw_only=True)
