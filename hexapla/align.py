@@ -41,6 +41,7 @@ from hexapla.token_cache import TokenCache, open_token_cache
 from hexapla.trainer import Loader, LogAtCheckpoints, MultiwayTrainer, Progress, last_checkpoint, processes_of
 
 _EVALUATIONS_AN_EPOCH = 4
+_POINTS_OF_A_CURVE = 500  # of the loss, kept in align.json
 __all__ = ["AlignConfig", "align", "make_trainer", "save_encoder"]
 
 _log = logging.getLogger(__name__)
@@ -283,7 +284,8 @@ def _result(
 ) -> dict[str, Any]:
     history = trainer.state.log_history
     curve = [{"step": entry["step"], "accuracy": entry[METRIC]} for entry in history if METRIC in entry]
-    losses = [entry["loss"] for entry in history if "loss" in entry]
+    losses = [{"step": entry["step"], "loss": entry["loss"]} for entry in history if "loss" in entry]
+    every = -(-len(losses) // _POINTS_OF_A_CURVE) or 1
     epochs = float(trainer.state.epoch or 0.0)
     corpus = prepared.corpus
     return {
@@ -317,7 +319,8 @@ def _result(
         "n_encodings": round(epochs * prepared.encodings_an_epoch),
         "n_truncated": n_truncated,
         "seconds": round(seconds, 1),
-        "loss": float(np.mean(losses[-10:])) if losses else None,
+        "loss": float(np.mean([point["loss"] for point in losses[-10:]])) if losses else None,
+        "losses": losses[::every],
         "held_out": curve,
         "best_step": trainer.state.best_global_step if config.budget == "converged" else None,
     }

@@ -10,8 +10,8 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -42,7 +42,7 @@ class EncoderFacts:
 
     `regime`, `corpus`, `seed` and `languages` (the columns of alignment training) are None and empty for an encoder
     that `hexapla align` did not make. `sha256` is over the folder's weights, tokenizer and configuration; for a name
-    on the Hub it is the commit.
+    on the Hub it is the commit. `training` is what `align` wrote of its run: budget, rows and sentences seen, losses.
     """
 
     name: str
@@ -51,6 +51,7 @@ class EncoderFacts:
     corpus: str | None
     seed: int | None
     languages: tuple[str, ...]
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 def locate(name: str | Path) -> Path | None:
@@ -208,7 +209,7 @@ def describe(name: str | Path) -> EncoderFacts:
     return EncoderFacts(
         name=TINY if str(name) == TINY else folder.resolve().name, sha256=digest.hexdigest(),
         regime=made.get("regime"), corpus=made.get("corpus"), seed=made.get("seed"),
-        languages=tuple(made.get("languages", ())),
+        languages=tuple(made.get("languages", ())), training=made,
     )  # fmt: skip
 
 

@@ -154,7 +154,7 @@ def _mteb_task(name: str, languages: Sequence[str]) -> Iterator[str]:
     try:
         import mteb
     except ImportError:
-        message = f"{MTEB}{name} needs the library mteb; install it with: pip install 'hexapla[mteb]'"
+        message = f"{MTEB}{name} needs the library mteb; install it with: pip install 'hexapla[evaluate]'"
         raise InputError(message) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tasks renamed or superseded

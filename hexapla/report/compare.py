@@ -92,12 +92,12 @@ def _facts(run: Run) -> RunFacts:
     first = next(iter(run.scores.values()))
     return RunFacts(
         label=run.label,
-        scores=str(run.path),
+        scores=(str(run.path),),
         encoder=first.encoder,
-        encoder_sha=first.encoder_sha,
+        encoder_sha=(first.encoder_sha,),
         regime=first.regime,
         corpus=first.corpus,
-        seed=first.seed,
+        seeds=() if first.seed is None else (first.seed,),
     )
 
 

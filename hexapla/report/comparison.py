@@ -21,12 +21,19 @@ class Cell:
         gain: `value` less the baseline's.
         relative: `gain` as a share of the baseline's value; None also where that is not above 0.
         interval: The 95 % interval of `gain`; None also where no resample has a value for the group.
+        p_rows: Two-sided p of a paired permutation test over the test rows, which are swapped between the runs.
+        p_seeds: Two-sided p of a paired sign-flip test over the training seeds; None for one seed.
+        sd: Standard deviation of the value over the training seeds; None for one seed, and not None in a baseline of
+            several.
     """
 
     value: float
     gain: float | None = None
     relative: float | None = None
     interval: tuple[float, float] | None = None
+    p_rows: float | None = None
+    p_seeds: float | None = None
+    sd: float | None = None
 
     @property
     def significant(self) -> bool:
@@ -53,26 +60,52 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """One metric of one task; `headline` marks the one to read first."""
+    """One metric of one task.
+
+    Attributes:
+        task: As `Score.task`.
+        split: As `Score.split`.
+        metric: A key of `evaluate.metrics.METRICS`, which says which way is better.
+        headline: Whether this is the metric of the task to read first.
+        lines: One per group of languages.
+        languages: One per language or pair, in the order of the groups; each names its group.
+    """
 
     task: str
     split: str
     metric: str
     headline: bool
     lines: tuple[Line, ...]
+    languages: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """What a column of the table stands for."""
+    """What a column of the table stands for: one run, or runs that differ in nothing but the training seed.
+
+    Attributes:
+        label: The column's heading.
+        scores: The score folder of each seed, in the order of `seeds`.
+        encoder: Name of the first seed's encoder.
+        encoder_sha: Of each seed's weights.
+        regime: None for an encoder that was not aligned, as the next ones.
+        corpus: Name of the corpus.
+        seeds: Of the trainings; empty where there is none.
+        budget: `rows`, `encodings` or `converged`.
+        n_rows_seen: Rows seen in training.
+        n_encodings: Sentences encoded in training.
+    """
 
     label: str
-    scores: str
+    scores: tuple[str, ...]
     encoder: str
-    encoder_sha: str
+    encoder_sha: tuple[str, ...]
     regime: str | None
     corpus: str | None
-    seed: int | None
+    seeds: tuple[int, ...] = ()
+    budget: str | None = None
+    n_rows_seen: int | None = None
+    n_encodings: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
