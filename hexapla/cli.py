@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 import hexapla
-from hexapla import cli_corpus, cli_encoder
+from hexapla import cli_corpus, cli_encoder, cli_evaluate
 from hexapla.cli_options import (
     Debug,
     Languages,
@@ -59,6 +59,8 @@ for _command, _name, _example in (
     (cli_corpus.filter_, "filter", "hexapla filter sample --out filtered"),
     (cli_corpus.inspect, "inspect", "hexapla inspect sample"),
     (cli_encoder.merge, "merge", "hexapla merge tiny aligned --corpus sample --alpha 0:1:0.1 --out merged"),
+    (cli_evaluate.evaluate, "evaluate", "hexapla evaluate tiny --suite bitext --data sample --out scores"),
+    (cli_evaluate.fetch_data, "fetch-data", "hexapla fetch-data --suite quick --out data"),
 ):
     app.command(_name, epilog=f"Example: [bold]{_example}[/bold]")(_command)
 
@@ -166,49 +168,6 @@ def align(
             f"{result['n_encodings']} sentences encoded, {result['seconds']:.0f} s"
         )
     processes.destroy_process_group()
-
-
-@app.command(epilog="Example: [bold]hexapla evaluate tiny --suite bitext --data sample --out scores[/bold]")
-def evaluate(
-    encoder: Annotated[str, typer.Argument(help="Hub name, encoder folder, or tiny.")],
-    suite: Annotated[
-        str, typer.Option(help="bitext, sts or topics on data of your own; dev or test on a folder of all.")
-    ],
-    data: Annotated[str, typer.Option(help="Corpus, file or folder; see the README for the layouts.")],
-    out: Out,
-    languages: Languages = None,
-    seen: Annotated[
-        str | None, typer.Option(help="Languages that alignment saw; what the encoder says if not given.")
-    ] = None,
-    pairs: Annotated[str, typer.Option(help="pivot: the pivot with every other language; all: every two.")] = "pivot",
-    split: Annotated[str, typer.Option(help="all rows of a corpus, or held-out.")] = "all",
-    held_out: Annotated[float, typer.Option(help="Share that was held out, with --split held-out.")] = 0.05,
-    batch_size: Annotated[int, typer.Option(help="Texts in one forward pass.")] = 256,
-    max_tokens: MaxTokens = None,
-    seed: Annotated[int, typer.Option(help="Of the draws in topics; 42 is MTEB's.")] = 42,
-    overwrite: Overwrite = False,
-    trust_remote_code: Remote = False,
-    allow_pickle: Pickle = False,
-    debug: Debug = False,
-    quiet: Quiet = False,
-) -> None:
-    """Measure an encoder: bitext mining, semantic similarity, topics."""
-    from hexapla.evaluate import EvaluateConfig
-    from hexapla.evaluate import evaluate as run
-    from hexapla.languages import parse_list
-
-    calm_libraries()
-    scores = run(
-        EvaluateConfig(
-            encoder=encoder, suite=suite, data=data, out=out,  # type: ignore[arg-type]
-            languages=parse_list(languages) if languages else None, seen=parse_list(seen) if seen else None,
-            pairs=pairs, split=split, held_out_share=held_out, batch_size=batch_size,  # type: ignore[arg-type]
-            max_tokens=max_tokens, seed=seed, overwrite=overwrite, trust_remote_code=trust_remote_code,
-            allow_pickle=allow_pickle,
-        ),
-        quiet=State.quiet,
-    )  # fmt: skip
-    typer.echo(f"{out}: {len(scores)} scores of {len({score.task for score in scores})} tasks")
 
 
 @app.command(epilog="Example: [bold]hexapla compare scores/base scores/en-x scores/multiway[/bold]")

@@ -95,6 +95,8 @@ def check_out(
         raise InputError(
             "both --resume and --overwrite; the one goes on with the run in the folder, the other drops it"
         )
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; the output must be a folder")
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         if resume:
             raise InputError(f"{out}: no run to resume here; leave --resume out to start one")

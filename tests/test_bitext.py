@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluate import bitext
-from hexapla.evaluate.bitext import read_bitext, retrieval
+from hexapla.evaluate import retrieval as retrieval_module
+from hexapla.evaluate.bitext import read_bitext
+from hexapla.evaluate.retrieval import retrieval
 
 
 def directions(*degrees: float) -> np.ndarray:
@@ -81,7 +82,7 @@ def test_the_margin_is_the_ratio_of_its_definition() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, rows_in_a_block: int) -> None:
     source, target = noisy_sides(40, seed=2)
     whole = retrieval(source, target)
-    monkeypatch.setattr(bitext, "_BLOCK_ENTRIES", rows_in_a_block * 40)
+    monkeypatch.setattr(retrieval_module, "_BLOCK_ENTRIES", rows_in_a_block * 40)
     for one, other in zip(whole, retrieval(source, target), strict=True):
         for metric, values in one.columns().items():
             assert values.tolist() == other.columns()[metric].tolist()
@@ -108,7 +109,7 @@ def test_permuted_rows_permute_the_items() -> None:
 def test_of_equal_texts_the_first_is_found_and_the_others_are_misses(
     monkeypatch: pytest.MonkeyPatch, rows_in_a_block: int
 ) -> None:
-    monkeypatch.setattr(bitext, "_BLOCK_ENTRIES", rows_in_a_block * 4)
+    monkeypatch.setattr(retrieval_module, "_BLOCK_ENTRIES", rows_in_a_block * 4)
     twice = directions(0, 0, 90, 180)
     for found in retrieval(twice, twice, k=2):
         assert found.accuracy.tolist() == found.margin_accuracy.tolist() == [1, 0, 1, 1]
@@ -147,7 +148,7 @@ def test_the_pivot_is_paired_with_every_language_or_every_two_are(tmp_path: Path
     assert list(pivot.rows) == [("eng_Latn", "deu_Latn"), ("eng_Latn", "fra_Latn")]
     assert list(every.rows) == [*pivot.rows, ("deu_Latn", "fra_Latn")]
     assert list(chosen.rows) == [("eng_Latn", "fra_Latn")]
-    assert (pivot.n_measurements, every.n_measurements) == (4, 6)
+    assert (len(pivot.keys), len(every.keys)) == (4, 6)
 
 
 def test_rows_without_both_cells_are_left_out_and_not_counted(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def by_angle(texts: list[str]) -> np.ndarray:
 def measured(folder: Path, **options: object) -> dict[tuple[str, str], object]:
     (task,) = read_sts(folder, name="x", **options)
     found = {(m.task, m.languages): m for m in task.measure(by_angle)}
-    assert len(found) == task.n_measurements
+    assert len(found) == len(task.keys)
     return found
 
 

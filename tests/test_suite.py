@@ -124,7 +124,7 @@ def test_the_test_suite_gives_the_known_answers(oracle: Oracle, config: Evaluate
     assert scores["topics/sib200", "deu_Latn", "accuracy"].value == 1
     assert scores["topics-zero-shot/sib200", "eng_Latn-deu_Latn", "accuracy"].value == 1
     assert scores["topics-zero-shot/sib200", "eng_Latn-fra_Latn", "accuracy"].value < 0.8
-    n_bitext, n_sts, n_topics = 2 * 2 * 2 * 3, 2 + 2, 3 + 2
+    n_bitext, n_sts, n_topics = 2 * 2 * 2 * 4, 2 + 2, 3 + 2
     assert len(scores) == n_bitext + n_sts + n_topics
 
 
@@ -217,7 +217,7 @@ def test_the_signature_names_data_metric_encoder_and_software(oracle: Oracle, co
     scores = by_key(evaluate(config))
     fields = parse_signature(scores["bitext/sib200", "eng_Latn-deu_Latn", "margin_accuracy"].signature)
     assert list(fields) == [
-        "task", "data", "split", "languages", "metric", "k", "n", "max_tokens", "dtype", "hexapla",
+        "task", "data", "split", "languages", "metric", "metric_version", "k", "n", "max_tokens", "dtype", "hexapla",
         "sentence-transformers", "torch",
     ]  # fmt: skip
     assert (fields["k"], fields["n"], fields["max_tokens"], fields["dtype"]) == ("4", "40", "64", "float32")
@@ -272,7 +272,7 @@ def test_mistakes_are_found_before_an_encoder_is_loaded(oracle: Oracle, config: 
         ({"suite": "bitext", "data": data / "none"}, "none"),
         ({"suite": "dev", "data": data / "sib200"}, r"suite dev needs .*sib200/sib200/train\.parquet, .*stsb-mt/dev; "),
         ({"suite": "bitext", "data": data / "sib200/test.parquet", "languages": ("eng_Latn",)}, "nothing to measure"),
-        ({"out": data / "sib200"}, "sib200 is not empty; give another folder, or overwrite"),
+        ({"out": data / "sib200"}, "sib200: not empty, and what it holds is no run of hexapla evaluate; give another"),
         ({"out": data / "sib200/test.parquet"}, r"test\.parquet is a file; the output must be a folder"),
     ):
         with pytest.raises(InputError, match=message):
@@ -284,10 +284,10 @@ def test_mistakes_are_found_before_an_encoder_is_loaded(oracle: Oracle, config: 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"suite": "tests"}, "suite is 'tests'; it must be bitext, sts, topics, dev, test; did you mean \"test\"?"),
+        ({"suite": "tests"}, '"tests" is no suite and no task; did you mean "test"?; suites of MTEB\'s tasks: paper, '),
         ({"pairs": "both"}, "pairs is 'both'; it must be pivot, all"),
         ({"split": "train"}, "split is 'train'; it must be all, held-out"),
-        ({"split": "held-out"}, "split is held-out and suite is test; only bitext has held-out rows"),
+        ({"split": "held-out"}, "split is held-out and suite is test; only bitext on a corpus of your own has"),
         ({"held_out_share": 1.0}, "held_out_share is 1.0; it must lie between 0 and 1"),
         ({"batch_size": 0}, "batch_size is 0; it must be at least 1"),
         ({"seed": -1}, "seed is -1; it must be 0 to 4294967295"),
@@ -321,15 +321,15 @@ def test_run_json_is_there_before_the_work_starts(
     run = json.loads((Path(config.out) / "run.json").read_text(encoding="utf-8"))
     assert run["config"]["suite"] == "test"
     assert run["encoder"]["sha256"] == "abc"
-    assert {name for name, _, _ in run["data"]} == {"sib200", "tatoeba", "stsb-mt"}
+    assert {name for name, _, _ in run["config"]["tasks"]} == {"sib200", "tatoeba", "stsb-mt"}
     assert {"hexapla", "torch", "python"} <= run["versions"].keys()
-    with pytest.raises(InputError, match="is not empty; give another folder, or overwrite"):
+    with pytest.raises(InputError, match="holds an unfinished run; --resume goes on with it, --overwrite drops it"):
         evaluate(config)
 
 
 def test_overwriting_replaces_the_scores_and_a_refused_run_keeps_them(oracle: Oracle, config: EvaluateConfig) -> None:
     evaluate(config)
-    with pytest.raises(InputError, match="already holds scores"):
+    with pytest.raises(InputError, match="holds a finished run; --overwrite replaces it"):
         evaluate(config)
     again = dataclasses.replace(config, suite="dev", overwrite=True)
     with pytest.raises(InputError, match="has no swh_Latn"):
@@ -359,7 +359,7 @@ def test_a_real_encoder_gives_the_same_scores_twice(tmp_path: Path) -> None:
     )
     first = evaluate(config)
     assert first == evaluate(dataclasses.replace(config, out=tmp_path / "b"))
-    assert len(first) == 6 * 2 * 3
+    assert len(first) == 6 * 2 * 4
     assert {score.seen for score in first} == {None}
     assert parse_signature(first[0].signature)["max_tokens"] == "16"
     assert 0 < first[0].value < 1

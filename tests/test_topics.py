@@ -71,7 +71,7 @@ def by_topic(texts: list[str]) -> np.ndarray:
 def test_the_same_language_is_probed_and_zero_shot_carries_the_english_probes_over(tmp_path: Path) -> None:
     (task,) = read_topics(write_topics(tmp_path), name="x")
     measured = {(m.task, m.languages): m for m in task.measure(by_topic)}
-    assert len(measured) == task.n_measurements
+    assert len(measured) == len(task.keys)
     assert {key: m.metrics["accuracy"] for key, m in measured.items()} == {
         ("topics/x", "eng_Latn"): 1.0,
         ("topics/x", "deu_Latn"): 1.0,
@@ -116,7 +116,7 @@ def test_without_english_there_is_no_zero_shot(tmp_path: Path) -> None:
     (task,) = read_topics(tmp_path, name="x")
     measured = [m.task for m in task.measure(by_topic)]
     assert measured == ["topics/x", "topics/x"]
-    assert task.n_measurements == 2
+    assert len(task.keys) == 2
 
 
 def test_data_that_cannot_be_used_are_refused(tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ from hexapla.corpus import N_ROWS, Corpus
 from hexapla.encoder import Task
 from hexapla.errors import InputError
 
+# What a measurement is of: task and languages, as in `Score`.
+Key = tuple[str, str]
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray

@@ -129,7 +129,7 @@ def write_scores(
         if score.per_item is not None:
             if score.per_item not in per_item:
                 raise ValueError(f"{score.task} {score.languages}: no table is given for {score.per_item}")
-            _check_table(score, per_item[score.per_item], score.per_item)
+            check_table(score, per_item[score.per_item], score.per_item)
     lines = [json.dumps(dataclasses.asdict(score), ensure_ascii=False, allow_nan=False) for score in scores]
     out = Path(out_dir)
     check_no_scores(out, overwrite=overwrite)
@@ -173,12 +173,21 @@ def read_scores(path: str | Path) -> list[Score]:
         if not line.strip():
             continue
         try:
-            scores.append(_parse(json.loads(line, parse_constant=_refuse_constant)))
+            scores.append(parse_line(line))
         except ValueError as error:
             raise InputError(f"{file}:{number}: not a score: {error}") from error
     if not scores:
         raise InputError(f"{file} holds no scores")
     return scores
+
+
+def parse_line(line: str) -> Score:
+    """Read one line of a scores file.
+
+    Raises:
+        ValueError: It is not a score; what is wrong with it.
+    """
+    return _parse(json.loads(line, parse_constant=_refuse_constant))
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -225,7 +234,7 @@ def read_per_item(score: Score, path: str | Path) -> pa.Table:
         raise InputError(f"{file} is missing; it belongs to the scores in {folder}, copy the whole folder")
     try:
         table = pq.read_table(file)
-        _check_table(score, table, str(file))
+        check_table(score, table, str(file))
     except (pa.ArrowInvalid, OSError, ValueError) as error:
         raise InputError(f"{file} cannot be used: {error}") from error
     return table
@@ -242,7 +251,8 @@ def _scores_file(path: str | Path) -> Path:
     return path
 
 
-def _check_table(score: Score, table: pa.Table, name: str) -> None:
+def check_table(score: Score, table: pa.Table, name: str) -> None:
+    """Refuse a table that the score cannot have been computed from; the error is a ValueError."""
     needed = ("item", *RANKED_COLUMNS.get(score.metric, (score.metric,)))
     missing = [column for column in needed if column not in table.column_names]
     if missing:

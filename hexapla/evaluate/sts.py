@@ -8,7 +8,7 @@ judgements keep their own unit (0 to 5 in STS Benchmark).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 from hexapla import languages as codes
 from hexapla.errors import InputError
 from hexapla.evaluate.bitext import Pairs
-from hexapla.evaluate.inputs import Measurement, Prompted, filled, language_files, read_columns, short_sha
+from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled, language_files, read_columns, short_sha
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +32,14 @@ _PIVOT = "eng_Latn"
 
 
 def cosines(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the (n,) cosines of the rows of two (n, dim) matrices of unit vectors."""
-    cosine: NDArray[np.float64] = np.einsum("nd,nd->n", first, second, dtype=np.float64)
+    """Return the (n,) cosines of the rows of two (n, dim) matrices of unit vectors.
+
+    By the squared distance, as in MTEB: equal sentences then have a cosine of exactly 1. A product has rounding in it
+    that ranks them, and moves Spearman by up to 1.5e-6.
+    """
+    from sklearn.metrics.pairwise import paired_cosine_distances
+
+    cosine: NDArray[np.float64] = 1 - paired_cosine_distances(first, second).astype(np.float64)
     return cosine
 
 
@@ -64,64 +70,81 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SentencePairs:
+    """The filled rows of one language, or of two.
+
+    Attributes:
+        items: Name of each row, the same where rows of other languages have the same judgement and meaning.
+        sentence1: In the first language.
+        sentence2: In the second language, or the only one.
+        gold: The judgements.
+        data_sha: Start of the hash of the data.
+    """
+
+    items: Sequence[str]
+    sentence1: Sequence[str]
+    sentence2: Sequence[str]
+    gold: Sequence[float]
+    data_sha: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StsTask:
     """Judged sentence pairs in several languages.
 
     Attributes:
         name: `stsb-mt` in the task names `sts/stsb-mt` (within a language) and `sts-across/stsb-mt`.
         split: As `Score.split`.
-        columns: The files by language.
-        rows: The filled rows, by the languages of sentence1 and sentence2, which are the same one within a language.
+        pairs: By the languages of sentence1 and sentence2, which are the same one within a language.
     """
 
     name: str
     split: str
-    columns: Mapping[str, Judged]
-    rows: Mapping[tuple[str, str], Sequence[int]]
+    pairs: Mapping[tuple[str, str], SentencePairs]
 
     @property
     def data_sha(self) -> str:
-        """Return the start of a hash over all the files."""
-        return short_sha(*(column.data_sha for column in self.columns.values()))
+        """Return the start of a hash over all the data."""
+        return short_sha(*(one.data_sha for one in self.pairs.values()))
 
     @property
     def languages(self) -> tuple[str, ...]:
         """Return the languages that are measured."""
-        return tuple(self.columns)
+        return tuple(dict.fromkeys(code for pair in self.pairs for code in pair))
 
     @property
-    def n_measurements(self) -> int:
-        """Return how many measurements there will be."""
-        return len(self.rows)
+    def keys(self) -> list[Key]:
+        """Name what is measured."""
+        return [self._key(first, second) for first, second in self.pairs]
 
     def prompted(self) -> Iterator[Prompted]:
         """Name the texts to embed."""
-        for column in self.columns.values():
-            for texts in (column.sentence1, column.sentence2):
-                yield Prompted(kind="STS", texts=[text for text in texts if text is not None])
+        for one in self.pairs.values():
+            yield Prompted(kind="STS", texts=one.sentence1)
+            yield Prompted(kind="STS", texts=one.sentence2)
 
-    def measure(self, embed: Embed) -> Iterator[Measurement]:
-        """Correlate every language, and every two that are row-aligned."""
-        for (first, second), rows in self.rows.items():
-            one, two = self.columns[first], self.columns[second]
-            cosine = cosines(
-                embed([text for row in rows if (text := one.sentence1[row]) is not None]),
-                embed([text for row in rows if (text := two.sentence2[row]) is not None]),
-            )
-            gold = np.array([one.gold[row] for row in rows], dtype=np.float64)
-            within = first == second
-            # Row 7 is the same item in every file with the same judgements, and in no other.
-            aligned = short_sha(repr(list(one.gold)))[:8]
+    def measure(self, embed: Embed, done: Container[Key] = ()) -> Iterator[Measurement]:
+        """Correlate every language, and every two that are row-aligned, but for what is done."""
+        for (first, second), one in self.pairs.items():
+            task, languages = self._key(first, second)
+            if (task, languages) in done:
+                continue
+            cosine, gold = cosines(embed(one.sentence1), embed(one.sentence2)), np.array(one.gold, dtype=np.float64)
             yield Measurement(
-                task=f"sts/{self.name}" if within else f"sts-across/{self.name}",
+                task=task,
                 split=self.split,
-                languages=first if within else codes.pair(first, second),
-                data_sha=one.data_sha if within else short_sha(one.data_sha, two.data_sha),
-                items=[f"{aligned}-{row}" for row in rows],
+                languages=languages,
+                data_sha=one.data_sha,
+                items=one.items,
                 columns={"cosine": cosine, "gold": gold},
                 metrics={"spearman": spearman(cosine, gold)},
                 settings={},
             )
+
+    def _key(self, first: str, second: str) -> Key:
+        if first == second:
+            return f"sts/{self.name}", first
+        return f"sts-across/{self.name}", codes.pair(first, second)
 
 
 def read_sts(
@@ -151,7 +174,7 @@ def read_sts(
         raise InputError(f"{folder} has no LANG.parquet file (as deu_Latn.parquet); STS data are one file per language")
     chosen = {code: file for code, file in files.items() if languages is None or code in languages or code == _PIVOT}
     columns = {code: read_judged(file) for code, file in chosen.items()}
-    rows = {(code, code): filled(column.sentence1, column.sentence2, column.gold) for code, column in columns.items()}
+    found = {(code, code): _filled_pairs(column, column, f"{folder}: {code}") for code, column in columns.items()}
     apart = 0
     for first, second in permutations(columns, 2):
         if pairs == "pivot" and _PIVOT not in (first, second):
@@ -159,13 +182,46 @@ def read_sts(
         if columns[first].gold != columns[second].gold:
             apart += 1
             continue
-        rows[first, second] = filled(columns[first].sentence1, columns[second].sentence2, columns[first].gold)
+        found[first, second] = _filled_pairs(columns[first], columns[second], f"{folder}: {first}-{second}")
     if apart:
         logger.info("%s: %d ordered pairs of languages have other judgements and are not compared", folder, apart)
-    for (first, second), both in rows.items():
-        if len({columns[first].gold[row] for row in both}) < 2:
-            raise InputError(f"{folder}: {first}-{second} has {len(both)} filled rows and no two different scores")
-    return [StsTask(name=name, split=split, columns=columns, rows=rows)]
+    return [StsTask(name=name, split=split, pairs=found)]
+
+
+def _filled_pairs(one: Judged, two: Judged, place: str) -> SentencePairs:
+    """Pair the first sentences of one file with the second ones of a row-aligned file, or of the same."""
+    rows = filled(one.sentence1, two.sentence2, one.gold)
+    if len({one.gold[row] for row in rows}) < 2:
+        raise InputError(f"{place} has {len(rows)} filled rows and no two different scores")
+    return sentence_pairs(
+        [one.sentence1[row] or "" for row in rows],
+        [two.sentence2[row] or "" for row in rows],
+        one.gold,
+        rows,
+        one.data_sha if one is two else short_sha(one.data_sha, two.data_sha),
+    )
+
+
+def sentence_pairs(
+    sentence1: Sequence[str], sentence2: Sequence[str], gold: Sequence[float | None], rows: Sequence[int], data_sha: str
+) -> SentencePairs:
+    """Name the items: row 7 is the same item in every file with the same judgements, and in no other.
+
+    Args:
+        sentence1: Of the filled rows.
+        sentence2: Of the filled rows.
+        gold: Of all rows.
+        rows: Which rows are filled.
+        data_sha: Start of the hash of the data.
+    """
+    aligned = short_sha(repr(list(gold)))[:8]
+    return SentencePairs(
+        items=[f"{aligned}-{row}" for row in rows],
+        sentence1=sentence1,
+        sentence2=sentence2,
+        gold=[value for row in rows if (value := gold[row]) is not None],
+        data_sha=data_sha,
+    )
 
 
 def read_judged(file: Path) -> Judged:

@@ -1,18 +1,21 @@
 """An encoder and evaluation data -> scores with a signature, in a score folder.
 
 All that can be refused is refused before the encoder is loaded; then `run.json` is written, every distinct text is
-embedded once, and every task is scored from those vectors. `scores.jsonl` comes last.
+embedded once, and every task is scored from those vectors. What is measured is on disk at once, so that an interrupted
+evaluation goes on; `scores.jsonl` comes last.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow as pa
 from rich.console import Console
@@ -23,108 +26,24 @@ from rich.text import Text
 import hexapla
 from hexapla import languages as codes
 from hexapla.encoder import EncoderFacts, Task, describe, load_encoder
-from hexapla.errors import InputError, nearest
-from hexapla.evaluate.bitext import BitextTask, Pairs, read_bitext
+from hexapla.evaluate import unfinished
+from hexapla.evaluate.config import EvaluateConfig
+from hexapla.evaluate.data import KINDS, Data, read_data
+from hexapla.evaluate.examples import write_examples
 from hexapla.evaluate.inputs import Measurement
-from hexapla.evaluate.scores import (
-    Score,
-    check_no_scores,
-    per_item_path,
-    remove_scores,
-    signature,
-    write_scores,
-)
-from hexapla.evaluate.sts import StsTask, read_sts
-from hexapla.evaluate.topics import TopicsTask, read_topics
+from hexapla.evaluate.metrics import METRICS
+from hexapla.evaluate.mteb_check import check_with_mteb
+from hexapla.evaluate.scores import SCORES_FILE, Score, per_item_path, read_scores, signature
+from hexapla.evaluate.unfinished import Place
+from hexapla.evaluate.vector_cache import VectorCache
 from hexapla.evaluate.vectors import Vectors
-from hexapla.run import write_run
+from hexapla.run import check_apart, check_out, clear, write_run, write_text
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-Suite = Literal["bitext", "sts", "topics", "dev", "test"]
-AnyTask = BitextTask | StsTask | TopicsTask
-
-_KINDS: dict[type[AnyTask], Task] = {BitextTask: "BitextMining", StsTask: "STS", TopicsTask: "Classification"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
-    """What to evaluate on what.
-
-    Attributes:
-        encoder: Anything that loads as a sentence encoder: a name on the Hub or a folder.
-        out: The score folder to write.
-        suite: `bitext`, `sts` or `topics` for data of your own; `dev` and `test` for the tables in `_SUITES`.
-        data: For bitext what `open_corpus` takes, or a folder of two-column `LANG.parquet`; for sts a folder of
-            `LANG.parquet` with `sentence1`, `sentence2`, `score`; for topics a folder with `train.parquet` and
-            `test.parquet`; for dev and test a folder with `sib200`, `stsb-mt` and `tatoeba` in it.
-        languages: The languages to measure next to the pivot (English in sts and topics); all that the data have by
-            default. dev and test use each language where it occurs.
-        seen: The languages that alignment training saw; by default what the encoder says of itself. An empty tuple says
-            that it saw none; not knowing is None.
-        pairs: `pivot` measures the pivot with every other language, `all` every two languages.
-        split: bitext only: `all` rows, or those that training with `held_out_share` leaves out.
-        held_out_share: Share of the rows held out, 0 to 1.
-        overwrite: Replace what an earlier evaluation left in `out`.
-        trust_remote_code: Let the encoder run code that comes with it.
-        allow_pickle: Load weights that are not safetensors.
-        max_tokens: Cut texts at this length; the encoder's own by default.
-        batch_size: Texts in one forward pass.
-        seed: Of the draws in topics; 42 is MTEB's.
-    """
-
-    encoder: str
-    out: str | Path
-    suite: Suite
-    data: str | Path
-    languages: tuple[str, ...] | None = None
-    seen: tuple[str, ...] | None = None
-    pairs: Pairs = "pivot"
-    split: Literal["all", "held-out"] = "all"
-    held_out_share: float = 0.05
-    overwrite: bool = False
-    trust_remote_code: bool = False
-    allow_pickle: bool = False
-    max_tokens: int | None = None
-    batch_size: int = 256
-    seed: int = 42
-
-    def __post_init__(self) -> None:
-        """Check every value by itself, and bring the languages into their canonical form."""
-        for field, value, allowed in (
-            ("suite", self.suite, get_args(Suite)),
-            ("pairs", self.pairs, get_args(Pairs)),
-            ("split", self.split, ("all", "held-out")),
-        ):
-            if value not in allowed:
-                raise InputError(f"{field} is {value!r}; it must be {', '.join(allowed)}{nearest(value, allowed)}")
-        if self.split == "held-out" and self.suite != "bitext":
-            raise InputError(f"split is held-out and suite is {self.suite}; only bitext has held-out rows")
-        if not 0 < self.held_out_share < 1:
-            raise InputError(f"held_out_share is {self.held_out_share}; it must lie between 0 and 1")
-        if self.batch_size < 1:
-            raise InputError(f"batch_size is {self.batch_size}; it must be at least 1")
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed is {self.seed}; it must be 0 to {2**32 - 1}")
-        for field, given in (("languages", self.languages), ("seen", self.seen)):
-            if given:
-                object.__setattr__(self, field, codes.parse_list(given))
-
-
-# What the two suites measure: kind, name, split, path under the data folder.
-_SUITES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
-    "dev": (
-        ("bitext", "sib200", "train", "sib200/train.parquet"),
-        ("sts", "stsb-mt", "dev", "stsb-mt/dev"),
-    ),
-    "test": (
-        ("bitext", "sib200", "test", "sib200/test.parquet"),
-        ("bitext", "tatoeba", "test", "tatoeba"),
-        ("sts", "stsb-mt", "test", "stsb-mt/test"),
-        ("topics", "sib200", "test", "sib200"),
-    ),
-}
+VECTORS = "vectors"
+_log = logging.getLogger(__name__)
 
 
 def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
@@ -141,90 +60,79 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
         InputError: Data, languages, encoder or output folder that cannot be used.
     """
     out = Path(config.out)
-    _check_out(out, overwrite=config.overwrite)
+    check_apart(out, {"encoder": config.encoder, "data": config.data, "corpus": config.corpus})
     facts = describe(config.encoder)
-    tasks = _read_tasks(config)
-    seen = config.seen if config.seen is not None else facts.languages or None
+    data = read_data(config)
+    identity = _identity(config, facts, data)
+    if check_out(out, "evaluate", identity, done=SCORES_FILE, resume=config.resume, overwrite=config.overwrite):
+        return read_scores(out)
     model = load_encoder(
         config.encoder,
         trust_remote_code=config.trust_remote_code,
         allow_pickle=config.allow_pickle,
         max_tokens=config.max_tokens,
     )
-    remove_scores(out)
-    write_run(
-        out,
-        "evaluate",
-        dataclasses.asdict(config),
-        encoder=dataclasses.asdict(facts),
-        data=sorted({(task.name, task.split, task.data_sha) for task in tasks}),
-        seed=config.seed,
-    )
-    prompts = {kind: _prompt(model, kind) for kind in get_args(Task)}
-    scores: list[Score] = []
-    tables: dict[str, pa.Table] = {}
-    for kind, measurement in _measure(model, prompts, tasks, batch_size=config.batch_size, quiet=quiet):
-        path = per_item_path(measurement.task, measurement.split, measurement.languages)
-        tables[path] = pa.table({"item": list(measurement.items), **measurement.columns})
-        origin = _origin(model, prompts[kind])
-        scores += [_score(measurement, metric, path, facts, seen, origin) for metric in measurement.metrics]
-    write_scores(scores, tables, out, overwrite=config.overwrite)
+    done = unfinished.read_unfinished(out) if config.resume else {}
+    if not config.resume:
+        clear(out)
+        write_run(out, "evaluate", identity, encoder=dataclasses.asdict(facts), seed=config.seed)
+    scores = _measure(config, facts, data, model, done, quiet=quiet)
+    lines = [json.dumps(dataclasses.asdict(score), ensure_ascii=False, allow_nan=False) for score in scores]
+    write_text(out / SCORES_FILE, "".join(f"{line}\n" for line in lines))
+    (out / unfinished.UNFINISHED).unlink(missing_ok=True)
+    shutil.rmtree(out / VECTORS, ignore_errors=True)
     return scores
 
 
-def _check_out(out: Path, *, overwrite: bool) -> None:
-    check_no_scores(out, overwrite=overwrite)
-    if not overwrite and out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty; give another folder, or overwrite (--overwrite)")
-
-
-def _read_tasks(config: EvaluateConfig) -> list[AnyTask]:
-    """Read all data, and check that every language asked for is measured somewhere."""
-    root = Path(config.data)
-    if config.suite in _SUITES:
-        missing = [str(root / path) for *_, path in _SUITES[config.suite] if not (root / path).exists()]
-        if missing:
-            raise InputError(f"suite {config.suite} needs {', '.join(missing)}; there is no such file or folder")
-        rows = [(kind, name, split, str(root / path)) for kind, name, split, path in _SUITES[config.suite]]
-    else:
-        name = "sample" if str(config.data) == "sample" else root.resolve().stem
-        split = f"held-out-{config.held_out_share:g}" if config.split == "held-out" else "all"
-        rows = [(config.suite, name, split, str(config.data))]
-    tasks = [task for row in rows for task in _read_task(config, *row)]
-    if set(config.languages or ()).difference(*(task.languages for task in tasks)):
-        whole = dataclasses.replace(config, languages=None)
-        there = {code for row in rows for task in _read_task(whole, *row) for code in task.languages}
-        if absent := [code for code in config.languages or () if code not in there]:
-            raise InputError(f"{config.data} has no {', '.join(absent)}; it has {', '.join(sorted(there))}")
-    if not any(task.n_measurements for task in tasks):
-        raise InputError(f"{config.data}: nothing to measure; bitext needs a language next to the pivot")
-    return tasks
-
-
-def _read_task(config: EvaluateConfig, kind: str, name: str, split: str, path: str) -> Sequence[AnyTask]:
-    if kind == "bitext":
-        share = config.held_out_share if config.split == "held-out" else None
-        return read_bitext(
-            path, name=name, split=split, languages=config.languages, pairs=config.pairs, held_out_share=share
-        )
-    if kind == "sts":
-        return read_sts(path, name=name, split=split, languages=config.languages, pairs=config.pairs)
-    return read_topics(path, name=name, split=split, languages=config.languages, seed=config.seed)
+def _identity(config: EvaluateConfig, facts: EncoderFacts, data: Data) -> dict[str, Any]:
+    """Return what must be equal for two runs to be the same: a name is not enough, neither of encoder nor of data."""
+    passing = ("out", "resume", "overwrite", "vectors", "batch_size")
+    same = {key: value for key, value in dataclasses.asdict(config).items() if key not in passing}
+    tasks = sorted({(task.name, task.split, task.data_sha) for task in data.tasks})
+    revisions = {one.task.metadata.name: one.revision for one in data.mteb}
+    return {**same, "encoder_sha256": facts.sha256, "tasks": tasks, "revisions": revisions}
 
 
 def _measure(
-    model: SentenceTransformer, prompts: dict[Task, str], tasks: Sequence[AnyTask], *, batch_size: int, quiet: bool
-) -> Iterator[tuple[Task, Measurement]]:
-    vectors = Vectors(prompts, (group for task in tasks for group in task.prompted()))
+    config: EvaluateConfig,
+    facts: EncoderFacts,
+    data: Data,
+    model: SentenceTransformer,
+    done: Mapping[Place, Sequence[Score]],
+    *,
+    quiet: bool,
+) -> list[Score]:
+    """Embed all texts, measure what is not done, and return all scores in the order of the tasks."""
+    out = Path(config.out)
+    prompts = {kind: _prompt(model, kind) for kind in get_args(Task)}
+    seen = config.seen if config.seen is not None else facts.languages or None
+    found = dict(done)
+    cache = VectorCache(
+        Path(config.vectors or out / VECTORS), encoder_sha=facts.sha256, max_tokens=model.max_seq_length,
+        dtype=_dtype(model),
+    )  # fmt: skip
+    vectors = Vectors(prompts, (group for task in data.tasks for group in task.prompted()))
     with _progress(quiet=quiet) as progress:
         embedding = progress.add_task("embedding", total=len(vectors), unit="sentences")
-        scoring = progress.add_task("scoring", total=sum(task.n_measurements for task in tasks), unit="pairs")
-        vectors.embed(model, batch_size=batch_size, advance=partial(progress.advance, embedding))
-        for task in tasks:
-            kind = _KINDS[type(task)]
-            for measurement in task.measure(partial(vectors.of, kind)):
+        scoring = progress.add_task(
+            "scoring", total=sum(len(task.keys) for task in data.tasks), completed=len(done), unit="pairs"
+        )
+        vectors.embed(model, batch_size=config.batch_size, advance=partial(progress.advance, embedding), cache=cache)
+        for task in data.tasks:
+            kind = KINDS[type(task)]
+            measured = {key for key in task.keys if (key[0], task.split, key[1]) in found}
+            for measurement in task.measure(partial(vectors.of, kind), measured):
+                path = per_item_path(measurement.task, measurement.split, measurement.languages)
+                origin = _origin(model, prompts[kind])
+                scores = [_score(measurement, metric, path, facts, seen, origin) for metric in measurement.metrics]
+                unfinished.add(out, scores, pa.table({"item": list(measurement.items), **measurement.columns}))
+                found[unfinished.place_of(scores[0])] = scores
                 progress.advance(scoring)
-                yield kind, measurement
+        write_examples(data.tasks, vectors, out)
+    scores = [score for task in data.tasks for key in task.keys for score in found[key[0], task.split, key[1]]]
+    if config.mteb_compatible:
+        check_with_mteb(data.mteb, vectors, scores, facts, out)
+    return scores
 
 
 class _Rate(ProgressColumn):
@@ -254,12 +162,16 @@ def _prompt(model: SentenceTransformer, kind: Task) -> str:
     return model.prompts.get(kind) or model.prompts.get(model.default_prompt_name or "") or ""
 
 
+def _dtype(model: SentenceTransformer) -> str:
+    return str(model.dtype).removeprefix("torch.")
+
+
 def _origin(model: SentenceTransformer, prompt: str) -> dict[str, object]:
     """Return the part of a signature that tells of the encoder and the software."""
     return {
         "prompt": prompt or None,
         "max_tokens": model.max_seq_length,
-        "dtype": str(model.dtype).removeprefix("torch."),
+        "dtype": _dtype(model),
         "hexapla": hexapla.__version__,
         "sentence-transformers": version("sentence-transformers"),
         "torch": version("torch"),
@@ -280,6 +192,7 @@ def _score(
         "split": measured.split,
         "languages": measured.languages,
         "metric": metric,
+        "metric_version": METRICS[metric].version,
         **measured.settings,
         "n": len(measured.items),
         **origin,

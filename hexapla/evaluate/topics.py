@@ -8,7 +8,7 @@ language, which is what alignment should help; its 10 fits are those of English 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ import numpy as np
 from hexapla import languages as codes
 from hexapla.corpus import open_corpus
 from hexapla.errors import InputError
-from hexapla.evaluate.inputs import Measurement, Prompted, filled, read_cells, read_columns, short_sha
+from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled, read_cells, read_columns, short_sha
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def few_shot_draws(
 
 
 def fit_probes(
-    vectors: NDArray[np.float32], labels: Sequence[str], draws: Sequence[Sequence[int]], *, seed: int = 42
+    vectors: NDArray[np.float32], labels: Sequence[str | int], draws: Sequence[Sequence[int]], *, seed: int = 42
 ) -> list[Any]:
     """Fit MTEB's logistic regression on each draw.
 
@@ -80,7 +80,9 @@ def fit_probes(
     ]
 
 
-def correctness(probes: Sequence[Any], vectors: NDArray[np.float32], labels: Sequence[str]) -> NDArray[np.float64]:
+def correctness(
+    probes: Sequence[Any], vectors: NDArray[np.float32], labels: Sequence[str | int]
+) -> NDArray[np.float64]:
     """Return the share of the probes that name its label for each of the (n, dim) vectors; the mean is the accuracy."""
     right = np.array([probe.predict(vectors) == np.array(labels) for probe in probes], dtype=np.float64)
     shares: NDArray[np.float64] = right.mean(axis=0)
@@ -88,12 +90,12 @@ def correctness(probes: Sequence[Any], vectors: NDArray[np.float32], labels: Seq
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Side:
+class Side:
     """One language in one of the two files, empty cells left out."""
 
     rows: Sequence[int]
     texts: Sequence[str]
-    labels: Sequence[str]
+    labels: Sequence[str | int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,21 +103,25 @@ class TopicsTask:
     """A train file and a test file with topics, in several languages.
 
     Attributes:
-        name: `sib200` in the task names `topics/sib200` and `topics-zero-shot/sib200`.
+        kind: `topics` in the task names `topics/sib200` and `topics-zero-shot/sib200`.
+        name: `sib200` in them.
         split: As `Score.split`.
         data_sha: Start of the hash of both files.
         train: By language; only the rows that are in a draw.
         draws: By language, into its `train`.
         test: By language.
+        per_label: Sentences of each label in a draw.
         seed: Of the draws.
     """
 
+    kind: str = "topics"
     name: str
     split: str
     data_sha: str
-    train: Mapping[str, _Side]
+    train: Mapping[str, Side]
     draws: Mapping[str, Sequence[Sequence[int]]]
-    test: Mapping[str, _Side]
+    test: Mapping[str, Side]
+    per_label: int = PER_LABEL
     seed: int
 
     @property
@@ -124,44 +130,55 @@ class TopicsTask:
         return tuple(self.test)
 
     @property
-    def n_measurements(self) -> int:
-        """Return how many measurements there will be."""
-        return 2 * len(self.test) - 1 if _PIVOT in self.test else len(self.test)
+    def keys(self) -> list[Key]:
+        """Name what is measured; English first, whose probes serve the others."""
+        ordered = sorted(self.test, key=lambda code: code != _PIVOT)
+        return [key for code in ordered for key in self._keys(code)]
+
+    def _keys(self, code: str) -> list[Key]:
+        own = (f"{self.kind}/{self.name}", code)
+        if code == _PIVOT or _PIVOT not in self.test:
+            return [own]
+        return [own, (f"{self.kind}-zero-shot/{self.name}", codes.pair(_PIVOT, code))]
 
     def prompted(self) -> Iterator[Prompted]:
         """Name the texts to embed: of train only what is drawn."""
         for side in (*self.train.values(), *self.test.values()):
             yield Prompted(kind="Classification", texts=side.texts)
 
-    def measure(self, embed: Embed) -> Iterator[Measurement]:
-        """Fit and test every language, and test the English probes on it."""
+    def measure(self, embed: Embed, done: Container[Key] = ()) -> Iterator[Measurement]:
+        """Fit and test every language, and test the English probes on it, but for what is done."""
         from threadpoolctl import threadpool_limits
 
         english: list[Any] = []
-        ordered = sorted(self.test, key=lambda code: code != _PIVOT)  # English first: its probes serve the others
-        # A fit on 56 rows takes 2 ms on one thread; with more, threads that wait for each other made it up to 40 ms.
-        with threadpool_limits(1):
-            for code in ordered:
-                train, test = self.train[code], self.test[code]
-                vectors = embed(test.texts)
-                probes = fit_probes(embed(train.texts), train.labels, self.draws[code], seed=self.seed)
-                yield self._measurement("topics", code, test, correctness(probes, vectors, test.labels))
-                if code == _PIVOT:
-                    english = probes
-                elif english:
-                    accuracy = correctness(english, vectors, test.labels)
-                    yield self._measurement("topics-zero-shot", codes.pair(_PIVOT, code), test, accuracy)
+        for key in self.keys:
+            if key in done:
+                continue
+            code = key[1].split("-")[-1]
+            # A fit on 56 rows takes 2 ms on one thread; with more, threads that wait for each other made it up to 40.
+            with threadpool_limits(1):
+                if key[1] == code:
+                    probes = self._probes(embed, code)
+                    english = probes if code == _PIVOT else english
+                else:
+                    probes = english = english or self._probes(embed, _PIVOT)
+                accuracy = correctness(probes, embed(self.test[code].texts), self.test[code].labels)
+            yield self._measurement(key, self.test[code], accuracy)
 
-    def _measurement(self, kind: str, languages: str, test: _Side, accuracy: NDArray[np.float64]) -> Measurement:
+    def _probes(self, embed: Embed, code: str) -> list[Any]:
+        train = self.train[code]
+        return fit_probes(embed(train.texts), train.labels, self.draws[code], seed=self.seed)
+
+    def _measurement(self, key: Key, test: Side, accuracy: NDArray[np.float64]) -> Measurement:
         return Measurement(
-            task=f"{kind}/{self.name}",
+            task=key[0],
             split=self.split,
-            languages=languages,
+            languages=key[1],
             data_sha=self.data_sha,
             items=[str(row) for row in test.rows],
             columns={"accuracy": accuracy},
             metrics={"accuracy": float(accuracy.mean())},
-            settings={"draws": N_DRAWS, "per_label": PER_LABEL, "seed": self.seed},
+            settings={"draws": N_DRAWS, "per_label": self.per_label, "seed": self.seed},
         )
 
 
@@ -195,7 +212,7 @@ def read_topics(
         whole = _side(train_cells[code], topics[train_file])
         if len(set(whole.labels)) < 2:
             raise InputError(f"{train_file}: {code} has {len(set(whole.labels))} topics; at least 2 are needed")
-        train[code], draws[code] = _only_drawn(whole, few_shot_draws(whole.labels, seed=seed))
+        train[code], draws[code] = only_drawn(whole, few_shot_draws(whole.labels, seed=seed))
         test[code] = _side(test_cells[code], topics[test_file])
         if not test[code].rows:
             raise InputError(f"{test_file}: {code} has no row with both a sentence and a topic")
@@ -203,20 +220,20 @@ def read_topics(
     return [TopicsTask(name=name, split=split, data_sha=sha, train=train, draws=draws, test=test, seed=seed)]
 
 
-def _side(cells: Sequence[str | None], topics: Sequence[object | None]) -> _Side:
+def _side(cells: Sequence[str | None], topics: Sequence[object | None]) -> Side:
     rows = filled(cells, topics)
-    return _Side(
+    return Side(
         rows=rows,
         texts=[text for row in rows if (text := cells[row]) is not None],
         labels=[str(topics[row]) for row in rows],
     )
 
 
-def _only_drawn(side: _Side, draws: Sequence[Sequence[int]]) -> tuple[_Side, list[list[int]]]:
+def only_drawn(side: Side, draws: Sequence[Sequence[int]]) -> tuple[Side, list[list[int]]]:
     """Drop the rows that are in no draw (309 of SIB-200's 701), which then need not be embedded."""
     drawn = sorted(set().union(*draws))
     place = {row: position for position, row in enumerate(drawn)}
-    kept = _Side(
+    kept = Side(
         rows=[side.rows[row] for row in drawn],
         texts=[side.texts[row] for row in drawn],
         labels=[side.labels[row] for row in drawn],

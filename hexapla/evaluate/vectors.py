@@ -15,6 +15,7 @@ import numpy as np
 from hexapla.encoder import Task, encode
 from hexapla.errors import InputError
 from hexapla.evaluate.inputs import Prompted
+from hexapla.evaluate.vector_cache import VectorCache
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,29 +50,38 @@ class Vectors:
         """Return how many texts there are to embed."""
         return sum(len(texts) for texts in self._texts.values())
 
-    def embed(self, model: SentenceTransformer, *, batch_size: int, advance: Callable[[int], None]) -> None:
-        """Embed all texts.
+    def embed(
+        self,
+        model: SentenceTransformer,
+        *,
+        batch_size: int,
+        advance: Callable[[int], None],
+        cache: VectorCache | None = None,
+    ) -> None:
+        """Embed all texts, but for those that are in the cache, and put these there.
 
         Args:
             model: The encoder.
             batch_size: Texts in one forward pass.
-            advance: Called with the number of texts that were just embedded.
+            advance: Called with the number of texts that were just embedded or found.
+            cache: Of this encoder.
 
         Raises:
             InputError: A vector is not finite.
         """
         for prompt, distinct in self._texts.items():
-            texts, parts = _longest_first(model, distinct), []
-            self._rows[prompt] = {text: row for row, text in enumerate(texts)}
+            known = {text: vector for text in distinct if cache and (vector := cache.get(prompt, text)) is not None}
+            advance(len(known))
+            missing = [text for text in distinct if text not in known]
+            texts = _longest_first(model, missing) if missing else []
+            parts = [np.stack(list(known.values()))] if known else []
+            self._rows[prompt] = {text: row for row, text in enumerate([*known, *texts])}
             for start in range(0, len(texts), _STEP):
                 step = texts[start : start + _STEP]
                 vectors = encode(model, step, task=self._kinds[prompt], batch_size=batch_size)
-                finite = np.isfinite(vectors).all(axis=1)
-                if not finite.all():
-                    raise InputError(
-                        f"the encoder gives vectors that are not finite for {len(step) - int(finite.sum())} texts, "
-                        f"the first of them {step[int(finite.argmin())][:60]!r}; its weights are damaged or overflow"
-                    )
+                _check_finite(vectors, step)
+                if cache:
+                    cache.add(prompt, step, vectors)
                 parts.append(vectors)
                 advance(len(step))
             self._matrices[prompt] = np.concatenate(parts)
@@ -81,6 +91,15 @@ class Vectors:
         prompt = self._prompts[kind]
         rows = self._rows[prompt]
         return self._matrices[prompt][[rows[text] for text in texts]]
+
+
+def _check_finite(vectors: NDArray[np.float32], texts: Sequence[str]) -> None:
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"the encoder gives vectors that are not finite for {len(texts) - int(finite.sum())} texts, "
+            f"the first of them {texts[int(finite.argmin())][:60]!r}; its weights are damaged or overflow"
+        )
 
 
 def _longest_first(model: SentenceTransformer, texts: Sequence[str]) -> list[str]:

@@ -1,0 +1,89 @@
+"""What a config measures -> the tasks with their data, read and checked before an encoder loads."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hexapla.encoder import Task
+from hexapla.errors import InputError
+from hexapla.evaluate.bitext import BitextTask, read_bitext
+from hexapla.evaluate.config import EvaluateConfig
+from hexapla.evaluate.mteb_tasks import Loaded, parse_suite, read_mteb
+from hexapla.evaluate.sts import StsTask, read_sts
+from hexapla.evaluate.topics import TopicsTask, read_topics
+
+AnyTask = BitextTask | StsTask | TopicsTask
+
+KINDS: dict[type[AnyTask], Task] = {BitextTask: "BitextMining", StsTask: "STS", TopicsTask: "Classification"}
+
+# What the two suites measure: kind, name, split, path under the data folder.
+_SUITES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+    "dev": (
+        ("bitext", "sib200", "train", "sib200/train.parquet"),
+        ("sts", "stsb-mt", "dev", "stsb-mt/dev"),
+    ),
+    "test": (
+        ("bitext", "sib200", "test", "sib200/test.parquet"),
+        ("bitext", "tatoeba", "test", "tatoeba"),
+        ("sts", "stsb-mt", "test", "stsb-mt/test"),
+        ("topics", "sib200", "test", "sib200"),
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """All that is to be measured: the tasks, and MTEB's own form of those that are MTEB's."""
+
+    tasks: Sequence[AnyTask]
+    mteb: Sequence[Loaded] = ()
+
+
+def read_data(config: EvaluateConfig) -> Data:
+    """Read all data, and check that every language asked for is measured somewhere.
+
+    Raises:
+        InputError: Data that are not there or cannot be used, or a language that they lack.
+    """
+    if config.is_mteb:
+        data = None if config.data is None else Path(config.data)
+        loaded = read_mteb(
+            parse_suite(config.suite), data=data, languages=config.languages, pairs=config.pairs, seed=config.seed
+        )
+        return Data(tasks=[task for one in loaded for task in one.ours], mteb=loaded)
+    return Data(tasks=_own_tasks(config, Path(str(config.data))))
+
+
+def _own_tasks(config: EvaluateConfig, root: Path) -> list[AnyTask]:
+    if config.suite in _SUITES:
+        missing = [str(root / path) for *_, path in _SUITES[config.suite] if not (root / path).exists()]
+        if missing:
+            raise InputError(f"suite {config.suite} needs {', '.join(missing)}; there is no such file or folder")
+        rows = [(kind, name, split, str(root / path)) for kind, name, split, path in _SUITES[config.suite]]
+    else:
+        name = "sample" if str(config.data) == "sample" else root.resolve().stem
+        split = f"held-out-{config.held_out_share:g}" if config.split == "held-out" else "all"
+        rows = [(config.suite, name, split, str(config.data))]
+    tasks = [task for row in rows for task in _read_task(config, *row)]
+    if set(config.languages or ()).difference(*(task.languages for task in tasks)):
+        whole = dataclasses.replace(config, languages=None)
+        there = {code for row in rows for task in _read_task(whole, *row) for code in task.languages}
+        if absent := [code for code in config.languages or () if code not in there]:
+            raise InputError(f"{config.data} has no {', '.join(absent)}; it has {', '.join(sorted(there))}")
+    if not any(task.keys for task in tasks):
+        raise InputError(f"{config.data}: nothing to measure; bitext needs a language next to the pivot")
+    return tasks
+
+
+def _read_task(config: EvaluateConfig, kind: str, name: str, split: str, path: str) -> Sequence[AnyTask]:
+    if kind == "bitext":
+        share = config.held_out_share if config.split == "held-out" else None
+        return read_bitext(
+            path, name=name, split=split, languages=config.languages, pairs=config.pairs, held_out_share=share
+        )
+    if kind == "sts":
+        return read_sts(path, name=name, split=split, languages=config.languages, pairs=config.pairs)
+    return read_topics(path, name=name, split=split, languages=config.languages, seed=config.seed)

@@ -1,0 +1,322 @@
+"""MTEB's tasks, loaded by MTEB's own classes from the Hub or from a folder -> tasks of ours, with both directions.
+
+The decision worth knowing: which subset of which task is which language stands in a table, `data/mteb_subsets.tsv`.
+MTEB's tasks write Chinese as cmn, zho or cmo and its language filter drags other pairs in, so the table alone chooses.
+Only the test split is measured (MTEB's default for several tasks averages validation, or even train, into the score).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from hexapla.errors import InputError, nearest
+from hexapla.evaluate.bitext import BitextTask, Pairs, unique
+from hexapla.evaluate.inputs import short_sha
+from hexapla.evaluate.retrieval import NEIGHBOURS
+from hexapla.evaluate.sts import StsTask, sentence_pairs
+from hexapla.evaluate.topics import Side, TopicsTask, few_shot_draws, only_drawn
+
+TABLE = "mteb_subsets.tsv"
+FETCHED = "hexapla-fetched.json"  # which revision of which repository a folder of `fetch-data` holds
+_PIVOT = "eng_Latn"
+_log = logging.getLogger(__name__)
+
+BITEXT = (
+    "Tatoeba", "BUCC.v2", "FloresBitextMining", "NTREXBitextMining", "IN22GenBitextMining", "BibleNLPBitextMining",
+)  # fmt: skip
+STS = ("STS17", "STS22.v2", "STSBenchmarkMultilingualSTS", "SemRel24STS", "IndicCrosslingualSTS")
+CLASSIFICATION = (
+    "MassiveIntentClassification", "MassiveScenarioClassification", "MTOPDomainClassification",
+    "MTOPIntentClassification", "AmazonCounterfactualClassification", "AmazonReviewsClassification",
+    "SIB200Classification",
+)  # fmt: skip
+TASKS = (*BITEXT, *STS, *CLASSIFICATION)
+SUITES: Mapping[str, tuple[str, ...]] = {
+    "paper": TASKS,
+    "bitext": BITEXT,
+    "sts": STS,
+    "classification": CLASSIFICATION,
+    "quick": ("Tatoeba", "STSBenchmarkMultilingualSTS", "SIB200Classification"),
+}
+# On data of the user's own, or on a folder that holds all that `dev` and `test` measure.
+OWN_SUITES = ("bitext", "sts", "topics", "dev", "test")
+# The split that is measured, where it is not `test`.
+_SPLITS = {"FloresBitextMining": "devtest", "BibleNLPBitextMining": "train"}
+SIDE_BY_SIDE = ("FloresBitextMining", "NTREXBitextMining", "IN22GenBitextMining")
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """One subset of a task, or one column of a task whose languages lie side by side, and its one or two languages."""
+
+    name: str
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """One of MTEB's tasks with its data, as MTEB's own evaluation takes it, and ours made of it.
+
+    Attributes:
+        task: MTEB's.
+        split: What is measured.
+        revision: Of the data's repository; `local` for a folder that does not say.
+        ours: With the same rows; one a pair where each pair has rows of its own.
+    """
+
+    task: Any
+    split: str
+    revision: str
+    ours: Sequence[BitextTask | StsTask | TopicsTask]
+
+
+@lru_cache(maxsize=1)
+def table() -> Mapping[str, tuple[Subset, ...]]:
+    """Return the subsets of each task."""
+    from importlib import resources
+
+    found: dict[str, list[Subset]] = {name: [] for name in TASKS}
+    text = resources.files("hexapla").joinpath("data", TABLE).read_text(encoding="utf-8")
+    for line in text.splitlines()[1:]:
+        task, subset, languages = line.split("\t")
+        found[task].append(Subset(subset, tuple(languages.split("-"))))
+    return {task: tuple(subsets) for task, subsets in found.items()}
+
+
+def parse_suite(suite: str) -> tuple[str, ...]:
+    """Return the tasks of a suite, or those that a list with commas names.
+
+    >>> parse_suite("quick")
+    ('Tatoeba', 'STSBenchmarkMultilingualSTS', 'SIB200Classification')
+
+    Raises:
+        InputError: One is neither a suite nor a task; the nearest name is given.
+    """
+    names: dict[str, None] = {}
+    for item in (item.strip() for item in suite.split(",")):
+        if item not in (*SUITES, *TASKS):
+            raise InputError(
+                f'"{item}" is no suite and no task{nearest(item, (*SUITES, *TASKS, *OWN_SUITES))}; suites of MTEB\'s '
+                f"tasks: {', '.join(SUITES)}; tasks: {', '.join(TASKS)}; on data of your own: {', '.join(OWN_SUITES)}"
+            )
+        names.update(dict.fromkeys(SUITES.get(item, (item,))))
+    return tuple(names)
+
+
+def languages_of(names: Sequence[str]) -> tuple[str, ...]:
+    """Return all languages that the tasks have, sorted."""
+    return tuple(sorted({code for name in names for subset in table()[name] for code in subset.languages}))
+
+
+def read_mteb(
+    names: Sequence[str],
+    *,
+    data: Path | None = None,
+    languages: Sequence[str] | None = None,
+    pairs: Pairs = "pivot",
+    seed: int = 42,
+) -> list[Loaded]:
+    """Load tasks and choose their languages; all can be refused before anything is loaded, but what the data show.
+
+    Args:
+        names: Of tasks, as `parse_suite` gives them.
+        data: A folder with a copy of each task's repository under the task's name; None for the Hub, or its cache.
+        languages: Those to measure next to English; all by default. A task takes those that it has.
+        pairs: In tasks whose languages lie side by side, `pivot` for English with every other, `all` for every two.
+        seed: Of the draws in classification; 42 is MTEB's.
+
+    Raises:
+        InputError: A language that no task has, a task that has none of them, data that are not there, or empty.
+    """
+    chosen = {name: _choose(name, languages) for name in names}
+    absent = [code for code in languages or () if not any(code in languages_of([name]) for name in names)]
+    if absent:
+        raise InputError(f"no task of {', '.join(names)} has {', '.join(absent)}; they have {_listed(names)}")
+    for name in [name for name, subsets in chosen.items() if not subsets]:
+        if len(names) == 1:
+            raise InputError(f"{name} has nothing in {', '.join(languages or ())}; it has {_listed([name])}")
+        _log.info("%s has nothing in these languages and is left out", name)
+        del chosen[name]
+    for name, subsets in chosen.items():
+        has = {code for subset in subsets for code in subset.languages}
+        if lacks := [code for code in languages or () if code not in has]:
+            _log.info("%s lacks %s", name, ", ".join(lacks))
+    if data is not None and (missing := [name for name in chosen if not (data / name).is_dir()]):
+        there = ", ".join(sorted(path.name for path in data.iterdir() if path.name in TASKS)) if data.is_dir() else ""
+        raise InputError(
+            f"{data} lacks {', '.join(missing)} (it has {there or 'no task'}); where there is a network, "
+            f"hexapla fetch-data --suite {','.join(missing)} --out {data}"
+        )
+    return [_load(name, subsets, data, pairs, seed) for name, subsets in chosen.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(languages_of(names))
+
+
+def _choose(name: str, languages: Sequence[str] | None) -> list[Subset]:
+    """Return the subsets whose languages are all wanted; English is, wherever another language is."""
+    if languages is None:
+        return list(table()[name])
+    wanted = {*languages, _PIVOT}
+    subsets = [subset for subset in table()[name] if wanted.issuperset(subset.languages)]
+    if name in BITEXT and not any(code != _PIVOT for subset in subsets for code in subset.languages):
+        return []
+    return subsets
+
+
+def _load(name: str, subsets: Sequence[Subset], data: Path | None, pairs: Pairs, seed: int) -> Loaded:
+    split = _SPLITS.get(name, "test")
+    task = _mteb_task(name, subsets, split)
+    folder, revision = None, str(task.metadata.dataset.get("revision", "main"))
+    if data is not None:
+        folder, revision = data / name, _revision(data / name)
+        own = {**task.metadata.dataset, "path": str(folder.resolve()), "revision": revision}
+        # A copy: the metadata belong to the class, and so to every task of that name.
+        task.metadata = task.metadata.model_copy(update={"dataset": own})
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _hide_bars()
+            task.load_data()
+    except Exception as error:  # datasets and the Hub raise of every kind, and all mean that there are no data
+        raise InputError(_no_data(name, folder, error)) from error
+    if name in SIDE_BY_SIDE:
+        ours: Sequence[BitextTask | StsTask | TopicsTask] = [_side_by_side(task, name, split, subsets, pairs)]
+    elif name in BITEXT:
+        ours = [_pair(task, name, split, subset) for subset in subsets]
+    elif name in STS:
+        ours = [_sts(task, name, split, subsets)]
+    else:
+        ours = [_classification(task, name, split, subsets, seed)]
+    return Loaded(task=task, split=split, revision=revision, ours=ours)
+
+
+def _mteb_task(name: str, subsets: Sequence[Subset], split: str) -> Any:
+    try:
+        import mteb
+    except ImportError:
+        raise InputError(f"{name} needs the library mteb; install it with: pip install 'hexapla[evaluate]'") from None
+    ids = [subset.name for subset in subsets]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tasks renamed or superseded
+        if name in SIDE_BY_SIDE:
+            known = mteb.get_task(name).metadata.eval_langs
+            ids = [f"{one}-{two}" for one in ids for two in ids if f"{one}-{two}" in known]
+        if name == "BibleNLPBitextMining":
+            ids += ["-".join(reversed(subset.split("-"))) for subset in ids]
+        return mteb.get_task(name, hf_subsets=ids, eval_splits=[split])
+
+
+def _hide_bars() -> None:
+    from datasets.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+
+
+def _revision(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / FETCHED).read_text(encoding="utf-8"))["revision"])
+    except (OSError, ValueError, KeyError):
+        return "local"
+
+
+def _no_data(name: str, folder: Path | None, error: Exception) -> str:
+    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    if folder is not None:
+        return f"{folder} cannot be read as {name}: {reason}; it must be a copy of the task's repository on the Hub"
+    return (
+        f"the data of {name} cannot be had: {reason}; with a network, hexapla fetch-data --suite {name} --out DIR "
+        "fills a folder, and --data DIR reads it anywhere"
+    )
+
+
+def _column(rows: Any, name: str, place: str) -> list[Any]:
+    if name not in rows.column_names:
+        raise InputError(f"{place} has no column {name}; it has {', '.join(rows.column_names)}")
+    if not len(rows):
+        raise InputError(f"{place} is empty: it has no row to measure")
+    values = list(rows[name])
+    if None in values:
+        raise InputError(f"{place} has nothing in column {name} of row {values.index(None) + 1}")
+    return values
+
+
+def _subset(task: Any, subset: str, split: str) -> Any:
+    """Return the rows of one subset and split; MTEB drops a subset that its data lack without a word."""
+    place = f"{task.metadata.name} {subset}"
+    if subset not in task.dataset:
+        raise InputError(f"{place} is not in the data; they have {', '.join(sorted(task.dataset))}")
+    if split not in task.dataset[subset]:
+        raise InputError(f"{place} has no split {split}; it has {', '.join(task.dataset[subset])}")
+    return task.dataset[subset][split]
+
+
+def _side_by_side(task: Any, name: str, split: str, subsets: Sequence[Subset], pairs: Pairs) -> BitextTask:
+    rows = task.dataset[split]
+    cells = {subset.languages[0]: _column(rows, subset.name, name) for subset in subsets}
+    wanted = combinations(cells, 2) if pairs == "all" else ((_PIVOT, code) for code in cells if code != _PIVOT)
+    return _task(name, split, cells, wanted)
+
+
+def _pair(task: Any, name: str, split: str, subset: Subset) -> BitextTask:
+    rows, place = _subset(task, subset.name, split), f"{name} {subset.name}"
+    columns = [_column(rows, column, place) for column in ("sentence1", "sentence2")]
+    return _task(name, split, dict(zip(subset.languages, columns, strict=True)), [subset.languages])
+
+
+def _task(name: str, split: str, cells: Mapping[str, list[str]], wanted: Iterable[tuple[str, ...]]) -> BitextTask:
+    pivots = cells[_PIVOT]
+    if len(pivots) < NEIGHBOURS:
+        raise InputError(f"{name} has {len(pivots)} rows in {'-'.join(cells)}; at least {NEIGHBOURS} are needed")
+    return BitextTask(
+        name=name, split=split, data_sha=short_sha(*(text for column in cells.values() for text in column)),
+        items=unique([short_sha(text) for text in pivots]), cells=cells,
+        rows={(first, second): range(len(pivots)) for first, second in wanted},
+    )  # fmt: skip
+
+
+def _sts(task: Any, name: str, split: str, subsets: Sequence[Subset]) -> StsTask:
+    pairs = {}
+    for subset in subsets:
+        place = f"{name} {subset.name}"
+        rows = _subset(task, subset.name, split)
+        first, second = _column(rows, "sentence1", place), _column(rows, "sentence2", place)
+        gold = [float(value) for value in _column(rows, "score", place)]
+        if len(set(gold)) < 2:
+            raise InputError(f"{place} has {len(gold)} rows and no two different scores")
+        sha = short_sha(*first, *second, repr(gold))
+        languages = (subset.languages[0], subset.languages[-1])
+        pairs[languages] = sentence_pairs(first, second, gold, range(len(gold)), sha)
+    return StsTask(name=name, split=split, pairs=pairs)
+
+
+def _classification(task: Any, name: str, split: str, subsets: Sequence[Subset], seed: int) -> TopicsTask:
+    train, draws, test = {}, {}, {}
+    texts, labels = task.input_column_name, task.label_column_name
+    for subset in subsets:
+        (code,) = subset.languages
+        place = f"{name} {subset.name}"
+        sides = []
+        for part in (task.train_split, split):
+            rows = _subset(task, subset.name, part)
+            cells = _column(rows, texts, f"{place} {part}")
+            sides.append(Side(rows=range(len(cells)), texts=cells, labels=_column(rows, labels, f"{place} {part}")))
+        drawn = few_shot_draws(sides[0].labels, n_draws=task.n_experiments, per_label=task.samples_per_label, seed=seed)
+        train[code], draws[code] = only_drawn(sides[0], drawn)
+        test[code] = sides[1]
+    sha = short_sha(
+        *(text for side in (*train.values(), *test.values()) for text in (*side.texts, *map(str, side.labels)))
+    )
+    return TopicsTask(
+        kind="classification", name=name, split=split, data_sha=sha, train=train, draws=draws, test=test,
+        per_label=task.samples_per_label, seed=seed,
+    )  # fmt: skip
