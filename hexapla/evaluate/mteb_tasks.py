@@ -7,6 +7,7 @@ Only the test split is measured (MTEB's default for several tasks averages valid
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import warnings
@@ -50,6 +51,11 @@ SUITES: Mapping[str, tuple[str, ...]] = {
 OWN_SUITES = ("bitext", "sts", "topics", "dev", "test")
 # The split that is measured, where it is not `test`.
 _SPLITS = {"FloresBitextMining": "devtest", "BibleNLPBitextMining": "train"}
+# All subsets in one table, told apart by a column; the others have a table each, but for those side by side in one.
+_IN_ONE_CONFIG = (
+    "Tatoeba", "BUCC.v2", "STS17", "STS22.v2", "STSBenchmarkMultilingualSTS", "MassiveIntentClassification",
+    "MassiveScenarioClassification",
+)  # fmt: skip
 SIDE_BY_SIDE = ("FloresBitextMining", "NTREXBitextMining", "IN22GenBitextMining")
 
 
@@ -155,7 +161,9 @@ def read_mteb(
             f"{data} lacks {', '.join(missing)} (it has {there or 'no task'}); where there is a network, "
             f"hexapla fetch-data --suite {','.join(missing)} --out {data}"
         )
-    return [_load(name, subsets, data, pairs, seed) for name, subsets in chosen.items()]
+    needed = languages is not None
+    loaded = [_load(name, subsets, data, pairs, seed, needed=needed) for name, subsets in chosen.items()]
+    return [one for one in loaded if one is not None]
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -173,31 +181,80 @@ def _choose(name: str, languages: Sequence[str] | None) -> list[Subset]:
     return subsets
 
 
-def _load(name: str, subsets: Sequence[Subset], data: Path | None, pairs: Pairs, seed: int) -> Loaded:
-    split = _SPLITS.get(name, "test")
-    task = _mteb_task(name, subsets, split)
-    folder, revision = None, str(task.metadata.dataset.get("revision", "main"))
-    if data is not None:
-        folder, revision = data / name, _revision(data / name)
-        own = {**task.metadata.dataset, "path": str(folder.resolve()), "revision": revision}
-        # A copy: the metadata belong to the class, and so to every task of that name.
-        task.metadata = task.metadata.model_copy(update={"dataset": own})
+def _load(
+    name: str, subsets: Sequence[Subset], data: Path | None, pairs: Pairs, seed: int, *, needed: bool
+) -> Loaded | None:
+    """Load a task; of a folder that holds some of its subsets, these, unless languages were asked for by name."""
+    split, folder = _SPLITS.get(name, "test"), None if data is None else data / name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _hide_bars()
+            if folder is not None and name not in (*SIDE_BY_SIDE, *_IN_ONE_CONFIG):
+                subsets = _there(name, subsets, _configs(folder), needed)
+            task = _mteb_task(name, subsets, split)
+            revision = str(task.metadata.dataset.get("revision", "main"))
+            if folder is not None:
+                revision = _revision(folder)
+                own = {**task.metadata.dataset, "path": str(folder.resolve()), "revision": revision}
+                # A copy: the metadata belong to the class, and so to every task of that name.
+                task.metadata = task.metadata.model_copy(update={"dataset": {**own, "cache_dir": _cache(folder)}})
             task.load_data()
+    except InputError:
+        raise
     except Exception as error:  # datasets and the Hub raise of every kind, and all mean that there are no data
         raise InputError(_no_data(name, folder, error)) from error
+    if folder is not None:
+        rows = task.dataset[split].column_names if name in SIDE_BY_SIDE and split in task.dataset else task.dataset
+        subsets = _there(name, subsets, rows, needed)
+        task.hf_subsets = _ids(name, subsets)
+    ours = _ours(task, name, split, subsets, pairs, seed)
+    return Loaded(task=task, split=split, revision=revision, ours=ours) if any(one.keys for one in ours) else None
+
+
+def _there(name: str, subsets: Sequence[Subset], present: Iterable[str], needed: bool) -> list[Subset]:
+    """Return the subsets that the data have; lacking one is an error where its languages were asked for."""
+    present = set(present)
+    lacking = [subset.name for subset in subsets if subset.name not in present]
+    if lacking and (needed or len(lacking) == len(subsets)):
+        raise InputError(f"{name}: its data have no {', '.join(lacking)}; they have {', '.join(sorted(present))}")
+    if lacking:
+        _log.info("%s: %d of %d subsets are in its data", name, len(subsets) - len(lacking), len(subsets))
+    return [subset for subset in subsets if subset.name in present]
+
+
+def _configs(folder: Path) -> list[str]:
+    from datasets import get_dataset_config_names
+
+    return list(get_dataset_config_names(str(folder)))
+
+
+def _cache(folder: Path) -> str:
+    """Return a cache folder by content: `datasets` has one entry for all folders of a name, whatever they hold.
+
+    Two folders `a/Tatoeba` and `b/Tatoeba` with equal READMEs give the same cached table, and so does one that changed.
+    """
+    import datasets.config
+
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return str(Path(datasets.config.HF_DATASETS_CACHE) / f"hexapla-{digest.hexdigest()[:32]}")
+
+
+def _ids(name: str, subsets: Sequence[Subset]) -> list[str]:
+    """Return MTEB's names of the subsets, in both directions where it has both."""
+    import mteb
+
+    ids = [subset.name for subset in subsets]
     if name in SIDE_BY_SIDE:
-        ours: Sequence[BitextTask | StsTask | TopicsTask] = [_side_by_side(task, name, split, subsets, pairs)]
-    elif name in BITEXT:
-        ours = [_pair(task, name, split, subset) for subset in subsets]
-    elif name in STS:
-        ours = [_sts(task, name, split, subsets)]
-    else:
-        ours = [_classification(task, name, split, subsets, seed)]
-    return Loaded(task=task, split=split, revision=revision, ours=ours)
+        known = mteb.get_task(name).metadata.eval_langs
+        return [f"{one}-{two}" for one in ids for two in ids if f"{one}-{two}" in known]
+    if name == "BibleNLPBitextMining":
+        return [*ids, *("-".join(reversed(subset.split("-"))) for subset in ids)]
+    return ids
 
 
 def _mteb_task(name: str, subsets: Sequence[Subset], split: str) -> Any:
@@ -205,15 +262,19 @@ def _mteb_task(name: str, subsets: Sequence[Subset], split: str) -> Any:
         import mteb
     except ImportError:
         raise InputError(f"{name} needs the library mteb; install it with: pip install 'hexapla[evaluate]'") from None
-    ids = [subset.name for subset in subsets]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of tasks renamed or superseded
-        if name in SIDE_BY_SIDE:
-            known = mteb.get_task(name).metadata.eval_langs
-            ids = [f"{one}-{two}" for one in ids for two in ids if f"{one}-{two}" in known]
-        if name == "BibleNLPBitextMining":
-            ids += ["-".join(reversed(subset.split("-"))) for subset in ids]
-        return mteb.get_task(name, hf_subsets=ids, eval_splits=[split])
+    return mteb.get_task(name, hf_subsets=_ids(name, subsets), eval_splits=[split])
+
+
+def _ours(
+    task: Any, name: str, split: str, subsets: Sequence[Subset], pairs: Pairs, seed: int
+) -> Sequence[BitextTask | StsTask | TopicsTask]:
+    if name in SIDE_BY_SIDE:
+        return [_side_by_side(task, name, split, subsets, pairs)]
+    if name in BITEXT:
+        return [_pair(task, name, split, subset) for subset in subsets]
+    if name in STS:
+        return [_sts(task, name, split, subsets)]
+    return [_classification(task, name, split, subsets, seed)]
 
 
 def _hide_bars() -> None:
@@ -251,13 +312,10 @@ def _column(rows: Any, name: str, place: str) -> list[Any]:
 
 
 def _subset(task: Any, subset: str, split: str) -> Any:
-    """Return the rows of one subset and split; MTEB drops a subset that its data lack without a word."""
-    place = f"{task.metadata.name} {subset}"
-    if subset not in task.dataset:
-        raise InputError(f"{place} is not in the data; they have {', '.join(sorted(task.dataset))}")
-    if split not in task.dataset[subset]:
-        raise InputError(f"{place} has no split {split}; it has {', '.join(task.dataset[subset])}")
-    return task.dataset[subset][split]
+    parts = task.dataset[subset]
+    if split not in parts:
+        raise InputError(f"{task.metadata.name} {subset} has no split {split}; it has {', '.join(parts)}")
+    return parts[split]
 
 
 def _side_by_side(task: Any, name: str, split: str, subsets: Sequence[Subset], pairs: Pairs) -> BitextTask:
