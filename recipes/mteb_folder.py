@@ -20,7 +20,7 @@ from hexapla.evaluate.mteb_tasks import table
 _SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
 
-def write_task(folder: Path, configs: Mapping[str, Mapping[str, Mapping[str, list[Any]]]]) -> None:
+def write_task(folder: Path, configs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
     """Write a task's repository: `{config: {split: {column: values}}}` as Parquet, and the README that names them."""
     lines = ["---", "configs:"]
     for config, splits in configs.items():

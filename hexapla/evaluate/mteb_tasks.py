@@ -190,6 +190,8 @@ def _load(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _hide_bars()
+            if folder is not None:
+                _refuse_empty(folder)
             if folder is not None and name not in (*SIDE_BY_SIDE, *_IN_ONE_CONFIG):
                 subsets = _there(name, subsets, _configs(folder), needed)
             task = _mteb_task(name, subsets, split)
@@ -221,6 +223,15 @@ def _there(name: str, subsets: Sequence[Subset], present: Iterable[str], needed:
     if lacking:
         _log.info("%s: %d of %d subsets are in its data", name, len(subsets) - len(lacking), len(subsets))
     return [subset for subset in subsets if subset.name in present]
+
+
+def _refuse_empty(folder: Path) -> None:
+    """Name an empty table: what `datasets` says of one is `BatchSize must be greater than 0`."""
+    import pyarrow.parquet as pq
+
+    for path in folder.rglob("*.parquet"):
+        if pq.read_metadata(path).num_rows == 0:
+            raise InputError(f"{path} has no rows; an empty subset cannot be measured, fetch or make it again")
 
 
 def _configs(folder: Path) -> list[str]:
@@ -291,6 +302,8 @@ def _revision(folder: Path) -> str:
 
 
 def _no_data(name: str, folder: Path | None, error: Exception) -> str:
+    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
+        error = error.__cause__
     reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
     if folder is not None:
         return f"{folder} cannot be read as {name}: {reason}; it must be a copy of the task's repository on the Hub"
