@@ -16,7 +16,7 @@ import mteb
 
 from hexapla import languages as codes
 from hexapla.errors import InputError
-from hexapla.evaluate.mteb_tasks import TABLE, TASKS
+from hexapla.evaluate.mteb_table import TABLE, TASKS
 from hexapla.run import write_text
 
 # NTREX: the files under these columns are Cyrillic and Latin. srp_Latn and others have no row in the code table.

@@ -17,7 +17,8 @@ from hexapla import languages as codes  # noqa: E402
 from hexapla.encoder import load_encoder  # noqa: E402
 from hexapla.errors import InputError  # noqa: E402
 from hexapla.evaluate import EvaluateConfig, evaluate, fetch, mteb_check  # noqa: E402
-from hexapla.evaluate.mteb_tasks import TASKS, parse_suite, read_mteb, table  # noqa: E402
+from hexapla.evaluate.mteb_table import TASKS, parse_suite, table  # noqa: E402
+from hexapla.evaluate.mteb_tasks import read_mteb  # noqa: E402
 from recipes import mteb_subsets  # noqa: E402
 from recipes.mteb_folder import write_task  # noqa: E402
 from tests import toy_mteb  # noqa: E402

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from hexapla import languages as codes
 from hexapla.errors import InputError, nearest
 from hexapla.evaluate.bitext import Pairs
-from hexapla.evaluate.mteb_tasks import OWN_SUITES, SUITES, TASKS, parse_suite
+from hexapla.evaluate.mteb_table import OWN_SUITES, SUITES, TASKS, parse_suite
 
 
 @dataclass(frozen=True, kw_only=True)

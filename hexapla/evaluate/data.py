@@ -11,7 +11,8 @@ from hexapla.encoder import Task
 from hexapla.errors import InputError
 from hexapla.evaluate.bitext import BitextTask, read_bitext
 from hexapla.evaluate.config import EvaluateConfig
-from hexapla.evaluate.mteb_tasks import Loaded, parse_suite, read_mteb
+from hexapla.evaluate.mteb_table import parse_suite
+from hexapla.evaluate.mteb_tasks import Loaded, read_mteb
 from hexapla.evaluate.sts import StsTask, read_sts
 from hexapla.evaluate.topics import TopicsTask, read_topics
 

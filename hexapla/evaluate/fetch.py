@@ -7,7 +7,8 @@ import warnings
 from pathlib import Path
 
 from hexapla.errors import InputError
-from hexapla.evaluate.mteb_tasks import FETCHED, parse_suite
+from hexapla.evaluate.mteb_table import parse_suite
+from hexapla.evaluate.mteb_tasks import FETCHED
 from hexapla.run import write_json
 
 _log = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hexapla.encoder import EncoderFacts
-from hexapla.evaluate.mteb_tasks import SIDE_BY_SIDE, Loaded, table
+from hexapla.evaluate.mteb_table import SIDE_BY_SIDE, table
+from hexapla.evaluate.mteb_tasks import Loaded
 from hexapla.evaluate.scores import Score
 from hexapla.evaluate.vectors import Vectors
 

@@ -1,8 +1,6 @@
 """MTEB's tasks, loaded by MTEB's own classes from the Hub or from a folder -> tasks of ours, with both directions.
 
-The decision worth knowing: which subset of which task is which language stands in a table, `data/mteb_subsets.tsv`.
-MTEB's tasks write Chinese as cmn, zho or cmo and its language filter drags other pairs in, so the table alone chooses.
-Only the test split is measured (MTEB's default for several tasks averages validation, or even train, into the score).
+Only the test split is measured: MTEB's default for several tasks averages validation, or even train, into the score.
 """
 
 from __future__ import annotations
@@ -13,58 +11,31 @@ import logging
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError
 from hexapla.evaluate.bitext import BitextTask, Pairs, unique
 from hexapla.evaluate.inputs import short_sha
+from hexapla.evaluate.mteb_table import (
+    BITEXT,
+    IN_ONE_CONFIG,
+    SIDE_BY_SIDE,
+    SPLITS,
+    STS,
+    TASKS,
+    Subset,
+    languages_of,
+    table,
+)  # fmt: skip
 from hexapla.evaluate.retrieval import NEIGHBOURS
 from hexapla.evaluate.sts import StsTask, sentence_pairs
 from hexapla.evaluate.topics import Side, TopicsTask, few_shot_draws, only_drawn
 
-TABLE = "mteb_subsets.tsv"
 FETCHED = "hexapla-fetched.json"  # which revision of which repository a folder of `fetch-data` holds
 _PIVOT = "eng_Latn"
 _log = logging.getLogger(__name__)
-
-BITEXT = (
-    "Tatoeba", "BUCC.v2", "FloresBitextMining", "NTREXBitextMining", "IN22GenBitextMining", "BibleNLPBitextMining",
-)  # fmt: skip
-STS = ("STS17", "STS22.v2", "STSBenchmarkMultilingualSTS", "SemRel24STS", "IndicCrosslingualSTS")
-CLASSIFICATION = (
-    "MassiveIntentClassification", "MassiveScenarioClassification", "MTOPDomainClassification",
-    "MTOPIntentClassification", "AmazonCounterfactualClassification", "AmazonReviewsClassification",
-    "SIB200Classification",
-)  # fmt: skip
-TASKS = (*BITEXT, *STS, *CLASSIFICATION)
-SUITES: Mapping[str, tuple[str, ...]] = {
-    "paper": TASKS,
-    "bitext": BITEXT,
-    "sts": STS,
-    "classification": CLASSIFICATION,
-    "quick": ("Tatoeba", "STSBenchmarkMultilingualSTS", "SIB200Classification"),
-}
-# On data of the user's own, or on a folder that holds all that `dev` and `test` measure.
-OWN_SUITES = ("bitext", "sts", "topics", "dev", "test")
-# The split that is measured, where it is not `test`.
-_SPLITS = {"FloresBitextMining": "devtest", "BibleNLPBitextMining": "train"}
-# All subsets in one table, told apart by a column; the others have a table each, but for those side by side in one.
-_IN_ONE_CONFIG = (
-    "Tatoeba", "BUCC.v2", "STS17", "STS22.v2", "STSBenchmarkMultilingualSTS", "MassiveIntentClassification",
-    "MassiveScenarioClassification",
-)  # fmt: skip
-SIDE_BY_SIDE = ("FloresBitextMining", "NTREXBitextMining", "IN22GenBitextMining")
-
-
-@dataclass(frozen=True, slots=True)
-class Subset:
-    """One subset of a task, or one column of a task whose languages lie side by side, and its one or two languages."""
-
-    name: str
-    languages: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,44 +53,6 @@ class Loaded:
     split: str
     revision: str
     ours: Sequence[BitextTask | StsTask | TopicsTask]
-
-
-@lru_cache(maxsize=1)
-def table() -> Mapping[str, tuple[Subset, ...]]:
-    """Return the subsets of each task."""
-    from importlib import resources
-
-    found: dict[str, list[Subset]] = {name: [] for name in TASKS}
-    text = resources.files("hexapla").joinpath("data", TABLE).read_text(encoding="utf-8")
-    for line in text.splitlines()[1:]:
-        task, subset, languages = line.split("\t")
-        found[task].append(Subset(subset, tuple(languages.split("-"))))
-    return {task: tuple(subsets) for task, subsets in found.items()}
-
-
-def parse_suite(suite: str) -> tuple[str, ...]:
-    """Return the tasks of a suite, or those that a list with commas names.
-
-    >>> parse_suite("quick")
-    ('Tatoeba', 'STSBenchmarkMultilingualSTS', 'SIB200Classification')
-
-    Raises:
-        InputError: One is neither a suite nor a task; the nearest name is given.
-    """
-    names: dict[str, None] = {}
-    for item in (item.strip() for item in suite.split(",")):
-        if item not in (*SUITES, *TASKS):
-            raise InputError(
-                f'"{item}" is no suite and no task{nearest(item, (*SUITES, *TASKS, *OWN_SUITES))}; suites of MTEB\'s '
-                f"tasks: {', '.join(SUITES)}; tasks: {', '.join(TASKS)}; on data of your own: {', '.join(OWN_SUITES)}"
-            )
-        names.update(dict.fromkeys(SUITES.get(item, (item,))))
-    return tuple(names)
-
-
-def languages_of(names: Sequence[str]) -> tuple[str, ...]:
-    """Return all languages that the tasks have, sorted."""
-    return tuple(sorted({code for name in names for subset in table()[name] for code in subset.languages}))
 
 
 def read_mteb(
@@ -185,14 +118,14 @@ def _load(
     name: str, subsets: Sequence[Subset], data: Path | None, pairs: Pairs, seed: int, *, needed: bool
 ) -> Loaded | None:
     """Load a task; of a folder that holds some of its subsets, these, unless languages were asked for by name."""
-    split, folder = _SPLITS.get(name, "test"), None if data is None else data / name
+    split, folder = SPLITS.get(name, "test"), None if data is None else data / name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _hide_bars()
             if folder is not None:
                 _refuse_empty(folder)
-            if folder is not None and name not in (*SIDE_BY_SIDE, *_IN_ONE_CONFIG):
+            if folder is not None and name not in (*SIDE_BY_SIDE, *IN_ONE_CONFIG):
                 subsets = _there(name, subsets, _configs(folder), needed)
             task = _mteb_task(name, subsets, split)
             revision = str(task.metadata.dataset.get("revision", "main"))
