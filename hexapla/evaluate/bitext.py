@@ -9,13 +9,17 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from hexapla import languages as codes
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.errors import InputError
 from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled, language_files, read_cells, short_sha
-from hexapla.evaluate.retrieval import NEIGHBOURS, retrieval
+from hexapla.evaluate.retrieval import NEIGHBOURS, Search
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from hexapla.evaluate.inputs import Embed
 
 Pairs = Literal["pivot", "all"]
@@ -58,21 +62,26 @@ class BitextTask:
 
     def measure(self, embed: Embed, done: Container[Key] = ()) -> Iterator[Measurement]:
         """Search every pair in both directions, but for pairs that are done."""
+        search = Search(NEIGHBOURS)
+        columns: dict[str, _Column] = {}
         for (first, second), rows in self.rows.items():
             if all(key in done for key in self._keys(first, second)):
                 continue
-            forward, backward = retrieval(embed(_pick(self.cells[first], rows)), embed(_pick(self.cells[second], rows)))
-            items = [self.items[row] for row in rows]
+            for code in (first, second):
+                if code not in columns:
+                    columns[code] = _Column(self.cells[code], embed)
+            forward, backward = search(columns[first].of(rows), columns[second].of(rows))
+            names = [self.items[row] for row in rows]
             for (task, languages), found in zip(self._keys(first, second), (forward, backward), strict=True):
-                columns = found.columns()
+                values = found.columns()
                 yield Measurement(
                     task=task,
                     split=self.split,
                     languages=languages,
                     data_sha=self.data_sha,
-                    items=items,
-                    columns=columns,
-                    metrics={metric: float(values.mean()) for metric, values in columns.items()},
+                    items=names,
+                    columns=values,
+                    metrics={metric: float(items.mean()) for metric, items in values.items()},
                     settings={"k": NEIGHBOURS},
                 )
 
@@ -129,8 +138,19 @@ def _task(corpus: Corpus, *, name: str, split: str, languages: Sequence[str] | N
     )
 
 
-def _pick(cells: Sequence[str | None], rows: Sequence[int]) -> list[str]:
-    return [text for row in rows if (text := cells[row]) is not None]
+class _Column:
+    """The vectors of one language, looked up once for all the pairs that it is in."""
+
+    def __init__(self, cells: Sequence[str | None], embed: Embed) -> None:
+        present = [text for text in cells if text is not None]
+        self._matrix = embed(present)
+        self._place = np.cumsum([text is not None for text in cells]) - 1
+
+    def of(self, rows: Sequence[int]) -> NDArray[np.float32]:
+        """Return the (len(rows), dim) vectors of rows that have a cell, in order."""
+        place = self._place[rows]
+        whole = len(place) == len(self._matrix) and np.array_equal(place, np.arange(len(place)))
+        return self._matrix if whole else self._matrix[place]
 
 
 def unique(row_ids: Sequence[str]) -> list[str]:
