@@ -148,7 +148,7 @@ def encode(rounds: int) -> None:
     def by_us() -> float:
         started = time.perf_counter()
         vectors = Vectors({"BitextMining": ""}, [Prompted(kind="BitextMining", texts=texts)])  # type: ignore[typeddict-item]
-        vectors.embed(model, batch_size=256, advance=lambda _: None)
+        vectors.embed(model, batch_size=64, advance=lambda _: None)
         vectors.of("BitextMining", texts)
         return time.perf_counter() - started
 
@@ -165,7 +165,7 @@ def encode(rounds: int) -> None:
         "SentenceTransformer.encode, batches of 32": by_them(32),
         "SentenceTransformer.encode, of 256": by_them(256),
     }
-    alternate(rounds, {**ways, "hexapla, of 256": by_us})
+    alternate(rounds, {**ways, "hexapla, of 64": by_us})
 
 
 def run(rounds: int) -> None:
@@ -202,12 +202,12 @@ def run(rounds: int) -> None:
                 with no_bars():
                     mteb.evaluate(
                         encoder, loaded.task, cache=cache, overwrite_strategy="always", show_progress_bar=False,
-                        co2_tracker=False, encode_kwargs={"batch_size": 256},
+                        co2_tracker=False, encode_kwargs={"batch_size": 32},
                     )  # fmt: skip
             return time.perf_counter() - started
 
         print(f"{', '.join(TASKS)} for {len(chosen)} languages, the tiny encoder, end to end")
-        alternate(rounds, {"mteb.evaluate, batches of 256": by_mteb, "hexapla evaluate": by_us})
+        alternate(rounds, {"mteb.evaluate, batches of 32 (its default)": by_mteb, "hexapla evaluate": by_us})
 
 
 def _has(name: str, code: str) -> bool:

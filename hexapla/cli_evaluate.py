@@ -54,7 +54,7 @@ def evaluate(
     ] = None,
     split: Annotated[str, typer.Option(help="Of a corpus of your own: all rows, or held-out.")] = "all",
     held_out: Annotated[float, typer.Option(help="Share that was held out, with --split held-out.")] = 0.05,
-    batch_size: Annotated[int, typer.Option(help="Texts in one forward pass.")] = 256,
+    batch_size: Annotated[int, typer.Option(help="Texts in one forward pass.")] = 64,
     max_tokens: MaxTokens = None,
     seed: Annotated[int, typer.Option(help="Of the draws in classification and topics; 42 is MTEB's.")] = 42,
     resume: Annotated[

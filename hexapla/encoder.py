@@ -158,7 +158,7 @@ def _is_causal(model: SentenceTransformer) -> bool:
 
 
 def encode(
-    model: SentenceTransformer, texts: Sequence[str], *, task: Task, batch_size: int = 256, show_progress: bool = False
+    model: SentenceTransformer, texts: Sequence[str], *, task: Task, batch_size: int = 64, show_progress: bool = False
 ) -> np.ndarray:
     """Encode texts, equal ones once, with the prompt that the encoder saved for a task.
 

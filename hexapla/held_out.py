@@ -50,5 +50,5 @@ class HeldOutAccuracy(BaseEvaluator):  # type: ignore[misc]
 
     def _encode(self, model: SentenceTransformer, texts: list[str]) -> np.ndarray:
         return np.asarray(
-            model.encode(texts, prompt=self._prompt, normalize_embeddings=True, batch_size=256, show_progress_bar=False)
+            model.encode(texts, prompt=self._prompt, normalize_embeddings=True, batch_size=64, show_progress_bar=False)
         )

@@ -63,7 +63,7 @@ class EvaluateConfig:
     trust_remote_code: bool = False
     allow_pickle: bool = False
     max_tokens: int | None = None
-    batch_size: int = 256
+    batch_size: int = 64
     seed: int = 42
 
     def __post_init__(self) -> None:

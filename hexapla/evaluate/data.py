@@ -11,14 +11,23 @@ from hexapla.encoder import Task
 from hexapla.errors import InputError
 from hexapla.evaluate.bitext import BitextTask, read_bitext
 from hexapla.evaluate.config import EvaluateConfig
+from hexapla.evaluate.language_probe import LanguageTask
 from hexapla.evaluate.mteb_table import parse_suite
 from hexapla.evaluate.mteb_tasks import Loaded, read_mteb
+from hexapla.evaluate.pool import PoolTask
 from hexapla.evaluate.sts import StsTask, read_sts
 from hexapla.evaluate.topics import TopicsTask, read_topics
+from hexapla.evaluate.xsim import XsimTask
 
-AnyTask = BitextTask | StsTask | TopicsTask
+AnyTask = BitextTask | StsTask | TopicsTask | PoolTask | LanguageTask | XsimTask
 
-KINDS: dict[type[AnyTask], Task] = {BitextTask: "BitextMining", StsTask: "STS", TopicsTask: "Classification"}
+KINDS: dict[type[AnyTask], Task] = {
+    BitextTask: "BitextMining", PoolTask: "BitextMining", LanguageTask: "BitextMining", XsimTask: "BitextMining",
+    StsTask: "STS", TopicsTask: "Classification",
+}  # fmt: skip
+
+# What a multi-way task must have for a pool of languages and a probe of them to say something.
+_LEAST_LANGUAGES, _LEAST_ROWS = 3, 40
 
 # What the two suites measure: kind, name, split, path under the data folder.
 _SUITES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
@@ -54,8 +63,28 @@ def read_data(config: EvaluateConfig) -> Data:
         loaded = read_mteb(
             parse_suite(config.suite), data=data, languages=config.languages, pairs=config.pairs, seed=config.seed
         )
-        return Data(tasks=[task for one in loaded for task in one.ours], mteb=loaded)
-    return Data(tasks=_own_tasks(config, Path(str(config.data))))
+        return Data(tasks=_with_more([task for one in loaded for task in one.ours]), mteb=loaded)
+    return Data(tasks=_with_more(_own_tasks(config, Path(str(config.data)))))
+
+
+def _with_more(tasks: Sequence[AnyTask]) -> list[AnyTask]:
+    """Add what MTEB does not ask: of the task with the most languages in a row the pool, the probe, and xsim.
+
+    One task is enough: the others have the same languages or fewer, and pools cost the square of their cells.
+    """
+    wide = [task for task in tasks if isinstance(task, BitextTask) and len(task.cells) >= _LEAST_LANGUAGES]
+    if not wide:
+        return list(tasks)
+    task = max(wide, key=lambda one: len(one.cells))
+    filled = {
+        code: column for code, column in task.cells.items() if sum(text is not None for text in column) >= _LEAST_ROWS
+    }
+    more: list[AnyTask] = []
+    if len(filled) >= _LEAST_LANGUAGES:
+        of = {"name": task.name, "split": task.split, "data_sha": task.data_sha, "items": task.items, "cells": filled}
+        more = [PoolTask(**of), LanguageTask(**of)]  # type: ignore[arg-type]
+        more += [XsimTask(**of)] if "eng_Latn" in filled else []  # type: ignore[arg-type]
+    return [*tasks, *more]
 
 
 def _own_tasks(config: EvaluateConfig, root: Path) -> list[AnyTask]:
