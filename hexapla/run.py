@@ -72,6 +72,16 @@ def write_run(out: Path, command: str, config: Mapping[str, Any], **facts: Any) 
     write_json(out / RUN, {"command": command, "config": config, **facts, "versions": versions()})
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return what a run in a folder was asked for, or nothing where there is no run."""
+    try:
+        run = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    config = run.get("config") if isinstance(run, dict) else None
+    return dict(config) if isinstance(config, dict) else {}
+
+
 def check_out(
     out: Path, command: str, config: Mapping[str, Any], *, done: str, resume: bool | None, overwrite: bool
 ) -> bool:

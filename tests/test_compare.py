@@ -267,6 +267,7 @@ def test_other_data_are_refused_and_another_encoder_setting_is_noted(tmp_path: P
     longer = write_run(tmp_path / "four", measured, signed={"max_tokens": 512, "prompt": "query: "})
     notes = run_compare(one, longer).notes
     assert notes == (
+        "the budget of star, multiway is not known, as there is no run.json beside the scores",
         "max_tokens differs: 128 (star); 512 (multiway)",
         "prompt differs: none (star); query:  (multiway)",
     )

@@ -27,17 +27,21 @@ import hexapla
 from hexapla import languages as codes
 from hexapla.encoder import EncoderFacts, Task, describe, load_encoder
 from hexapla.evaluate import unfinished
+from hexapla.evaluate.bitext import BitextTask
 from hexapla.evaluate.config import EvaluateConfig
 from hexapla.evaluate.data import KINDS, Data, read_data
 from hexapla.evaluate.examples import write_examples
 from hexapla.evaluate.inputs import Measurement
 from hexapla.evaluate.metrics import METRICS
 from hexapla.evaluate.mteb_check import check_with_mteb
+from hexapla.evaluate.overlap import CONTAMINATION, corpus_overlap, find_corpus
 from hexapla.evaluate.scores import SCORES_FILE, Score, per_item_path, read_scores, signature
+from hexapla.evaluate.sts import StsTask
+from hexapla.evaluate.topics import TopicsTask
 from hexapla.evaluate.unfinished import Place
 from hexapla.evaluate.vector_cache import VectorCache
 from hexapla.evaluate.vectors import Vectors
-from hexapla.run import check_apart, check_out, clear, write_run, write_text
+from hexapla.run import check_apart, check_out, clear, write_json, write_run, write_text
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -62,6 +66,7 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
     out = Path(config.out)
     check_apart(out, {"encoder": config.encoder, "data": config.data, "corpus": config.corpus})
     facts = describe(config.encoder)
+    corpus = find_corpus(config.encoder, facts, config.corpus)
     data = read_data(config)
     identity = _identity(config, facts, data)
     if check_out(out, "evaluate", identity, done=SCORES_FILE, resume=config.resume, overwrite=config.overwrite):
@@ -77,6 +82,8 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
         clear(out)
         write_run(out, "evaluate", identity, encoder=dataclasses.asdict(facts), seed=config.seed)
     scores = _measure(config, facts, data, model, done, quiet=quiet)
+    if corpus is not None:
+        write_json(out / CONTAMINATION, corpus_overlap(corpus, _texts(data)))
     lines = [json.dumps(dataclasses.asdict(score), ensure_ascii=False, allow_nan=False) for score in scores]
     write_text(out / SCORES_FILE, "".join(f"{line}\n" for line in lines))
     (out / unfinished.UNFINISHED).unlink(missing_ok=True)
@@ -91,6 +98,17 @@ def _identity(config: EvaluateConfig, facts: EncoderFacts, data: Data) -> dict[s
     tasks = sorted({(task.name, task.split, task.data_sha) for task in data.tasks})
     revisions = {one.task.metadata.name: one.revision for one in data.mteb}
     return {**same, "encoder_sha256": facts.sha256, "tasks": tasks, "revisions": revisions}
+
+
+def _texts(data: Data) -> dict[tuple[str, str], set[str]]:
+    """Return the sentences of every task and split that scores name, for the search in a corpus."""
+    texts: dict[tuple[str, str], set[str]] = {}
+    for task in data.tasks:
+        if isinstance(task, BitextTask | StsTask | TopicsTask):  # the others have a bitext's sentences
+            sentences = {text for group in task.prompted() for text in group.texts}
+            for name in {key[0] for key in task.keys}:
+                texts.setdefault((name, task.split), set()).update(sentences)
+    return texts
 
 
 def _measure(

@@ -46,7 +46,7 @@ class Means:
             values: (R, I) each run's value for it.
         """
         self.items = items
-        self._values_RI = np.ascontiguousarray(values, dtype=np.float64)
+        self.values = np.ascontiguousarray(values, dtype=np.float64)
 
     def weighted(self, counts: FloatArray) -> FloatArray:
         """Return the (R, B) means with row i taken `counts[i, b]` times; NaN where nothing is taken.
@@ -56,7 +56,7 @@ class Means:
         """
         # One product per run and not one for all: a matrix product may round equal rows unequally, and two identical
         # runs must differ by exactly 0.
-        sums_RB = np.stack([values_I @ counts for values_I in self._values_RI])
+        sums_RB = np.stack([values_I @ counts for values_I in self.values])
         with np.errstate(invalid="ignore"):
             means_RB: FloatArray = sums_RB / counts.sum(axis=0)
         return means_RB
@@ -78,7 +78,7 @@ class RankCorrelations:
             values: (R, I) each run's value for it.
             gold: (I,) what it should correlate with.
         """
-        self.items = items
+        self.items, self.values, self.gold = items, values, gold
         self._runs = [_Sorted(values_I) for values_I in values]
         self._gold = _Sorted(gold)
 

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hexapla.evaluate.metrics import METRICS
 from hexapla.report import layout
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class Block:
     lines: tuple[Line, ...]
     languages: tuple[Line, ...] = ()
 
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a gain above 0 is a good one."""
+        return METRICS[self.metric].higher_is_better
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
@@ -109,6 +115,27 @@ class RunFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Contaminated:
+    """Evaluation sentences of one task that stand in the corpus that a run was trained on.
+
+    Attributes:
+        run: The column's label.
+        task: As `Score.task`.
+        split: As `Score.split`.
+        n_sentences: Different sentences of the task.
+        n_found: How many of them the corpus holds.
+        examples: Some of those.
+    """
+
+    run: str
+    task: str
+    split: str
+    n_sentences: int
+    n_found: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Runs side by side; the first is the baseline.
 
@@ -117,7 +144,8 @@ class Comparison:
         blocks: One per task and metric, a task's headline metric first.
         n_resamples: Resamples behind each interval.
         seed: Of the resamples.
-        notes: What differs between the runs besides their weights.
+        notes: What differs between the runs besides their weights, and their budgets.
+        contamination: Tasks whose sentences a run was trained on.
     """
 
     runs: tuple[RunFacts, ...]
@@ -125,10 +153,17 @@ class Comparison:
     n_resamples: int
     seed: int
     notes: tuple[str, ...]
+    contamination: tuple[Contaminated, ...] = ()
 
-    def render(self, console: Console) -> None:
-        """Print the headline metrics, then every metric with its intervals, fitted to the console's width."""
-        layout.render(self, console)
+    def render(self, console: Console, *, all_metrics: bool = False, per_language: bool = False) -> None:
+        """Print the headline metrics, then these with their intervals, fitted to the console's width.
+
+        Args:
+            console: Where to.
+            all_metrics: Print the other metrics with their intervals, too.
+            per_language: Print a line for each language, too.
+        """
+        layout.render(self, console, all_metrics=all_metrics, per_language=per_language)
 
     def to_markdown(self) -> str:
         """Return the same tables in Markdown."""
@@ -138,7 +173,9 @@ class Comparison:
         """Return everything unrounded, in types that `json` writes; values are fractions."""
         found = dataclasses.asdict(self)
         for block, found_block in zip(self.blocks, found["blocks"], strict=True):
-            for line, found_line in zip(block.lines, found_block["lines"], strict=True):
+            found_block["higher_is_better"] = block.higher_is_better
+            found_lines = found_block["lines"] + found_block["languages"]
+            for line, found_line in zip(block.lines + block.languages, found_lines, strict=True):
                 for cell, found_cell, run in zip(line.cells, found_line["cells"], self.runs, strict=True):
                     found_cell.update(run=run.label, significant=cell.significant)
         return {"baseline": self.runs[0].label, **found}

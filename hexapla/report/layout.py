@@ -25,23 +25,35 @@ _LABEL_WIDTH = 12  # of run labels and group names, before they wrap
 _GAP = 2  # between columns
 
 
-def render(comparison: Comparison, console: Console) -> None:
-    """Print the headline table, every block, and what the signs mean, within the console's width."""
+def render(comparison: Comparison, console: Console, *, all_metrics: bool, per_language: bool) -> None:
+    """Print the headline table, blocks with intervals, and what the signs mean, within the console's width."""
     headers = _headers(comparison)
     if len(comparison.blocks) > 1:
         console.print(Text("Headline metrics, %", style="bold"))
         _print_columns(console, headers, list(_headline_rows(comparison)), leading=0)
     for block in comparison.blocks:
-        title = Text.assemble((_title(block), "bold"), (f"  {block.metric}, %", "bold cyan"))
-        console.print(title)
-        rows = [[_line_header(line), *(_detail(cell) for cell in line.cells)] for line in block.lines]
+        if not (block.headline or all_metrics):
+            continue
+        console.print(Text.assemble((_title(comparison, block), "bold"), (f"  {_metric(block)}", "bold cyan")))
+        rows = [[_line_header(line), *(_detail(block, cell) for cell in line.cells)] for line in block.lines]
+        if per_language:
+            rows += [
+                [Text("\n".join(line.languages)), *(_detail(block, cell) for cell in line.cells)]
+                for line in block.languages
+            ]
         _print_columns(console, headers, rows, leading=1)
     for sentence in _legend(comparison):
         console.print(Text(sentence, style="dim"))
 
 
-def _title(block: Block) -> str:
-    return f"{block.task} ({block.split})"
+def _title(comparison: Comparison, block: Block) -> str:
+    """Name a task and its split, marked where a run was trained on its sentences."""
+    known = any((one.task, one.split) == (block.task, block.split) for one in comparison.contamination)
+    return f"{block.task} ({block.split}){' †' if known else ''}"
+
+
+def _metric(block: Block) -> str:
+    return f"{block.metric}, %" + ("" if block.higher_is_better else ", lower is better")
 
 
 def _headers(comparison: Comparison) -> list[Text]:
@@ -53,10 +65,11 @@ def _headers(comparison: Comparison) -> list[Text]:
 def _headline_rows(comparison: Comparison) -> Iterator[list[Text]]:
     for block in comparison.blocks:
         if block.headline:
-            heading = Text.assemble((block.task, "bold"), (f"\n{block.metric}, {block.split}", "cyan"))
+            lower = "" if block.higher_is_better else ", lower is better"
+            heading = Text.assemble((block.task, "bold"), (f"\n{block.metric}, {block.split}{lower}", "cyan"))
             yield [heading, *(Text() for _ in comparison.runs)]
             for line in block.lines:
-                yield [Text(f"  {line.group}"), *(_brief(cell) for cell in line.cells)]
+                yield [Text(f"  {line.group}"), *(_brief(block, cell) for cell in line.cells)]
 
 
 def _print_columns(console: Console, headers: Sequence[Text], rows: Sequence[Sequence[Text]], *, leading: int) -> None:
@@ -109,23 +122,39 @@ def _size(line: Line) -> str:
     return f"{len(line.languages)} {noun}{'' if len(line.languages) == 1 else 's'}"
 
 
-def _brief(cell: Cell) -> Text:
+def _brief(block: Block, cell: Cell) -> Text:
     if cell.gain is None:
         return Text(_percent(cell.value))
-    return Text.assemble(_percent(cell.value), " ", (f"{_gain(cell):>6}", _style(cell)))
+    return Text.assemble(_percent(cell.value), " ", (f"{_gain(cell):>6}", _style(block, cell)))
 
 
-def _detail(cell: Cell) -> Text:
+def _detail(block: Block, cell: Cell) -> Text:
+    value = Text.assemble((_percent(cell.value), "bold"), (_spread(cell), "dim"))
     if cell.gain is None:
-        return Text(_percent(cell.value), style="bold")
+        return value
     gain = f"{_gain(cell)} {_relative(cell)}"
-    return Text.assemble((_percent(cell.value), "bold"), "\n", (gain, _style(cell)), "\n", (_interval(cell), "dim"))
+    return Text.assemble(
+        value, "\n", (gain, _style(block, cell)), "\n", (_interval(cell), "dim"), "\n", (_p_values(cell), "dim")
+    )
 
 
-def _style(cell: Cell) -> str:
+def _style(block: Block, cell: Cell) -> str:
     if not cell.significant:
         return "dim"
-    return "green" if cell.gain and cell.gain > 0 else "red"
+    return "green" if cell.gain is not None and (cell.gain > 0) == block.higher_is_better else "red"
+
+
+def _spread(cell: Cell) -> str:
+    return f" ± {_percent(cell.sd)}" if cell.sd is not None else ""
+
+
+def _p_values(cell: Cell) -> str:
+    """Write the p-value over rows and, of several seeds, that over seeds."""
+    return " ".join(
+        f"p({over}){'<0.001' if p < 0.001 else f'={p:.2g}'}"
+        for over, p in (("rows", cell.p_rows), ("seeds", cell.p_seeds))
+        if p is not None
+    )
 
 
 def _percent(value: float) -> str:
@@ -159,6 +188,19 @@ def _legend(comparison: Comparison) -> Iterator[str]:
         f"Intervals: paired bootstrap over items, {comparison.n_resamples} resamples, seed {comparison.seed}. They "
         "cover the choice of test items, not that of languages or of training seeds, and each stands for itself."
     )
+    n_seeds = max(len(run.seeds) for run in comparison.runs)
+    over_seeds = f", seeds: paired sign flips, of {n_seeds} no less than {2 / 2**n_seeds:.2g}" if n_seeds > 1 else ""
+    yield (
+        f"p, two-sided: rows: paired permutation of the test rows, {comparison.n_resamples} draws{over_seeds}. "
+        "None is corrected for how many there are."
+    )
+    if n_seeds > 1:
+        yield "±: standard deviation over training seeds; the value is their mean, and intervals are of that mean."
+    for one in comparison.contamination:
+        yield (
+            f"† {one.n_found:,} of {one.n_sentences:,} evaluation sentences of {one.task} ({one.split}) stand in the "
+            f"corpus that {one.run} was trained on."
+        )
     yield from (f"Note: {note}." for note in comparison.notes)
 
 
@@ -169,14 +211,18 @@ def to_markdown(comparison: Comparison) -> str:
         parts += ["## Headline metrics, %", "", *_markdown_head(comparison, "task", "languages")]
         for block in comparison.blocks:
             if block.headline:
-                heading = f"{_title(block)} {block.metric}"
+                heading = f"{_title(comparison, block)} {_metric(block)}"
                 parts += [_row(heading, line.group, *map(_flat, line.cells)) for line in block.lines]
         parts.append("")
     for block in comparison.blocks:
-        parts += [f"## {_title(block)}: {block.metric}, %", "", *_markdown_head(comparison, "languages")]
+        parts += [f"## {_title(comparison, block)}: {_metric(block)}", "", *_markdown_head(comparison, "languages")]
         for line in block.lines:
             header = f"{line.group}: {_size(line)}, {_items(line)}"
             parts.append(_row(header, *(_flat(cell, whole=True) for cell in line.cells)))
+        if block.headline:
+            for line in block.languages:
+                header = f"{', '.join(line.languages)} ({line.group})"
+                parts.append(_row(header, *(_flat(cell, whole=True) for cell in line.cells)))
         parts.append("")
     return "\n".join([*parts, *(f"{sentence}\n" for sentence in _legend(comparison))])
 
@@ -188,11 +234,11 @@ def _markdown_head(comparison: Comparison, *headers: str) -> list[str]:
 
 
 def _flat(cell: Cell, *, whole: bool = False) -> str:
-    parts = [_percent(cell.value)]
+    parts = [_percent(cell.value) + _spread(cell)]
     if cell.gain is not None:
         parts.append(_gain(cell))
         if whole:
-            parts += [_relative(cell), _interval(cell)]
+            parts += [_relative(cell), _interval(cell), _p_values(cell)]
     return " ".join(part.strip() for part in parts)
 
 

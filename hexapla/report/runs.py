@@ -7,14 +7,19 @@ tokens it takes) and to the machine may differ and is noted.
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hexapla.errors import InputError, nearest
+from hexapla.evaluate.metrics import METRICS
+from hexapla.evaluate.overlap import CONTAMINATION
 from hexapla.evaluate.scores import Score, parse_signature, read_scores
+from hexapla.run import RUN
 
 # Signature fields that two runs of one comparison may differ in. Any other field says what was measured.
 ENCODER_FIELDS = frozenset({"prompt", "max_tokens", "dtype"})
@@ -36,39 +41,83 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """The scores of one encoder, under the name that the table gives it."""
+    """The scores of one encoder, under the name that the table gives it.
+
+    Attributes:
+        label: Unlike every other run's.
+        path: Folder or file, as given.
+        scores: By what they are of.
+        training: What `align` wrote of the encoder's training; empty for one that was not aligned, and where no
+            run.json lies beside the scores.
+        contamination: What `evaluate` found of its sentences in the training corpus; None if it did not look.
+    """
 
     label: str
     path: Path
     scores: Mapping[Key, Score]
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    contamination: Mapping[str, Any] | None = None
+
+    @property
+    def first(self) -> Score:
+        """Return any score, for what is the same in all."""
+        return next(iter(self.scores.values()))
+
+    @property
+    def name(self) -> str:
+        """Return the regime, or the name of an encoder that has none."""
+        return self.first.regime or PurePath(self.first.encoder).name
 
 
-def read_runs(paths: Sequence[Path], *, baseline: str | None = None) -> tuple[Run, ...]:
-    """Read the scores of each path as one run; the baseline comes first, the others stay in order.
+def read_runs(paths: Sequence[Path]) -> tuple[Run, ...]:
+    """Read the scores of each path as one run.
 
     Args:
         paths: Score folders or files, at least two.
-        baseline: A run's label, or its path as given; None is the first.
 
     Raises:
-        InputError: Fewer than two paths; scores that cannot be read, are of several encoders or doubled; a baseline
-            that no run answers to.
+        InputError: Fewer than two paths; scores that cannot be read, are of several encoders or doubled, or of a
+            metric that this version does not know; a run.json or contamination.json that is damaged.
     """
     if len(paths) < 2:
         raise InputError(f"{len(paths)} score folders given; a comparison needs at least two")
     every = [_by_key(path, read_scores(path)) for path in paths]
     firsts = [next(iter(scores.values())) for scores in every]
     labels = _labels(firsts, paths)
-    runs = [
-        Run(label=label, path=path, scores=scores) for label, path, scores in zip(labels, paths, every, strict=True)
-    ]
-    if baseline is None:
-        return tuple(runs)
-    for number, run in enumerate(runs):
-        if baseline == run.label or Path(baseline) == run.path:
-            return (run, *runs[:number], *runs[number + 1 :])
-    allowed = ", ".join(labels)
-    raise InputError(f'baseline is "{baseline}"; it must be one of {allowed}, or a path{nearest(baseline, labels)}')
+    return tuple(
+        Run(
+            label=label, path=path, scores=scores, training=_training(path),
+            contamination=_beside(path, CONTAMINATION),
+        )
+        for label, path, scores in zip(labels, paths, every, strict=True)
+    )  # fmt: skip
+
+
+def _training(path: Path) -> dict[str, Any]:
+    run = _beside(path, RUN) or {}
+    encoder = run.get("encoder", {})
+    training = encoder.get("training", {}) if isinstance(encoder, dict) else None
+    if not isinstance(training, dict):
+        raise InputError(f"{_folder(path) / RUN} says of the encoder {encoder!r:.80}; evaluate again")
+    return training
+
+
+def _beside(path: Path, name: str) -> dict[str, Any] | None:
+    """Read a JSON object that lies beside the scores, if it is there."""
+    file = _folder(path) / name
+    if not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read: {error}; evaluate again") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{file} holds no JSON object; evaluate again")
+    return content
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
 
 
 def _by_key(path: Path, scores: Sequence[Score]) -> dict[Key, Score]:
@@ -78,6 +127,11 @@ def _by_key(path: Path, scores: Sequence[Score]) -> dict[Key, Score]:
         raise InputError(f"{path} holds the scores of {len(encoders)} encoders ({names}); give each a path of its own")
     by_key: dict[Key, Score] = {}
     for score in scores:
+        if score.metric not in METRICS:
+            raise InputError(
+                f"{path} holds {score.task} {score.metric}, a metric that this version does not know"
+                f"{nearest(score.metric, METRICS)}; evaluate again"
+            )
         key = Key(score.task, score.split, score.metric, score.languages)
         if key in by_key:
             raise InputError(f"{path} holds {key} twice; evaluate again")
@@ -121,7 +175,10 @@ def check_comparable(runs: Sequence[Run]) -> list[str]:
         for field, values in _differences({run.label: run.scores[key].signature for run in runs}):
             told = "; ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
             if field not in ENCODER_FIELDS | SOFTWARE_FIELDS:
-                raise InputError(f"{key}: {field} differs: {told}; scores compare only on the same data and metric")
+                what = (
+                    "of one version of the metric, evaluate again" if field == "metric_version" else "on the same data"
+                )
+                raise InputError(f"{key}: {field} differs: {told}; scores compare only {what}, by the same metric")
             notes.setdefault(field, f"{field} differs: {told}")
     return list(notes.values())
 
