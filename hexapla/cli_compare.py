@@ -1,4 +1,4 @@
-"""The commands that show what was gained: compare. They parse, call and print."""
+"""The commands that show what was gained: compare and report. They parse, call and print."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hexapla.cli_options import Debug, Overwrite, Quiet, console
+from hexapla.cli_options import Debug, Out, Overwrite, Quiet, console
 
 Scores = Annotated[
     list[Path], typer.Argument(help="Score folders, two or more; the first is the baseline, seeds may be many.")
@@ -43,3 +43,32 @@ def compare(
         n_resamples=resamples, seed=seed, overwrite=overwrite,
     )  # fmt: skip
     run(config).render(console(), all_metrics=all_metrics, per_language=per_language)
+
+
+def report(
+    scores: Scores,
+    out: Out,
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "What alignment gained",
+    baseline: Baseline = None,
+    seeds: Seeds = "together",
+    different_budgets: Different = False,
+    card: Annotated[
+        Path | None, typer.Option(help="Encoder folder whose model card gets the scores of its weights.")
+    ] = None,
+    images: Annotated[bool, typer.Option(help="Write PNG and SVG files of the charts.")] = True,
+    resamples: Resamples = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and the permutations.")] = 0,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a page that shows what was gained: one HTML file, charts, Markdown and metadata for model cards."""
+    from hexapla.report import CompareConfig
+    from hexapla.report.page import ReportConfig
+    from hexapla.report.page import report as run
+
+    config = CompareConfig(
+        scores=tuple(scores), out=out, baseline=baseline, seeds=seeds, different_budgets=different_budgets,  # type: ignore[arg-type]
+        n_resamples=resamples, seed=seed, overwrite=overwrite,
+    )  # fmt: skip
+    typer.echo(run(ReportConfig(compare=config, title=title, card=card, images=images)))

@@ -72,13 +72,18 @@ def write_run(out: Path, command: str, config: Mapping[str, Any], **facts: Any) 
     write_json(out / RUN, {"command": command, "config": config, **facts, "versions": versions()})
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return what a run in a folder was asked for, or nothing where there is no run."""
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return the `run.json` of a folder, or nothing where there is none that can be read."""
     try:
         run = json.loads((folder / RUN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    config = run.get("config") if isinstance(run, dict) else None
+    return dict(run) if isinstance(run, dict) else {}
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return what a run in a folder was asked for, or nothing where there is no run."""
+    config = read_record(folder).get("config")
     return dict(config) if isinstance(config, dict) else {}
 
 

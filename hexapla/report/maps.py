@@ -1,0 +1,145 @@
+"""The example sentences beside the scores -> a map in two dimensions, and neighbours that changed.
+
+Every score folder has the same rows of the same task, so that what is shown before and after is the same sentences.
+
+Shapes: N sentences, D dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from hexapla.errors import InputError
+from hexapla.evaluate.examples import EXAMPLES
+from hexapla.evaluate.pool import nearest_in_pool
+
+_PERPLEXITY = 30
+_MOST_LANGUAGES = 40  # on a map: colours are told apart no longer, and the page grows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """The sentences of one run: (N, D) unit vectors, and the item, language and text of each."""
+
+    run: str
+    vectors: npt.NDArray[np.float32]
+    items: Sequence[str]
+    languages: Sequence[str]
+    texts: Sequence[str]
+
+    def nearest(self) -> npt.NDArray[np.int64]:
+        """Return (N,) the nearest other sentence of each, among all languages."""
+        numbers = {text: number for number, text in enumerate(dict.fromkeys(self.texts))}
+        return nearest_in_pool(self.vectors, np.array([numbers[text] for text in self.texts]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Map:
+    """One run's sentences in two dimensions.
+
+    Attributes:
+        run: The column's label.
+        points: (N, 2).
+        items: Name of the row of each sentence.
+        languages: Of each sentence.
+        texts: The sentences.
+        same_language: Share of sentences whose nearest neighbour is of their own language.
+    """
+
+    run: str
+    points: npt.NDArray[np.float32]
+    items: Sequence[str]
+    languages: Sequence[str]
+    texts: Sequence[str]
+    same_language: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """A sentence and what is nearest to it, before and after: indices of sentences and their cosines."""
+
+    query: int
+    before: int
+    after: int
+    cosine_before: float
+    cosine_after: float
+
+
+def read_examples(folder: Path, run: str) -> Examples | None:
+    """Read a score folder's example sentences, or None if it has none.
+
+    Raises:
+        InputError: They cannot be read.
+    """
+    file = folder / EXAMPLES
+    if not file.is_file():
+        return None
+    try:
+        table = pq.read_table(file)
+        vectors = np.stack(table.column("vector").to_numpy()).astype(np.float32)
+        columns = [table.column(name).to_pylist() for name in ("item", "language", "text")]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{file} cannot be read: {error}; evaluate again") from error
+    kept = set(list(dict.fromkeys(columns[1]))[:_MOST_LANGUAGES])
+    rows = [row for row, language in enumerate(columns[1]) if language in kept]
+    vectors = vectors[rows]
+    items, languages, texts = ([column[row] for row in rows] for column in columns)
+    return Examples(
+        run=run, vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True), items=items, languages=languages,
+        texts=texts,
+    )  # fmt: skip
+
+
+def project(examples: Examples) -> Map:
+    """Project the sentences by t-SNE; its neighbourhoods show islands that a linear map lets overlap."""
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    perplexity = min(_PERPLEXITY, (len(examples.texts) - 1) / 3)
+    with threadpool_limits(1):  # threads that wait for each other made it ten times slower on a busy machine
+        tsne = TSNE(metric="cosine", init="pca", perplexity=perplexity, random_state=0)
+        points = tsne.fit_transform(examples.vectors)
+    languages = np.array(examples.languages)
+    return Map(
+        run=examples.run, points=points, items=examples.items, languages=examples.languages, texts=examples.texts,
+        same_language=float((languages[examples.nearest()] == languages).mean()),
+    )  # fmt: skip
+
+
+def changed_neighbours(
+    before: Examples, after: Examples, *, n_shown: int = 8
+) -> tuple[list[Neighbour], list[Neighbour], int, int]:
+    """Find sentences whose nearest neighbour became their translation, and those for which it no longer is.
+
+    Args:
+        before: The baseline's.
+        after: The same sentences of another run.
+        n_shown: How many of each to return, spread evenly over all of them.
+
+    Returns:
+        Some that were mended and some that were lost, and how many there are of each.
+    """
+    items = np.array(before.items)
+    one, other = before.nearest(), after.nearest()
+    right_before, right_after = items[one] == items, items[other] == items
+
+    def some(chosen: npt.NDArray[np.bool_]) -> list[Neighbour]:
+        rows = np.flatnonzero(chosen)
+        shown = rows[np.unique(np.linspace(0, len(rows) - 1, n_shown).round().astype(int))] if len(rows) else rows
+        return [
+            Neighbour(
+                query=int(row), before=int(one[row]), after=int(other[row]),
+                cosine_before=float(before.vectors[row] @ before.vectors[one[row]]),
+                cosine_after=float(after.vectors[row] @ after.vectors[other[row]]),
+            )
+            for row in shown
+        ]  # fmt: skip
+
+    mended, lost = right_after & ~right_before, right_before & ~right_after
+    return some(mended), some(lost), int(mended.sum()), int(lost.sum())
