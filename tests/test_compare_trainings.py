@@ -233,9 +233,14 @@ def test_the_corpus_is_the_one_that_the_encoder_was_aligned_on(tmp_path: Path) -
     encoder = tmp_path / "encoder"
     encoder.mkdir()
     (encoder / "config.json").write_text("{}", encoding="utf-8")
-    (encoder / "run.json").write_text(json.dumps({"config": {"corpus": str(path)}}), encoding="utf-8")
+    config = {"corpus": str(path), "languages": ["eng_Latn"]}
+    (encoder / "run.json").write_text(json.dumps({"config": config}), encoding="utf-8")
     found = find_corpus(str(encoder), facts(sha), None)
     assert found is not None and found.sha256 == sha
+    english = open_corpus(path, languages=("eng_Latn",))
+    assert english.sha256 != sha  # of training on a part of the columns
+    found = find_corpus(str(encoder), facts(english.sha256), None)
+    assert found is not None and found.languages == ("eng_Latn",)
     assert find_corpus(str(encoder), facts("other"), None) is None
     assert find_corpus(str(encoder), facts(None), None) is None
     with pytest.raises(InputError, match=r"corpus is not what .* was aligned on"):

@@ -67,7 +67,8 @@ def test_html_in_sentences_and_labels_is_escaped(made: Path) -> None:
     text = (made / "report.html").read_text(encoding="utf-8")
     assert EVIL not in text and "<img src=x" not in text
     data = text.split('<script type="application/json" id="data">')[1].split("</script>")[0]
-    sentences = {value["text"] for value in json.loads(data)["specs"]["map"]["data"]["values"]}
+    (points,) = json.loads(data)["specs"]["map"]["datasets"].values()
+    sentences = {point["text"] for point in points}
     assert EVIL[:120] in sentences
 
 

@@ -7,7 +7,7 @@ rows out (`--against`); this looks in whatever an encoder was trained on, and wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hexapla.contamination import Contamination
@@ -38,24 +38,30 @@ def find_corpus(encoder: str, facts: EncoderFacts, given: str | None) -> Corpus 
         if given is not None:
             raise InputError(f"{encoder} does not say what it was aligned on; leave --corpus {given} out")
         return None
-    if given is not None:
-        corpus = open_corpus(given)
-        if corpus.sha256 != wanted:
-            raise InputError(
-                f"{given} is not what {encoder} was aligned on ({facts.corpus}): its hash is {corpus.sha256[:12]}, "
-                f"and {str(wanted)[:12]} is wanted"
-            )
-        return corpus
     folder = locate(encoder)
-    path = read_config(folder).get("corpus") if folder is not None else None
+    config = read_config(folder) if folder is not None else {}
+    if given is not None:
+        found = _with_hash(given, (config.get("languages"), facts.languages, None), wanted)
+        if found is None:
+            raise InputError(f"{given} is not what {encoder} was aligned on, {facts.corpus}: its hash is another")
+        return found
     try:
-        found = open_corpus(str(path)) if path else None
+        found = _with_hash(str(config.get("corpus")), (config.get("languages"), None), wanted)
     except InputError:
         found = None
-    if found is None or found.sha256 != wanted:
+    if found is None:
         _log.info("the corpus that %s was aligned on is not here, so contamination is not checked (--corpus)", encoder)
         return None
     return found
+
+
+def _with_hash(path: str, chosen: Iterable[Sequence[str] | None], wanted: object) -> Corpus | None:
+    """Open a corpus with one of some choices of its columns: its hash is of the columns that training had."""
+    for languages in chosen:
+        corpus = open_corpus(path, languages=languages or None)
+        if corpus.sha256 == wanted:
+            return corpus
+    return None
 
 
 def corpus_overlap(corpus: Corpus, texts: Mapping[tuple[str, str], Iterable[str]]) -> dict[str, Any]:
