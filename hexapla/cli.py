@@ -60,6 +60,7 @@ for _command, _name, _example in (
     (cli_corpus.inspect, "inspect", "hexapla inspect sample"),
     (cli_encoder.merge, "merge", "hexapla merge tiny aligned --corpus sample --alpha 0:1:0.1 --out merged"),
     (cli_evaluate.evaluate, "evaluate", "hexapla evaluate tiny --suite bitext --data sample --out scores"),
+    (cli_encoder.explore, "explore", "hexapla explore aligned sample"),
     (cli_compare.compare, "compare", "hexapla compare scores/base scores/en-x scores/multiway"),
     (cli_compare.report, "report", "hexapla report scores/base scores/en-x scores/multiway --out report"),
     (cli_evaluate.fetch_data, "fetch-data", "hexapla fetch-data --suite quick --out data"),

@@ -1,4 +1,4 @@
-"""The commands that make an encoder of encoders: merge. They parse, call and print."""
+"""The commands on an aligned encoder and its base: merge and explore. They parse, call and print."""
 
 from __future__ import annotations
 
@@ -97,3 +97,33 @@ def _sweep_table(result: dict[str, Any]) -> Table:
         cells = (f"{point['alpha']:g}", f"{100 * point['accuracy']:.1f}", f"{point['pivot']:.4f}")
         table.add_row(*cells, verdict(point, result), style=style)
     return table
+
+
+def explore(
+    encoder: Annotated[str, typer.Argument(help="After alignment: encoder folder, Hub name, or tiny.")],
+    corpus: Annotated[str, typer.Argument(help="Corpus folder, table file, or sample.")],
+    before: Annotated[
+        str | None, typer.Option(help="Encoder to show beside it; what it was aligned from if not given.")
+    ] = None,
+    languages: Languages = None,
+    rows: Annotated[int, typer.Option(help="Rows of the corpus, from its start.")] = 2000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; other than loopback, others can query.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes any that is free.")] = 7860,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = False,
+    trust_remote_code: Remote = False,
+    allow_pickle: Pickle = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Serve a local page: type a sentence, see the nearest in all languages, before and after alignment."""
+    calm_libraries()
+    from hexapla.explore import ExploreConfig, launch, open_explorer
+    from hexapla.languages import parse_list
+
+    config = ExploreConfig(
+        encoder=encoder, corpus=corpus, before=before, languages=parse_list(languages) if languages else None,
+        rows=rows, host=host, port=port, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
+    )  # fmt: skip
+    launch(open_explorer(config, quiet=State.quiet), config, open_browser=open_browser)
