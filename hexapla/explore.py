@@ -262,12 +262,12 @@ def _check_address(config: ExploreConfig) -> None:
 
 def results_table(found: Sequence[Neighbour], caption: str) -> str:
     """Write neighbours as an HTML table; sentences are escaped."""
-    rows = "".join(
-        f"<tr{' class=translation' if one.translation else ''}><td>{number}</td>"
-        f"<td>{html.escape(codes.name(one.language))}</td><td dir=auto>{html.escape(one.text)}{' <b title=translation>✓</b>' if one.translation else ''}</td>"
-        f"<td>{one.cosine:.3f}</td><td>{one.row + 1}</td></tr>"
-        for number, one in enumerate(found, start=1)
-    )
+    rows = ""
+    for number, one in enumerate(found, start=1):
+        mark = " <b title=translation>✓</b>" if one.translation else ""
+        cells = f"<td>{number}</td><td>{html.escape(codes.name(one.language))}</td>"
+        cells += f"<td dir=auto>{html.escape(one.text)}{mark}</td><td>{one.cosine:.3f}</td><td>{one.row + 1}</td>"
+        rows += f"<tr{' class=translation' if one.translation else ''}>{cells}</tr>"
     head = "".join(f"<th scope=col>{name}</th>" for name in ("#", "Language", "Sentence", "Cosine", "Row"))
     return f"<table class=hx><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
