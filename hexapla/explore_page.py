@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import gradio as gr
 
 _CSS = """
-table.hx { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+table.hx { width: 100%; border: 0 !important; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 table.hx caption { text-align: left; padding-bottom: .3rem; opacity: .8; }
 table.hx th, table.hx td { text-align: left; vertical-align: top; padding: .35rem .5rem; border: 0; border-bottom: 1px solid var(--border-color-primary); }
 table.hx td:first-child, table.hx td:nth-child(4), table.hx td:nth-child(5) { text-align: right; white-space: nowrap; }

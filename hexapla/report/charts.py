@@ -64,7 +64,6 @@ def gains_per_language(comparison: Comparison) -> Figure | None:
         for block in comparison.blocks
         if block.headline
         for line in block.languages
-        if "-" not in line.languages[0]
         for run, cell in zip(comparison.runs[1:], line.cells[1:], strict=True)
         if cell.gain is not None and cell.interval is not None
     ]  # fmt: skip

@@ -164,7 +164,8 @@ class _Task:
         for number, one in enumerate(measured):
             self._places.setdefault(_Place(one.key.metric, one.group, None), []).append(number)
         for number, one in enumerate(measured):
-            self._places.setdefault(_Place(one.key.metric, one.group, one.unit), []).append(number)
+            if "-" not in one.unit:  # pairs without English are hundreds, and have their average
+                self._places.setdefault(_Place(one.key.metric, one.group, one.unit), []).append(number)
 
     def blocks(self) -> list[Block]:
         """Return the task's tables by metric, its headline metric first."""

@@ -69,7 +69,7 @@ class Block:
         metric: A key of `evaluate.metrics.METRICS`, which says which way is better.
         headline: Whether this is the metric of the task to read first.
         lines: One per group of languages.
-        languages: One per language or pair, in the order of the groups; each names its group.
+        languages: One per language, in the order of the groups, each naming its own; of pairs without English none.
     """
 
     task: str

@@ -20,7 +20,8 @@ from hexapla.evaluate.examples import EXAMPLES
 from hexapla.evaluate.pool import nearest_in_pool
 
 _PERPLEXITY = 30
-_MOST_LANGUAGES = 40  # on a map: colours are told apart no longer, and the page grows
+_MOST_LANGUAGES = 40  # on a map: more colours are told apart no longer
+_MOST_POINTS = 2000  # of a panel; t-SNE takes seconds, and the page has all their texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,13 +102,18 @@ def project(examples: Examples) -> Map:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    perplexity = min(_PERPLEXITY, (len(examples.texts) - 1) / 3)
+    items = list(dict.fromkeys(examples.items))
+    n_items = max(2, min(len(items), _MOST_POINTS // len(set(examples.languages))))
+    kept = {items[place] for place in np.linspace(0, len(items) - 1, n_items).round().astype(int)}
+    rows = [row for row, item in enumerate(examples.items) if item in kept]
+    perplexity = min(_PERPLEXITY, (len(rows) - 1) / 3)
     with threadpool_limits(1):  # threads that wait for each other made it ten times slower on a busy machine
         tsne = TSNE(metric="cosine", init="pca", perplexity=perplexity, random_state=0)
-        points = tsne.fit_transform(examples.vectors)
+        points = tsne.fit_transform(examples.vectors[rows])
     languages = np.array(examples.languages)
+    shown = {name: [getattr(examples, name)[row] for row in rows] for name in ("items", "languages", "texts")}
     return Map(
-        run=examples.run, points=points, items=examples.items, languages=examples.languages, texts=examples.texts,
+        run=examples.run, points=points, **shown,
         same_language=float((languages[examples.nearest()] == languages).mean()),
     )  # fmt: skip
 

@@ -32,8 +32,7 @@ class Swapped:
 
     def __init__(self, statistic: Statistic, signs: FloatArray) -> None:
         """Keep the score and (U, B) the signs of its task's items."""
-        self._statistic = statistic
-        self._signs_IB = signs[statistic.items]
+        self._statistic, self._signs_UB = statistic, signs
 
     def gains(self, column: Sequence[int], baseline: Sequence[int]) -> tuple[float, FloatArray]:
         """Return the observed gain and (B,) those of the permutations.
@@ -49,7 +48,9 @@ class Swapped:
         if isinstance(self._statistic, Means):
             values = self._statistic.values
             difference_I = values[list(column)].mean(axis=0) - values[list(baseline)].mean(axis=0)
-            return float(difference_I.mean()), difference_I @ self._signs_IB / len(difference_I)
+            # Spread over all items of the task: there may be thousands of tables, and a copy of the signs for each is big.
+            difference_U = np.bincount(self._statistic.items, difference_I, minlength=len(self._signs_UB))
+            return float(difference_I.mean()), difference_U @ self._signs_UB / len(difference_I)
         gold_I = _standard(rankdata(self._statistic.gold))
         one_I, other_I = (
             np.mean([_standard(rankdata(self._statistic.values[run])) for run in runs], axis=0)
@@ -58,7 +59,7 @@ class Swapped:
         middle_I, half_I = (one_I + other_I) / 2, (one_I - other_I) / 2
         found = [
             self._correlations(middle_I, sign * half_I, gold_I, signs_IB)
-            for signs_IB in (np.ones((len(gold_I), 1)), self._signs_IB)
+            for signs_IB in (np.ones((len(gold_I), 1)), self._signs_UB[self._statistic.items])
             for sign in (1, -1)
         ]
         return float((found[0] - found[1])[0]), found[2] - found[3]
