@@ -15,6 +15,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_type_hints
 
@@ -194,11 +195,17 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")
 
 
+@lru_cache(maxsize=1)
+def _kinds() -> Mapping[str, Any]:
+    """Return the types of a score's fields; finding them out anew for each of 20,000 lines takes seconds."""
+    return get_type_hints(Score)
+
+
 def _parse(fields: Any) -> Score:
     """Check the names and types of a score's fields; what JSON says is not to be trusted before."""
     if not isinstance(fields, dict):
         raise ValueError("a score is a JSON object")
-    kinds = get_type_hints(Score)
+    kinds = _kinds()
     if missing := [name for name in kinds if name not in fields]:
         raise ValueError(f"it has no {', '.join(missing)}")
     for name, value in fields.items():
@@ -233,7 +240,7 @@ def read_per_item(score: Score, path: str | Path) -> pa.Table:
     if not file.is_file():
         raise InputError(f"{file} is missing; it belongs to the scores in {folder}, copy the whole folder")
     try:
-        table = pq.read_table(file)
+        table = pq.read_table(file, use_threads=False)  # small, and there may be thousands
         check_table(score, table, str(file))
     except (pa.ArrowInvalid, OSError, ValueError) as error:
         raise InputError(f"{file} cannot be used: {error}") from error

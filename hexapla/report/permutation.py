@@ -48,7 +48,7 @@ class Swapped:
         if isinstance(self._statistic, Means):
             values = self._statistic.values
             difference_I = values[list(column)].mean(axis=0) - values[list(baseline)].mean(axis=0)
-            # Spread over all items of the task: there may be thousands of tables, and a copy of the signs for each is big.
+            # Spread over all items of the task: a copy of the signs for each of thousands of tables would be big.
             difference_U = np.bincount(self._statistic.items, difference_I, minlength=len(self._signs_UB))
             return float(difference_I.mean()), difference_U @ self._signs_UB / len(difference_I)
         gold_I = _standard(rankdata(self._statistic.gold))
