@@ -36,6 +36,8 @@ fix: $(VENV)/dev
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks.align
 	$(BIN)/python -m benchmarks.build
+	$(BIN)/python -m benchmarks.evaluate
+	$(BIN)/python -m benchmarks.page
 
 wheel: $(VENV)/dev
 	$(BIN)/python -m build --quiet --outdir dist .
