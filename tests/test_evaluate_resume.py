@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from hexapla.corpus_writer import write_corpus
+from hexapla.encoder import load_encoder
 from hexapla.errors import InputError
 from hexapla.evaluate import EvaluateConfig, evaluate, unfinished, vectors
 from tests import toy_mteb
@@ -143,3 +148,36 @@ def test_vectors_kept_for_later_serve_other_tasks_and_are_else_gone(
     first = evaluate(dataclasses.replace(kept, out=tmp_path / "first"))
     monkeypatch.setattr(vectors, "encode", lambda *_, **__: pytest.fail("encoded again"))
     assert evaluate(dataclasses.replace(kept, out=tmp_path / "second")) == first
+
+
+# What lies beside the scores
+
+
+def test_example_sentences_are_the_same_rows_in_every_language_with_their_vectors(config: EvaluateConfig) -> None:
+    evaluate(config)
+    table = pq.read_table(Path(config.out) / "examples.parquet").to_pydict()
+    assert Counter(table["language"]) == dict.fromkeys(toy_mteb.NTREX.values(), 40)
+    assert len(set(table["item"])) == 40
+    model = load_encoder(config.encoder)
+    vectors = model.encode(table["text"], normalize_embeddings=True)
+    assert np.abs(np.array(table["vector"], dtype=np.float32) - vectors).max() < 1e-3
+
+
+def test_evaluation_sentences_are_looked_for_in_the_corpus_of_the_alignment(
+    config: EvaluateConfig, made: Path, tmp_path: Path
+) -> None:
+    corpus = write_corpus(
+        pq.read_table(made / "data/NTREXBitextMining/default/test.parquet", columns=["eng_Latn", "deu_Latn"]).slice(0, 5).to_pylist(),
+        tmp_path / "corpus", languages=("eng_Latn", "deu_Latn"),
+    )  # fmt: skip
+    aligned = tmp_path / "aligned"
+    shutil.copytree(made / "toy", aligned)
+    result = {"regime": "multiway", "corpus": "x", "corpus_sha256": corpus.sha256, "languages": list(corpus.languages)}
+    (aligned / "align.json").write_text(json.dumps(result), encoding="utf-8")
+    (aligned / "run.json").write_text(json.dumps({"config": {"corpus": str(corpus.path)}}), encoding="utf-8")
+    evaluate(dataclasses.replace(config, encoder=str(aligned)))
+    found = json.loads((Path(config.out) / "contamination.json").read_text(encoding="utf-8"))
+    by_task = {one["task"]: one["n_found"] for one in found["tasks"]}
+    assert by_task["bitext/NTREXBitextMining"] == 10  # of five rows, in the corpus's two languages
+    assert by_task["sts/STSBenchmarkMultilingualSTS"] == 0
+    assert set(by_task) >= {"bitext/Tatoeba", "classification/SIB200Classification"}
