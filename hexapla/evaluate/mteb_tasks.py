@@ -278,6 +278,8 @@ def _pair(task: Any, name: str, split: str, subset: Subset) -> BitextTask:
 
 
 def _task(name: str, split: str, cells: Mapping[str, list[str]], wanted: Iterable[tuple[str, ...]]) -> BitextTask:
+    if _PIVOT not in cells:
+        raise InputError(f"{name} has no English here, only {', '.join(cells)}; its items are named by their English")
     pivots = cells[_PIVOT]
     if len(pivots) < NEIGHBOURS:
         raise InputError(f"{name} has {len(pivots)} rows in {'-'.join(cells)}; at least {NEIGHBOURS} are needed")

@@ -125,17 +125,21 @@ def _measure(
     prompts = {kind: _prompt(model, kind) for kind in get_args(Task)}
     seen = config.seen if config.seen is not None else facts.languages or None
     found = dict(done)
-    cache = VectorCache(
-        Path(config.vectors or out / VECTORS), encoder_sha=facts.sha256, max_tokens=model.max_seq_length,
-        dtype=_dtype(model),
-    )  # fmt: skip
     vectors = Vectors(prompts, (group for task in data.tasks for group in task.prompted()))
     with _progress(quiet=quiet) as progress:
         embedding = progress.add_task("embedding", total=len(vectors), unit="sentences")
         scoring = progress.add_task(
             "scoring", total=sum(len(task.keys) for task in data.tasks), completed=len(done), unit="pairs"
         )
-        vectors.embed(model, batch_size=config.batch_size, advance=partial(progress.advance, embedding), cache=cache)
+        vectors.embed(
+            model,
+            batch_size=config.batch_size,
+            advance=partial(progress.advance, embedding),
+            cache=VectorCache(
+                Path(config.vectors or out / VECTORS), encoder_sha=facts.sha256, max_tokens=model.max_seq_length,
+                dtype=_dtype(model),
+            ),
+        )  # fmt: skip
         for task in data.tasks:
             kind = KINDS[type(task)]
             measured = {key for key in task.keys if (key[0], task.split, key[1]) in found}
