@@ -1,28 +1,32 @@
 """Scores of two or more runs -> what each gains over a baseline, by task, metric and group of languages.
 
 Averages are per language first (both directions of retrieval) and then over languages, with seen and unseen languages
-always apart. A pair in which neither language is English counts once, as its pair. Nothing is encoded: the intervals
-come from the per-item tables that lie beside the scores.
+always apart. A pair in which neither language is English counts once, as its pair. Nothing is encoded: intervals and
+tests come from the per-item tables that lie beside the scores. Regimes are compared at equal budgets on equal corpora,
+and runs that differ in nothing but the seed are one column.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
+from typing import Literal, get_args
 
-import numpy as np
-
-from hexapla.errors import InputError
-from hexapla.report.bootstrap import FloatArray, average, interval, resample
-from hexapla.report.comparison import Block, Cell, Comparison, Line, RunFacts
-from hexapla.report.measure import GROUPS, Measured, measure
-from hexapla.report.runs import Key, Run, check_comparable, read_runs
+from hexapla.errors import InputError, nearest
+from hexapla.report.budgets import check_budgets
+from hexapla.report.comparison import Comparison, RunFacts
+from hexapla.report.flags import flag
+from hexapla.report.lines import task_blocks
+from hexapla.report.measure import measure
+from hexapla.report.runs import Key, check_comparable, read_runs
+from hexapla.report.seeds import Column, baseline_first, columns_of
 from hexapla.run import write_json, write_run, write_text
 
+Seeds = Literal["together", "apart"]
+
 RESULT = "comparison.json"
-HEADLINE_METRICS = ("accuracy", "spearman")
 LEAST_RESAMPLES = 100  # of fewer, each end of the interval would hang on two or three draws
 
 
@@ -33,42 +37,62 @@ class CompareConfig:
     Attributes:
         scores: Score folders or files, one per run, at least two.
         out: Folder for run.json, comparison.md and comparison.json; None writes nothing.
-        baseline: Label or path of the run that the others are compared with; None is the first.
-        n_resamples: Resamples of the bootstrap.
-        seed: Of the bootstrap.
+        baseline: Label of the column, or label or path of a run in it, that the others are compared with; None is the
+            first.
+        seeds: "together": runs that are the same but for the training seed are one column, their mean. "apart": each
+            run is a column.
+        different_budgets: Compare runs of different regimes whose budgets or corpora differ, with a note.
+        n_resamples: Resamples of the bootstrap, and draws of each permutation test.
+        seed: Of both.
         overwrite: Write into a folder that is not empty, replacing an earlier comparison there.
     """
 
     scores: tuple[Path, ...]
     out: Path | None = None
     baseline: str | None = None
+    seeds: Seeds = "together"
+    different_budgets: bool = False
     n_resamples: int = 1000
     seed: int = 0
     overwrite: bool = False
 
 
 def compare(config: CompareConfig) -> Comparison:
-    """Compare the scores of runs with those of a baseline, with paired bootstrap intervals of the gains.
+    """Compare the scores of runs with those of a baseline: gains with paired bootstrap intervals and paired tests.
 
     Raises:
         InputError: Runs that cannot be compared or read, a value out of its range, or an `out` that is not empty.
     """
     _check(config)
-    runs = read_runs(config.scores, baseline=config.baseline)
-    notes = check_comparable(runs)
+    given = read_runs(config.scores)
+    notes = [*check_comparable(given), *check_budgets(given, different_budgets=config.different_budgets)]
+    columns, doubts = columns_of(given, together=config.seeds == "together")
+    columns = baseline_first(columns, config.baseline)
+    if len(columns) < 2:
+        raise InputError(
+            f"all {len(given)} runs are {columns[0].label} and make one column, with nothing to compare it with; "
+            "give a baseline too, or --seeds apart"
+        )
+    runs = [run for column in columns for run in column.runs]
     tasks: dict[tuple[str, str], list[Key]] = {}
     for key in runs[0].scores:
         tasks.setdefault((key.task, key.split), []).append(key)
+    flagged, flags = flag(columns, list(tasks))
     measured = [measure(runs, keys) for keys in tasks.values()]  # all is read and checked before any is resampled
     if config.out is not None:
         write_run(config.out, "compare", dataclasses.asdict(config))
         (config.out / RESULT).unlink(missing_ok=True)  # an earlier one would not be what run.json says
     comparison = Comparison(
-        runs=tuple(_facts(run) for run in runs),
-        blocks=tuple(block for scores, n_items in measured for block in _task_blocks(scores, n_items, config)),
+        runs=tuple(_facts(column) for column in columns),
+        blocks=tuple(
+            block
+            for scores, n_items in measured
+            for block in task_blocks(scores, n_items, columns, n_resamples=config.n_resamples, seed=config.seed)
+        ),
         n_resamples=config.n_resamples,
         seed=config.seed,
-        notes=tuple(notes),
+        notes=(*notes, *doubts, *flags),
+        contamination=flagged,
     )
     if config.out is not None:
         _write(comparison, config.out)
@@ -80,6 +104,10 @@ def _check(config: CompareConfig) -> None:
         raise InputError(f"n_resamples is {config.n_resamples}; it must be at least {LEAST_RESAMPLES}")
     if config.seed < 0:
         raise InputError(f"seed is {config.seed}; it must be 0 or more")
+    if config.seeds not in (allowed := get_args(Seeds)):
+        raise InputError(
+            f'seeds is "{config.seeds}"; it must be {" or ".join(allowed)}{nearest(config.seeds, allowed)}'
+        )
     if config.out is None:
         return
     if config.out.exists() and not config.out.is_dir():
@@ -88,74 +116,21 @@ def _check(config: CompareConfig) -> None:
         raise InputError(f"{config.out} is not empty; give another folder, or overwrite (--overwrite)")
 
 
-def _facts(run: Run) -> RunFacts:
-    first = next(iter(run.scores.values()))
+def _facts(column: Column) -> RunFacts:
+    first = column.runs[0]
+    trainings = [run.training for run in column.runs if run.training is not None]
     return RunFacts(
-        label=run.label,
-        scores=(str(run.path),),
-        encoder=first.encoder,
-        encoder_sha=(first.encoder_sha,),
+        label=column.label,
+        scores=tuple(str(run.path) for run in column.runs),
+        encoder=first.score.encoder,
+        encoder_sha=tuple(run.score.encoder_sha for run in column.runs),
         regime=first.regime,
-        corpus=first.corpus,
-        seeds=() if first.seed is None else (first.seed,),
+        corpus=first.score.corpus,
+        seeds=column.seeds,
+        budget=trainings[0].budget if trainings else None,
+        n_rows_seen=round(fmean(one.n_rows_seen for one in trainings)) if trainings else None,
+        n_encodings=round(fmean(one.n_encodings for one in trainings)) if trainings else None,
     )
-
-
-# Where in a task's tables a score is averaged into: metric and group.
-_Place = tuple[str, str]
-
-
-def _task_blocks(measured: Sequence[Measured], n_items: int, config: CompareConfig) -> list[Block]:
-    """Bootstrap all scores of one task and split on the same draws, and lay them out."""
-    places: dict[_Place, list[int]] = {}
-    for number, one in enumerate(measured):
-        places.setdefault((one.key.metric, one.group), []).append(number)
-    gains: dict[_Place, list[FloatArray]] = {place: [] for place in places}
-    statistics = [one.statistic for one in measured]
-    for estimates in resample(statistics, n_items, n_resamples=config.n_resamples, seed=config.seed):
-        for place, numbers in places.items():
-            averages = average(estimates[numbers], [measured[number].unit for number in numbers])
-            gains[place].append(averages - averages[0])
-    lines = {
-        place: _line([measured[number] for number in numbers], np.concatenate(gains[place], axis=-1))
-        for place, numbers in places.items()
-    }
-    return _blocks(measured[0].key, lines)
-
-
-def _line(measured: Sequence[Measured], gains: FloatArray) -> Line:
-    """Average a group's scores into a line; `gains` are its (R, B) resampled gains over the baseline."""
-    units = [one.unit for one in measured]
-    baseline, *others = average(np.stack([one.values for one in measured]), units).tolist()
-    cells = [Cell(value=baseline)]
-    for value, resampled in zip(others, gains[1:], strict=True):
-        gain = value - baseline
-        relative = gain / baseline if baseline > 0 else None
-        cells.append(Cell(value=value, gain=gain, relative=relative, interval=interval(resampled)))
-    sizes = [len(one.statistic.items) for one in measured]
-    return Line(
-        group=measured[0].group,
-        languages=tuple(dict.fromkeys(units)),
-        n_items=(min(sizes), max(sizes)),
-        cells=tuple(cells),
-    )
-
-
-def _blocks(key: Key, lines: Mapping[_Place, Line]) -> list[Block]:
-    """Gather a task's lines by metric, its headline metric first."""
-    metrics = list(dict.fromkeys(metric for metric, _ in lines))
-    headline = next((metric for metric in HEADLINE_METRICS if metric in metrics), metrics[0])
-    metrics.sort(key=lambda metric: metric != headline)
-    return [
-        Block(
-            task=key.task,
-            split=key.split,
-            metric=metric,
-            headline=metric == headline,
-            lines=tuple(lines[metric, group] for group in GROUPS if (metric, group) in lines),
-        )
-        for metric in metrics
-    ]
 
 
 def _write(comparison: Comparison, out: Path) -> None:
