@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 import hexapla
-from hexapla import cli_corpus, cli_encoder
+from hexapla import cli_compare, cli_corpus, cli_encoder
 from hexapla.cli_options import (
     Debug,
     Languages,
@@ -59,6 +59,7 @@ for _command, _name, _example in (
     (cli_corpus.filter_, "filter", "hexapla filter sample --out filtered"),
     (cli_corpus.inspect, "inspect", "hexapla inspect sample"),
     (cli_encoder.merge, "merge", "hexapla merge tiny aligned --corpus sample --alpha 0:1:0.1 --out merged"),
+    (cli_compare.compare, "compare", "hexapla compare scores/base scores/en-x scores/multiway"),
 ):
     app.command(_name, epilog=f"Example: [bold]{_example}[/bold]")(_command)
 
@@ -209,27 +210,6 @@ def evaluate(
         quiet=State.quiet,
     )  # fmt: skip
     typer.echo(f"{out}: {len(scores)} scores of {len({score.task for score in scores})} tasks")
-
-
-@app.command(epilog="Example: [bold]hexapla compare scores/base scores/en-x scores/multiway[/bold]")
-def compare(
-    scores: Annotated[list[Path], typer.Argument(help="Score folders, two or more; the first is the baseline.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for comparison.md and comparison.json.")] = None,
-    baseline: Annotated[str | None, typer.Option(help="Label or folder of the run to compare with.")] = None,
-    resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-    overwrite: Overwrite = False,
-    debug: Debug = False,
-    quiet: Quiet = False,
-) -> None:
-    """Print what each run gains over a baseline, seen and unseen languages apart, with 95 % intervals."""
-    from hexapla.report import CompareConfig
-    from hexapla.report import compare as run
-
-    config = CompareConfig(
-        scores=tuple(scores), out=out, baseline=baseline, n_resamples=resamples, seed=seed, overwrite=overwrite
-    )
-    run(config).render(console())
 
 
 @app.command(epilog="Example: [bold]hexapla demo[/bold]")
