@@ -95,7 +95,7 @@ def test_one_regime_at_two_budgets_is_an_ablation_and_noted(tmp_path: Path) -> N
 
 def test_other_settings_that_differ_between_trainings_are_noted(tmp_path: Path) -> None:
     notes = run_compare(*regimes(tmp_path, temperature=0.1, languages=["eng_Latn"])).notes
-    assert notes[0] == "temperature of the training differs: 0.05 (en-x); 0.1 (multiway)"
+    assert notes[0] == "trainings differ in temperature: 0.05 (en-x); 0.1 (multiway)"
     assert not any("languages" in note for note in notes)
 
 

@@ -63,7 +63,7 @@ def _differing_settings(runs: Sequence[Run]) -> list[str]:
             values.setdefault(json.dumps(settings[name]), []).append(label)
         if len(values) > 1 and name not in ("corpus", "corpus_sha256", "languages"):
             told = "; ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
-            notes.append(f"{name} of the training differs: {told}")
+            notes.append(f"trainings differ in {name.replace('_', ' ')}: {told}")
     return notes
 
 

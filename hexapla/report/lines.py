@@ -2,6 +2,8 @@
 
 All scores of a task are resampled and permuted on the same draws, and only the results are averaged into lines. A line
 is of a group of languages, or of one language.
+
+Shape suffixes: S statistics, R runs, C columns of the table, B resamples or permutations.
 """
 
 from __future__ import annotations
@@ -29,13 +31,6 @@ class _Place(NamedTuple):
     unit: str
 
 
-class _Chance(NamedTuple):
-    """What a line's gains are elsewhere than on its items as they are, (C, B) each: on resamples, and permuted."""
-
-    resampled: FloatArray
-    permuted: FloatArray
-
-
 def task_blocks(
     measured: Sequence[Measured], n_items: int, columns: Sequence[Column], *, n_resamples: int, seed: int
 ) -> list[Block]:
@@ -60,7 +55,7 @@ def task_blocks(
     permutations = permute(statistics, runs_of, n_items, n_permutations=n_resamples, seed=seed)
     permuted = _averages(permutations, places, units)
     lines = {
-        place: _line([measured[number] for number in numbers], columns, _Chance(resampled[place], permuted[place]))
+        place: _line([measured[number] for number in numbers], columns, resampled[place], permuted[place])
         for place, numbers in places.items()
     }
     return _blocks(measured[0].key, lines)
@@ -72,15 +67,10 @@ def _runs_of(columns: Sequence[Column]) -> list[list[int]]:
     return [list(range(end - len(column.runs), end)) for column, end in zip(columns, ends, strict=True)]
 
 
-def _means(values: FloatArray, runs_of: Sequence[Sequence[int]]) -> FloatArray:
-    """Average the second axis, over runs, within each column."""
-    return np.stack([values[:, list(runs)].mean(axis=1) for runs in runs_of], axis=1)
-
-
 def _gains(estimates: FloatArray, runs_of: Sequence[Sequence[int]]) -> FloatArray:
     """Return the (S, C, B) gains over the baseline from (S, R, B) estimates."""
-    means = _means(estimates, runs_of)
-    gains: FloatArray = means - means[:, :1]
+    means_SCB = np.stack([estimates[:, list(runs)].mean(axis=1) for runs in runs_of], axis=1)
+    gains: FloatArray = means_SCB - means_SCB[:, :1]
     return gains
 
 
@@ -95,8 +85,8 @@ def _averages(
     return {place: np.concatenate(parts, axis=-1) for place, parts in averages.items()}
 
 
-def _line(measured: Sequence[Measured], columns: Sequence[Column], chance: _Chance) -> Line:
-    """Average the scores of a line, a cell per column."""
+def _line(measured: Sequence[Measured], columns: Sequence[Column], resampled: FloatArray, permuted: FloatArray) -> Line:
+    """Average the scores of a line, a cell per column; (C, B) are its gains on resamples and when permuted."""
     units = [one.unit for one in measured]
     of_runs = average(np.stack([one.values for one in measured]), units)
     values = [of_runs[runs] for runs in _runs_of(columns)]
@@ -106,8 +96,7 @@ def _line(measured: Sequence[Measured], columns: Sequence[Column], chance: _Chan
         languages=tuple(dict.fromkeys(units)),
         n_items=(min(sizes), max(sizes)),
         cells=tuple(
-            _cell(values, columns, number, chance.resampled[number], chance.permuted[number])
-            for number in range(len(columns))
+            _cell(values, columns, number, resampled[number], permuted[number]) for number in range(len(columns))
         ),
     )
 
