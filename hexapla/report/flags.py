@@ -43,7 +43,7 @@ def flag(
         flagged += worst.values()
     notes = list(_notes(flagged))
     if unchecked:
-        notes.append(f"contamination was not checked for {', '.join(unchecked)}; evaluate with --corpus")
+        notes.append(f"contamination was not checked for {' and '.join(unchecked)}; evaluate with --corpus")
     return tuple(flagged), tuple(notes)
 
 

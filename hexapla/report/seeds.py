@@ -84,8 +84,8 @@ def baseline_first(columns: Sequence[Column], baseline: str | None) -> list[Colu
         if baseline in names or any(run.path.as_posix() == baseline.rstrip("/") for run in column.runs):
             return [column, *columns[:number], *columns[number + 1 :]]
     labels = [column.label for column in columns]
-    hint = nearest(baseline, labels)
-    raise InputError(f'baseline is "{baseline}"; it must be one of {", ".join(labels)}, or a path{hint}')
+    allowed = ", ".join(f'"{label}"' for label in labels)
+    raise InputError(f'baseline is "{baseline}"; it must be {allowed} or a path{nearest(baseline, labels)}')
 
 
 def _same_but_for_seed(one: Run, other: Run) -> bool:
