@@ -100,6 +100,20 @@ class Contamination:
                 return Match(*self._sentences[place], position, "8-grams")
         return None
 
+    def held(self, text: str) -> set[str]:
+        """Return every evaluation sentence that a text equals, or holds more than half of the 8-grams of.
+
+        >>> index = Contamination()
+        >>> index.add_set("test", ["Good morning.", "Good evening."])
+        >>> index.held("good morning")
+        {'Good morning.'}
+        """
+        words = tokens(text)
+        places = {place for place, share in self._shares(words).items() if share > 0.5}
+        if (equal := self._equal.get(" ".join(words))) is not None:
+            places.add(equal)
+        return {self._sentences[place][1] for place in places}
+
     def facts(self) -> list[dict[str, object]]:
         """Return `name`, `n_sentences` and `sha256` of each set, for the manifest.
 
@@ -123,12 +137,19 @@ class Contamination:
             self._holders[gram] = (*_as_tuple(others), place) if others != () else place
 
     def _mostly_in(self, words: list[str]) -> int | None:
+        shares = self._shares(words)
+        if not shares:
+            return None
+        share, place = max((share, -place) for place, share in shares.items())
+        return -place if share > 0.5 else None
+
+    def _shares(self, words: list[str]) -> dict[int, float]:
+        """Return the share of its 8-grams that is there, of each sentence that has any there."""
         found = [holders for gram in runs(words, N_WORDS) if (holders := self._holders.get(gram)) is not None]
         if not found:
-            return None
+            return {}
         counts = Counter(place for holders in found for place in _as_tuple(holders))
-        share, place = max((n / self._n_grams[place], -place) for place, n in counts.items())
-        return -place if share > 0.5 else None
+        return {place: n / self._n_grams[place] for place, n in counts.items()}
 
 
 def _as_tuple(holders: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -111,6 +111,43 @@ def test_the_interval_covers_a_known_gain_in_about_95_of_100_samples() -> None:
     assert np.mean(widths) == pytest.approx(2 * 1.96 * ((0.25 + 0.24) / 200) ** 0.5, rel=0.05)
 
 
+def test_the_interval_of_an_average_covers_where_languages_share_items() -> None:
+    # Three languages of the same 100 sentences. What run 1 gains on a sentence, 0.1 on average, it gains in all.
+    draw = np.random.default_rng(12)
+    covered = alone = 0
+    for sample in range(200):
+        gain = 0.1 + 0.5 * draw.normal(size=100)
+        languages = [draw.random(100) + np.stack([np.zeros(100), gain + 0.2 * draw.normal(size=100)]) for _ in "abc"]
+        shared: list[Statistic] = [Means(np.arange(100), values) for values in languages]
+        apart: list[Statistic] = [Means(np.arange(100) + 100 * place, values) for place, values in enumerate(languages)]
+        for statistics, n_items in ((shared, 100), (apart, 300)):
+            averages = average(all_resamples(statistics, n_items, n_resamples=200, seed=sample), list("abc"))
+            bounds = interval(averages[1] - averages[0])
+            assert bounds is not None
+            hit = bounds[0] <= 0.1 <= bounds[1]
+            covered, alone = (covered + hit, alone) if n_items == 100 else (covered, alone + hit)
+    assert 0.90 <= covered / 200 <= 0.99
+    assert alone / 200 < 0.85  # what intervals would be that took the languages for independent evidence
+
+
+def test_the_interval_of_a_rank_correlation_covers_a_known_gain() -> None:
+    # Normal values that correlate r have rank correlation 6 / pi * asin(r / 2) (Pearson 1907): here 0.483 and 0.683.
+    rates = np.array([[0.5], [0.7]])
+    true = 6 / np.pi * np.arcsin(rates / 2)
+    draw = np.random.default_rng(13)
+    covered = 0
+    for sample in range(200):
+        gold = draw.normal(size=150)
+        cosines = rates * gold + (1 - rates**2) ** 0.5 * draw.normal(size=(2, 150))
+        averages = all_resamples([RankCorrelations(np.arange(150), cosines, gold)], 150, n_resamples=200, seed=sample)[
+            0
+        ]
+        bounds = interval(averages[1] - averages[0])
+        assert bounds is not None
+        covered += bounds[0] <= float(true[1, 0] - true[0, 0]) <= bounds[1]
+    assert 0.90 <= covered / 200 <= 0.99
+
+
 def test_languages_that_share_items_are_not_independent_evidence() -> None:
     values = np.stack([np.zeros(400), np.random.default_rng(0).random(400)])
     shared = [Means(np.arange(400), values) for _ in range(4)]

@@ -4,103 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from rich.console import Console
-from scipy.stats import spearmanr
 
 from hexapla.errors import InputError
-from hexapla.evaluate.scores import Score, per_item_path, signature, write_scores
-from hexapla.report import CompareConfig, Comparison, compare
-from hexapla.report.comparison import Block, Cell, Line
-
-BITEXT = "bitext/toy"
-DEU, DEU_BACK = "eng_Latn-deu_Latn", "deu_Latn-eng_Latn"
-FRA, FRA_BACK = "eng_Latn-fra_Latn", "fra_Latn-eng_Latn"
-SWH, SWH_BACK = "eng_Latn-swh_Latn", "swh_Latn-eng_Latn"
-SEEN = ("eng_Latn", "deu_Latn", "fra_Latn")
-
-Columns = Mapping[str, Sequence[float]]
-
-
-def write_run(
-    folder: Path,
-    measured: Mapping[tuple[str, str], Columns],
-    *,
-    regime: str | None = "multiway",
-    encoder: str = "encoders/one",
-    seen: Sequence[str] | None = SEEN,
-    seed: int | None = 0,
-    items: Sequence[str] | None = None,
-    signed: Mapping[str, object] | None = None,
-) -> Path:
-    """Write scores of (task, languages) from per-item columns; `signed` goes into every signature."""
-    scores, tables = [], {}
-    for (task, languages), columns in measured.items():
-        path = per_item_path(task, "test", languages)
-        n = len(next(iter(columns.values())))
-        tables[path] = pa.table({"item": list(items or map(str, range(n))), **columns})
-        values = (
-            {"spearman": float(spearmanr(columns["cosine"], columns["gold"]).statistic)}
-            if "cosine" in columns
-            else {metric: float(np.mean(values)) for metric, values in columns.items()}
-        )
-        for metric, value in values.items():
-            fields = {"task": task, "data": "5a1f", "split": "test", "metric": metric, "n": n, "max_tokens": 128}
-            scores.append(
-                Score(
-                    task=task,
-                    metric=metric,
-                    value=value,
-                    n=n,
-                    languages=languages,
-                    seen=None if seen is None else set(languages.split("-")) <= set(seen),
-                    split="test",
-                    encoder=encoder,
-                    encoder_sha=f"sha of {encoder}",
-                    corpus=None,
-                    regime=regime,
-                    seed=seed,
-                    signature=signature({**fields, **(signed or {})}),
-                    per_item=path,
-                )
-            )
-    write_scores(scores, tables, folder)
-    return folder
-
-
-def hits(n_hits: int, n: int = 10) -> Columns:
-    return {"accuracy": [1.0] * n_hits + [0.0] * (n - n_hits)}
-
-
-def two_languages(*n_hits: int) -> dict[tuple[str, str], Columns]:
-    return {(BITEXT, pair): hits(n) for pair, n in zip((DEU, DEU_BACK, SWH, SWH_BACK), n_hits, strict=True)}
-
-
-def base_and_aligned(tmp_path: Path) -> tuple[Path, ...]:
-    return (
-        write_run(tmp_path / "base", two_languages(1, 3, 2, 2), regime=None, encoder="hub/xlmr", seen=None, seed=None),
-        write_run(tmp_path / "aligned", two_languages(7, 9, 2, 4)),
-    )
-
-
-def run_compare(*scores: Path, n_resamples: int = 200, **settings: object) -> Comparison:
-    return compare(CompareConfig(scores=scores, n_resamples=n_resamples, **settings))  # type: ignore[arg-type]
-
-
-def lines_of(block: Block) -> dict[str, Line]:
-    return {line.group: line for line in block.lines}
-
-
-def shown(comparison: Comparison, width: int = 100) -> str:
-    console = Console(width=width, color_system=None)
-    with console.capture() as capture:
-        comparison.render(console)
-    return capture.get()
+from hexapla.evaluate.scores import per_item_path
+from hexapla.report.comparison import Cell
+from tests.toy_scores import (
+    BITEXT,
+    DEU,
+    DEU_BACK,
+    FRA,
+    SWH,
+    Columns,
+    base_and_aligned,
+    hits,
+    run_compare,
+    twins,
+    two_languages,
+    write_run,
+)
 
 
 def test_averages_and_gains_worked_by_hand(tmp_path: Path) -> None:
@@ -117,12 +42,15 @@ def test_averages_and_gains_worked_by_hand(tmp_path: Path) -> None:
     assert seen.cells[1].interval[0] < 0.6 < seen.cells[1].interval[1]
     assert unseen.cells[1].interval is not None and not unseen.cells[1].significant
     assert seen.cells[0] == Cell(value=seen.cells[0].value)
+    # Both directions of German together gain 1 on items 3 to 6, 0.5 on 1, 2, 7 and 8: 2 of 2^8 swaps give as much.
+    # In Swahili two items gain, in one direction.
+    assert seen.cells[1].p_rows == pytest.approx(2 / 2**8, abs=0.02)
+    assert unseen.cells[1].p_rows == pytest.approx(2 / 2**2, abs=0.1)
 
 
 def test_languages_count_once_whatever_their_number_of_items_and_directions(tmp_path: Path) -> None:
     measured = {(BITEXT, DEU): hits(100, 100), (BITEXT, DEU_BACK): hits(0, 100), (BITEXT, FRA): hits(1, 10)}
-    folder = write_run(tmp_path / "one", measured)
-    line = run_compare(folder, folder).blocks[0].lines[0]
+    line = run_compare(*twins(tmp_path, measured)).blocks[0].lines[0]
     assert line.cells[0].value == pytest.approx((0.5 + 0.1) / 2)
     assert line.n_items == (10, 100)
 
@@ -139,15 +67,14 @@ def test_identical_runs_gain_exactly_nothing(tmp_path: Path) -> None:
     one, other = (write_run(tmp_path / name, measured, encoder=name) for name in ("one", "other"))
     for block in run_compare(one, other).blocks:
         cell = block.lines[0].cells[1]
-        assert (cell.gain, cell.interval, cell.significant) == (0.0, (0.0, 0.0), False)
+        assert (cell.gain, cell.interval, cell.p_rows, cell.significant) == (0.0, (0.0, 0.0), 1.0, False)
 
 
 def test_groups_are_kept_apart_and_in_order(tmp_path: Path) -> None:
     languages = (DEU, SWH, "deu_Latn-fra_Latn", "fra_Latn-deu_Latn", "swh_Latn-deu_Latn")
     measured = {(BITEXT, pair): hits(place) for place, pair in enumerate(languages)}
     measured |= {("topics/toy", code): hits(place) for place, code in enumerate(("swh_Latn", "eng_Latn", "deu_Latn"))}
-    folder = write_run(tmp_path / "one", measured)
-    bitext, topics = run_compare(folder, folder).blocks
+    bitext, topics = run_compare(*twins(tmp_path, measured)).blocks
     assert [(line.group, line.languages) for line in bitext.lines] == [
         ("seen", ("deu_Latn",)),
         ("unseen", ("swh_Latn",)),
@@ -159,8 +86,7 @@ def test_groups_are_kept_apart_and_in_order(tmp_path: Path) -> None:
 
 
 def test_without_any_aligned_run_languages_are_one_group(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "one", two_languages(1, 2, 3, 4), seen=None)
-    (line,) = run_compare(folder, folder).blocks[0].lines
+    (line,) = run_compare(*twins(tmp_path, two_languages(1, 2, 3, 4), seen=None)).blocks[0].lines
     assert (line.group, line.languages) == ("all", ("deu_Latn", "swh_Latn"))
 
 
@@ -177,8 +103,7 @@ def test_spearman_is_computed_from_cosines_and_gold(tmp_path: Path) -> None:
 
 def test_accuracy_is_the_headline_of_bitext_and_comes_first(tmp_path: Path) -> None:
     columns = {"f1": [0.5, 0.5], "accuracy": [1.0, 0.0], "margin_accuracy": [1.0, 1.0]}
-    folder = write_run(tmp_path / "one", {(BITEXT, DEU): columns})
-    blocks = run_compare(folder, folder).blocks
+    blocks = run_compare(*twins(tmp_path, {(BITEXT, DEU): columns})).blocks
     assert [(block.metric, block.headline) for block in blocks] == [
         ("accuracy", True),
         ("f1", False),
@@ -197,8 +122,8 @@ def test_runs_are_named_by_regime_then_encoder_and_told_apart(tmp_path: Path) ->
     ]
     labels = [run.label for run in run_compare(*paths).runs]
     assert labels == ["xlm-roberta-base", "multiway seed 0", "multiway seed 1", "star s0", "star s1"]
-    twice = [run.label for run in run_compare(paths[1], paths[1]).runs]
-    assert twice == ["multiway #1", "multiway #2"]
+    alike = [write_run(tmp_path / place / "scores", measured, encoder="checkpoint-500", sha=place) for place in "xy"]
+    assert [run.label for run in run_compare(*alike).runs] == ["multiway x/scores", "multiway y/scores"]
 
 
 @pytest.mark.parametrize("by", ["label", "path"])
@@ -211,7 +136,9 @@ def test_the_baseline_can_be_chosen_and_comes_first(tmp_path: Path, by: str) -> 
 
 
 def test_an_unknown_baseline_is_refused_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r'"multi-way"; it must be one of xlmr, multiway, .*did you mean "multiway"'):
+    with pytest.raises(
+        InputError, match=r'"multi-way"; it must be "xlmr", "multiway" or a path; did you mean "multiway"'
+    ):
         run_compare(*base_and_aligned(tmp_path), baseline="multi-way")
 
 
@@ -266,8 +193,7 @@ def test_other_data_are_refused_and_another_encoder_setting_is_noted(tmp_path: P
         run_compare(one, other_k)
     longer = write_run(tmp_path / "four", measured, signed={"max_tokens": 512, "prompt": "query: "})
     notes = run_compare(one, longer).notes
-    assert notes == (
-        "the budget of star, multiway is not known, as there is no run.json beside the scores",
+    assert notes[:2] == (
         "max_tokens differs: 128 (star); 512 (multiway)",
         "prompt differs: none (star); query:  (multiway)",
     )
@@ -348,7 +274,7 @@ def test_a_kill_leaves_no_result_that_is_not_of_the_run(tmp_path: Path, monkeypa
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt("killed")
 
-    monkeypatch.setattr(sys.modules["hexapla.report.compare"], "resample", killed)
+    monkeypatch.setattr(sys.modules["hexapla.report.lines"], "resample", killed)
     with pytest.raises(KeyboardInterrupt, match="killed"):
         run_compare(*paths, out=out, seed=1, overwrite=True)
     assert json.loads((out / "run.json").read_text())["config"]["seed"] == 1

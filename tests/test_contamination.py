@@ -77,6 +77,17 @@ def test_of_several_sentences_the_one_with_the_greatest_share_is_named() -> None
     assert contamination.match([longer]) == Match("test.txt", longer, 0, "equal")
 
 
+def test_every_sentence_that_a_text_holds_is_named_by_the_same_measure() -> None:
+    # Of the first ten words, ELEVEN has three of its four 8-grams there, its first eight words their only one, and
+    # "two ... twelve" two of four.
+    words = ELEVEN.split()
+    eight, later = " ".join(words[:8]), " ".join([*words[1:], "twelve"])
+    contamination = index(ELEVEN, eight, later, "Yes.")
+    assert contamination.held(" ".join(["Yes:", *words[:10]])) == {ELEVEN, eight}
+    assert contamination.held("yes") == {"Yes."}
+    assert contamination.held("") == set()
+
+
 def test_scripts_without_spaces_are_matched_by_runs_as_long_as_eight_words() -> None:
     sentence = "我们明天早上一起去图书馆看书然后回家吃饭休息"  # 22 characters: 7 runs of 16
     contamination = index(sentence)

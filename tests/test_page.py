@@ -110,8 +110,9 @@ def test_a_card_gets_the_scores_of_its_own_weights_and_keeps_the_rest(runs: list
     assert not (tmp_path / "none").exists()
     own = tmp_path / "own"
     shutil.copytree(runs[2], own)
-    lines = (own / "scores.jsonl").read_text(encoding="utf-8").replace("multiway-sha", describe(encoder).sha256)
-    (own / "scores.jsonl").write_text(lines, encoding="utf-8")
+    for name in ("scores.jsonl", "run.json"):
+        content = (own / name).read_text(encoding="utf-8").replace("multiway-sha", describe(encoder).sha256)
+        (own / name).write_text(content, encoding="utf-8")
     report(config([runs[0], own], tmp_path / "out", card=encoder, images=False))
     _, front, text = card.read_text(encoding="utf-8").split("---\n", 2)
     fields = yaml.safe_load(front)

@@ -79,7 +79,8 @@ def write_folder(
             "regime": regime, "budget": "rows", "n_rows_seen": 500, "n_encodings": 3500, "corpus": "toy",
             "corpus_sha256": "c", "seed": seed, "losses": losses, "held_out": [{"step": 100, "accuracy": rate}],
         }  # fmt: skip
-    (folder / "run.json").write_text(json.dumps({"encoder": {"training": training}}), encoding="utf-8")
+    encoder = {"sha256": f"{folder.name}-sha", "training": training}
+    (folder / "run.json").write_text(json.dumps({"command": "evaluate", "encoder": encoder}), encoding="utf-8")
     write_examples(folder, rate, languages, n_rows)
     return folder
 

@@ -1,107 +1,163 @@
-"""Evaluation sentences and the corpus that an encoder was aligned on -> how many of the sentences stand in it.
+"""A training corpus and evaluation texts -> how many evaluation sentences the corpus holds, task by task.
 
-What an evaluation set and a corpus share, training has seen; a gain on it says less. `build` and `filter` keep such
-rows out (`--against`); this looks in whatever an encoder was trained on, and what it finds goes beside the scores.
+A score on sentences that the encoder was aligned on says little of others. `contamination.json` in a score folder keeps
+what was found, so that a comparison can flag the task without the corpus at hand. A sentence is found as
+`hexapla.contamination` finds one: equal to a cell but for case, punctuation and white space, or with more than half of
+its 8-grams in one.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from hexapla.contamination import Contamination
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.encoder import EncoderFacts, locate
 from hexapla.errors import InputError
-from hexapla.run import read_config
+from hexapla.run import RUN
 from hexapla.tokens import tokens
 
-CONTAMINATION = "contamination.json"
-_EXAMPLES = 3
-_log = logging.getLogger(__name__)
+CONTAMINATION_FILE = "contamination.json"
+_MOST_EXAMPLES = 3
 
 
-def find_corpus(encoder: str, facts: EncoderFacts, given: str | None) -> Corpus | None:
-    """Return the corpus that an encoder was aligned on, or None if it was not, or is not to be found.
+class TaskOverlap(NamedTuple):
+    """What a corpus holds of one task: `n_found` of its `n_sentences` distinct sentences, and up to three of those."""
 
-    Args:
-        encoder: As it was given to `evaluate`.
-        facts: Of it.
-        given: Where the corpus is; by default where the encoder's own run.json says.
-
-    Raises:
-        InputError: What is given is another corpus, or the encoder does not say which it was aligned on.
-    """
-    wanted = facts.training.get("corpus_sha256")
-    if wanted is None:
-        if given is not None:
-            raise InputError(f"{encoder} does not say what it was aligned on; leave --corpus {given} out")
-        return None
-    folder = locate(encoder)
-    config = read_config(folder) if folder is not None else {}
-    if given is not None:
-        found = _with_hash(given, (config.get("languages"), facts.languages, None), wanted)
-        if found is None:
-            raise InputError(f"{given} is not what {encoder} was aligned on, {facts.corpus}: its hash is another")
-        return found
-    try:
-        found = _with_hash(str(config.get("corpus")), (config.get("languages"), None), wanted)
-    except InputError:
-        found = None
-    if found is None:
-        _log.info("the corpus that %s was aligned on is not here, so contamination is not checked (--corpus)", encoder)
-        return None
-    return found
+    task: str
+    split: str
+    n_sentences: int
+    n_found: int
+    examples: tuple[str, ...]
 
 
-def _with_hash(path: str, chosen: Iterable[Sequence[str] | None], wanted: object) -> Corpus | None:
-    """Open a corpus with one of some choices of its columns: its hash is of the columns that training had."""
-    for languages in chosen:
-        corpus = open_corpus(path, languages=languages or None)
-        if corpus.sha256 == wanted:
-            return corpus
-    return None
+class Overlap(NamedTuple):
+    """What a corpus holds of all that was evaluated."""
+
+    corpus: str
+    corpus_sha256: str
+    tasks: tuple[TaskOverlap, ...]
 
 
 def corpus_overlap(corpus: Corpus, texts: Mapping[tuple[str, str], Iterable[str]]) -> dict[str, Any]:
-    """Count the evaluation sentences of each task and split that the corpus holds, in any of its languages.
+    """Look for evaluation sentences in a corpus, in one walk over its rows.
 
     Args:
-        corpus: What was trained on.
-        texts: The sentences, by task and split.
+        corpus: What was trained on: the columns and the rows selected of it.
+        texts: The evaluation sentences of each task and split, in any language. Those that differ in nothing but case,
+            punctuation and white space count as one, and one that two tasks have counts in both.
 
     Returns:
-        The content of `contamination.json`.
+        What `contamination.json` holds: `corpus`, `corpus_sha256` (of all rows, as `align` states it), `n_rows` walked,
+        and `tasks`.
     """
-    # By its words: the index takes the first of sentences that differ in case and punctuation alone for all of them.
-    distinct = {
-        place: {words: text for text in sentences if (words := " ".join(tokens(text)))}
-        for place, sentences in texts.items()
-    }
-    places: dict[str, list[tuple[str, str]]] = {}
-    for place, sentences in distinct.items():
-        for words in sentences:
-            places.setdefault(words, []).append(place)
+    sentences = {key: {_folded(text): text.strip() for text in every} for key, every in texts.items()}
+    for of_task in sentences.values():
+        of_task.pop("", None)
     index = Contamination()
-    if places:
-        index.add_set("evaluation", {text: None for sentences in distinct.values() for text in sentences.values()})
-    found: dict[tuple[str, str], set[str]] = {place: set() for place in distinct}
-    for batch in corpus.batches(corpus.languages) if places else ():
-        for code in corpus.languages:
-            for cell in batch.column(code).to_pylist():  # one by one: of a row, `match` names the first sentence only
-                if cell and (match := index.match([cell])):
-                    words = " ".join(tokens(match.sentence))
-                    for place in places[words]:
-                        found[place].add(distinct[place][words])
+    if any(sentences.values()):
+        index.add_set("evaluation", (text for of_task in sentences.values() for text in of_task.values()))
+    found: set[str] = set()
+    n_rows = 0
+    for batch in corpus.batches():
+        n_rows += batch.num_rows
+        for language in corpus.languages:
+            for cell in batch.column(language).to_pylist():
+                found.update(map(_folded, index.held(cell or "")))
+    tasks = []
+    for (task, split), of_task in sentences.items():
+        held = [text for folded, text in of_task.items() if folded in found]
+        tasks.append({
+            "task": task, "split": split, "n_sentences": len(of_task), "n_found": len(held),
+            "examples": held[:_MOST_EXAMPLES],
+        })  # fmt: skip
     return {
         "corpus": corpus.name,
-        "corpus_sha256": corpus.sha256,
-        "tasks": [
-            {
-                "task": task, "split": split, "n_sentences": len(distinct[task, split]), "n_found": len(matches),
-                "examples": sorted(matches)[:_EXAMPLES],
-            }
-            for (task, split), matches in found.items()
-        ],
-    }  # fmt: skip
+        "corpus_sha256": dataclasses.replace(corpus, id_range=(0.0, 1.0)).sha256,
+        "n_rows": n_rows,
+        "tasks": tasks,
+    }
+
+
+def _folded(text: str) -> str:
+    return " ".join(tokens(text))
+
+
+def find_corpus(encoder: str | Path, facts: EncoderFacts, given: str | None = None) -> Corpus | None:
+    """Open what an encoder was aligned on: the columns that it took, without the rows that it held out.
+
+    Args:
+        encoder: Its name or folder, whose `run.json` says which corpus, columns and rows were taken.
+        facts: What `describe` says of it.
+        given: Where the corpus lies now; by default where it lay then, if it is still there and still the same.
+
+    Returns:
+        The corpus; None for an encoder that was not aligned, or where nothing is given and nothing found.
+
+    Raises:
+        InputError: The corpus given cannot be read, or is not the one that the encoder was aligned on.
+    """
+    expected = facts.training.get("corpus_sha256")
+    if expected is None:
+        if given is not None:
+            raise InputError(f"{encoder}: was not aligned by hexapla, so that no corpus can be its own; "
+                             "leave --corpus out")  # fmt: skip
+        return None
+    config = _align_config(encoder)
+    source = given if given is not None else config.get("corpus")
+    if not isinstance(source, str):
+        return None
+    languages = config.get("languages") or facts.training.get("languages")
+    try:
+        corpus = open_corpus(source, languages=languages)
+    except InputError:
+        if given is not None:
+            raise
+        return None  # moved or changed since; the caller says that nothing was checked
+    if corpus.sha256 != expected:
+        if given is not None:
+            raise InputError(
+                f"{given} has the hash {corpus.sha256[:8]} with {', '.join(corpus.languages)}, and {encoder} was "
+                f"aligned on {facts.corpus} ({expected[:8]}); give the corpus that it was aligned on"
+            )
+        return None
+    return corpus.split(float(config.get("held_out") or 0.0))[0]
+
+
+def _align_config(encoder: str | Path) -> dict[str, Any]:
+    """Return the settings in the encoder folder's run.json; empty where there are none."""
+    folder = locate(encoder)
+    if folder is None or not (folder / RUN).is_file():
+        return {}
+    try:
+        config = json.loads((folder / RUN).read_text(encoding="utf-8"))["config"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / RUN} is damaged: {error}") from error
+    return config if isinstance(config, dict) else {}
+
+
+def read_overlap(folder: Path) -> Overlap | None:
+    """Read the `contamination.json` of a score folder; None where there is none, which means not checked.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    path = folder / CONTAMINATION_FILE
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        tasks = tuple(
+            TaskOverlap(
+                str(one["task"]), str(one["split"]), int(one["n_sentences"]), int(one["n_found"]),
+                tuple(map(str, one["examples"])),
+            )
+            for one in found["tasks"]
+        )  # fmt: skip
+        return Overlap(str(found["corpus"]), str(found["corpus_sha256"]), tasks)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); evaluate again") from error

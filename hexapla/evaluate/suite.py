@@ -34,7 +34,7 @@ from hexapla.evaluate.examples import write_examples
 from hexapla.evaluate.inputs import Measurement
 from hexapla.evaluate.metrics import METRICS
 from hexapla.evaluate.mteb_check import check_with_mteb
-from hexapla.evaluate.overlap import CONTAMINATION, corpus_overlap, find_corpus
+from hexapla.evaluate.overlap import CONTAMINATION_FILE, corpus_overlap, find_corpus
 from hexapla.evaluate.scores import SCORES_FILE, Score, per_item_path, read_scores, signature
 from hexapla.evaluate.sts import StsTask
 from hexapla.evaluate.topics import TopicsTask
@@ -83,7 +83,7 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
         write_run(out, "evaluate", identity, encoder=dataclasses.asdict(facts), seed=config.seed)
     scores = _measure(config, facts, data, model, done, quiet=quiet)
     if corpus is not None:
-        write_json(out / CONTAMINATION, corpus_overlap(corpus, _texts(data)))
+        write_json(out / CONTAMINATION_FILE, corpus_overlap(corpus, _texts(data)))
     lines = [json.dumps(dataclasses.asdict(score), ensure_ascii=False, allow_nan=False) for score in scores]
     write_text(out / SCORES_FILE, "".join(f"{line}\n" for line in lines))
     (out / unfinished.UNFINISHED).unlink(missing_ok=True)

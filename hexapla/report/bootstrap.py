@@ -12,6 +12,7 @@ S statistics.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +79,7 @@ class RankCorrelations:
             values: (R, I) each run's value for it.
             gold: (I,) what it should correlate with.
         """
-        self.items, self.values, self.gold = items, values, gold
+        self.items = items
         self._runs = [_Sorted(values_I) for values_I in values]
         self._gold = _Sorted(gold)
 
@@ -107,6 +108,14 @@ class RankCorrelations:
                 correlations.append(together_B / np.sqrt(np.where(run_B > 0, run_B, 1.0) * gold_B))
         return np.stack(correlations)
 
+    @cached_property
+    def standard_ranks(self) -> tuple[FloatArray, FloatArray]:
+        """The (R, I) ranks of the runs' values and the (I,) ranks of gold, each of mean 0 and sum of squares 1.
+
+        Their products summed are the correlations. Values that are all equal have ranks of 0.
+        """
+        return np.stack([run.standard_ranks() for run in self._runs]), self._gold.standard_ranks()
+
 
 class _Sorted:
     """Values in ascending groups of equal ones; `group` is the (I,) group of each value."""
@@ -123,6 +132,13 @@ class _Sorted:
             return ordered_IB
         sums_GB: FloatArray = np.add.reduceat(ordered_IB, self._starts, axis=0)
         return sums_GB
+
+    def standard_ranks(self) -> FloatArray:
+        """Return the (I,) mean ranks, less their mean and of length 1; zeros where all values are equal."""
+        ranks_I = _centred_ranks(self.totals(np.ones((len(self._order), 1))))[self.group, 0]
+        length = np.linalg.norm(ranks_I)
+        standard: FloatArray = ranks_I / length if length > 0 else ranks_I
+        return standard
 
 
 def _centred_ranks(counts_GB: FloatArray) -> FloatArray:

@@ -1,75 +1,92 @@
-"""The trainings behind the columns of a table: are they a fair comparison of regimes?
+"""Runs -> whether what they were trained with allows to compare their regimes, or the reason why not.
 
-A regime is compared with another at equal rows, at equal sentences encoded, or each trained until it stops improving; a
-difference between runs that saw unequal amounts may be the amount's. So it is refused, unless the user insists.
+A regime that saw more is not better for it: runs of different regimes must have the same corpus and the same budget,
+within a hundredth, unless a comparison of something else is asked for.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Sequence
-from itertools import combinations
 
 from hexapla.errors import InputError
-from hexapla.report.seeds import Column
+from hexapla.report.runs import Run
+from hexapla.report.training import Training
 
-# What is equal under each budget; a converged run is compared by what it reached, whatever that took.
-_AMOUNTS = {"rows": "n_rows_seen", "encodings": "n_encodings", "converged": None}
-_TOLERANCE = 0.01  # of an amount: the last step of an epoch may be short
+_CLOSE = 0.01  # share by which two amounts may differ: steps are whole, and the last one of an epoch is short
 
 
-def check_budgets(columns: Sequence[Column], *, different: bool) -> list[str]:
-    """Refuse to compare regimes that were trained on unequal budgets or corpora; return what a reader should know.
+def check_budgets(runs: Sequence[Run], *, different_budgets: bool = False) -> list[str]:
+    """Refuse regimes at different budgets, or on different corpora; return what is to be said, a line each.
 
     Args:
-        columns: The baseline's first.
-        different: Compare nevertheless; a note says what it is then.
+        runs: All of a comparison. Those that were not aligned have no budget and may stand beside any.
+        different_budgets: Let such runs pass, with a note.
 
     Raises:
-        InputError: With both runs, their budgets and what to do.
+        InputError: With both runs, their budgets, and what to do.
     """
-    aligned = [column for column in columns if column.runs[0].first.regime is not None]
-    unknown = [column.label for column in aligned if not column.runs[0].training]
     notes = []
-    if unknown and len(aligned) > 1:
-        notes.append(f"the budget of {', '.join(unknown)} is not known, as there is no run.json beside the scores")
-    known = [column for column in aligned if column.runs[0].training]
-    for one, other in combinations(known, 2):
-        difference = _difference(one, other)
-        if difference is None:
+    aligned = [run for run in runs if run.regime is not None]
+    if unknown := [run.label for run in aligned if run.training is None]:
+        notes.append(f"the training budget of {', '.join(unknown)} is not known; evaluate again with this version")
+    noted: dict[str, str] = {}
+    regimes = False
+    for one, other in itertools.combinations(aligned, 2):
+        if one.training is None or other.training is None:
             continue
-        if one.runs[0].first.regime == other.runs[0].first.regime:
-            notes.append(f"{one.label} and {other.label} differ in their training: {difference}")
-        elif different:
-            notes.append(f"{one.label} and {other.label} are no comparison of regimes: {difference}")
-        else:
+        if (what := _difference(one.training, other.training)) is None:
+            continue
+        told = {run.label: _told(run, training) for run, training in ((one, one.training), (other, other.training))}
+        if one.regime != other.regime and not different_budgets:
             raise InputError(
-                f"{one.label} and {other.label} are no fair comparison of regimes: {difference}; train both with the "
-                "same --budget and corpus, or compare them nevertheless (--different-budgets)"
+                f"{one.label} ({one.path}) and {other.label} ({other.path}) had {what}: {'; '.join(told.values())}; "
+                "align both with the same corpus and --budget, or pass --different-budgets, "
+                "which compares them as encoders and not as regimes"
             )
-    if len(known) > 1:
-        told = "; ".join(f"{column.label} {_told(column)}" for column in known)
-        notes.append(f"budget: {told}")
+        regimes = regimes or one.regime != other.regime
+        noted.update(told)
+    if noted:
+        start = "this is no comparison of regimes, which" if regimes else "some runs of one regime"
+        notes.append(f"{start} had different budgets or corpora: {'; '.join(noted.values())}")
+    return notes + _differing_settings(aligned)
+
+
+def _differing_settings(runs: Sequence[Run]) -> list[str]:
+    """Name what else trainings differ in, a line for each setting; corpora and languages are spoken of before."""
+    known = [(run.label, run.training.settings) for run in runs if run.training is not None]
+    notes = []
+    for name in known[0][1] if known else ():
+        values: dict[str, list[str]] = {}
+        for label, settings in known:
+            values.setdefault(json.dumps(settings[name]), []).append(label)
+        if len(values) > 1 and name not in ("corpus", "corpus_sha256", "languages"):
+            told = "; ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
+            notes.append(f"trainings differ in {name.replace('_', ' ')}: {told}")
     return notes
 
 
-def _difference(one: Column, other: Column) -> str | None:
-    """Say in what two trainings are unequal, or None."""
-    first, second = one.runs[0].training, other.runs[0].training
-    if first.get("budget") != second.get("budget"):
-        return f"{_told(one)} against {_told(other)}"
-    if first.get("corpus_sha256") != second.get("corpus_sha256"):
-        return f"the corpora are not the same ({first.get('corpus')} and {second.get('corpus')})"
-    amount = _AMOUNTS.get(str(first.get("budget")))
-    if amount is None:
-        return None
-    amounts = [float(training.get(amount) or 0) for training in (first, second)]
-    if abs(amounts[0] - amounts[1]) > _TOLERANCE * max(amounts):
-        return f"{_told(one)} against {_told(other)}"
-    return None
+def _told(run: Run, training: Training) -> str:
+    return (
+        f"{run.label} {training.budget}, {training.n_rows_seen:,} rows seen, "
+        f"{training.n_encodings:,} sentences encoded, corpus {run.score.corpus} ({training.corpus_sha256[:8]})"
+    )
 
 
-def _told(column: Column) -> str:
-    training = column.runs[0].training
-    seen, encoded = training.get("n_rows_seen"), training.get("n_encodings")
-    amounts = f", {seen:,} rows seen, {encoded:,} sentences encoded" if seen is not None and encoded is not None else ""
-    return f"({training.get('budget')}{amounts})"
+def close(one: Training, other: Training) -> bool:
+    """Say whether two trainings had the same budget, and as much of it.
+
+    Those that went on until they converged took what they took.
+    """
+    if one.budget != other.budget:
+        return False
+    if one.amount is None or other.amount is None:
+        return True
+    return abs(one.amount - other.amount) <= _CLOSE * max(one.amount, other.amount)
+
+
+def _difference(one: Training, other: Training) -> str | None:
+    if not close(one, other):
+        return "different budgets"
+    return "different corpora, or columns of one" if one.corpus_sha256 != other.corpus_sha256 else None

@@ -6,7 +6,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hexapla.evaluate.metrics import METRICS
 from hexapla.report import layout
 
 if TYPE_CHECKING:
@@ -15,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One run's average over a group of languages; the last three fields are None in the baseline's own cell.
+    """One column's average over a group of languages; in the baseline's own cell all but `value` and `sd` are None.
 
     Attributes:
-        value: The average, a fraction; higher is better.
+        value: The average, a fraction, over the training seeds too; which way is better depends on the metric.
         gain: `value` less the baseline's.
         relative: `gain` as a share of the baseline's value; None also where that is not above 0.
         interval: The 95 % interval of `gain`; None also where no resample has a value for the group.
@@ -79,11 +78,6 @@ class Block:
     lines: tuple[Line, ...]
     languages: tuple[Line, ...] = ()
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a gain above 0 is a good one."""
-        return METRICS[self.metric].higher_is_better
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
@@ -98,8 +92,8 @@ class RunFacts:
         corpus: Name of the corpus.
         seeds: Of the trainings; empty where there is none.
         budget: `rows`, `encodings` or `converged`.
-        n_rows_seen: Rows seen in training.
-        n_encodings: Sentences encoded in training.
+        n_rows_seen: Rows seen in training, the mean over the seeds.
+        n_encodings: Sentences encoded in training, likewise.
     """
 
     label: str
@@ -116,18 +110,20 @@ class RunFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Contaminated:
-    """Evaluation sentences of one task that stand in the corpus that a run was trained on.
+    """Evaluation sentences of a task that stand in the corpus that a column was aligned on.
 
     Attributes:
         run: The column's label.
+        corpus: Name of the corpus.
         task: As `Score.task`.
         split: As `Score.split`.
-        n_sentences: Different sentences of the task.
-        n_found: How many of them the corpus holds.
-        examples: Some of those.
+        n_sentences: Distinct evaluation sentences, in all languages.
+        n_found: How many of them stand in the corpus; at least 1.
+        examples: Up to three of those.
     """
 
     run: str
+    corpus: str
     task: str
     split: str
     n_sentences: int
@@ -142,10 +138,10 @@ class Comparison:
     Attributes:
         runs: One per column.
         blocks: One per task and metric, a task's headline metric first.
-        n_resamples: Resamples behind each interval.
-        seed: Of the resamples.
-        notes: What differs between the runs besides their weights, and their budgets.
-        contamination: Tasks whose sentences a run was trained on.
+        n_resamples: Resamples behind each interval, and draws behind each p over items.
+        seed: Of both.
+        notes: What differs between the runs besides their weights, and what is not known of them.
+        contamination: Where evaluation sentences stand in a training corpus.
     """
 
     runs: tuple[RunFacts, ...]
@@ -156,14 +152,18 @@ class Comparison:
     contamination: tuple[Contaminated, ...] = ()
 
     def render(self, console: Console, *, all_metrics: bool = False, per_language: bool = False) -> None:
-        """Print the headline metrics, then these with their intervals, fitted to the console's width.
+        """Print the headline metrics, then each with its intervals and tests, fitted to the console's width.
 
         Args:
             console: Where to.
-            all_metrics: Print the other metrics with their intervals, too.
-            per_language: Print a line for each language, too.
+            all_metrics: Print the other metrics' details too.
+            per_language: Print every language apart, below its task.
         """
         layout.render(self, console, all_metrics=all_metrics, per_language=per_language)
+
+    def contaminated(self, block: Block) -> bool:
+        """Say whether sentences of the block's task stand in a training corpus."""
+        return any((found.task, found.split) == (block.task, block.split) for found in self.contamination)
 
     def to_markdown(self) -> str:
         """Return the same tables in Markdown."""
@@ -173,9 +173,8 @@ class Comparison:
         """Return everything unrounded, in types that `json` writes; values are fractions."""
         found = dataclasses.asdict(self)
         for block, found_block in zip(self.blocks, found["blocks"], strict=True):
-            found_block["higher_is_better"] = block.higher_is_better
-            found_lines = found_block["lines"] + found_block["languages"]
-            for line, found_line in zip(block.lines + block.languages, found_lines, strict=True):
+            lines = (*block.lines, *block.languages)
+            for line, found_line in zip(lines, [*found_block["lines"], *found_block["languages"]], strict=True):
                 for cell, found_cell, run in zip(line.cells, found_line["cells"], self.runs, strict=True):
                     found_cell.update(run=run.label, significant=cell.significant)
         return {"baseline": self.runs[0].label, **found}

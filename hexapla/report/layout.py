@@ -1,8 +1,9 @@
 """A comparison -> tables for a terminal and in Markdown, values in percent and gains in points.
 
 A reader wants to know first who wins where, and only then by how certainly: the headline metrics come first, a line per
-group of languages, then a block for every metric with intervals. In the terminal a cell is three short lines, so that a
-baseline and five runs fit into 100 columns; runs that do not fit go into a further table beside the same baseline.
+group of languages, then a block for each with intervals and tests. Other metrics and single languages are printed when
+asked for; Markdown has them all. In the terminal a cell is a few short lines, so that a baseline and five runs fit into
+100 columns; runs that do not fit go into a further table beside the same baseline.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from hexapla.evaluate.metrics import METRICS
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -23,10 +26,11 @@ if TYPE_CHECKING:
 
 _LABEL_WIDTH = 12  # of run labels and group names, before they wrap
 _GAP = 2  # between columns
+_MARK = " †"  # of tasks that a training corpus holds sentences of
 
 
-def render(comparison: Comparison, console: Console, *, all_metrics: bool, per_language: bool) -> None:
-    """Print the headline table, blocks with intervals, and what the signs mean, within the console's width."""
+def render(comparison: Comparison, console: Console, *, all_metrics: bool = False, per_language: bool = False) -> None:
+    """Print the headline table, the details, and what the signs mean, within the console's width."""
     headers = _headers(comparison)
     if len(comparison.blocks) > 1:
         console.print(Text("Headline metrics, %", style="bold"))
@@ -35,29 +39,32 @@ def render(comparison: Comparison, console: Console, *, all_metrics: bool, per_l
         if not (block.headline or all_metrics):
             continue
         console.print(Text.assemble((_title(comparison, block), "bold"), (f"  {_metric(block)}", "bold cyan")))
-        rows = [[_line_header(line), *(_detail(block, cell) for cell in line.cells)] for line in block.lines]
-        if per_language:
-            rows += [
-                [Text("\n".join(line.languages)), *(_detail(block, cell) for cell in line.cells)]
-                for line in block.languages
-            ]
+        rows = [[_line_header(line), *(_detail(cell, block) for cell in line.cells)] for line in block.lines]
         _print_columns(console, headers, rows, leading=1)
+        if per_language and block.headline:
+            rows = [
+                [_language(line), *(_brief(cell, block, p=True) for cell in line.cells)] for line in block.languages
+            ]
+            _print_columns(console, headers, rows, leading=0)
+    hidden = dict.fromkeys(METRICS[block.metric].label for block in comparison.blocks if not block.headline)
+    if hidden and not all_metrics:
+        console.print(Text(f"Measured too: {'; '.join(hidden)} (--all-metrics).", style="dim"))
     for sentence in _legend(comparison):
         console.print(Text(sentence, style="dim"))
 
 
 def _title(comparison: Comparison, block: Block) -> str:
-    """Name a task and its split, marked where a run was trained on its sentences."""
-    known = any((one.task, one.split) == (block.task, block.split) for one in comparison.contamination)
-    return f"{block.task} ({block.split}){' †' if known else ''}"
+    return f"{block.task} ({block.split}){_MARK if comparison.contaminated(block) else ''}"
 
 
 def _metric(block: Block) -> str:
-    return f"{block.metric}, %" + ("" if block.higher_is_better else ", lower is better")
+    metric = METRICS[block.metric]
+    return f"{metric.label}, %{'' if metric.higher_is_better else ', lower is better'}"
 
 
 def _headers(comparison: Comparison) -> list[Text]:
-    labels = [Text("\n".join(textwrap.wrap(run.label, _LABEL_WIDTH))) for run in comparison.runs]
+    whole = (run.label.replace(" seeds", "\xa0seeds") for run in comparison.runs)  # "3 seeds" stays on one line
+    labels = [Text("\n".join(textwrap.wrap(label, _LABEL_WIDTH)).replace("\xa0", " ")) for label in whole]
     labels[0].append("\nbaseline", style="dim")
     return [Text(), *labels]
 
@@ -65,11 +72,15 @@ def _headers(comparison: Comparison) -> list[Text]:
 def _headline_rows(comparison: Comparison) -> Iterator[list[Text]]:
     for block in comparison.blocks:
         if block.headline:
-            lower = "" if block.higher_is_better else ", lower is better"
-            heading = Text.assemble((block.task, "bold"), (f"\n{block.metric}, {block.split}{lower}", "cyan"))
+            mark = _MARK if comparison.contaminated(block) else ""
+            metric = METRICS[block.metric]
+            direction = "" if metric.higher_is_better else ", lower is better"
+            heading = Text.assemble(
+                (f"{block.task}{mark}", "bold"), (f"\n{metric.label}, {block.split}{direction}", "cyan")
+            )
             yield [heading, *(Text() for _ in comparison.runs)]
             for line in block.lines:
-                yield [Text(f"  {line.group}"), *(_brief(block, cell) for cell in line.cells)]
+                yield [Text(f"  {line.group}"), *(_brief(cell, block) for cell in line.cells)]
 
 
 def _print_columns(console: Console, headers: Sequence[Text], rows: Sequence[Sequence[Text]], *, leading: int) -> None:
@@ -122,39 +133,30 @@ def _size(line: Line) -> str:
     return f"{len(line.languages)} {noun}{'' if len(line.languages) == 1 else 's'}"
 
 
-def _brief(block: Block, cell: Cell) -> Text:
+def _language(line: Line) -> Text:
+    return Text.assemble(*line.languages, (f"  {line.group}", "dim"))
+
+
+def _brief(cell: Cell, block: Block, *, p: bool = False) -> Text:
     if cell.gain is None:
         return Text(_percent(cell.value))
-    return Text.assemble(_percent(cell.value), " ", (f"{_gain(cell):>6}", _style(block, cell)))
+    after = f"{_p(cell.p_rows):>8}" if p else ""
+    return Text.assemble(_percent(cell.value), " ", (f"{_gain(cell):>6}", _style(cell, block)), (after, "dim"))
 
 
-def _detail(block: Block, cell: Cell) -> Text:
-    value = Text.assemble((_percent(cell.value), "bold"), (_spread(cell), "dim"))
+def _detail(cell: Cell, block: Block) -> Text:
+    value = (_percent(cell.value), "bold"), (_sd(cell), "dim")
     if cell.gain is None:
-        return value
-    gain = f"{_gain(cell)} {_relative(cell)}"
-    return Text.assemble(
-        value, "\n", (gain, _style(block, cell)), "\n", (_interval(cell), "dim"), "\n", (_p_values(cell), "dim")
-    )
+        return Text.assemble(*value)
+    gain = f"\n{_gain(cell)} {_relative(cell)}"
+    sure = "".join(f"\n{part}" for part in _certainty(cell))
+    return Text.assemble(*value, (gain, _style(cell, block)), (sure, "dim"))
 
 
-def _style(block: Block, cell: Cell) -> str:
-    if not cell.significant:
+def _style(cell: Cell, block: Block) -> str:
+    if not cell.significant or cell.gain is None:
         return "dim"
-    return "green" if cell.gain is not None and (cell.gain > 0) == block.higher_is_better else "red"
-
-
-def _spread(cell: Cell) -> str:
-    return f" ± {_percent(cell.sd)}" if cell.sd is not None else ""
-
-
-def _p_values(cell: Cell) -> str:
-    """Write the p-value over rows and, of several seeds, that over seeds."""
-    return " ".join(
-        f"p({over}){'<0.001' if p < 0.001 else f'={p:.2g}'}"
-        for over, p in (("rows", cell.p_rows), ("seeds", cell.p_seeds))
-        if p is not None
-    )
+    return "green" if (cell.gain > 0) == METRICS[block.metric].higher_is_better else "red"
 
 
 def _percent(value: float) -> str:
@@ -177,6 +179,29 @@ def _interval(cell: Cell) -> str:
     return f"[{_percent(cell.interval[0])}, {_percent(cell.interval[1])}]" if cell.interval else "no interval"
 
 
+def _certainty(cell: Cell) -> list[str]:
+    """Write the interval, and the p over items and over seeds where there is one."""
+    parts = [_interval(cell)]
+    if cell.p_rows is not None:
+        parts.append(_p(cell.p_rows))
+    if cell.p_seeds is not None:
+        parts.append(f"seeds {_p(cell.p_seeds)}")
+    return parts
+
+
+def _p(p: float | None) -> str:
+    """Write a p to three places.
+
+    >>> _p(0.0004), _p(0.25)
+    ('p<0.001', 'p=0.250')
+    """
+    return "" if p is None else "p<0.001" if p < 0.001 else f"p={p:.3f}"
+
+
+def _sd(cell: Cell) -> str:
+    return "" if cell.sd is None else f" ±{_percent(cell.sd)}"
+
+
 def _legend(comparison: Comparison) -> Iterator[str]:
     baseline = comparison.runs[0].label
     yield (
@@ -188,20 +213,30 @@ def _legend(comparison: Comparison) -> Iterator[str]:
         f"Intervals: paired bootstrap over items, {comparison.n_resamples} resamples, seed {comparison.seed}. They "
         "cover the choice of test items, not that of languages or of training seeds, and each stands for itself."
     )
-    n_seeds = max(len(run.seeds) for run in comparison.runs)
-    over_seeds = f", seeds: paired sign flips, of {n_seeds} no less than {2 / 2**n_seeds:.2g}" if n_seeds > 1 else ""
     yield (
-        f"p, two-sided: rows: paired permutation of the test rows, {comparison.n_resamples} draws{over_seeds}. "
-        "None is corrected for how many there are."
+        f"p: paired permutation test over items, two-sided, {comparison.n_resamples} draws: an item's values are "
+        "swapped with the baseline's in all languages and seeds at once. Not corrected for the number of tests."
     )
+    n_seeds = max(len(run.seeds) for run in comparison.runs)
     if n_seeds > 1:
-        yield "±: standard deviation over training seeds; the value is their mean, and intervals are of that mean."
-    for one in comparison.contamination:
         yield (
-            f"† {one.n_found:,} of {one.n_sentences:,} evaluation sentences of {one.task} ({one.split}) stand in the "
-            f"corpus that {one.run} was trained on."
+            "Columns of several seeds: mean ± standard deviation over the seeds. seeds p: sign-flip test over the "
+            f"seeds that both have, two-sided; with {n_seeds} seeds it cannot be below {2 / 2**n_seeds:g}."
         )
+    yield from _budget(comparison)
+    if comparison.contamination:
+        yield f"{_MARK.strip()} Sentences of this task stand in a training corpus; see the notes."
     yield from (f"Note: {note}." for note in comparison.notes)
+
+
+def _budget(comparison: Comparison) -> Iterator[str]:
+    """Name the budgets, and what each training took."""
+    known = [run for run in comparison.runs if run.budget is not None]
+    if known:
+        took = "; ".join(
+            f"{run.label} saw {run.n_rows_seen:,} rows and encoded {run.n_encodings:,} sentences" for run in known
+        )
+        yield f"Budget: {', '.join(dict.fromkeys(run.budget or '' for run in known))}. {took}."
 
 
 def to_markdown(comparison: Comparison) -> str:
@@ -211,19 +246,21 @@ def to_markdown(comparison: Comparison) -> str:
         parts += ["## Headline metrics, %", "", *_markdown_head(comparison, "task", "languages")]
         for block in comparison.blocks:
             if block.headline:
-                heading = f"{_title(comparison, block)} {_metric(block)}"
+                heading = f"{_title(comparison, block)} {_metric(block).replace(', %', '')}"
                 parts += [_row(heading, line.group, *map(_flat, line.cells)) for line in block.lines]
         parts.append("")
     for block in comparison.blocks:
-        parts += [f"## {_title(comparison, block)}: {_metric(block)}", "", *_markdown_head(comparison, "languages")]
+        title = f"{_title(comparison, block)}: {_metric(block)}"
+        parts += [f"## {title}", "", *_markdown_head(comparison, "languages")]
         for line in block.lines:
             header = f"{line.group}: {_size(line)}, {_items(line)}"
             parts.append(_row(header, *(_flat(cell, whole=True) for cell in line.cells)))
-        if block.headline:
-            for line in block.languages:
-                header = f"{', '.join(line.languages)} ({line.group})"
-                parts.append(_row(header, *(_flat(cell, whole=True) for cell in line.cells)))
         parts.append("")
+        if block.headline:
+            parts += [f"### {title}, by language", "", *_markdown_head(comparison, "language", "group")]
+            for line in block.languages:
+                parts.append(_row(*line.languages, line.group, *(_flat(cell, whole=True) for cell in line.cells)))
+            parts.append("")
     return "\n".join([*parts, *(f"{sentence}\n" for sentence in _legend(comparison))])
 
 
@@ -234,11 +271,11 @@ def _markdown_head(comparison: Comparison, *headers: str) -> list[str]:
 
 
 def _flat(cell: Cell, *, whole: bool = False) -> str:
-    parts = [_percent(cell.value) + _spread(cell)]
+    parts = [_percent(cell.value) + (_sd(cell) if whole else "")]
     if cell.gain is not None:
         parts.append(_gain(cell))
         if whole:
-            parts += [_relative(cell), _interval(cell), _p_values(cell)]
+            parts += [_relative(cell), *_certainty(cell)]
     return " ".join(part.strip() for part in parts)
 
 

@@ -99,7 +99,13 @@ def _measured(key: Key, runs: Sequence[Run], tables: Sequence[pa.Table], items: 
 def _column(key: Key, run: Run, table: pa.Table, column: str) -> FloatArray:
     if column not in table.column_names:
         raise InputError(f"{run.path}: the per-item table of {key} has no column {column}; evaluate again")
-    return np.asarray(table.column(column).to_numpy(), dtype=np.float64)
+    values = np.asarray(table.column(column).to_numpy(), dtype=np.float64)
+    if not np.isfinite(values).all():
+        item = table.column("item")[int(np.argmin(np.isfinite(values)))]
+        raise InputError(
+            f"{run.path}: the per-item table of {key} has no finite {column} for item {item}; evaluate again"
+        )
+    return values
 
 
 def _same_gold(key: Key, runs: Sequence[Run], gold: FloatArray) -> FloatArray:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from hexapla.errors import InputError
+from hexapla.evaluate.metrics import METRICS
 from hexapla.evaluate.scores import Score, read_scores
 from hexapla.report import charts
 from hexapla.report.charts import Figure, language_name
@@ -208,7 +209,7 @@ def _table(comparison: Comparison) -> dict[str, Any]:
                 rows.append(
                     {
                         "task": block.task, "split": block.split, "metric": block.metric,
-                        "lower": not block.higher_is_better, "headline": block.headline, "whole": whole,
+                        "lower": not METRICS[block.metric].higher_is_better, "headline": block.headline, "whole": whole,
                         "group": line.group,
                         "what": several if len(line.languages) > 1 else language_name(line.languages[0]),
                         "n": list(line.n_items),

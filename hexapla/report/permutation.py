@@ -1,108 +1,135 @@
-"""Paired permutation tests: how often would runs that do not differ seem to differ as much?
+"""Per-item statistics and gains by seed -> how often chance alone would give so large a gain: paired permutation tests.
 
-Over test rows, an item's values are swapped between the two columns, in all languages at once, as the bootstrap draws
-an item in all of them. Over seeds, the gain of each seed changes its sign. Both are two-sided, and a p-value counts the
-observed order as one of the permutations (Phipson and Smyth 2010), so that it is never 0.
+Over items: were an encoder no better than the baseline, then which of the two gave which value for an item would be
+chance, and swapping the two would change nothing. An item is swapped in all languages and for all seeds together, since
+these share its sentence. For means the swapped gain is linear in the signs. Cosines of two encoders lie on different
+scales and cannot be swapped; their standardised ranks can (standardise, then permute: Deutsch, Dror and Roth 2021,
+arXiv 2104.00054), and the correlation is Pearson's of those with the ranks of the gold values.
 
-Shape suffixes: I items of one table, U items of the task, B permutations, K seeds.
+Over seeds: the gains of paired seeds change their signs. With S seeds no p is below 2 / 2^S.
+
+A sampled p is (1 + those as large) / (1 + all) and so never 0 (Phipson and Smyth 2010).
+
+Shape suffixes: R runs, C columns of the table, I items of one table, U items of the task, P permutations, S seeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import product
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
-from hexapla.report.bootstrap import FloatArray, Means, Statistic
+from hexapla.report.bootstrap import FloatArray, Means, RankCorrelations, Statistic
 
-_EXACT_SEEDS = 12  # up to which all 2^K signs are tried
-_NEARLY = 1 - 1e-9  # equal gains must count as equal whatever the order of the additions was
-
-
-def draw_signs(n_permutations: int, n_items: int, seed: int) -> FloatArray:
-    """Return (U, B) signs: -1.0 where an item is swapped."""
-    swapped = np.random.default_rng(seed).integers(2, size=(n_items, n_permutations), dtype=np.int8)
-    return (1 - 2 * swapped).astype(np.float64)
+_MOST_ENUMERATED = 12  # seeds; of more, as many flips are drawn as 12 have
+_PERMUTATIONS_PER_BLOCK = 32
+_SIGNS_PER_BLOCK = 4_000_000
+_ROUNDING = 1e-12  # by which sums of the same gains in another order differ
 
 
-class Swapped:
-    """Gains under permutations of one score: the mean of a column's runs against that of the baseline's."""
+def permute(
+    statistics: Sequence[Statistic],
+    columns: Sequence[Sequence[int]],
+    n_items: int,
+    *,
+    n_permutations: int = 1000,
+    seed: int = 0,
+) -> Iterator[FloatArray]:
+    """Swap the values of the baseline and of each other column for a random half of the items, and again.
 
-    def __init__(self, statistic: Statistic, signs: FloatArray) -> None:
-        """Keep the score and (U, B) the signs of its task's items."""
-        self._statistic, self._signs_UB = statistic, signs
+    Args:
+        statistics: Of one task; their `items` are below `n_items`.
+        columns: C lists of runs; a column's value is the mean over its runs. The baseline is first.
+        n_items: How many items the task has, over all its languages.
+        n_permutations: How many draws.
+        seed: Of the draws. The result does not depend on the size of the blocks.
 
-    def gains(self, column: Sequence[int], baseline: Sequence[int]) -> tuple[float, FloatArray]:
-        """Return the observed gain and (B,) those of the permutations.
-
-        The mean over the runs is swapped item by item. Of a rank correlation the cosines themselves are not, since two
-        encoders' cosines lie in different ranges: they are ranked and standardised first, as Deutsch et al. (2021,
-        arXiv 2104.00054) do with metrics, and correlated with the ranks of the gold values.
-
-        Args:
-            column: Numbers of the column's runs.
-            baseline: Numbers of the baseline's runs.
-        """
-        if isinstance(self._statistic, Means):
-            values = self._statistic.values
-            difference_I = values[list(column)].mean(axis=0) - values[list(baseline)].mean(axis=0)
-            # Spread over all items of the task: a copy of the signs for each of thousands of tables would be big.
-            difference_U = np.bincount(self._statistic.items, difference_I, minlength=len(self._signs_UB))
-            return float(difference_I.mean()), difference_U @ self._signs_UB / len(difference_I)
-        gold_I = _standard(rankdata(self._statistic.gold))
-        one_I, other_I = (
-            np.mean([_standard(rankdata(self._statistic.values[run])) for run in runs], axis=0)
-            for runs in (column, baseline)
-        )
-        middle_I, half_I = (one_I + other_I) / 2, (one_I - other_I) / 2
-        found = [
-            self._correlations(middle_I, sign * half_I, gold_I, signs_IB)
-            for signs_IB in (np.ones((len(gold_I), 1)), self._signs_UB[self._statistic.items])
-            for sign in (1, -1)
-        ]
-        return float((found[0] - found[1])[0]), found[2] - found[3]
-
-    @staticmethod
-    def _correlations(middle_I: FloatArray, half_I: FloatArray, gold_I: FloatArray, signs_IB: FloatArray) -> FloatArray:
-        """Return (B,) the correlations of `middle + sign * half` with standardised gold values."""
-        n = len(gold_I)
-        covariance_B = middle_I @ gold_I + (half_I * gold_I) @ signs_IB
-        sum_B = middle_I.sum() + half_I @ signs_IB
-        squares_B = (middle_I**2 + half_I**2).sum() + 2 * (middle_I * half_I) @ signs_IB
-        variance_B = squares_B / n - (sum_B / n) ** 2
-        found: FloatArray = covariance_B / n / np.sqrt(np.maximum(variance_B, 1e-300))
-        return found
+    Yields:
+        (statistics, C, P) blocks of gains over the baseline, P adding up to `n_permutations`.
+    """
+    generator = np.random.default_rng(seed)
+    per_block = max(1, min(_PERMUTATIONS_PER_BLOCK, _SIGNS_PER_BLOCK // n_items))
+    for start in range(0, n_permutations, per_block):
+        n_drawn = min(per_block, n_permutations - start)
+        signs_UP = generator.choice([-1.0, 1.0], size=(n_drawn, n_items)).T
+        yield np.stack([swapped(statistic, columns, signs_UP[statistic.items]) for statistic in statistics])
 
 
-def _standard(values_I: FloatArray) -> FloatArray:
-    """Return values of mean 0 and standard deviation 1; 0 where all are equal, which correlate with nothing."""
-    deviation = values_I.std()
-    standard: FloatArray = (values_I - values_I.mean()) / deviation if deviation > 0 else np.zeros_like(values_I)
-    return standard
+def swapped(statistic: Statistic, columns: Sequence[Sequence[int]], signs_IP: FloatArray) -> FloatArray:
+    """Return the (C, P) gains over the first column where items of sign -1 have their values swapped.
+
+    Two columns of as many runs are swapped run by run in their order; else each run with each.
+
+    >>> statistic = Means(np.arange(2), np.array([[0.0, 0.0], [1.0, 0.5]]))
+    >>> swapped(statistic, [[0], [1]], np.array([[1.0, -1.0], [1.0, 1.0]]))
+    array([[ 0.  ,  0.  ],
+           [ 0.75, -0.25]])
+    """
+    if isinstance(statistic, Means):
+        means_CI = np.stack([statistic.values[list(runs)].mean(axis=0) for runs in columns])
+        gains: FloatArray = (means_CI - means_CI[0]) @ signs_IP / len(signs_IP)
+        return gains
+    return _swapped_ranks(statistic, columns, signs_IP)
 
 
-def p_value(observed: float, permuted: FloatArray) -> float:
-    """Return the two-sided p of an observed gain among (B,) permuted ones.
+def _swapped_ranks(statistic: RankCorrelations, columns: Sequence[Sequence[int]], signs_IP: FloatArray) -> FloatArray:
+    """Correlate swapped ranks with the gold's.
 
-    >>> p_value(2.0, np.array([0.5, -2.0, 1.0]))
+    With run r's and the baseline's standardised ranks x and y (mean 0, sum of squares 1) and signs s, the swapped ranks
+    are (x + y) / 2 + s (x - y) / 2 and (x + y) / 2 - s (x - y) / 2. Their sums, squares and products with the gold
+    values follow from those of s x, s x^2 and s x g, which are computed once per run.
+    """
+    ranks_RI, gold_I = statistic.standard_ranks
+    n_items = len(gold_I)
+    sums_RP, squares_RP, products_RP = ranks_RI @ signs_IP, ranks_RI**2 @ signs_IP, (ranks_RI * gold_I) @ signs_IP
+    norms_R, gold_R = (ranks_RI**2).sum(axis=1), ranks_RI @ gold_I
+    gains = np.zeros((len(columns), signs_IP.shape[1]))
+    for number, runs in enumerate(columns[1:], start=1):
+        paired = len(runs) == len(columns[0])
+        pairs = list(zip(runs, columns[0], strict=True) if paired else itertools.product(runs, columns[0]))
+        for x, y in pairs:
+            both, swings = gold_R[x] + gold_R[y], products_RP[x] - products_RP[y]
+            square = (norms_R[x] + norms_R[y]) / 2 - ((sums_RP[x] - sums_RP[y]) / 2) ** 2 / n_items
+            swing = (squares_RP[x] - squares_RP[y]) / 2
+            for sign in (1, -1):
+                variance_P = np.maximum(square + sign * swing, 0.0)
+                covariance_P = (both + sign * swings) / 2
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    correlation_P = np.where(variance_P > _ROUNDING, covariance_P / np.sqrt(variance_P), 0.0)
+                gains[number] += sign * correlation_P / len(pairs)
+    return gains
+
+
+def p_of(gain: float, permuted: FloatArray) -> float | None:
+    """Return the two-sided p of a gain among (P,) permuted ones; None where it is not defined.
+
+    >>> p_of(0.5, np.array([0.1, -0.5, 0.2]))
     0.5
     """
-    as_great = np.count_nonzero(np.abs(permuted) >= abs(observed) * _NEARLY)
-    return float((1 + as_great) / (1 + len(permuted)))
+    if np.isnan(gain) or np.isnan(permuted).any():
+        return None
+    return float((1 + _as_large(permuted, gain)) / (1 + len(permuted)))
 
 
-def p_of_seeds(gains: Sequence[float], *, seed: int = 0, n_permutations: int = 10_000) -> float:
-    """Return the two-sided p of the mean of paired gains, one per seed; K seeds can give no less than 2 / 2^K.
+def p_over_seeds(gains: Sequence[float]) -> float | None:
+    """Return the two-sided p of a mean gain over S paired seeds, by flipping their signs; None for fewer than two.
 
-    >>> p_of_seeds([1.0, 2.0, 3.0])
+    Up to 12 seeds every way of flipping them is counted.
+
+    >>> p_over_seeds([0.1, 0.2, 0.3])
     0.25
     """
-    gains_K = np.asarray(gains, dtype=np.float64)
-    if len(gains_K) <= _EXACT_SEEDS:
-        signs = np.array(list(product((1.0, -1.0), repeat=len(gains_K))))
-        as_great = np.count_nonzero(np.abs(signs @ gains_K) >= abs(gains_K.sum()) * _NEARLY)
-        return float(as_great / len(signs))
-    signs = np.random.default_rng(seed).choice((1.0, -1.0), size=(n_permutations, len(gains_K)))
-    return p_value(float(gains_K.sum()), signs @ gains_K)
+    gains_S = np.array(gains)
+    n_seeds = len(gains_S)
+    if n_seeds < 2:
+        return None
+    if n_seeds <= _MOST_ENUMERATED:
+        signs_PS = np.array(list(itertools.product((1.0, -1.0), repeat=n_seeds)))
+        return float(_as_large(signs_PS @ gains_S / n_seeds, gains_S.mean()) / len(signs_PS))
+    signs_PS = np.random.default_rng(0).choice([-1.0, 1.0], size=(2**_MOST_ENUMERATED, n_seeds))
+    return p_of(float(gains_S.mean()), signs_PS @ gains_S / n_seeds)
+
+
+def _as_large(permuted: FloatArray, gain: float) -> int:
+    return int((np.abs(permuted) >= abs(gain) - _ROUNDING).sum())

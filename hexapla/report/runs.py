@@ -7,19 +7,16 @@ tokens it takes) and to the machine may differ and is noted.
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, zip_longest
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hexapla.errors import InputError, nearest
 from hexapla.evaluate.metrics import METRICS
-from hexapla.evaluate.overlap import CONTAMINATION
 from hexapla.evaluate.scores import Score, parse_signature, read_scores
-from hexapla.run import RUN
+from hexapla.report.training import Training, read_training
 
 # Signature fields that two runs of one comparison may differ in. Any other field says what was measured.
 ENCODER_FIELDS = frozenset({"prompt", "max_tokens", "dtype"})
@@ -41,32 +38,39 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """The scores of one encoder, under the name that the table gives it.
+    """The scores of one encoder, under the name that messages give it.
 
     Attributes:
-        label: Unlike every other run's.
-        path: Folder or file, as given.
-        scores: By what they are of.
-        training: What `align` wrote of the encoder's training; empty for one that was not aligned, and where no
-            run.json lies beside the scores.
-        contamination: What `evaluate` found of its sentences in the training corpus; None if it did not look.
+        label: Its regime or its encoder's name, and what tells it from other runs.
+        path: The score folder or file, as given.
+        scores: By what they are of; at least one.
+        training: How the encoder was aligned; None for one that was not, or where no record says so.
     """
 
     label: str
     path: Path
     scores: Mapping[Key, Score]
-    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    contamination: Mapping[str, Any] | None = None
+    training: Training | None = None
 
     @property
-    def first(self) -> Score:
-        """Return any score, for what is the same in all."""
+    def score(self) -> Score:
+        """The first score, for what all have in common: encoder, regime, seed, corpus."""
         return next(iter(self.scores.values()))
 
     @property
-    def name(self) -> str:
-        """Return the regime, or the name of an encoder that has none."""
-        return self.first.regime or PurePath(self.first.encoder).name
+    def regime(self) -> str | None:
+        """None for an encoder that was not aligned."""
+        return self.score.regime
+
+    @property
+    def folder(self) -> Path:
+        """Where the scores lie."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    def encoded_with(self) -> frozenset[tuple[str, str]]:
+        """Return the signature fields that belong to the encoder: prompts, length, precision."""
+        fields = (field for score in self.scores.values() for field in parse_signature(score.signature).items())
+        return frozenset(field for field in fields if field[0] in ENCODER_FIELDS)
 
 
 def read_runs(paths: Sequence[Path]) -> tuple[Run, ...]:
@@ -76,48 +80,24 @@ def read_runs(paths: Sequence[Path]) -> tuple[Run, ...]:
         paths: Score folders or files, at least two.
 
     Raises:
-        InputError: Fewer than two paths; scores that cannot be read, are of several encoders or doubled, or of a
-            metric that this version does not know; a run.json or contamination.json that is damaged.
+        InputError: Fewer than two paths; scores that cannot be read, are of several encoders, doubled or of a metric
+            that is not known; a damaged record beside them.
     """
     if len(paths) < 2:
         raise InputError(f"{len(paths)} score folders given; a comparison needs at least two")
-    every = [_by_key(path, read_scores(path)) for path in paths]
-    firsts = [next(iter(scores.values())) for scores in every]
-    labels = _labels(firsts, paths)
+    runs = [Run(label="", path=path, scores=_by_key(path, read_scores(path))) for path in paths]
+    labels = tell_apart(
+        [run.regime or short_name(run) for run in runs],
+        (
+            lambda some: [f"seed {runs[number].score.seed}" for number in some],
+            lambda some: [short_name(runs[number]) for number in some],
+            lambda some: folder_names([runs[number].folder for number in some]),
+        ),
+    )
     return tuple(
-        Run(
-            label=label, path=path, scores=scores, training=_training(path),
-            contamination=_beside(path, CONTAMINATION),
-        )
-        for label, path, scores in zip(labels, paths, every, strict=True)
-    )  # fmt: skip
-
-
-def _training(path: Path) -> dict[str, Any]:
-    run = _beside(path, RUN) or {}
-    encoder = run.get("encoder", {})
-    training = encoder.get("training", {}) if isinstance(encoder, dict) else None
-    if not isinstance(training, dict):
-        raise InputError(f"{_folder(path) / RUN} says of the encoder {encoder!r:.80}; evaluate again")
-    return training
-
-
-def _beside(path: Path, name: str) -> dict[str, Any] | None:
-    """Read a JSON object that lies beside the scores, if it is there."""
-    file = _folder(path) / name
-    if not file.is_file():
-        return None
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read: {error}; evaluate again") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{file} holds no JSON object; evaluate again")
-    return content
-
-
-def _folder(path: Path) -> Path:
-    return path if path.is_dir() else path.parent
+        replace(run, label=label, training=read_training(run.folder, run.score))
+        for run, label in zip(runs, labels, strict=True)
+    )
 
 
 def _by_key(path: Path, scores: Sequence[Score]) -> dict[Key, Score]:
@@ -128,10 +108,8 @@ def _by_key(path: Path, scores: Sequence[Score]) -> dict[Key, Score]:
     by_key: dict[Key, Score] = {}
     for score in scores:
         if score.metric not in METRICS:
-            raise InputError(
-                f"{path} holds {score.task} {score.metric}, a metric that this version does not know"
-                f"{nearest(score.metric, METRICS)}; evaluate again"
-            )
+            raise InputError(f"{path}: score metric {score.metric} is not known to this version, which knows "
+                             f"{', '.join(METRICS)}{nearest(score.metric, METRICS)}")  # fmt: skip
         key = Key(score.task, score.split, score.metric, score.languages)
         if key in by_key:
             raise InputError(f"{path} holds {key} twice; evaluate again")
@@ -139,27 +117,51 @@ def _by_key(path: Path, scores: Sequence[Score]) -> dict[Key, Score]:
     return by_key
 
 
-def _labels(firsts: Sequence[Score], paths: Sequence[Path]) -> list[str]:
-    """Name each run after its regime, else its encoder; names that clash get what tells them apart."""
-    names = [PurePath(score.encoder).name for score in firsts]
-    labels = [score.regime or name for score, name in zip(firsts, names, strict=True)]
-    seeds = [f"seed {score.seed}" for score in firsts]
-    numbers = [f"#{number}" for number in range(1, len(firsts) + 1)]
+def short_name(run: Run) -> str:
+    """Return the last part of the encoder's name."""
+    return PurePath(run.score.encoder).name
+
+
+def folder_names(folders: Sequence[Path]) -> list[str]:
+    """Name folders by as many of their last parts as tell them apart.
+
+    >>> folder_names([Path("/a/x/scores"), Path("/a/y/scores")])
+    ['x/scores', 'y/scores']
+    """
+    parts = [folder.resolve().parts for folder in folders]
+    for depth in range(1, max(map(len, parts))):
+        names = ["/".join(of_one[-depth:]) for of_one in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [f"#{number}" for number in range(1, len(folders) + 1)]
+
+
+def tell_apart(labels: Sequence[str], ways: Sequence[Callable[[list[int]], list[str]]]) -> list[str]:
+    """Add to equal labels what the first way that tells them all apart says of each; the last way always does.
+
+    Args:
+        labels: Some of them equal.
+        ways: Each takes the places of equal labels and returns a detail for each.
+
+    >>> tell_apart(["star", "en-x", "star"], [lambda some: [f"seed {place}" for place in some]])
+    ['star seed 0', 'en-x', 'star seed 2']
+    """
+    told = list(labels)
     for clash in [label for label in dict.fromkeys(labels) if labels.count(label) > 1]:
-        members = [number for number, label in enumerate(labels) if label == clash]
-        for details in (seeds, names, [path.name for path in paths], numbers):
-            if len({details[number] for number in members}) == len(members):
-                for number in members:
-                    labels[number] = f"{clash} {details[number]}"
-                break
-    return labels
+        members = [place for place, label in enumerate(labels) if label == clash]
+        every = (way(members) for way in ways)
+        details = next(details for details in every if len(set(details)) == len(members))
+        for place, detail in zip(members, details, strict=True):
+            told[place] = f"{clash} {detail}".strip()
+    return told
 
 
 def check_comparable(runs: Sequence[Run]) -> list[str]:
     """Refuse runs that do not measure the same things; return what differs and may, a line for each field.
 
     Raises:
-        InputError: With the run and the score that is lacking, or the signature field that differs.
+        InputError: With the run and the score that is lacking, the signature field that differs, or the two paths
+            that are of one encoder.
     """
     baseline = runs[0]
     for run in runs[1:]:
@@ -174,12 +176,15 @@ def check_comparable(runs: Sequence[Run]) -> list[str]:
     for key in baseline.scores:
         for field, values in _differences({run.label: run.scores[key].signature for run in runs}):
             told = "; ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
+            if field == "metric_version":
+                raise InputError(f"{key}: {field} differs: {told}; evaluate all again with one version of hexapla")
             if field not in ENCODER_FIELDS | SOFTWARE_FIELDS:
-                what = (
-                    "of one version of the metric, evaluate again" if field == "metric_version" else "on the same data"
-                )
-                raise InputError(f"{key}: {field} differs: {told}; scores compare only {what}, by the same metric")
+                raise InputError(f"{key}: {field} differs: {told}; scores compare only on the same data and metric")
             notes.setdefault(field, f"{field} differs: {told}")
+    for one, other in combinations(runs, 2):
+        if one.score.encoder_sha == other.score.encoder_sha and one.encoded_with() == other.encoded_with():
+            raise InputError(f"{one.path} and {other.path} are scores of the same encoder twice "
+                             f"({one.score.encoder}, equal weights); give each encoder once")  # fmt: skip
     return list(notes.values())
 
 

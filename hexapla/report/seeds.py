@@ -1,95 +1,137 @@
-"""Runs -> the columns of a table: a run, or the runs that differ in nothing but the seed of their training.
+"""Runs -> the columns of a table: runs that differ in nothing but the training seed are one column, their mean.
 
-The seeds of one training are not several encoders to compare but one measured several times: their mean is the value,
-their spread says how much a single one is worth.
+What one seed gives is a draw; a regime is what several give. Runs are put together only where the record of their
+training says that all else was equal, and apart where that is in doubt.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from hexapla.errors import InputError, nearest
-from hexapla.report.runs import Run
+from hexapla.report.budgets import close
+from hexapla.report.runs import Run, folder_names, short_name, tell_apart
 
-# What must be equal in two trainings for their runs to be the same but for the seed. How long a converged run took is
-# a result and not among them.
-_SETTINGS = (
-    "regime", "budget", "negatives", "corpus_sha256", "base_sha256", "languages", "temperature", "margin", "preserve",
-    "lora", "matryoshka", "learning_rate", "rows_per_step", "n_rows", "merged",
-)  # fmt: skip
+# Settings that a label may name, where columns of one regime differ in them.
+_TOLD = ("base", "corpus", "temperature", "margin", "negatives", "matryoshka", "preserve", "lora", "learning_rate",
+         "rows_per_step", "budget", "rows", "merged")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column of the table: its heading, and the runs whose mean it shows."""
+    """One encoder, or one training under several seeds.
+
+    Attributes:
+        label: The column's heading.
+        runs: In ascending order of seed, which all have if there is more than one run.
+    """
 
     label: str
     runs: tuple[Run, ...]
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Return the seeds of the trainings, in the order of the runs; empty where one has none."""
-        seeds = [seed for run in self.runs if (seed := run.first.seed) is not None]
-        return tuple(seeds) if len(seeds) == len(self.runs) else ()
+        """The training seeds; empty for an encoder that has none."""
+        return tuple(run.score.seed for run in self.runs if run.score.seed is not None)
 
 
-def make_columns(runs: Sequence[Run], *, together: bool, baseline: str | None) -> tuple[tuple[Column, ...], list[str]]:
-    """Gather runs into columns, the baseline's first and the others in the order given.
+def columns_of(runs: Sequence[Run], *, together: bool = True) -> tuple[list[Column], list[str]]:
+    """Put runs that are the same but for the seed into one column each.
 
     Args:
-        runs: As `read_runs` gives them.
-        together: Whether runs that differ in their seed alone are one column.
-        baseline: The label of a column or of a run in it, or a run's path; None is the first.
+        runs: All of a comparison.
+        together: Or else every run has a column of its own.
 
     Returns:
-        The columns, and notes on runs that stay apart because they have the same seed, too.
+        The columns, in the order of their first runs, and what is to be said of them.
+    """
+    groups: list[list[Run]] = []
+    for run in runs:
+        group = next((group for group in groups if together and _same_but_for_seed(group[0], run)), None)
+        if group is None:
+            groups.append([run])
+        else:
+            group.append(run)
+    notes = []
+    settled: list[list[Run]] = []
+    for group in groups:
+        if len({run.score.seed for run in group}) == len(group):
+            settled.append(sorted(group, key=lambda run: run.score.seed or 0))
+            continue
+        settled += [[run] for run in group]
+        names = ", ".join(run.label for run in group)
+        notes.append(f"{names} have equal settings and partly equal seeds but different weights, and stay apart")
+    labels = _labels(settled)
+    return [Column(label=label, runs=tuple(group)) for label, group in zip(labels, settled, strict=True)], notes
+
+
+def baseline_first(columns: Sequence[Column], baseline: str | None) -> list[Column]:
+    """Bring the baseline to the front; the others stay in order.
+
+    Args:
+        columns: All of a comparison.
+        baseline: The label of a column or of one of its runs, or the path of such a run; None is the first.
 
     Raises:
-        InputError: No column answers to `baseline`.
+        InputError: No column answers to it.
     """
-    groups: dict[str, list[Run]] = {}
-    for number, run in enumerate(runs):
-        groups.setdefault(_key(run) if together and run.training else f"#{number}", []).append(run)
-    columns, notes = [], []
-    for group in groups.values():
-        if len({run.first.seed for run in group}) < len(group):
-            names = ", ".join(run.label for run in group)
-            notes.append(f"{names} have the same settings and not each a seed of its own, so they stay apart")
-            columns += [Column(label=run.label, runs=(run,)) for run in group]
-        elif len(group) == 1:
-            columns.append(Column(label=group[0].label, runs=(group[0],)))
-        else:
-            columns.append(Column(label=f"{group[0].name}, {len(group)} seeds", runs=tuple(group)))
-    columns = _told_apart(columns)
-    return tuple(_first(columns, baseline)), notes
-
-
-def _key(run: Run) -> str:
-    return repr([run.training.get(name) for name in _SETTINGS])
-
-
-def _told_apart(columns: Sequence[Column]) -> list[Column]:
-    """Number the labels that several columns have."""
-    labels = [column.label for column in columns]
-    met: dict[str, int] = {}
-    told = []
-    for column in columns:
-        met[column.label] = met.get(column.label, 0) + 1
-        twice = labels.count(column.label) > 1
-        told.append(Column(label=f"{column.label} #{met[column.label]}" if twice else column.label, runs=column.runs))
-    return told
-
-
-def _first(columns: Sequence[Column], baseline: str | None) -> list[Column]:
     if baseline is None:
         return list(columns)
     for number, column in enumerate(columns):
-        names = {column.label, *(run.label for run in column.runs)}
-        if baseline in names or Path(baseline) in {run.path for run in column.runs}:
+        names = (column.label, *(run.label for run in column.runs))
+        if baseline in names or any(run.path.as_posix() == baseline.rstrip("/") for run in column.runs):
             return [column, *columns[:number], *columns[number + 1 :]]
     labels = [column.label for column in columns]
-    raise InputError(
-        f'baseline is "{baseline}"; it must be one of {", ".join(labels)}, or a path{nearest(baseline, labels)}'
+    allowed = ", ".join(f'"{label}"' for label in labels)
+    raise InputError(f'baseline is "{baseline}"; it must be {allowed} or a path{nearest(baseline, labels)}')
+
+
+def _same_but_for_seed(one: Run, other: Run) -> bool:
+    if one.training is None or other.training is None or one.score.seed is None or other.score.seed is None:
+        return False
+    return (
+        one.regime == other.regime
+        and one.training.settings == other.training.settings
+        and close(one.training, other.training)
+        and one.encoded_with() == other.encoded_with()
     )
+
+
+def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
+    """Name columns after their regimes, else their encoders, and by what they differ in."""
+    firsts = [group[0] for group in groups]
+
+    def seeds(some: list[int]) -> list[str]:
+        return ["" if len(groups[place]) > 1 else f"seed {firsts[place].score.seed}" for place in some]
+
+    labels = tell_apart(
+        [run.regime or short_name(run) for run in firsts],
+        (
+            lambda some: _settings([firsts[place] for place in some]),
+            seeds,
+            lambda some: [
+                f"{settings} {seed}".strip()
+                for settings, seed in zip(_settings([firsts[place] for place in some]), seeds(some), strict=True)
+            ],
+            lambda some: [short_name(firsts[place]) for place in some],
+            lambda some: folder_names([firsts[place].folder for place in some]),
+        ),
+    )
+    return [
+        f"{label}, {len(group)} seeds" if len(group) > 1 else label for label, group in zip(labels, groups, strict=True)
+    ]
+
+
+def _settings(runs: Sequence[Run]) -> list[str]:
+    """Name the settings that runs differ in, for each run; empty texts where there are none or a run tells nothing."""
+    trainings = [run.training for run in runs if run.training is not None]
+    if len(trainings) < len(runs):
+        return [""] * len(runs)
+    every = [{**training.settings, "budget": training.budget} for training in trainings]
+    if not all(close(trainings[0], training) for training in trainings):
+        for facts, training in zip(every, trainings, strict=True):
+            facts["rows"] = f"{training.n_rows_seen:,}"
+    names = [name for name in _TOLD if len({json.dumps(facts.get(name)) for facts in every}) > 1]
+    return [" ".join(f"{name.replace('_', ' ')} {facts[name]}" for name in names) for facts in every]
