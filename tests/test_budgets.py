@@ -45,7 +45,10 @@ def test_regimes_at_equal_rows_compare_and_the_budget_is_named(tmp_path: Path) -
     [
         ({"n_rows_seen": 10_102}, r"had different budgets: .*multiway rows, 10,102 rows seen, 70,000 sentences"),
         ({"budget": "converged"}, r"had different budgets: en-x rows, 10,000 rows seen, 20,000 sentences .*converged"),
-        ({"corpus_sha256": "decade5678"}, r"had different corpora, or columns of one: .*\(c0ffee12\); .*\(decade56\)"),
+        (
+            {"corpus_sha256": "decade5678"},
+            r"had different corpora, or other columns or rows of one: .*\(c0ffee12\); .*\(decade56\)",
+        ),
     ],
 )
 def test_regimes_at_other_budgets_or_on_other_corpora_are_refused_unless_asked_for(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hexapla.align import AlignConfig, align
 from hexapla.corpus import Corpus, open_corpus, write_corpus
-from hexapla.encoder import EncoderFacts
+from hexapla.encoder import EncoderFacts, describe
 from hexapla.errors import InputError
 from hexapla.evaluate.overlap import CONTAMINATION_FILE, corpus_overlap, find_corpus, read_overlap
 
@@ -63,7 +64,7 @@ def test_rows_held_out_of_training_are_not_searched(corpus: Corpus) -> None:
     assert counts(corpus_overlap(corpus, texts)) == {("bitext/courses", "held-out-0.5"): (len(held_out),) * 2}
     found = corpus_overlap(kept, texts)
     assert counts(found) == {("bitext/courses", "held-out-0.5"): (0, len(held_out))}
-    assert (found["corpus_sha256"], found["n_rows"]) == (corpus.sha256, len(kept))
+    assert (found["corpus_sha256"], found["n_rows"]) == (kept.sha256, len(kept))
 
 
 def encoder_of(corpus: Corpus, folder: Path, *, held_out: float = 0.0, source: str | None = None) -> EncoderFacts:
@@ -74,7 +75,7 @@ def encoder_of(corpus: Corpus, folder: Path, *, held_out: float = 0.0, source: s
     (folder / "run.json").write_text(json.dumps({"command": "align", "config": config}))
     return EncoderFacts(
         name=folder.name, sha256="ab", regime="multiway", corpus=corpus.name, seed=0, languages=corpus.languages,
-        training={"corpus_sha256": corpus.sha256, "languages": ["eng_Latn"]},
+        training={"corpus_sha256": corpus.split(held_out)[0].sha256, "languages": ["eng_Latn"]},
     )  # fmt: skip
 
 
@@ -83,6 +84,20 @@ def test_the_corpus_is_the_one_in_the_encoders_record_without_what_was_held_out(
     found = find_corpus(tmp_path / "encoder", facts)
     assert found is not None and found.row_ids() == corpus.split(0.5)[0].row_ids()
     assert found.languages == corpus.languages
+
+
+@pytest.mark.slow
+def test_the_corpus_of_an_encoder_that_was_aligned_is_found(tmp_path: Path) -> None:
+    out = tmp_path / "encoder"
+    result = align(
+        AlignConfig(
+            corpus="sample", encoder="tiny", out=out, languages=("deu_Latn",), held_out=0.7, epochs=0.1,
+            rows_per_step=16, report_to="none",
+        ),
+        quiet=True,
+    )  # fmt: skip
+    found = find_corpus(out, describe(out))
+    assert found is not None and len(found) == result["n_rows"] and found.sha256 == result["corpus_sha256"]
 
 
 def test_a_corpus_that_moved_is_given_and_one_that_changed_is_not_taken(corpus: Corpus, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ its 8-grams in one.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -52,8 +51,7 @@ def corpus_overlap(corpus: Corpus, texts: Mapping[tuple[str, str], Iterable[str]
             punctuation and white space count as one, and one that two tasks have counts in both.
 
     Returns:
-        What `contamination.json` holds: `corpus`, `corpus_sha256` (of all rows, as `align` states it), `n_rows` walked,
-        and `tasks`.
+        What `contamination.json` holds: `corpus`, `corpus_sha256` (of what was searched), `n_rows` and `tasks`.
     """
     sentences = {key: {_folded(text): text.strip() for text in every} for key, every in texts.items()}
     for of_task in sentences.values():
@@ -77,7 +75,7 @@ def corpus_overlap(corpus: Corpus, texts: Mapping[tuple[str, str], Iterable[str]
         })  # fmt: skip
     return {
         "corpus": corpus.name,
-        "corpus_sha256": dataclasses.replace(corpus, id_range=(0.0, 1.0)).sha256,
+        "corpus_sha256": corpus.sha256,
         "n_rows": n_rows,
         "tasks": tasks,
     }
@@ -113,19 +111,19 @@ def find_corpus(encoder: str | Path, facts: EncoderFacts, given: str | None = No
         return None
     languages = config.get("languages") or facts.training.get("languages")
     try:
-        corpus = open_corpus(source, languages=languages)
+        corpus = open_corpus(source, languages=languages).split(float(config.get("held_out") or 0.0))[0]
     except InputError:
         if given is not None:
             raise
         return None  # moved or changed since; the caller says that nothing was checked
-    if corpus.sha256 != expected:
-        if given is not None:
-            raise InputError(
-                f"{given} has the hash {corpus.sha256[:8]} with {', '.join(corpus.languages)}, and {encoder} was "
-                f"aligned on {facts.corpus} ({expected[:8]}); give the corpus that it was aligned on"
-            )
-        return None
-    return corpus.split(float(config.get("held_out") or 0.0))[0]
+    if corpus.sha256 == expected:
+        return corpus
+    if given is not None:
+        raise InputError(
+            f"{given} has the hash {corpus.sha256[:8]} with {', '.join(corpus.languages)}, and {encoder} was "
+            f"aligned on {facts.corpus} ({expected[:8]}); give the corpus that it was aligned on"
+        )
+    return None
 
 
 def _align_config(encoder: str | Path) -> dict[str, Any]:

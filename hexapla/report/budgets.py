@@ -89,4 +89,4 @@ def close(one: Training, other: Training) -> bool:
 def _difference(one: Training, other: Training) -> str | None:
     if not close(one, other):
         return "different budgets"
-    return "different corpora, or columns of one" if one.corpus_sha256 != other.corpus_sha256 else None
+    return "different corpora, or other columns or rows of one" if one.corpus_sha256 != other.corpus_sha256 else None

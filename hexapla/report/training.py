@@ -32,7 +32,7 @@ class Training:
         budget: `rows`, `encodings` or `converged`.
         n_rows_seen: Rows seen.
         n_encodings: Sentences encoded.
-        corpus_sha256: Hash of the corpus and the columns of it that were chosen.
+        corpus_sha256: Hash of the corpus, and of the columns and rows of it that were trained on.
         settings: All else but regime and seed, by its name in align.json; None for what that does not say.
     """
 
