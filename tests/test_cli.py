@@ -198,7 +198,9 @@ def test_help_answers_without_heavy_imports():
         assert command in done.stdout
 
 
-@pytest.mark.parametrize("command", ["align", "merge", "evaluate", "compare", "inspect", "demo"])
+@pytest.mark.parametrize(
+    "command", ["align", "merge", "evaluate", "fetch-data", "compare", "report", "explore", "inspect", "demo"]
+)
 def test_every_command_has_help_with_an_example(capsys, command):
     assert main([command, "--help"]) == 0
     assert "Example: hexapla " + command in " ".join(capsys.readouterr().out.split())

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from hexapla.errors import InputError
 from hexapla.evaluate.examples import EXAMPLES
-from hexapla.evaluate.pool import nearest_in_pool
+from hexapla.evaluate.pool import nearest
 
 _PERPLEXITY = 30
 _MOST_LANGUAGES = 40  # on a map: more colours are told apart no longer
@@ -35,9 +35,13 @@ class Examples:
     texts: Sequence[str]
 
     def nearest(self) -> npt.NDArray[np.int64]:
-        """Return (N,) the nearest other sentence of each, among all languages."""
+        """Return (N,) the nearest sentence of another text of each, among all languages."""
+        from scipy.sparse import csr_array
+
         numbers = {text: number for number, text in enumerate(dict.fromkeys(self.texts))}
-        return nearest_in_pool(self.vectors, np.array([numbers[text] for text in self.texts]))
+        cells = np.arange(len(self.texts))
+        same_text = csr_array((np.ones(len(cells), np.int8), (cells, [numbers[text] for text in self.texts])))
+        return nearest(self.vectors, cells, same_text)
 
 
 @dataclass(frozen=True, kw_only=True)
