@@ -127,15 +127,15 @@ def scoring(rounds: int) -> None:
     print(f"  greatest difference of {len(scores['mteb'])} F1s: {apart:.1e} (mean {mean:.3f})")
 
 
-def languages() -> list[str]:
-    """Return 26 languages that NTREX, SIB-200 and MTEB's tables of them share, English among them."""
+def languages(n: int = N_LANGUAGES) -> list[str]:
+    """Return languages that NTREX, SIB-200 and MTEB's tables of them share, English among them."""
     columns = pq.read_schema(DATA / "ntrex" / "test.parquet").names
     from hexapla.evaluate.mteb_table import table
 
     tables = [{code for subset in table()[name] for code in subset.languages} for name in TASKS[:3]]
     tatoeba = {path.stem for path in (DATA / "tatoeba").glob("*.parquet")}
     found = [code for code in columns if all(code in one for one in tables) and code in {*tatoeba, "eng_Latn"}]
-    return found[:N_LANGUAGES]
+    return found[:n]
 
 
 def encode(rounds: int) -> None:
@@ -168,9 +168,9 @@ def encode(rounds: int) -> None:
     alternate(rounds, {**ways, "hexapla, of 64": by_us})
 
 
-def run(rounds: int) -> None:
-    """Measure the tiny encoder on four tasks for 26 languages, from its folder to scores on disk."""
-    chosen = languages()
+def run(rounds: int, n_languages: int = N_LANGUAGES) -> None:
+    """Measure the tiny encoder on four tasks, from its folder to scores on disk."""
+    chosen = languages(n_languages)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_all(DATA, root / "data")
@@ -222,10 +222,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*parts, []], default=list(parts))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--languages", type=int, default=N_LANGUAGES, help="of run")
     given = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     for name in given.parts:
-        parts[name](given.rounds)
+        run(given.rounds, given.languages) if name == "run" else parts[name](given.rounds)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, module: object, name: str, n_cal
 
 
 @pytest.mark.parametrize(("module", "name", "n_calls"), [
-    (vectors, "encode", 0), (vectors, "encode", 3), (unfinished, "add", 0), (unfinished, "add", 7), (unfinished, "add", 26),
+    (vectors, "encode", 3), (unfinished, "add", 0), (unfinished, "add", 26),
 ])  # fmt: skip
 def test_resumed_equals_uninterrupted(
     config: EvaluateConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str, n_calls: int

@@ -182,7 +182,7 @@ def test_what_cannot_be_read_is_refused_with_its_reason(tmp_path: Path) -> None:
 def test_mteb_not_installed_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mteb", None)
     with pytest.raises(
-        InputError, match=r"mteb:Tatoeba needs the library mteb; install it with: pip install 'hexapla\[mteb\]'"
+        InputError, match=r"mteb:Tatoeba needs the library mteb; install it with: pip install 'hexapla\[evaluate\]'"
     ):
         read("mteb:Tatoeba")
 

@@ -131,7 +131,8 @@ def test_the_test_suite_gives_the_known_answers(oracle: Oracle, config: Evaluate
     n_pool, n_identity, n_xsim = 3 * 2, 3, 2 * 2
     assert len(scores) == n_bitext + n_sts + n_topics + n_pool + n_identity + n_xsim
     assert scores["pool/sib200", "deu_Latn", "accuracy"].value == 1
-    assert scores["language-identity/sib200", "deu_Latn", "identified"].value < 0.7
+    told = [scores["language-identity/sib200", code, "identified"].value for code in ("eng_Latn", "deu_Latn")]
+    assert sum(told) == 1  # English and German have the same vectors, so that one name fits both
     assert scores["xsim/sib200", "deu_Latn-eng_Latn", "xsim"].value == 0
 
 
