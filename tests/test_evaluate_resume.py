@@ -23,6 +23,8 @@ from tests.toy import toy_encoder
 
 pytest.importorskip("mteb")
 
+pytestmark = pytest.mark.slow
+
 
 class Stopped(BaseException):
     """As a kill: nothing catches it."""

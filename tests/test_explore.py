@@ -22,6 +22,8 @@ from tests.toy import LANGUAGES, N_WORDS, toy_encoder, toy_rows, word
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<img src=x onerror=alert(1)>"
 
 

@@ -24,6 +24,8 @@ from recipes.mteb_folder import write_task  # noqa: E402
 from tests import toy_mteb  # noqa: E402
 from tests.toy import toy_encoder  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 TOY = "Tatoeba,NTREXBitextMining,STSBenchmarkMultilingualSTS,SIB200Classification"
 
 
