@@ -41,6 +41,7 @@ def write_folder(
         cosine = rate * gold / 5 + draw.normal(size=n_items) * 0.4
         measured["sts/toy", code] = {"cosine": cosine, "gold": gold}
         measured["topics/toy", code] = {"accuracy": draw.random(n_items) * rate}
+        measured["language-identity/a-name-as-long-as-some-are", code] = {"identified": draw.random(n_items)}
     for code in others:
         measured["xsim/toy", f"{code}-eng_Latn"] = {"xsim": (draw.random(n_items) > rate).astype(float)}
     from scipy.stats import spearmanr

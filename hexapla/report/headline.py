@@ -25,7 +25,7 @@ class Headline:
         run: The column's label.
         before: The baseline's cell.
         after: The run's.
-        paper: The relative gain that the paper reports for the kind.
+        paper: The relative gain that the paper reports for the kind; None for a run that is not multiway.
     """
 
     kind: str
@@ -35,7 +35,7 @@ class Headline:
     run: str
     before: Cell
     after: Cell
-    paper: float
+    paper: float | None
 
 
 def headline(comparison: Comparison) -> list[Headline]:
@@ -54,7 +54,7 @@ def _of_block(block: Block, comparison: Comparison) -> Iterator[Headline]:
         for run, cell in zip(comparison.runs[1:], line.cells[1:], strict=True):
             yield Headline(
                 kind=kind, task=block.task, metric=block.metric, group=line.group, run=run.label, before=line.cells[0],
-                after=cell, paper=PAPER[kind],
+                after=cell, paper=PAPER[kind] if run.regime == "multiway" else None,
             )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def summary(comparison: Comparison) -> str:
             f"{one.task}, {one.metric}", one.group.replace("eng_Latn", "English"), f"{100 * one.before.value:.1f}",
             one.run, f"{100 * one.after.value:.1f}",
             f"{100 * (one.after.gain or 0):+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]", relative,
-            f"{100 * one.paper:+.1f} %",
+            "" if one.paper is None else f"{100 * one.paper:+.1f} %",
         )  # fmt: skip
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     notes = "".join(f"- {note}\n" for note in comparison.notes)
