@@ -204,7 +204,8 @@ def sentence_map(maps: Sequence[Map]) -> Figure | None:
         title="The languages' islands",
         caption=(
             f"{len(set(maps[0].items))} sentences in {len(names)} languages, projected by t-SNE (cosine), each run by "
-            "itself: distances in a panel are a hint, axes mean nothing. Point at a sentence: its translations grow."
+            "itself (of several seeds the first): distances in a panel are a hint, axes mean nothing. Point at a "
+            "sentence: its translations grow."
         ),
         summary=f"Share of sentences whose nearest neighbour is of their own language: {islands}.",
         chart=chart.resolve_scale(x="independent", y="independent"),
