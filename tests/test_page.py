@@ -52,6 +52,9 @@ def test_the_page_holds_what_was_compared_and_nothing_is_left_out(made: Path) ->
     assert "A &amp; B &lt;b&gt;" in text
     assert "arXiv 2602.21543" in text and "+21.3 %" in text and "+28.4 %" in text
     assert "so the two are not the same comparison" in text
+    assert re.search(
+        r"<li>bitext mining, bitext/toy, seen: \+\d+\.\d % \(\d+\.\d to \d+\.\d; the paper \+21\.3 %\)", text
+    )
     for name in ("gains", "language-to-language", "map", "training"):
         assert f'data-chart="{name}"' in text
         assert (made / "charts" / f"{name}.svg").read_text(encoding="utf-8").startswith("<svg")

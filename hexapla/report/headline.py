@@ -44,6 +44,28 @@ def headline(comparison: Comparison) -> list[Headline]:
     return sorted(found, key=lambda one: list(PAPER).index(one.kind))
 
 
+def as_the_paper(comparison: Comparison) -> list[str]:
+    """Say what multiway has over en-x, the comparison that the paper made, where the baseline is another run.
+
+    The values alone are compared; intervals are those of a comparison with en-x as the baseline.
+    """
+    regimes = [run.regime for run in comparison.runs]
+    if regimes[0] == "en-x" or regimes.count("en-x") != 1 or regimes.count("multiway") != 1:
+        return []
+    one, other = regimes.index("en-x"), regimes.index("multiway")
+    found = []
+    for block in (block for block in comparison.blocks if block.headline):
+        kind = _KINDS.get(block.task.split("/")[0])
+        for line in block.lines if kind else ():
+            before, after = line.cells[one].value, line.cells[other].value
+            if line.group in ("seen", "unseen") and before > 0:
+                found.append(
+                    f"{kind}, {block.task}, {line.group}: {100 * (after / before - 1):+.1f} % "
+                    f"({100 * before:.1f} to {100 * after:.1f}; the paper {100 * PAPER[str(kind)]:+.1f} %)"
+                )
+    return found
+
+
 def _of_block(block: Block, comparison: Comparison) -> Iterator[Headline]:
     kind = _KINDS.get(block.task.split("/")[0])
     if kind is None:
@@ -66,16 +88,18 @@ def summary(comparison: Comparison) -> str:
         "|---|---|--:|---|--:|--:|--:|--:|",
     ]
     for one in headline(comparison):
-        low, high = one.after.interval or (0.0, 0.0)
+        ends = one.after.interval
         relative = "" if one.after.relative is None else f"{100 * one.after.relative:+.1f} %"
         cells = (
             f"{one.task}, {one.metric}", one.group.replace("eng_Latn", "English"), f"{100 * one.before.value:.1f}",
             one.run, f"{100 * one.after.value:.1f}",
-            f"{100 * (one.after.gain or 0):+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]", relative,
+            f"{100 * (one.after.gain or 0):+.1f}" + (f" [{100 * ends[0]:+.1f}, {100 * ends[1]:+.1f}]" if ends else ""),
+            relative,
             "" if one.paper is None else f"{100 * one.paper:+.1f} %",
         )  # fmt: skip
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    notes = "".join(f"- {note}\n" for note in comparison.notes)
+    paper = [f"multiway over en-x, as the paper compares: {one}" for one in as_the_paper(comparison)]
+    notes = "".join(f"- {note}\n" for note in (*paper, *comparison.notes))
     return (
         "\n".join(rows)
         + f"\n\nPercent; paired bootstrap over test rows, {comparison.n_resamples} resamples. The paper's column is of "

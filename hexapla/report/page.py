@@ -23,7 +23,7 @@ from hexapla.report import charts
 from hexapla.report.charts import Figure, language_name
 from hexapla.report.compare import CompareConfig, compare
 from hexapla.report.comparison import Block, Comparison, RunFacts
-from hexapla.report.headline import headline, summary
+from hexapla.report.headline import as_the_paper, headline, summary
 from hexapla.report.maps import Examples, changed_neighbours, project, read_examples
 from hexapla.report.model_index import model_index, write_card
 from hexapla.run import read_record, write_text
@@ -169,6 +169,7 @@ def _render(
         title=config.title,
         comparison=comparison,
         headline=headline(comparison),
+        as_the_paper=as_the_paper(comparison),
         figures=figures,
         specs={figure.name: figure.chart.to_dict() for figure in figures},
         table=_table(comparison),

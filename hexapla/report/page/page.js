@@ -16,10 +16,12 @@
       title: { color: fg }, range: { category: { scheme: "tableau20" } },
     };
   };
-  const embed = (element) => {
-    shown.set(element, true);
+  const embed = async (element) => {
+    const before = shown.get(element);
+    shown.set(element, null);
     const spec = data.specs[element.dataset.chart];
-    return vegaEmbed(element, { ...spec, config: { ...spec.config, ...config() } }, { actions: false, renderer: "canvas" });
+    (await before)?.finalize();  // or every change of mode leaves a view in memory
+    shown.set(element, vegaEmbed(element, { ...spec, config: { ...spec.config, ...config() } }, { actions: false, renderer: "canvas" }));
   };
   const places = [...document.querySelectorAll("[data-chart]")];
   const observer = new IntersectionObserver((entries) => {
