@@ -227,3 +227,23 @@ def test_fetching_without_a_network_says_so(tmp_path: Path) -> None:
         fetch.fetch_data("STS17", tmp_path)
     with pytest.raises(InputError, match="did you mean"):
         fetch.fetch_data("STS18", tmp_path)
+
+
+# Every task
+
+
+@pytest.fixture(scope="module")
+def every_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy_mteb.write_every_task(tmp_path_factory.mktemp("every"))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_is_read_from_a_copy_of_its_repository_and_scored_as_by_mteb(
+    name: str, every_task: Path, encoder: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = EvaluateConfig(encoder=encoder, out=tmp_path / "out", suite=name, data=every_task, mteb_compatible=True)
+    with caplog.at_level("INFO", logger="hexapla"):
+        scores = evaluate(config)
+    assert {score.task.split("/")[1] for score in scores} == {name}
+    (told,) = re.findall(r"(\d+) scores equal those of MTEB's own evaluator", caplog.text)
+    assert int(told) > 0

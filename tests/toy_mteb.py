@@ -71,3 +71,40 @@ def write_all(data: Path) -> Path:
     for write in (write_tatoeba, write_ntrex, write_sts, write_sib200):
         write(data)
     return data
+
+
+def write_every_task(data: Path, n_rows: int = 12) -> Path:
+    """Write all 18 tasks with the columns that their repositories have, in English and German, or Hindi or Afrikaans."""
+    rows = toy_rows(n_rows, seed=9)
+    english, other = ([str(row[code]) for row in rows] for code in ("eng_Latn", "deu_Latn"))
+    pair = {"sentence1": other, "sentence2": english}
+    judged = {**pair, "score": [float(number % 5) for number in range(n_rows)]}
+    labelled = {"text": other, "label": [number % 3 for number in range(n_rows)]}
+
+    def in_one(columns: dict[str, list[object]], *langs: str) -> dict[str, list[object]]:
+        return {
+            **{name: values * len(langs) for name, values in columns.items()},
+            "lang": [x for x in langs for _ in rows],
+        }
+
+    one_table = {
+        "Tatoeba": in_one(pair, "deu-eng"), "BUCC.v2": in_one(pair, "de-en"), "STS17": in_one(judged, "en-en", "en-de"),
+        "STS22.v2": in_one(judged, "en", "de-en"),
+        "STSBenchmarkMultilingualSTS": in_one({**pair, "similarity_score": judged["score"]}, "en", "de"),
+        "NTREXBitextMining": {"eng_Latn": english, "deu_Latn": other},
+        "IN22GenBitextMining": {"eng_Latn": english, "hin_Deva": other},
+    }  # fmt: skip
+    for name, columns in one_table.items():
+        write_task(data / name, {"default": {"test": columns}})
+    write_task(data / "FloresBitextMining", {"default": {"devtest": {"eng_Latn": english, "deu_Latn": other}}})
+    write_task(data / "BibleNLPBitextMining", {"eng-ceb": {"train": {"eng": english, "ceb": other}}})
+    write_task(data / "SemRel24STS", {"afr": {"test": judged}, "eng": {"test": judged}})
+    write_task(data / "IndicCrosslingualSTS", {"en-hi": {"test": judged}})
+    both = {split: labelled for split in ("train", "validation", "test")}
+    for name in ("MassiveIntentClassification", "MassiveScenarioClassification"):
+        write_task(data / name, {"default": {split: in_one(labelled, "en", "de") for split in both}})
+    for name in ("MTOPDomain", "MTOPIntent", "AmazonCounterfactual", "AmazonReviews"):
+        write_task(data / f"{name}Classification", {"en": both, "de": both})
+    sib = {"index_id": list(range(n_rows)), "category": [f"t{number % 3}" for number in range(n_rows)], "text": other}
+    write_task(data / "SIB200Classification", {code: dict.fromkeys(both, sib) for code in ("eng_Latn", "deu_Latn")})
+    return data

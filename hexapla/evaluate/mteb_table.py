@@ -35,11 +35,6 @@ SUITES: Mapping[str, tuple[str, ...]] = {
 OWN_SUITES = ("bitext", "sts", "topics", "dev", "test")
 # The split that is measured, where it is not `test`.
 SPLITS = {"FloresBitextMining": "devtest", "BibleNLPBitextMining": "train"}
-# All subsets in one table, told apart by a column; the others have a table each, but for those side by side in one.
-IN_ONE_CONFIG = (
-    "Tatoeba", "BUCC.v2", "STS17", "STS22.v2", "STSBenchmarkMultilingualSTS", "MassiveIntentClassification",
-    "MassiveScenarioClassification",
-)  # fmt: skip
 SIDE_BY_SIDE = ("FloresBitextMining", "NTREXBitextMining", "IN22GenBitextMining")
 
 

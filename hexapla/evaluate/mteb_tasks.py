@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from hexapla.evaluate.bitext import BitextTask, Pairs, unique
 from hexapla.evaluate.inputs import short_sha
 from hexapla.evaluate.mteb_table import (
     BITEXT,
-    IN_ONE_CONFIG,
     SIDE_BY_SIDE,
     SPLITS,
     STS,
@@ -123,11 +123,14 @@ def _load(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _hide_bars()
+            task = _mteb_task(name, subsets, split)
             if folder is not None:
                 _refuse_empty(folder)
-            if folder is not None and name not in (*SIDE_BY_SIDE, *IN_ONE_CONFIG):
-                subsets = _there(name, subsets, _configs(folder), needed)
-            task = _mteb_task(name, subsets, split)
+                if not (
+                    task.fast_loading or getattr(task, "parallel_subsets", False)
+                ):  # then each subset is a configuration
+                    subsets = _there(name, subsets, _with_configs(name, subsets, folder), needed)
+                    task.hf_subsets = _ids(name, subsets)
             revision = str(task.metadata.dataset.get("revision", "main"))
             if folder is not None:
                 revision = _revision(folder)
@@ -167,10 +170,13 @@ def _refuse_empty(folder: Path) -> None:
             raise InputError(f"{path} has no rows; an empty subset cannot be measured, fetch or make it again")
 
 
-def _configs(folder: Path) -> list[str]:
+def _with_configs(name: str, subsets: Sequence[Subset], folder: Path) -> list[str]:
+    """Return the names of the subsets that have a configuration in the folder; BibleNLP's lack the scripts."""
     from datasets import get_dataset_config_names
 
-    return list(get_dataset_config_names(str(folder)))
+    configs = set(get_dataset_config_names(str(folder)))
+    bible = name == "BibleNLPBitextMining"
+    return [one.name for one in subsets if (re.sub("_[A-Z][a-z]+", "", one.name) if bible else one.name) in configs]
 
 
 def _cache(folder: Path) -> str:
