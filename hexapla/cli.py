@@ -215,7 +215,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _fail(f"hexapla: {usage()}", 2)
         return _fail(f"hexapla: {type(error).__name__}: {error} (--debug shows where)", 1)
     if status == 130:  # what the parser makes of Ctrl-C, and the shell's own number for it
-        return _fail("hexapla: interrupted; --resume goes on with a training or a build", 130)
+        return _fail("hexapla: interrupted; --resume goes on with a training, a build or an evaluation", 130)
     return status if isinstance(status, int) else 0
 
 

@@ -62,10 +62,7 @@ def retrieval(
 
 
 class Search:
-    """Searches pairs of columns, on a GPU if there is one; the memory of one pair serves the next.
-
-    Fresh memory for the cosines of 1,004 x 1,004 rows took a tenth of the time.
-    """
+    """Searches pairs of columns, on a GPU if there is one; the memory of one pair's cosines serves the next."""
 
     def __init__(self, k: int | None = NEIGHBOURS) -> None:
         """Choose the size of the neighbourhood in the margin score.

@@ -111,7 +111,7 @@ def project(examples: Examples) -> Map:
     kept = {items[place] for place in np.linspace(0, len(items) - 1, n_items).round().astype(int)}
     rows = [row for row, item in enumerate(examples.items) if item in kept]
     perplexity = min(_PERPLEXITY, (len(rows) - 1) / 3)
-    with threadpool_limits(1):  # threads that wait for each other made it ten times slower on a busy machine
+    with threadpool_limits(1):  # on a busy machine threads that wait for each other are slower by far
         tsne = TSNE(metric="cosine", init="pca", perplexity=perplexity, random_state=0)
         points = tsne.fit_transform(examples.vectors[rows])
     languages = np.array(examples.languages)
