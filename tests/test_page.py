@@ -23,7 +23,7 @@ from hexapla.report import CompareConfig
 from hexapla.report.maps import changed_neighbours, read_examples
 from hexapla.report.page import ReportConfig, report
 from tests.toy import toy_encoder
-from tests.toy_report import EVIL, LANGUAGES, write_runs
+from tests.toy_report import EVIL, LANGUAGES, write_folder, write_runs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -104,6 +104,17 @@ def test_markdown_and_model_index_say_the_same(made: Path, runs: list[Path]) -> 
         assert results[score.task, score.languages, score.metric] == pytest.approx(100 * score.value, abs=1e-3)
 
 
+def test_every_seed_of_a_run_has_a_model_index_and_signatures_of_its_own(tmp_path: Path) -> None:
+    runs = [write_folder(tmp_path / f"m{seed}", "multiway", 0.8, seed=seed) for seed in range(2)]
+    base = write_folder(tmp_path / "base", None, 0.2)
+    text = report(config([base, *runs], tmp_path / "out", images=False)).read_text(encoding="utf-8")
+    names = sorted(path.name for path in (tmp_path / "out" / "model-index").iterdir())
+    assert names == ["base.yaml", "multiway--2-seeds--seed-0.yaml", "multiway--2-seeds--seed-1.yaml"]
+    table = json.loads(text.split('id="data">')[1].split("</script>")[0])["table"]
+    row = next(row for row in table["rows"] if row["task"] == "bitext/toy" and row["what"] == "German")
+    assert len(row["signatures"]) == 3 * 2  # three encoders, both directions
+
+
 def test_a_card_gets_the_scores_of_its_own_weights_and_keeps_the_rest(runs: list[Path], tmp_path: Path) -> None:
     from hexapla.encoder import describe
 
@@ -141,7 +152,7 @@ def test_neighbours_that_changed_are_counted_and_shown_both_ways(runs: list[Path
     assert before is not None and after is not None
     mended, lost, n_mended, n_lost = changed_neighbours(before, after, n_shown=4)
     items = np.array(before.items)
-    right = [items[one.nearest()] == items for one in (before, after)]
+    right = [items[one.nearest] == items for one in (before, after)]
     assert (n_mended, n_lost) == ((right[1] & ~right[0]).sum(), (right[0] & ~right[1]).sum())
     assert len(mended) == 4 and len(lost) <= 4
     for one in mended:
@@ -155,6 +166,7 @@ def test_damaged_examples_are_named(runs: list[Path], tmp_path: Path) -> None:
     (copy / "examples.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputError, match=r"examples\.parquet cannot be read: .*; evaluate again"):
         report(config([copy, *runs[1:]], tmp_path / "out", images=False))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_report_needs_a_folder(runs: list[Path]) -> None:

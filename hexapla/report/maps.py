@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from hexapla.errors import InputError
+from hexapla.evaluate import pool
 from hexapla.evaluate.examples import EXAMPLES
-from hexapla.evaluate.pool import nearest
 
 _PERPLEXITY = 30
 _MOST_LANGUAGES = 40  # on a map: more colours are told apart no longer
@@ -34,14 +35,15 @@ class Examples:
     languages: Sequence[str]
     texts: Sequence[str]
 
+    @cached_property
     def nearest(self) -> npt.NDArray[np.int64]:
-        """Return (N,) the nearest sentence of another text of each, among all languages."""
+        """The (N,) nearest sentence of another text of each, among all languages."""
         from scipy.sparse import csr_array
 
         numbers = {text: number for number, text in enumerate(dict.fromkeys(self.texts))}
         cells = np.arange(len(self.texts))
         same_text = csr_array((np.ones(len(cells), np.int8), (cells, [numbers[text] for text in self.texts])))
-        return nearest(self.vectors, cells, same_text)
+        return pool.nearest(self.vectors, cells, same_text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +78,13 @@ class Neighbour:
     cosine_after: float
 
 
-def read_examples(folder: Path, run: str) -> Examples | None:
-    """Read a score folder's example sentences, or None if it has none.
+def read_examples(scores: Path, run: str = "") -> Examples | None:
+    """Read the example sentences beside scores, or None if there are none.
 
     Raises:
         InputError: They cannot be read.
     """
-    file = folder / EXAMPLES
+    file = (scores if scores.is_dir() else scores.parent) / EXAMPLES
     if not file.is_file():
         return None
     try:
@@ -118,7 +120,7 @@ def project(examples: Examples) -> Map:
     shown = {name: [getattr(examples, name)[row] for row in rows] for name in ("items", "languages", "texts")}
     return Map(
         run=examples.run, points=points, **shown,
-        same_language=float((languages[examples.nearest()] == languages).mean()),
+        same_language=float((languages[examples.nearest] == languages).mean()),
     )  # fmt: skip
 
 
@@ -136,7 +138,7 @@ def changed_neighbours(
         Some that were mended and some that were lost, and how many there are of each.
     """
     items = np.array(before.items)
-    one, other = before.nearest(), after.nearest()
+    one, other = before.nearest, after.nearest
     right_before, right_after = items[one] == items, items[other] == items
 
     def some(chosen: npt.NDArray[np.bool_]) -> list[Neighbour]:

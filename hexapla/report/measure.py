@@ -90,7 +90,7 @@ def _measured(key: Key, runs: Sequence[Run], tables: Sequence[pa.Table], items: 
     return Measured(
         key=key,
         group=_group(key.languages, agreed_seen(runs, key)),
-        unit=_unit(key.languages),
+        unit=unit_of(key.languages),
         statistic=statistic,
         values=estimates,
     )
@@ -119,10 +119,10 @@ def _same_gold(key: Key, runs: Sequence[Run], gold: FloatArray) -> FloatArray:
     return same
 
 
-def _unit(languages: str) -> str:
+def unit_of(languages: str) -> str:
     """Name what both directions are averaged into.
 
-    >>> _unit("deu_Latn-eng_Latn"), _unit("fra_Latn-deu_Latn"), _unit("eng_Latn")
+    >>> unit_of("deu_Latn-eng_Latn"), unit_of("fra_Latn-deu_Latn"), unit_of("eng_Latn")
     ('deu_Latn', 'deu_Latn-fra_Latn', 'eng_Latn')
     """
     members = set(languages.split("-"))

@@ -22,9 +22,10 @@ from hexapla.evaluate.scores import Score, read_scores
 from hexapla.report import charts
 from hexapla.report.charts import Figure, language_name
 from hexapla.report.compare import CompareConfig, compare
-from hexapla.report.comparison import Block, Comparison, RunFacts
+from hexapla.report.comparison import Block, Comparison
 from hexapla.report.headline import as_the_paper, headline, summary
 from hexapla.report.maps import Examples, changed_neighbours, project, read_examples
+from hexapla.report.measure import unit_of
 from hexapla.report.model_index import model_index, write_card
 from hexapla.run import read_record, write_text
 
@@ -70,10 +71,12 @@ def report(config: ReportConfig) -> Path:
     if out is None:
         raise InputError("no folder to write the page into; give one (--out)")
     card = None if config.card is None else _index_of_card(config.card, config.compare.scores)
+    beside = {str(path): read_examples(path) for path in config.compare.scores}
     comparison = compare(config.compare)
-    examples = [one for run in comparison.runs if (one := read_examples(Path(run.scores[0]), run.label))]
-    examples = _same_sentences(examples)
-    figures = [figure for figure in _figures(comparison, examples) if figure]
+    scores = {path: read_scores(path) for run in comparison.runs for path in run.scores}
+    firsts = [(beside[run.scores[0]], run.label) for run in comparison.runs]
+    examples = _same_sentences([dataclasses.replace(one, run=label) for one, label in firsts if one])
+    figures = [figure for figure in _figures(comparison, scores, examples) if figure]
     if config.images:
         (out / "charts").mkdir(exist_ok=True)
         for figure in figures:
@@ -82,11 +85,11 @@ def report(config: ReportConfig) -> Path:
                     str(out / "charts" / f"{figure.name}.{ending}"), scale_factor=2 if ending == "png" else 1
                 )
     (out / "model-index").mkdir(exist_ok=True)
-    for run in comparison.runs:
-        name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in run.label)
-        write_text(out / "model-index" / f"{name}.yaml", model_index(run.label, read_scores(run.scores[0])))
+    for label, path in _labelled(comparison):
+        name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in label)
+        write_text(out / "model-index" / f"{name}.yaml", model_index(label, scores[path]))
     write_text(out / "summary.md", summary(comparison))
-    write_text(out / PAGE, _render(config, comparison, figures, examples))
+    write_text(out / PAGE, _render(config, comparison, scores, figures, examples))
     if config.card is not None and card is not None:
         write_card(config.card, card)
     return out / PAGE
@@ -111,12 +114,22 @@ def _same_sentences(examples: Sequence[Examples]) -> list[Examples]:
     return [one for one in examples if (one.items, one.languages) == (examples[0].items, examples[0].languages)]
 
 
-def _figures(comparison: Comparison, examples: Sequence[Examples]) -> list[Figure | None]:
-    runs = {run.label: [read_scores(path) for path in run.scores] for run in comparison.runs}
-    curves = {
-        (run.label if len(run.scores) == 1 else f"{run.label}, seed {seed}"): training
+def _labelled(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return every score folder with a label of its own: of several seeds, which one it is."""
+    return [
+        (run.label if len(run.scores) == 1 else f"{run.label}, seed {seed}", path)
         for run in comparison.runs
         for seed, path in zip(run.seeds or range(len(run.scores)), run.scores, strict=True)
+    ]
+
+
+def _figures(
+    comparison: Comparison, scores: Mapping[str, Sequence[Score]], examples: Sequence[Examples]
+) -> list[Figure | None]:
+    runs = {run.label: [scores[path] for path in run.scores] for run in comparison.runs}
+    curves = {
+        label: training
+        for label, path in _labelled(comparison)
         if (training := read_record(Path(path)).get("encoder", {}).get("training"))
     }
     return [
@@ -152,7 +165,11 @@ def _accuracies(
 
 
 def _render(
-    config: ReportConfig, comparison: Comparison, figures: Sequence[Figure], examples: Sequence[Examples]
+    config: ReportConfig,
+    comparison: Comparison,
+    scores: Mapping[str, Sequence[Score]],
+    figures: Sequence[Figure],
+    examples: Sequence[Examples],
 ) -> str:
     import vl_convert
     from jinja2 import Environment, StrictUndefined
@@ -172,7 +189,7 @@ def _render(
         as_the_paper=as_the_paper(comparison),
         figures=figures,
         specs={figure.name: figure.chart.to_dict() for figure in figures},
-        table=_table(comparison),
+        table=_table(comparison, scores),
         neighbours=[_neighbours(examples[0], one) for one in examples[1:]],
         has_examples=bool(examples),
         has_pairs=any(figure.name == "language-to-language" for figure in figures),
@@ -196,12 +213,12 @@ def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:z.1f}"
 
 
-def _table(comparison: Comparison) -> dict[str, Any]:
+def _table(comparison: Comparison, scores: Mapping[str, Sequence[Score]]) -> dict[str, Any]:
     """Return every number of the comparison for the page's table, and the signature of each.
 
     A signature's end (encoder, software) is the same for most scores of a run, and is kept once.
     """
-    signatures = _Signatures(comparison.runs)
+    signatures = _Signatures([score for of_run in scores.values() for score in of_run])
     rows = []
     for block in comparison.blocks:
         for whole, lines in ((True, block.lines), (False, block.languages)):
@@ -231,18 +248,16 @@ def _cell(cell: Mapping[str, Any]) -> list[float | None]:
 class _Signatures:
     """The signatures of all scores, by what they are of: `[start, number of the end]`."""
 
-    def __init__(self, runs: Sequence[RunFacts]) -> None:
+    def __init__(self, scores: Sequence[Score]) -> None:
         self.ends: list[str] = []
         self._found: dict[tuple[str, str, str, str], list[list[object]]] = {}
-        for run in runs:
-            for score in read_scores(run.scores[0]):
-                start, mark, end = score.signature.partition("|max_tokens:")
-                end = mark + end
-                if end not in self.ends:
-                    self.ends.append(end)
-                unit = "-".join(sorted(set(score.languages.split("-")) - {"eng_Latn"})) or "eng_Latn"
-                key = (score.task, score.split, score.metric, unit)
-                self._found.setdefault(key, []).append([start, self.ends.index(end)])
+        for score in scores:
+            start, mark, end = score.signature.partition("|max_tokens:")
+            end = mark + end
+            if end not in self.ends:
+                self.ends.append(end)
+            key = (score.task, score.split, score.metric, unit_of(score.languages))
+            self._found.setdefault(key, []).append([start, self.ends.index(end)])
 
     def of(self, block: Block, units: Sequence[str]) -> list[list[object]]:
         """Return those behind one line of one language."""
