@@ -21,7 +21,7 @@ from hexapla import languages as codes
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.encoder import encode, load_encoder, locate
 from hexapla.errors import InputError
-from hexapla.run import read_config
+from hexapla.run import read_record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -236,7 +236,7 @@ def open_explorer(config: ExploreConfig, *, quiet: bool = False) -> Explorer:
 def _base_of(encoder: str) -> str | None:
     """Return what an encoder was aligned from, as its own run.json says."""
     folder = locate(encoder)
-    base = read_config(folder).get("encoder") if folder is not None else None
+    base = read_record(folder).get("config", {}).get("encoder") if folder is not None else None
     return str(base) if base else None
 
 

@@ -73,18 +73,21 @@ def write_run(out: Path, command: str, config: Mapping[str, Any], **facts: Any) 
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Return the `run.json` of a folder, or nothing where there is none that can be read."""
-    try:
-        run = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    """Return the `run.json` of a folder, or nothing where there is none.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    path = folder / RUN
+    if not path.is_file():
         return {}
-    return dict(run) if isinstance(run, dict) else {}
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return what a run in a folder was asked for, or nothing where there is no run."""
-    config = read_record(folder).get("config")
-    return dict(config) if isinstance(config, dict) else {}
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is damaged: it is not JSON ({error}); run again what wrote it") from error
+    if not isinstance(run, dict) or not isinstance(run.get("config", {}), dict):
+        raise InputError(f"{path} is damaged: it is no JSON object with a config; run again what wrote it")
+    return run
 
 
 def check_out(

@@ -126,8 +126,8 @@ def test_a_record_that_is_no_evaluations_tells_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("{", r"run.json is damaged: it is not JSON \(.*\); evaluate again"),
-        ("[]", r"run.json is damaged: it is no JSON object"),
+        ("{", r"run.json is damaged: it is not JSON \(.*\); run again what wrote it"),
+        ("[]", r"run.json is damaged: it is no JSON object with a config"),
         ('{"command": "evaluate"}', r"run.json is damaged: encoder is null, not dict"),
         ({"sha256": "other"}, r"run.json is of another encoder than the scores beside it"),
         ({"training": [1]}, r"run.json is damaged: training is not a JSON object"),

@@ -17,7 +17,7 @@ from hexapla.contamination import Contamination
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.encoder import EncoderFacts, locate
 from hexapla.errors import InputError
-from hexapla.run import RUN
+from hexapla.run import read_record
 from hexapla.tokens import tokens
 
 CONTAMINATION_FILE = "contamination.json"
@@ -105,7 +105,8 @@ def find_corpus(encoder: str | Path, facts: EncoderFacts, given: str | None = No
             raise InputError(f"{encoder}: was not aligned by hexapla, so that no corpus can be its own; "
                              "leave --corpus out")  # fmt: skip
         return None
-    config = _align_config(encoder)
+    folder = locate(encoder)
+    config = read_record(folder).get("config", {}) if folder is not None else {}
     source = given if given is not None else config.get("corpus")
     if not isinstance(source, str):
         return None
@@ -124,18 +125,6 @@ def find_corpus(encoder: str | Path, facts: EncoderFacts, given: str | None = No
             f"aligned on {facts.corpus} ({expected[:8]}); give the corpus that it was aligned on"
         )
     return None
-
-
-def _align_config(encoder: str | Path) -> dict[str, Any]:
-    """Return the settings in the encoder folder's run.json; empty where there are none."""
-    folder = locate(encoder)
-    if folder is None or not (folder / RUN).is_file():
-        return {}
-    try:
-        config = json.loads((folder / RUN).read_text(encoding="utf-8"))["config"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / RUN} is damaged: {error}") from error
-    return config if isinstance(config, dict) else {}
 
 
 def read_overlap(folder: Path) -> Overlap | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.evaluate.scores import Score
-from hexapla.run import RUN
+from hexapla.run import RUN, read_record
 
 # Fields of align.json that a run is made by, besides regime, seed and budget.
 _SETTINGS = (
@@ -59,15 +59,7 @@ def read_training(folder: Path, score: Score) -> Training | None:
     Raises:
         InputError: The record is damaged, or of another encoder.
     """
-    path = folder / RUN
-    if not path.is_file():
-        return None
-    try:
-        run = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged: it is not JSON ({error}); evaluate again") from error
-    if not isinstance(run, dict):
-        raise InputError(f"{path} is damaged: it is no JSON object; evaluate again")
+    path, run = folder / RUN, read_record(folder)
     if run.get("command") != "evaluate":
         return None
     encoder = _get(path, run, "encoder", dict)
