@@ -342,7 +342,7 @@ def test_run_json_is_there_before_the_work_starts(
 def test_overwriting_replaces_the_scores_and_a_refused_run_keeps_them(oracle: Oracle, config: EvaluateConfig) -> None:
     evaluate(config)
     with pytest.raises(InputError, match="holds a finished run; --overwrite replaces it"):
-        evaluate(config)
+        evaluate(dataclasses.replace(config, data="nowhere"))  # said before the data are looked for
     again = dataclasses.replace(config, suite="dev", overwrite=True)
     with pytest.raises(InputError, match="has no swh_Latn"):
         evaluate(dataclasses.replace(again, languages=("swh_Latn",)))

@@ -65,11 +65,15 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
     """
     out = Path(config.out)
     check_apart(out, {"encoder": config.encoder, "data": config.data, "corpus": config.corpus})
+    if not config.resume:  # before data are fetched; whether it is the same run takes the data to say
+        check_out(out, "evaluate", {}, done=SCORES_FILE, resume=False, overwrite=config.overwrite)
     facts = describe(config.encoder)
     corpus = find_corpus(config.encoder, facts, config.corpus)
     data = read_data(config)
     identity = _identity(config, facts, data)
-    if check_out(out, "evaluate", identity, done=SCORES_FILE, resume=config.resume, overwrite=config.overwrite):
+    if config.resume and check_out(
+        out, "evaluate", identity, done=SCORES_FILE, resume=True, overwrite=config.overwrite
+    ):
         return read_scores(out)
     model = load_encoder(
         config.encoder,
