@@ -55,7 +55,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, module: object, name: str, n_cal
 
     def counted(*arguments: object, **options: object) -> object:
         if not left[0]:
-            raise Stopped
+            raise Stopped("killed")
         left[0] -= 1
         return original(*arguments, **options)
 
@@ -72,7 +72,7 @@ def test_resumed_equals_uninterrupted(
     whole = evaluate(dataclasses.replace(config, out=tmp_path / "whole"))
     with monkeypatch.context() as interrupted:
         stop_after(interrupted, module, name, n_calls)
-        with pytest.raises(Stopped):
+        with pytest.raises(Stopped, match="killed"):
             evaluate(config)
     with pytest.raises(InputError, match="holds an unfinished run; --resume goes on with it"):
         evaluate(config)
@@ -94,7 +94,7 @@ def test_what_was_embedded_and_measured_is_not_again(config: EvaluateConfig, mon
     monkeypatch.setattr(vectors, "encode", noted)
     with monkeypatch.context() as interrupted:
         stop_after(interrupted, unfinished, "add", 10)
-        with pytest.raises(Stopped):
+        with pytest.raises(Stopped, match="killed"):
             evaluate(config)
     assert len(encoded) == len(set(encoded))
     n_encoded = len(encoded)
@@ -110,7 +110,7 @@ def test_a_torn_line_and_a_lost_table_are_measured_again(config: EvaluateConfig,
     whole = evaluate(dataclasses.replace(config, out=tmp_path / "whole"))
     monkey = pytest.MonkeyPatch()
     stop_after(monkey, unfinished, "add", 9)
-    with pytest.raises(Stopped):
+    with pytest.raises(Stopped, match="killed"):
         evaluate(config)
     monkey.undo()
     out = Path(config.out)

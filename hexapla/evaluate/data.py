@@ -104,9 +104,9 @@ def _spread(
     items: Sequence[str], cells: Mapping[str, Sequence[str | None]], most: int
 ) -> tuple[Sequence[str], Mapping[str, Sequence[str | None]]]:
     """Return at most so many rows, spread evenly over all."""
-    rows = sorted({round(place) for place in np.linspace(0, len(items) - 1, most)}) if len(items) > most else None
-    if rows is None:
+    if len(items) <= most:
         return items, cells
+    rows = [round(place) for place in np.linspace(0, len(items) - 1, most)]
     return [items[row] for row in rows], {code: [column[row] for row in rows] for code, column in cells.items()}
 
 
