@@ -73,6 +73,14 @@ def locate(name: str | Path) -> Path | None:
     return None
 
 
+def cached(name: str) -> Path | None:
+    """Return the folder in the Hub's cache where an encoder's configuration lies, or None; the Hub is not asked."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(name, "config.json")
+    return Path(found).parent if isinstance(found, str) else None
+
+
 def check_folder(folder: Path, *, trust_remote_code: bool = False, allow_pickle: bool = False) -> None:
     """Refuse a folder that would run code of its own or unpickle weights, unless that was asked for.
 

@@ -7,7 +7,8 @@ Out: a sentence-transformers folder (mean pooling, normalised, fp16 safetensors,
 
 The decision worth knowing: on a CPU with bf16 the time goes to attention and to the 16k-way softmax, so there is no
 dropout (CPU attention has a slow path with it), batches hold sentences of one length, and only masked positions reach
-the softmax. Token embeddings start from an SVD of within-sentence co-occurrences.
+the softmax. Token embeddings start from an SVD of within-sentence co-occurrences; matrices between them are trained by
+Muon, the rest by AdamW. `--start` goes on from an encoder of an earlier run, with its tokenizer.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
+from transformers import AutoModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
 
 SOURCES = {"stsb-mt/train.parquet": 4, "ntrex/test.parquet": 4, "courses/train.parquet": 1}  # file -> passes an epoch
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
@@ -129,6 +130,19 @@ def masked_loss(model: XLMRobertaForMaskedLM, ids: torch.Tensor, generator: torc
     return torch.nn.functional.cross_entropy(logits.float(), ids[chosen].to(device))
 
 
+def make_optimizers(model: XLMRobertaForMaskedLM, peak: float, *, muon: bool) -> list[torch.optim.Optimizer]:
+    """Return Muon for the matrices of the layers and AdamW for the rest, or AdamW for all; one rate suits both."""
+    layers = [p for p in model.roberta.encoder.parameters() if muon and p.ndim == 2]
+    inside = {id(p) for p in layers}
+    rest = [p for p in model.parameters() if id(p) not in inside]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(rest, lr=peak, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
+    ]
+    if layers:
+        optimizers.append(torch.optim.Muon(layers, lr=peak, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"))
+    return optimizers
+
+
 def pretrain(
     model: XLMRobertaForMaskedLM,
     encoded: list[np.ndarray],
@@ -138,21 +152,25 @@ def pretrain(
     minutes: float,
     peak: float,
     seed: int,
+    *,
+    muon: bool,
 ) -> None:
     """Train `model` in place until `tokens` or `minutes` are spent: 3 % warm-up, cosine to zero; log the dev loss."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
+    optimizers = make_optimizers(model, peak, muon=muon)
     generator = torch.Generator().manual_seed(seed)
     seen, epoch, share, started, next_log, running = 0, 0, 0.0, time.time(), 0.0, []
     while share < 1:
         for ids in batches(encoded, copies, seed + epoch):
             share = min(1.0, max(seen / tokens, (time.time() - started) / (60 * minutes)))
-            for group in optimizer.param_groups:
-                group["lr"] = peak * min(1.0, share / 0.03 + 1e-3) * (0.5 + 0.5 * math.cos(math.pi * share))
+            for optimizer in optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = peak * min(1.0, share / 0.03 + 1e-3) * (0.5 + 0.5 * math.cos(math.pi * share))
             loss = masked_loss(model, ids, generator)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
             seen += int((ids != 1).sum())
             running.append(loss.item())
             if share >= next_log:
@@ -166,7 +184,7 @@ def pretrain(
                         "dev": round(float(np.mean(losses)), 4), "tokens_per_s": round(seen / (time.time() - started)),
                     }), flush=True,
                 )  # fmt: skip
-                next_log += 0.02
+                next_log += 0.04
             if share >= 1:
                 return
         epoch += 1
@@ -207,6 +225,8 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--dim", type=int, default=256)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--start", type=Path, help="an encoder folder of an earlier run to go on from")
+    parser.add_argument("--optimizer", choices=("muon", "adamw"), default="muon")
     parser.add_argument("--no-svd", action="store_true", help="start the token embeddings from noise instead")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -215,7 +235,7 @@ def main() -> None:
 
     found = read_sentences(args.data)
     started = time.time()
-    tokenizer_folder = args.out / "tokenizer"
+    tokenizer_folder = args.start or args.out / "tokenizer"
     if tokenizer_folder.exists():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(tokenizer_folder)
     else:
@@ -243,7 +263,11 @@ def main() -> None:
         bos_token_id=0, pad_token_id=1, eos_token_id=2, attn_implementation="eager",
     )  # fmt: skip
     model = XLMRobertaForMaskedLM(config)
-    if not args.no_svd:
+    if args.start:
+        model.roberta.load_state_dict(
+            AutoModel.from_pretrained(args.start, dtype=torch.float32).state_dict(), strict=False
+        )
+    elif not args.no_svd:
         started = time.time()
         with torch.no_grad():
             vectors = cooccurrence_embeddings(encoded, len(tokenizer), args.dim, config.initializer_range)
@@ -251,7 +275,10 @@ def main() -> None:
             model.get_input_embeddings().weight.copy_(vectors)
         print(json.dumps({"svd_s": round(time.time() - started)}), flush=True)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    pretrain(model, encoded, copies_array, dev, args.tokens, args.minutes, args.learning_rate, args.seed)
+    pretrain(
+        model, encoded, copies_array, dev, args.tokens, args.minutes, args.learning_rate, args.seed,
+        muon=args.optimizer == "muon",
+    )  # fmt: skip
     save_encoder(model.cpu(), tokenizer, args.out)
 
 

@@ -10,7 +10,6 @@ import logging
 import multiprocessing
 import os
 import pickle
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -20,6 +19,7 @@ from typing import Any
 
 from hexapla.build.work import ATTEMPTS, Receipt, Task, Worker
 from hexapla.errors import InputError
+from hexapla.ray_cluster import connect
 from hexapla.translate.translator import TranslatorConfig
 
 log = logging.getLogger(__name__)
@@ -70,10 +70,10 @@ def _n_begun(worker: Worker) -> int:
 
 def _begin(worker: Worker) -> None:
     globals()["_worker"] = worker
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this process when the one that started it is killed; it would wait for tasks for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -100,16 +100,7 @@ class Ray:
             InputError: Ray is not installed, or there is no cluster at the address.
         """
         self.n_workers = n_workers
-        self._ray = _import_ray()
-        try:
-            if address is not None and "://" not in address and address.rpartition(":")[2].isdigit():
-                host, _, port = address.rpartition(":")
-                socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself would try for minutes
-            if not self._ray.is_initialized():
-                self._ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (OSError, ValueError, RuntimeError) as error:
-            message = f"no Ray cluster answers at {address}; start one with `ray start --head`, or leave out --address"
-            raise InputError(f"{message} ({str(error).splitlines()[0]})") from error
+        self._ray = connect(address)
 
     def resources(self, worker: Worker) -> dict[str, int]:
         """Return what an actor asks of Ray: the cores of its translator, and a GPU if it is to have one."""
@@ -157,13 +148,3 @@ class _Actor:
 
     def __call__(self, row: dict[str, bytes]) -> dict[str, bytes]:
         return {"receipt": pickle.dumps(self.worker(pickle.loads(row["task"])))}
-
-
-def _import_ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise InputError("the ray executor needs Ray; install it with: pip install 'hexapla[scale]'") from error
-    return ray

@@ -138,10 +138,11 @@ def _measure(
         vectors.embed(
             model,
             batch_size=config.batch_size,
+            bf16=config.precision == "bf16",
             advance=partial(progress.advance, embedding),
             cache=VectorCache(
                 Path(config.vectors or out / VECTORS), encoder_sha=facts.sha256, max_tokens=model.max_seq_length,
-                dtype=_dtype(model),
+                dtype=_dtype(model, config),
             ),
         )  # fmt: skip
         for task in data.tasks:
@@ -149,7 +150,7 @@ def _measure(
             measured = {key for key in task.keys if (key[0], task.split, key[1]) in found}
             for measurement in task.measure(partial(vectors.of, kind), measured):
                 path = per_item_path(measurement.task, measurement.split, measurement.languages)
-                origin = _origin(model, prompts[kind])
+                origin = _origin(model, prompts[kind], config)
                 scores = [_score(measurement, metric, path, facts, seen, origin) for metric in measurement.metrics]
                 unfinished.add(out, scores, pa.table({"item": list(measurement.items), **measurement.columns}))
                 found[unfinished.place_of(scores[0])] = scores
@@ -188,16 +189,16 @@ def _prompt(model: SentenceTransformer, kind: Task) -> str:
     return model.prompts.get(kind) or model.prompts.get(model.default_prompt_name or "") or ""
 
 
-def _dtype(model: SentenceTransformer) -> str:
-    return str(model.dtype).removeprefix("torch.")
+def _dtype(model: SentenceTransformer, config: EvaluateConfig) -> str:
+    return "bfloat16" if config.precision == "bf16" else str(model.dtype).removeprefix("torch.")
 
 
-def _origin(model: SentenceTransformer, prompt: str) -> dict[str, object]:
+def _origin(model: SentenceTransformer, prompt: str, config: EvaluateConfig) -> dict[str, object]:
     """Return the part of a signature that tells of the encoder and the software."""
     return {
         "prompt": prompt or None,
         "max_tokens": model.max_seq_length,
-        "dtype": _dtype(model),
+        "dtype": _dtype(model, config),
         "hexapla": hexapla.__version__,
         "sentence-transformers": version("sentence-transformers"),
         "torch": version("torch"),

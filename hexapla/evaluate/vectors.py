@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from hexapla.encoder import Task, encode
 from hexapla.errors import InputError
@@ -55,6 +56,7 @@ class Vectors:
         model: SentenceTransformer,
         *,
         batch_size: int,
+        bf16: bool = False,
         advance: Callable[[int], None],
         cache: VectorCache | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class Vectors:
         Args:
             model: The encoder.
             batch_size: Texts in one forward pass.
+            bf16: Multiply matrices in bfloat16; norms, pooling and the vectors stay in float32.
             advance: Called with the number of texts that were just embedded or found.
             cache: Of this encoder.
 
@@ -78,7 +81,8 @@ class Vectors:
             self._rows[prompt] = {text: row for row, text in enumerate([*known, *texts])}
             for start in range(0, len(texts), _STEP):
                 step = texts[start : start + _STEP]
-                vectors = encode(model, step, task=self._kinds[prompt], batch_size=batch_size)
+                with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+                    vectors = encode(model, step, task=self._kinds[prompt], batch_size=batch_size)
                 _check_finite(vectors, step)
                 if cache:
                     cache.add(prompt, step, vectors)

@@ -16,6 +16,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import scipy.stats
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -229,3 +230,17 @@ def interval(gains: FloatArray) -> tuple[float, float] | None:
         return None
     low, high = np.percentile(gains, (2.5, 97.5))
     return float(low), float(high)
+
+
+def interval_over_seeds(gains: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean of S paired gains, by Student's t; None for fewer than two.
+
+    >>> low, high = interval_over_seeds([0.1, 0.2, 0.3])
+    >>> round(low, 3), round(high, 3)
+    (-0.048, 0.448)
+    """
+    if len(gains) < 2:
+        return None
+    half = float(scipy.stats.t.ppf(0.975, len(gains) - 1)) * float(np.std(gains, ddof=1)) / len(gains) ** 0.5
+    mean = float(np.mean(gains))
+    return mean - half, mean + half

@@ -45,6 +45,7 @@ class CompareConfig:
         n_resamples: Resamples of the bootstrap, and draws of each permutation test.
         seed: Of both.
         overwrite: Write into a folder that is not empty, replacing an earlier comparison there.
+        notes: What is to be said of the runs besides what is found.
     """
 
     scores: tuple[Path, ...]
@@ -55,6 +56,7 @@ class CompareConfig:
     n_resamples: int = 1000
     seed: int = 0
     overwrite: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def compare(config: CompareConfig) -> Comparison:
@@ -91,7 +93,7 @@ def compare(config: CompareConfig) -> Comparison:
         ),
         n_resamples=config.n_resamples,
         seed=config.seed,
-        notes=(*notes, *doubts, *flags),
+        notes=(*config.notes, *notes, *doubts, *flags),
         contamination=flagged,
     )
     if config.out is not None:

@@ -21,6 +21,8 @@ class Cell:
         gain: `value` less the baseline's.
         relative: `gain` as a share of the baseline's value; None also where that is not above 0.
         interval: The 95 % interval of `gain`; None also where no resample has a value for the group.
+        interval_seeds: The 95 % interval of `gain` over training seeds (Student's t, two or more paired gains), for
+            what other seeds would give; `interval` is for what other test rows would.
         p_rows: Two-sided p of a paired permutation test over the test rows, which are swapped between the runs.
         p_seeds: Two-sided p of a paired sign-flip test over the training seeds; None for one seed.
         sd: Standard deviation of the value over the training seeds; None for one seed, and not None in a baseline of
@@ -31,6 +33,7 @@ class Cell:
     gain: float | None = None
     relative: float | None = None
     interval: tuple[float, float] | None = None
+    interval_seeds: tuple[float, float] | None = None
     p_rows: float | None = None
     p_seeds: float | None = None
     sd: float | None = None

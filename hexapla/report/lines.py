@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hexapla.report.bootstrap import FloatArray, average, interval, resample
+from hexapla.report.bootstrap import FloatArray, average, interval, interval_over_seeds, resample
 from hexapla.report.comparison import Block, Cell, Line
 from hexapla.report.measure import GROUPS, Measured
 from hexapla.report.permutation import p_of, p_over_seeds, permute
@@ -115,13 +115,15 @@ def _cell(
     if number == 0:
         return Cell(value=value, sd=sd)
     gain = value - baseline
+    seed_gains = _seed_gains(values, columns, number)
     return Cell(
         value=value,
         gain=gain,
         relative=gain / baseline if baseline > 0 else None,
         interval=interval(resampled),
+        interval_seeds=interval_over_seeds(seed_gains),
         p_rows=p_of(gain, permuted),
-        p_seeds=p_over_seeds(_seed_gains(values, columns, number)),
+        p_seeds=p_over_seeds(seed_gains),
         sd=sd,
     )
 

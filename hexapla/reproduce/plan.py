@@ -1,0 +1,187 @@
+"""A recipe -> a plan: everything that it names looked at, hashed and counted, before anything is made or loaded.
+
+A dry run asks nothing of the Hub and says so of what is not here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hexapla import languages as codes
+from hexapla.corpus import open_corpus
+from hexapla.encoder import cached, describe, locate
+from hexapla.errors import InputError
+from hexapla.evaluate.config import EvaluateConfig
+from hexapla.evaluate.data import read_data
+from hexapla.evaluate.mteb_table import languages_of, parse_suite
+from hexapla.reproduce.corpora import CorpusRecipe, chosen_languages, content_hash, corpus_key, taken_rows
+from hexapla.reproduce.matrix import Cell, Group, Keys, make_cells, make_groups
+from hexapla.reproduce.recipe import CORPUS, Recipe, make_build
+from hexapla.sources.texts import STANDARD_INPUT
+from hexapla.translate import open_translator
+from hexapla.translate.translator import TranslatorConfig
+
+_CHARACTERS = 110.0  # of a sentence, where none has been read: a line of news or Wikipedia
+_SENTENCES = 20_000  # of a task and language, where the data have not been read
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusSize:
+    """How large a corpus is, or will be: rows, columns, and characters of its cells on average."""
+
+    n_rows: int
+    languages: tuple[str, ...]
+    n_characters: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        recipe: That it is of.
+        keys: Of all that the recipe names.
+        cells: In order.
+        groups: Of cells that are compared.
+        sizes: Of the corpora, by name.
+        n_texts: Sentences that one evaluation on each suite encodes, and characters of one on average.
+        notes: What could not be looked at.
+    """
+
+    recipe: Recipe
+    keys: Keys
+    cells: tuple[Cell, ...]
+    groups: tuple[Group, ...]
+    sizes: Mapping[str, CorpusSize]
+    n_texts: Mapping[str, tuple[int, float]]
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    def lines(self) -> list[str]:
+        """Return the plan as text."""
+        told = [f"{self.recipe.title}: {len(self.cells)} cells, {len(self.groups)} comparisons"]
+        for name, size in self.sizes.items():
+            made = "built" if self.recipe.corpora[name].build is not None else "taken"
+            told.append(f"corpus {name}: {size.n_rows:,} rows, {made}, {' '.join(size.languages)}")
+        for experiment in self.recipe.experiments:
+            told.append(
+                f"experiment {experiment.name}: {' '.join(experiment.encoders)} x {' '.join(experiment.corpora)} x "
+                f"{' '.join(experiment.regimes)} x {' '.join(experiment.budgets)} x seeds "
+                f"{' '.join(map(str, experiment.seeds))}, measured on {' '.join(experiment.suites)}"
+            )
+        for suite, (n_texts, _) in self.n_texts.items():
+            told.append(f"suite {suite}: {n_texts:,} sentences")
+        return [*told, *(f"note: {note}" for note in self.notes)]
+
+
+def make_plan(recipe: Recipe, *, dry_run: bool = False) -> Plan:
+    """Look at all that a recipe names.
+
+    Args:
+        recipe: What to do.
+        dry_run: Ask nothing of the Hub.
+
+    Raises:
+        InputError: Languages that a corpus, translator or suite lacks; an encoder, file or folder that is not there.
+    """
+    notes: list[str] = []
+    corpora, encoders, suites = (
+        list(dict.fromkeys(name for experiment in recipe.experiments for name in getattr(experiment, kind)))
+        for kind in ("corpora", "encoders", "suites")
+    )
+    sizes = {
+        name: _of("corpora", name, lambda name=name: _size(recipe.corpora[name], dry_run, notes)) for name in corpora
+    }
+    texts = {name: _of("suites", name, lambda name=name: _texts(recipe.suites[name], sizes, notes)) for name in suites}
+    keys = Keys(
+        corpora={name: corpus_key(recipe.corpora[name]) for name in corpora},
+        encoders={name: _weights(recipe.encoders[name].name, dry_run, notes) for name in encoders},
+        suites={name: _suite_key(recipe.suites[name]) for name in suites},
+    )
+    cells = make_cells(recipe, keys)
+    return Plan(
+        recipe=recipe, keys=keys, cells=tuple(cells), groups=tuple(make_groups(recipe, keys, cells)), sizes=sizes,
+        n_texts=texts, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _of(kind: str, name: str, look: Any) -> Any:
+    try:
+        return look()
+    except InputError as error:
+        raise InputError(f"{kind}.{name}: {error}") from error
+
+
+def _size(recipe: CorpusRecipe, dry_run: bool, notes: list[str]) -> CorpusSize:
+    if recipe.build is not None:
+        return _size_of_build(recipe, dry_run, notes)
+    sources = [open_corpus(path) for path in recipe.path]
+    languages = chosen_languages(recipe, sources)
+    n_rows = taken_rows(recipe, len(languages), sum(map(len, sources)))
+    batch = next(sources[0].batches([code for code in languages if code in sources[0].languages], n_rows=1000))
+    cells = [cell for name in batch.schema.names if name != "row_id" for cell in batch.column(name).to_pylist() if cell]
+    return CorpusSize(n_rows=n_rows, languages=languages, n_characters=sum(map(len, cells)) / max(1, len(cells)))
+
+
+def _size_of_build(recipe: CorpusRecipe, dry_run: bool, notes: list[str]) -> CorpusSize:
+    build = make_build(recipe.build or {}, Path("unknown"))
+    if STANDARD_INPUT in build.source.texts:
+        raise InputError("texts is standard input, which cannot be read again by a resumed run; give a file")
+    if isinstance(build.translator, TranslatorConfig):
+        if dry_run and build.translator.backend != "openai" and not Path(build.translator.name).exists():
+            notes.append(f"translator {build.translator.name} is looked up when the run begins")
+        else:
+            open_translator(build.translator).check(build.to)
+    for text in build.source.texts:
+        if not Path(text).exists() and (text.startswith((".", "/", "~")) or text.count("/") != 1):
+            raise InputError(f"{text}: no such file or folder, and no dataset's name (org/name)")
+    languages = (build.pivot, *(code for code in build.to if code != build.pivot))
+    if absent := [code for code in recipe.languages or () if code not in languages]:
+        raise InputError(f"the build has no {', '.join(absent)}; it has {', '.join(languages)}")
+    n_rows = recipe.n_rows or build.source.sample or build.source.limit or 0
+    here = [Path(text) for text in build.source.texts if Path(text).is_file()]
+    if not n_rows:
+        n_rows = max(1, round(sum(path.stat().st_size for path in here) / _CHARACTERS))
+        notes.append(f"how many sentences {', '.join(build.source.texts)} has is a guess, {n_rows:,}")
+    return CorpusSize(n_rows=n_rows, languages=recipe.languages or languages, n_characters=_CHARACTERS)
+
+
+def _texts(settings: Mapping[str, Any], sizes: Mapping[str, CorpusSize], notes: list[str]) -> tuple[int, float]:
+    """Return how many distinct sentences a suite has, and their mean length; read them if they are here."""
+    config = EvaluateConfig(encoder="tiny", out="unknown", **settings)
+    if config.data == CORPUS:
+        largest = max(sizes.values(), key=lambda size: size.n_rows)
+        return round(config.held_out_share * largest.n_rows) * len(largest.languages), largest.n_characters
+    if not config.is_mteb or config.data is not None:
+        texts = {text for task in read_data(config).tasks for group in task.prompted() for text in group.texts}
+        return len(texts), sum(map(len, texts)) / max(1, len(texts))
+    tasks = parse_suite(config.suite)
+    if absent := [code for code in config.languages or () if code not in languages_of(tasks)]:
+        raise InputError(f"no task of {config.suite} has {', '.join(absent)}")
+    n_texts = _SENTENCES * len(tasks) * len(config.languages or languages_of(tasks)) // 4  # a task has a part of them
+    notes.append(f"the data of {config.suite} are the Hub's; that they are {n_texts:,} sentences is a guess")
+    return n_texts, _CHARACTERS
+
+
+def _weights(name: str, dry_run: bool, notes: list[str]) -> str:
+    """Return the hash of an encoder's weights; a dry run does not ask the Hub."""
+    if dry_run and locate(name) is None and cached(name) is None:
+        notes.append(f"encoder {name} is looked up when the run begins; taken for one of base size")
+        return name
+    return describe(name).sha256
+
+
+def _suite_key(settings: Mapping[str, Any]) -> str:
+    """Return the hash of what a suite measures: its settings and its data, as far as they are here."""
+    facts: dict[str, Any] = dict(settings)
+    for field_name in ("languages", "seen"):
+        if facts.get(field_name):
+            facts[field_name] = codes.parse_list(facts[field_name])
+    data = facts.get("data")
+    if data is not None and Path(data).exists():
+        facts["data"] = content_hash(Path(data))
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

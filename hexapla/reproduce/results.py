@@ -1,0 +1,216 @@
+"""Finished cells -> comparisons, one folder each, and `results.md`, `results.json` and figures of all of them.
+
+A comparison is made of the cells that are there; what is missing is named in it, with the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hexapla.report import CompareConfig, compare
+from hexapla.report.compare import RESULT
+from hexapla.report.headline import PAPER
+from hexapla.report.page import ReportConfig, report
+from hexapla.reproduce.figures import draw
+from hexapla.reproduce.matrix import COMPARISONS, Cell, Group
+from hexapla.reproduce.plan import Plan
+from hexapla.reproduce.work import is_evaluated
+from hexapla.run import write_json, write_text
+
+_MADE_OF = "made-of.json"
+KINDS = {"bitext": "bitext mining", "sts": "semantic similarity", "topics": "classification"}
+KINDS["classification"] = "classification"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """One regime's average over a group of languages, beside the baseline's; fractions.
+
+    Attributes:
+        group: Of cells that it is of.
+        task: As `Score.task`.
+        metric: Its headline metric.
+        languages: Which group of languages.
+        regime: Its name in the recipe.
+        n_seeds: That are behind it.
+        cell: As `comparison.Cell`, in JSON.
+        before: The baseline's, likewise.
+    """
+
+    group: Group
+    task: str
+    metric: str
+    languages: str
+    regime: str
+    n_seeds: int
+    cell: Mapping[str, Any]
+    before: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str | None:
+        """What the paper calls the task; None for one that it has not."""
+        return KINDS.get(self.task.split("/")[0])
+
+
+def present(group: Group, out: Path) -> dict[str, list[Cell]]:
+    """Return the cells of each regime whose scores stand."""
+    return {
+        regime: [cell for cell in cells if is_evaluated(cell.score_folder(out, group.suite))]
+        for regime, cells in group.cells.items()
+    }
+
+
+def holes(group: Group, out: Path, failures: Mapping[str, str]) -> list[str]:
+    """Say which cells of a group have no scores, and why."""
+    return [
+        f"{cell.label} is missing: {failures.get(cell.key, 'not done yet')}"
+        for cells in group.cells.values()
+        for cell in cells
+        if not is_evaluated(cell.score_folder(out, group.suite))
+    ]
+
+
+def compare_group(group: Group, plan: Plan, out: Path, failures: Mapping[str, str]) -> bool:
+    """Compare what there is of a group, unless that has been done; say whether there was enough."""
+    there = present(group, out)
+    if not there[group.experiment.baseline] or sum(map(bool, there.values())) < 2:
+        return False
+    folder = out / COMPARISONS / group.name
+    notes = holes(group, out, failures)
+    cells = [cell for cells in there.values() for cell in cells]
+    made_of = hashlib.sha256(
+        json.dumps(
+            [
+                [cell.score_folder(Path(), group.suite).as_posix() for cell in cells],
+                notes,
+                group.experiment.page,
+                plan.recipe.title,
+            ]
+        ).encode()
+    ).hexdigest()
+    if (folder / _MADE_OF).is_file() and json.loads((folder / _MADE_OF).read_text())["sha256"] == made_of:
+        return True
+    (folder / _MADE_OF).unlink(missing_ok=True)
+    config = CompareConfig(
+        scores=tuple(cell.score_folder(out, group.suite) for cell in cells), out=folder, different_budgets=True,
+        overwrite=True, notes=tuple(notes),
+    )  # fmt: skip
+    if group.experiment.page:
+        report(ReportConfig(compare=config, title=f"{plan.recipe.title}: {group.name}"))
+    else:
+        compare(config)
+    write_json(folder / _MADE_OF, {"sha256": made_of})
+    return True
+
+
+def read_values(group: Group, out: Path) -> list[Value]:
+    """Return what the comparison of a group found, its headline metrics alone."""
+    found = json.loads((out / COMPARISONS / group.name / RESULT).read_text(encoding="utf-8"))
+    by_folder = {
+        cell.score_folder(Path(), group.suite).parts[-2:]: regime
+        for regime, cells in group.cells.items()
+        for cell in cells
+    }
+    regimes = [by_folder[Path(run["scores"][0]).parts[-2:]] for run in found["runs"]]  # the folder may have moved
+    n_seeds = [len(run["scores"]) for run in found["runs"]]
+    return [
+        Value(group=group, task=block["task"], metric=block["metric"], languages=line["group"], regime=regime,
+              n_seeds=n, cell=cell, before=line["cells"][0])
+        for block in found["blocks"]
+        if block["headline"]
+        for line in block["lines"]
+        for regime, n, cell in zip(regimes, n_seeds, line["cells"], strict=True)
+    ]  # fmt: skip
+
+
+def write_results(plan: Plan, out: Path, failures: Mapping[str, str]) -> list[Group]:
+    """Compare every group and write what was found of all; return the groups that cannot be compared."""
+    lacking = [group for group in plan.groups if not compare_group(group, plan, out, failures)]
+    values = [value for group in plan.groups if group not in lacking for value in read_values(group, out)]
+    missing = {group.name: holes(group, out, failures) for group in plan.groups}
+    figures = draw(values, out / "figures")
+    write_text(out / "results.md", "\n".join(_markdown(plan, values, missing, figures)))
+    write_json(out / "results.json", {
+        "title": plan.recipe.title,
+        "missing": {name: told for name, told in missing.items() if told},
+        "values": [
+            {"comparison": value.group.name, "experiment": value.group.experiment.name, "encoder": value.group.encoder,
+             "corpus": value.group.corpus, "budget": value.group.budget, "suite": value.group.suite,
+             "baseline": value.group.experiment.baseline, "task": value.task, "metric": value.metric,
+             "languages": value.languages, "regime": value.regime, "n_seeds": value.n_seeds, **value.cell}
+            for value in values
+        ],
+    })  # fmt: skip
+    return lacking
+
+
+def _markdown(
+    plan: Plan, values: Sequence[Value], missing: Mapping[str, Sequence[str]], figures: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    yield f"# {plan.recipe.title}\n"
+    yield (
+        "Percent; mean ± standard deviation over training seeds. Gains are over the baseline, in points, with two 95 % "
+        "intervals: over test rows (paired bootstrap) and over training seeds (Student's t over paired gains). "
+        "`relative` is the gain as a share of the baseline's value; the paper's is of its own encoders and data.\n"
+    )
+    for experiment in plan.recipe.experiments:
+        of = [value for value in values if value.group.experiment.name == experiment.name]
+        yield f"## {experiment.name}\n"
+        same, columns = _columns(plan, experiment.name)
+        yield f"Baseline {experiment.baseline}; {'; '.join(same)}.\n"
+        yield from (f"![{experiment.name}](figures/{name})\n" for name in figures.get(experiment.name, ()))
+        yield from _table(of, columns)
+        told = dict.fromkeys(
+            hole for group in plan.groups if group.experiment.name == experiment.name for hole in missing[group.name]
+        )
+        yield from (f"- {hole}" for hole in told)
+        yield ""
+
+
+def _columns(plan: Plan, experiment: str) -> tuple[list[str], list[str]]:
+    """Return what is the same in all groups of an experiment, told, and the fields in which they differ."""
+    groups = [group for group in plan.groups if group.experiment.name == experiment]
+    fields = ("encoder", "corpus", "budget", "suite")
+    differ = [name for name in fields if len({getattr(group, name) for group in groups}) > 1]
+    return [f"{name} {getattr(groups[0], name)}" for name in fields if name not in differ], differ
+
+
+def _table(values: Sequence[Value], columns: Sequence[str]) -> Iterator[str]:
+    heads = [*columns, "task", "languages", "baseline", "regime", "value", "gain [test rows] [seeds]", "relative",
+             "paper", "seeds"]  # fmt: skip
+    yield f"| {' | '.join(heads)} |"
+    yield "|" + "---|" * len(heads)
+    for value in values:
+        if value.cell["gain"] is None:
+            continue
+        relative = value.cell["relative"]
+        cells = [
+            *(str(getattr(value.group, name)) for name in columns), f"{value.task} {value.metric}",
+            value.languages.replace("eng_Latn", "English"), _percent(value.before), value.regime, _percent(value.cell),
+            f"{100 * value.cell['gain']:+.1f}{_interval(value.cell['interval'])}"
+            f"{_interval(value.cell['interval_seeds'])}",
+            "" if relative is None else f"{100 * relative:+.1f} %", _paper(value), str(value.n_seeds),
+        ]  # fmt: skip
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _percent(cell: Mapping[str, Any]) -> str:
+    return f"{100 * cell['value']:.1f}" + ("" if cell["sd"] is None else f" ± {100 * cell['sd']:.1f}")
+
+
+def _interval(ends: Sequence[float] | None) -> str:
+    return "" if ends is None else f" [{100 * ends[0]:+.1f}, {100 * ends[1]:+.1f}]"
+
+
+def _paper(value: Value) -> str:
+    """Return what the paper found, where the comparison is the one that it made."""
+    compared = (value.regime, value.group.experiment.baseline) == ("multiway", "en-x")
+    if value.kind is None or not compared or value.languages not in ("seen", "unseen"):
+        return ""
+    return f"{100 * PAPER[value.kind]:+.1f} %"

@@ -1,0 +1,314 @@
+"""A recipe -> everything that it asks for: plan, say what it takes, do what is missing, compare.
+
+All state lies in the result folder: what stands there under the key of its content is done. So going on after a kill is
+the same call again, and a changed recipe does only what it changed. Corpora are made just before the first cell that
+needs them; a cell that fails leaves a hole and its reason, and the others go on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import hexapla
+from hexapla.build import build
+from hexapla.build.files import locked
+from hexapla.corpus import open_corpus
+from hexapla.corpus_writer import MANIFEST
+from hexapla.errors import InputError
+from hexapla.reproduce.corpora import CorpusRecipe, make_corpus
+from hexapla.reproduce.estimate import Estimate, duration, estimate_cells
+from hexapla.reproduce.executors import Processes, Ray, Receipt
+from hexapla.reproduce.matrix import (
+    CORPORA,
+    FORMAT,
+    LOGS,
+    SCORES,
+    Cell,
+    align_config,
+    evaluate_config,
+)
+from hexapla.reproduce.plan import Plan, make_plan
+from hexapla.reproduce.recipe import find_recipe, make_build, read_experiments
+from hexapla.reproduce.results import compare_group, write_results
+from hexapla.reproduce.work import Job, is_evaluated
+from hexapla.run import RUN, read_record, write_run, write_text
+
+Executor = Literal["local", "ray"]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceConfig:
+    """What to reproduce, where and with what.
+
+    Attributes:
+        recipe: A TOML file, or the name of a recipe that the package carries.
+        out: The result folder.
+        data: The folder that `DATA/` in the recipe stands for.
+        executor: "local" processes, or a "ray" cluster that shares the folder.
+        workers: Cells done at once.
+        address: Of the Ray cluster; None for the one that this machine belongs to, or else one of its own.
+        gpus: That Ray gives to a cell; may be a part of one.
+        keep_encoders: Keep the trained weights; or else only the records of the trainings.
+        resume: Go on with what is in `out`, by this recipe or an earlier state of it.
+        overwrite: Drop what is in `out`.
+    """
+
+    recipe: str | Path
+    out: Path
+    data: Path | None = None
+    executor: Executor = "local"
+    workers: int = 1
+    address: str | None = None
+    gpus: float = 0.0
+    keep_encoders: bool = True
+    resume: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every value by itself."""
+        object.__setattr__(self, "out", Path(self.out))
+        if self.executor not in ("local", "ray"):
+            raise InputError(f'executor is "{self.executor}"; it must be local or ray')
+        if self.workers < 1:
+            raise InputError(f"workers is {self.workers}; it must be 1 or more")
+        if self.gpus < 0:
+            raise InputError(f"gpus is {self.gpus}; it must be 0 or more")
+        if self.executor == "local" and (self.address is not None or self.gpus):
+            raise InputError("address and gpus are of a Ray cluster; say --executor ray with them")
+        if self.resume and self.overwrite:
+            raise InputError("both --resume and --overwrite; the one goes on with the folder, the other drops it")
+        if self.data is not None and not Path(self.data).is_dir():
+            raise InputError(f"{self.data}: no such folder of data (--data)")
+
+
+@dataclass
+class Outcome:
+    """What became of a recipe.
+
+    Attributes:
+        out: The result folder.
+        n_cells: Of the whole matrix.
+        n_done: Done by this call.
+        failures: Why a cell failed, by its label.
+        lacking: Comparisons that could not be made.
+    """
+
+    out: Path
+    n_cells: int
+    n_done: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+    lacking: list[str] = field(default_factory=list)
+
+
+def estimate(config: ReproduceConfig) -> tuple[Plan, Estimate]:
+    """Plan a recipe and say what it will take, without making, loading or writing anything.
+
+    Raises:
+        InputError: As `reproduce`, but for the Hub, which is not needed here.
+    """
+    plan = make_plan(read_experiments(config.recipe, config.data), dry_run=True)
+    missing = [cell for cell in plan.cells if _missing(cell, config.out)]
+    return plan, estimate_cells(plan, missing, n_workers=config.workers, keep=config.keep_encoders)
+
+
+def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
+    """Do what is missing of a recipe, and compare.
+
+    Args:
+        config: What to do.
+        quiet: Say nothing of single cells.
+
+    Returns:
+        What became of it; its failures are in the comparisons and in `results.md` too.
+
+    Raises:
+        InputError: A recipe that will not do, or languages, encoders and data that it names and that are not there; a
+            folder that holds something else or another version's results; too little disk. All of it before anything
+            is made.
+    """
+    _check_page()
+    recipe = read_experiments(config.recipe, config.data)
+    _check_out(config)
+    plan = make_plan(recipe)
+    missing = [cell for cell in plan.cells if config.overwrite or _missing(cell, config.out)]
+    expected = estimate_cells(plan, missing, n_workers=config.workers, keep=config.keep_encoders)
+    _check_disk(config.out, expected)
+    executor = Processes(config.workers) if config.executor == "local" else Ray(
+        config.workers, config.address, config.gpus
+    )  # fmt: skip
+    with locked(config.out):
+        if config.overwrite:
+            _clear(config.out)
+        write_run(config.out, "reproduce", {"recipe": str(config.recipe)}, format=FORMAT)
+        write_text(config.out / "recipe.toml", find_recipe(config.recipe).read_text(encoding="utf-8"))
+        for line in (*plan.notes, *expected.lines()):
+            _log.info("%s", line)
+        runner = _Runner(config, plan, missing, quiet)
+        for receipt in executor(runner.jobs()):
+            runner.take(receipt)
+        failures = {cell.key: runner.failures[cell.label] for cell in plan.cells if cell.label in runner.failures}
+        lacking = write_results(plan, config.out, failures)
+    return Outcome(
+        out=config.out, n_cells=len(plan.cells), n_done=runner.n_done, failures=runner.failures,
+        lacking=[group.name for group in lacking],
+    )  # fmt: skip
+
+
+class _Runner:
+    """What is to be done, in order, and what came of it."""
+
+    def __init__(self, config: ReproduceConfig, plan: Plan, missing: list[Cell], quiet: bool) -> None:
+        self.config, self.plan, self.missing = config, plan, missing
+        self.failures: dict[str, str] = {}
+        self.n_done = 0
+        self._quiet = quiet
+        self._corpora: dict[str, Path | InputError] = {}
+        self._started = time.monotonic()
+        self._shown: set[str] = set()
+
+    def jobs(self) -> Iterator[Job]:
+        """Yield the missing cells' jobs, each when its corpus stands; those that lack it fail."""
+        for cell in self.missing:
+            corpus = None if cell.corpus is None else self._corpus(cell.corpus)
+            if isinstance(corpus, InputError):
+                self._fail(cell.label, f"its corpus {cell.corpus} failed: {corpus}")
+                continue
+            out = self.config.out
+            yield Job(
+                label=cell.label,
+                log=out / LOGS / f"{cell.folder}.log",
+                scores=out / SCORES / cell.folder,
+                align=align_config(self.plan.recipe, cell, str(corpus), out) if cell.is_trained else None,
+                evaluate={
+                    suite: evaluate_config(self.plan.recipe, cell, suite, None if corpus is None else str(corpus), out)
+                    for suite, _ in cell.suites
+                    if not is_evaluated(cell.score_folder(out, suite))
+                },
+                keep=self.config.keep_encoders,
+            )
+
+    def take(self, receipt: Receipt) -> None:
+        """Count a job that came back, say so, and compare a group whose first seeds are all there."""
+        if receipt.failure is not None:
+            self._fail(receipt.job.label, f"{receipt.failure} ({receipt.job.log.name})")
+            return
+        self.n_done += 1
+        told = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in receipt.took.items())
+        self._say(f"{receipt.job.label}: {told}")
+        for group in self.plan.groups:
+            firsts = [cells[0] for cells in group.cells.values()]
+            whole = all(is_evaluated(cell.score_folder(self.config.out, group.suite)) for cell in firsts)
+            if whole and group.name not in self._shown:
+                self._shown.add(group.name)
+                compare_group(group, self.plan, self.config.out, {})
+                _log.info("a first comparison: %s", self.config.out / "comparisons" / group.name)
+
+    def _fail(self, label: str, reason: str) -> None:
+        self.failures[label] = reason
+        _log.error("%s FAILED: %s", label, reason)
+
+    def _say(self, line: str) -> None:
+        n_left = len(self.missing) - self.n_done - len(self.failures)
+        left = duration((time.monotonic() - self._started) / self.n_done * n_left)
+        if not self._quiet:
+            n = len(self.plan.cells) - n_left
+            _log.info("[%d/%d] %s%s", n, len(self.plan.cells), line, f"; about {left} left" if n_left else "")
+
+    def _corpus(self, name: str) -> Path | InputError:
+        """Return where a corpus lies, made if need be, or why it cannot be."""
+        if name not in self._corpora:
+            try:
+                self._corpora[name] = self._make(name, self.plan.recipe.corpora[name])
+            except InputError as error:
+                self._corpora[name] = error
+        return self._corpora[name]
+
+    def _make(self, name: str, recipe: CorpusRecipe) -> Path:
+        if recipe.is_whole and recipe.build is None:
+            return Path(recipe.path[0])
+        folder = self.config.out / CORPORA / f"{name}-{self.plan.keys.corpora[name][:8]}"
+        if recipe.build is None:
+            make_corpus(recipe, folder)
+            return folder
+        built = folder.with_name(f"{folder.name}-built")
+        if not (built / MANIFEST).is_file():
+            _log.info("building corpus %s", name)
+            settings = {**recipe.build, "executor": self.config.executor, "address": self.config.address}
+            settings = {**settings, "workers": recipe.build.get("workers", self.config.workers)}
+            work = make_build(settings, built).work
+            build(make_build({**settings, "resume": (work / RUN).is_file()}, built), quiet=self._quiet)
+        make_corpus(_part_of(recipe, built), folder)
+        return folder
+
+
+def _part_of(recipe: CorpusRecipe, built: Path) -> CorpusRecipe:
+    """Return the recipe of what is taken from a corpus once it is built."""
+    settings = {**vars(recipe), "build": None, "path": (str(built),)}
+    if recipe.n_rows is not None:  # filters and duplicates leave fewer than were asked for
+        settings["n_rows"] = min(recipe.n_rows, len(open_corpus(built)))
+    return CorpusRecipe(**settings)
+
+
+def _missing(cell: Cell, out: Path) -> bool:
+    return not all(is_evaluated(cell.score_folder(out, suite)) for suite, _ in cell.suites)
+
+
+def _check_page() -> None:
+    try:
+        import altair  # noqa: F401
+        import jinja2  # noqa: F401
+        import vl_convert  # noqa: F401
+    except ImportError as error:
+        message = f"the pages need the library {error.name}; install it with: pip install 'hexapla[report]'"
+        raise InputError(message) from None
+
+
+def _check_out(config: ReproduceConfig) -> None:
+    """Refuse a folder that is not to be touched."""
+    out = config.out
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; the output must be a folder")
+    if not out.is_dir() or not any(path.name != ".lock" for path in out.iterdir()):
+        return
+    run = read_record(out)
+    if run.get("command") != "reproduce":
+        raise InputError(f"{out}: not empty, and what it holds are no results of reproduce; give another folder")
+    if config.overwrite:
+        return
+    if run.get("format") != FORMAT:
+        raise InputError(
+            f"{out}: holds results of format {json.dumps(run.get('format'))}; this version ({hexapla.__version__}) has "
+            f"format {FORMAT}; give another folder, or --overwrite drops them"
+        )
+    if not config.resume:
+        raise InputError(
+            f"{out}: holds results; --resume goes on with them, also by a changed recipe, and --overwrite drops them"
+        )
+
+
+def _check_disk(out: Path, expected: Estimate) -> None:
+    there = next(path for path in (out, *out.resolve().parents) if path.exists())
+    free = shutil.disk_usage(there).free / 2**20
+    if expected.disk_mib > free:
+        raise InputError(
+            f"{out}: {expected.disk_mib / 1024:,.1f} GiB are needed and {free / 1024:,.1f} GiB are free; give another "
+            "folder, drop the encoders (--no-keep-encoders), or name fewer seeds"
+        )
+
+
+def _clear(out: Path) -> None:
+    for path in out.iterdir():
+        if path.name == ".lock":
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -1,0 +1,84 @@
+"""One cell of the matrix, done: train if need be, evaluate what is not, and a record of what it took.
+
+A job holds all that a worker needs and nothing of the recipe, so that it may be done in another process or on another
+machine that shares the folder. Both stages go on from wherever a kill left them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hexapla.align import align
+from hexapla.align_config import AlignConfig
+from hexapla.encoder import RESULT
+from hexapla.evaluate import EvaluateConfig, evaluate
+from hexapla.evaluate.scores import SCORES_FILE
+from hexapla.run import RUN, write_json
+
+RECORD = "cell.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is to be done for a cell.
+
+    Attributes:
+        label: The cell's.
+        log: The file for what the libraries say.
+        scores: The folder of the cell's scores, where the record goes.
+        align: Its training; None for an encoder as it is.
+        evaluate: Its evaluations by suite, those that are not done.
+        keep: Keep the weights once the scores stand.
+    """
+
+    label: str
+    log: Path
+    scores: Path
+    align: AlignConfig | None
+    evaluate: Mapping[str, EvaluateConfig]
+    keep: bool = True
+
+
+def do(job: Job) -> dict[str, float]:
+    """Do a job, and return the seconds that each stage took."""
+    took: dict[str, float] = {}
+    if job.align is not None:
+        started = time.monotonic()
+        align(replace(job.align, resume=_begun(job.align.out)), quiet=True)
+        took["align"] = round(time.monotonic() - started, 1)
+    for suite, config in job.evaluate.items():
+        started = time.monotonic()
+        evaluate(replace(config, resume=_begun(Path(config.out))), quiet=True)
+        took[suite] = round(time.monotonic() - started, 1)
+    if job.align is not None and not job.keep:
+        drop_weights(job.align.out)
+    job.scores.mkdir(parents=True, exist_ok=True)
+    write_json(job.scores / RECORD, {"label": job.label, "seconds": took})
+    return took
+
+
+def is_evaluated(folder: Path) -> bool:
+    """Say whether an evaluation is finished."""
+    return (folder / SCORES_FILE).is_file()
+
+
+def drop_weights(folder: Path) -> None:
+    """Remove an encoder but for the records of its training."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in (RESULT, RUN, "README.md"):
+            path.unlink()
+
+
+def _begun(folder: Path) -> bool:
+    """Say whether there is a run to go on with; what a kill left before its record goes."""
+    if (folder / RUN).is_file():
+        return True
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    return False

@@ -1,0 +1,229 @@
+"""A matrix of experiments, whatever happens to it.
+
+Pinned here: killed and resumed it equals the uninterrupted one; a changed recipe does only what it changed; a cell that
+fails leaves a hole with its reason, and the others go on; what cannot be is refused before anything is made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hexapla.cli import main
+from hexapla.errors import InputError
+from hexapla.reproduce import estimate, reproduce, stage
+from hexapla.reproduce.executors import Receipt, attempt
+from hexapla.reproduce.work import Job
+from tests.toy_matrix import results, toy_config, toy_data, toy_recipe
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy_data(tmp_path_factory.mktemp("matrix") / "data")
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Do jobs in this process, and tell which; a worker's start takes longer than a toy job."""
+    done: list[str] = []
+
+    class Here:
+        def __init__(self, n_workers: int) -> None:
+            pass
+
+        def __call__(self, jobs: Iterator[Job]) -> Iterator[Receipt]:
+            for job in jobs:
+                done.append(job.label)
+                yield Receipt(job, *attempt(job))
+
+    monkeypatch.setattr(stage, "Processes", Here)
+    return done
+
+
+def test_two_workers_and_a_page_from_the_command_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = toy_recipe(tmp_path / "toy.toml")
+    recipe.write_text(recipe.read_text().replace("page = false", ""))
+    out = tmp_path / "out"
+    assert main(["reproduce", str(recipe), "--data", str(data), "--out", str(out), "--workers", "2"]) == 0
+    assert capsys.readouterr().out.strip() == f"{out}/results.md: 3 of 3 cells done now, 0 failed"
+    assert (out / "comparisons" / "main" / "report.html").is_file()
+    said = (out / "results.md").read_text()
+    assert "Baseline en-x; encoder one; corpus toy; budget rows; suite toy." in said
+    found = json.loads((out / "results.json").read_text())
+    values = {(value["regime"], value["languages"]): value["value"] for value in found["values"]}
+    assert values["multiway", "seen"] > values["en-x", "seen"] > values["base", "seen"]
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Path, here: list[str]) -> None:
+    recipe = toy_recipe(tmp_path / "toy.toml", encoders=("one", "two"), seeds=(0, 1))
+    whole = reproduce(toy_config(recipe, data, tmp_path / "whole"))
+    assert (whole.n_cells, whole.n_done, whole.failures, whole.lacking) == (10, 10, {}, [])
+    command = [sys.executable, "-m", "hexapla", "reproduce", str(recipe), "--data", str(data), "--out"]
+    killed, n_kills, n_before = tmp_path / "killed", 0, -1
+    resume: list[str] = []
+    for wait_s in (1.0, 4.0, 2.5, 1.5):
+        process = subprocess.Popen([*command, str(killed), *resume], start_new_session=True, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 200
+        while not (killed / "logs").is_dir() or len(list((killed / "logs").iterdir())) <= n_before:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(wait_s)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        n_kills, n_before, resume = n_kills + 1, len(list((killed / "logs").iterdir())), ["--resume"]
+        if n_before > 7:
+            break  # a fast machine; enough must be left to resume
+    assert n_kills >= 2
+    done = reproduce(toy_config(recipe, data, killed, resume=True))
+    assert 0 < done.n_done < 10, "the kills left nothing to do, or all"
+    assert results(killed) == results(tmp_path / "whole")
+
+
+def test_a_changed_list_of_seeds_or_encoders_does_only_what_is_new(data: Path, tmp_path: Path, here: list[str]) -> None:
+    out = tmp_path / "out"
+    reproduce(toy_config(toy_recipe(tmp_path / "toy.toml"), data, out))
+    assert here == ["one, base", "one, toy, en-x, rows, seed 0", "one, toy, multiway, rows, seed 0"]
+    before = {path: path.stat().st_mtime_ns for path in (out / "scores").rglob("*") if path.is_file()}
+    here.clear()
+    reproduce(toy_config(toy_recipe(tmp_path / "toy.toml", seeds=(0, 3)), data, out, resume=True))
+    assert here == ["one, toy, en-x, rows, seed 3", "one, toy, multiway, rows, seed 3"]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    found = json.loads((out / "results.json").read_text())
+    assert {value["n_seeds"] for value in found["values"] if value["regime"] != "base"} == {2}
+    here.clear()
+    reproduce(toy_config(toy_recipe(tmp_path / "toy.toml", seeds=(0, 3)), data, out, resume=True))
+    assert here == []
+
+
+def test_a_suite_whose_data_changed_is_measured_again_and_nothing_is_trained(
+    data: Path, tmp_path: Path, here: list[str]
+) -> None:
+    own = tmp_path / "data"
+    shutil.copytree(data, own)
+    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
+    reproduce(toy_config(recipe, own, out))
+    weights = {path: path.stat().st_mtime_ns for path in (out / "encoders").rglob("model.safetensors")}
+    from hexapla.corpus import write_corpus
+    from tests.toy import LANGUAGES, toy_rows
+
+    write_corpus(toy_rows(20, seed=11), own / "test", languages=LANGUAGES, overwrite=True)
+    here.clear()
+    reproduce(toy_config(recipe, own, out, resume=True))
+    assert len(here) == 3
+    assert {path: path.stat().st_mtime_ns for path in (out / "encoders").rglob("model.safetensors")} == weights
+    assert len(list((out / "scores").glob("*/toy-*"))) == 6
+
+
+def test_budgets_that_come_to_the_same_share_a_cell_and_compare(data: Path, tmp_path: Path, here: list[str]) -> None:
+    recipe = toy_recipe(tmp_path / "toy.toml")
+    recipe.write_text(recipe.read_text() + 'budgets = ["rows", "encodings"]\n')
+    outcome = reproduce(toy_config(recipe, data, tmp_path / "out"))
+    assert outcome.n_cells == 4 and len([label for label in here if "multiway" in label]) == 1
+    comparison = json.loads((tmp_path / "out/comparisons/main.encodings/comparison.json").read_text())
+    assert [run["n_encodings"] for run in comparison["runs"]][:3:2] == [256, 256]
+    assert not [note for note in comparison["notes"] if "budget" in note]
+
+
+def test_a_cell_that_fails_leaves_a_hole_and_its_reason(
+    data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hexapla.reproduce import work
+
+    real = work.align
+
+    def fails(config, **options):  # type: ignore[no-untyped-def]
+        if config.seed == 1 and config.regime == "en-x":
+            raise RuntimeError("no room on the device")
+        return real(config, **options)
+
+    monkeypatch.setattr(work, "align", fails)
+    recipe = toy_recipe(tmp_path / "toy.toml", seeds=(0, 1))
+    recipe.write_text(recipe.read_text().replace("page = false", ""))
+    out = tmp_path / "out"
+    assert main(["reproduce", str(recipe), "--data", str(data), "--out", str(out)]) == 1
+    reason = "one, toy, en-x, rows, seed 1 is missing: RuntimeError: no room on the device"
+    assert reason in (out / "results.md").read_text()
+    assert reason in (out / "comparisons" / "main" / "report.html").read_text()
+    assert "1 failed" in capsys.readouterr().out
+    assert "RuntimeError: no room on the device" in next((out / "logs").glob("*en-x.rows.seed1*")).read_text()
+    monkeypatch.setattr(work, "align", real)
+    assert reproduce(toy_config(recipe, data, out, resume=True)).n_done == 1
+    assert "missing" not in (out / "results.md").read_text()
+
+
+def test_a_worker_that_dies_is_replaced_and_its_cell_told(data: Path, tmp_path: Path) -> None:
+    from hexapla.reproduce.executors import Processes
+
+    def job(label: str, evaluate: object) -> Job:
+        return Job(label=label, log=tmp_path / "log", scores=tmp_path / label, align=None, evaluate=evaluate)  # type: ignore[arg-type]
+
+    receipts = list(Processes(1)(iter([job("deadly", _Deadly()), job("next", {})])))
+    assert [(receipt.job.label, receipt.failure) for receipt in receipts] == [
+        ("deadly", "its process died (signal 9; out of memory?)"),
+        ("next", None),
+    ]
+
+
+class _Deadly:
+    """In the place of a job's evaluations: whoever looks at them is gone."""
+
+    def items(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_encoders_that_are_not_kept_leave_their_records(data: Path, tmp_path: Path, here: list[str]) -> None:
+    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
+    reproduce(toy_config(recipe, data, out, keep_encoders=False))
+    left = {path.name for path in (out / "encoders").rglob("*") if path.is_file()}
+    assert left == {"align.json", "run.json", "README.md"}
+    assert reproduce(toy_config(recipe, data, out, keep_encoders=False, resume=True)).n_done == 0
+
+
+def test_a_dry_run_writes_nothing_and_knows_what_is_done(data: Path, tmp_path: Path, here: list[str]) -> None:
+    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
+    plan, before = estimate(toy_config(recipe, data, out))
+    assert (len(plan.cells), before.n_cells, out.exists()) == (3, 3, False)
+    assert before.seconds > 0 and before.disk_mib > 0
+    reproduce(toy_config(recipe, data, out))
+    _, after = estimate(toy_config(recipe, data, out))
+    assert after.n_cells == 0
+
+
+def test_what_stands_in_the_folder_is_not_lost(data: Path, tmp_path: Path, here: list[str]) -> None:
+    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
+    reproduce(toy_config(recipe, data, out))
+    with pytest.raises(InputError, match="holds results; --resume goes on with them"):
+        reproduce(toy_config(recipe, data, out))
+    run = json.loads((out / "run.json").read_text())
+    (out / "run.json").write_text(json.dumps({**run, "format": 0}))
+    with pytest.raises(InputError, match="holds results of format 0; this version"):
+        reproduce(toy_config(recipe, data, out, resume=True))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.tex").write_text("mine")
+    for changes in ({}, {"overwrite": True}):
+        with pytest.raises(InputError, match="not empty, and what it holds are no results of reproduce"):
+            reproduce(toy_config(recipe, data, other, **changes))
+    assert (other / "thesis.tex").read_text() == "mine"
+
+
+def test_too_little_disk_is_said_before_it_starts(
+    data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=2**20))
+    with pytest.raises(InputError, match=r"GiB are needed and 0.0 GiB are free"):
+        reproduce(toy_config(toy_recipe(tmp_path / "toy.toml"), data, tmp_path / "out"))
+    assert not (tmp_path / "out").exists() and here == []

@@ -1,0 +1,296 @@
+"""Recipes: those that are carried pass a dry run and a whole run on stand-ins; a mistake in one is told by its place.
+
+A stand-in is a tiny model of the same architecture with random weights, in the place of each name of the Hub; texts and
+evaluation data are toys too.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hexapla.cli import main
+from hexapla.corpus import open_corpus, write_corpus
+from hexapla.errors import InputError
+from hexapla.reproduce import ReproduceConfig, reproduce
+from hexapla.reproduce.corpora import CorpusRecipe, corpus_key, damaged, make_corpus
+from hexapla.reproduce.matrix import Keys, make_cells
+from hexapla.reproduce.recipe import carried, read_experiments
+from tests.toy import LANGUAGES, toy_rows
+from tests.toy_matrix import toy_recipe
+
+ARCHITECTURES = {
+    "FacebookAI/xlm-roberta-base": "xlm-roberta",
+    "google-bert/bert-base-multilingual-cased": "bert",
+    "intfloat/multilingual-e5-base": "xlm-roberta",
+    "intfloat/multilingual-e5-small": "bert",
+}
+
+
+def stand_in(name: str, folder: Path) -> Path:
+    """Save a bare encoder of a model's architecture, with random weights and the tiny encoder's tokenizer."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
+
+    from hexapla.encoder import locate
+
+    path = folder / name.rpartition("/")[2]
+    tokenizer = AutoTokenizer.from_pretrained(locate("tiny"))
+    shape = {
+        "vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 32, "max_position_embeddings": 140, "pad_token_id": 1,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    model = (
+        BertModel(BertConfig(**shape)) if ARCHITECTURES[name] == "bert" else XLMRobertaModel(XLMRobertaConfig(**shape))
+    )
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+def swapped(recipe: str, folder: Path) -> Path:
+    """Write a carried recipe with a stand-in for every name of the Hub, few rows, small steps and toy evaluation data."""
+    from tests.toy_mteb import write_all
+    from tests.toy_nmt import ENGLISH, toy_nmt
+    from tests.toy_nmt import LANGUAGES as TRANSLATED
+
+    text = carried()[recipe].read_text()
+    for name in ARCHITECTURES:
+        if name in text:
+            text = text.replace(f'"{name}"', f'"{stand_in(name, folder)}"')
+    text = re.sub(r'"facebook/nllb-[^"]*"', f'"{toy_nmt("nllb", folder / "nllb")}"', text)
+    (folder / "tickets.txt").write_text("\n".join(ENGLISH * 1))
+    text = re.sub(r'texts = ".*"', f'texts = "{folder / "tickets.txt"}"', text)
+    text = re.sub(r"sample = .*\n|field = .*\n", "", text)
+    text = re.sub(r"\nto = .*", f"\nto = {list(TRANSLATED[:3])}\nmax_loss = 1.0\nnear_duplicates = 1.0", text)
+    text = re.sub(r'suite = "Tatoeba.*"', 'suite = "quick"', text)
+    text = text.replace("[suites.paper]", '[suites.paper]\nsuite = "quick"')
+    text = re.sub(
+        r"\nlanguages = \[[^\]]*\]",
+        f'\nlanguages = ["eng_Latn", "deu_Latn", "fra_Latn"]\ndata = "{write_all(folder / "mteb")}"', text,
+    )  # fmt: skip
+    text = text.replace("[align]", "[align]\nrows_per_step = 4", 1).replace("rows_per_step = 64\n", "")
+    text = text.replace("seeds = [0, 1, 2]", "seeds = [0]").replace("= 0.1 ", "= 0.2 ").replace("= 0.1\n", "= 0.2\n")
+    path = folder / f"{recipe}.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["paper", "paper-diverse", "domain"])
+def test_a_carried_recipe_runs_on_stand_ins(recipe: str, tmp_path: Path) -> None:
+    path = swapped(recipe, tmp_path)
+    outcome = reproduce(ReproduceConfig(recipe=path, data=tmp_path, out=tmp_path / "out"))
+    assert (outcome.failures, outcome.lacking) == ({}, [])
+    assert outcome.n_done == outcome.n_cells == {"paper": 12, "paper-diverse": 12, "domain": 3}[recipe]
+    corpus = open_corpus(next((tmp_path / "out" / "corpora").glob("*-built")))
+    assert len(corpus.languages) == 4 and len(corpus) == 20
+    assert len(list((tmp_path / "out" / "comparisons").glob("*/report.html"))) == {"domain": 2}.get(recipe, 6)
+
+
+@pytest.mark.slow
+def test_mini_runs_on_stand_in_data(tmp_path: Path) -> None:
+    text = carried()["mini"].read_text()
+    text = text.replace("n_rows = 3000", "n_rows = 24").replace("rows_per_step = 64", "rows_per_step = 8")
+    text = text.replace('[suites.test]\ndata = "DATA"', '[suites.test]\nsuite = "bitext"\ndata = "sample"')
+    text = re.sub(r'"(ukr_Cyrl|tur_Latn)",? ?', "", text).replace("seeds = [0, 1, 2]", "seeds = [0]")
+    (tmp_path / "mini.toml").write_text(text)
+    data = tmp_path / "data" / "stsb-mt"
+    data.mkdir(parents=True)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sample = open_corpus("sample")
+    pq.write_table(pa.table({code: sample.cells(code) for code in sample.languages}), data / "train.parquet")
+    outcome = reproduce(ReproduceConfig(recipe=tmp_path / "mini.toml", data=tmp_path / "data", out=tmp_path / "out"))
+    assert (outcome.failures, outcome.lacking, outcome.n_done) == ({}, [], 4)
+
+
+@pytest.mark.parametrize("recipe", sorted(carried()))
+def test_a_carried_recipe_passes_a_dry_run(recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "tickets.txt").write_text("My printer is on fire.\n")
+    if recipe == "mini":
+        text = carried()["mini"].read_text()
+        assert main(["reproduce", "mini", "--out", str(tmp_path / "out"), "--dry-run"]) == 2
+        assert '"DATA/stsb-mt/train.parquet" lies in a folder of data that is not given' in capsys.readouterr().err
+        path = tmp_path / "mini.toml"
+        path.write_text(text.replace("DATA/stsb-mt/train.parquet", "sample").replace("n_rows = 3000\n", "")
+                        .replace('[suites.test]\ndata = "DATA"', '[suites.test]\nsuite = "bitext"\ndata = "sample"')
+                        .replace('"ita_Latn", "pol_Latn", "ukr_Cyrl", "tur_Latn", "hin_Deva",', '"ita_Latn"'))  # fmt: skip
+        recipe = str(path)
+    assert main(["reproduce", recipe, "--data", str(data), "--out", str(tmp_path / "out"), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"\d+ cells to do: about .* on this machine, [\d.,]+ GiB of disk", said)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "domain", "--print"]) == 0
+    assert capsys.readouterr().out == carried()["domain"].read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "Toy matrix"', "titel = 3", r'the recipe has the unknown key "titel"; did you mean "title"\?'),
+        ("epochs = 2", "epoch = 2", r'align has the unknown key "epoch"; did you mean "epochs"\?'),
+        ("epochs = 2", "epochs = -2", "experiments.main, encoder one, regime en-x: epochs is -2; it must be above 0"),
+        ("epochs = 2", "temperature = 0", "temperature is 0; it must be above 0"),
+        ("n_rows = 32", "n_row = 32", r'corpora.toy has the unknown key "n_row"; did you mean "n_rows"\?'),
+        ("n_rows = 32", "n_rows = 1", "corpora.toy: n_rows is 1; it must be a whole number, 2 or more"),
+        (
+            "n_rows = 32",
+            "n_rows = 32\nn_cells = 99",
+            "n_rows is 32 and n_cells 99; either says how many rows, give one",
+        ),
+        ("n_rows = 32", "missing = 1.5", "missing is 1.5; it is a share of the cells, from 0 to below 1"),
+        ("n_rows = 32", "noise_share = 0.1", "noise is None and noise_share 0.1; give both or neither"),
+        ("n_rows = 32", 'noise = "swaped"\nnoise_share = 0.1', r'noise is "swaped"; .*did you mean "swapped"\?'),
+        ("n_rows = 32", "n_rows = [8, 16]\nmissing = [0.1]", "n_rows and missing both have lists"),
+        ('path = "DATA/corpus"', "", "corpora.toy: a corpus has a path"),
+        ('regimes = ["base", "en-x", "multiway"]', 'regimes = ["base", "multway"]', r'did you mean "multiway"\?'),
+        ('regimes = ["base", "en-x", "multiway"]', 'regimes = ["en-x"]', "a comparison needs two or more"),
+        (
+            'baseline = "en-x"',
+            'baseline = "star"',
+            'experiments.main.baseline is "star"; it must be one of its regimes',
+        ),
+        ("seeds = [0]", "seeds = [-1]", r"experiments.main.seeds is \[-1\]; it must be a list of whole numbers"),
+        ("seeds = [0]", 'seeds = [0]\nbudgets = ["row"]', r'budgets has "row"; .*did you mean "rows"\?'),
+        ('suites = ["toy"]', 'suites = ["toys"]', r'suites has "toys"; it may have toy; did you mean "toy"\?'),
+        ('suite = "bitext"', 'suite = "bitxt"', r'suites.toy: "bitxt" is no suite'),
+        ("[regimes.en-x]", "[regimes.base]", "regimes.base: this name stands for the encoder as it is"),
+        ("[encoders.one]", '[encoders."a b"]', r'encoders."a b": a name has letters, digits'),
+        ("page = false", 'page = "no"', "experiments.main.page is 'no'; it must be true or false"),
+        (
+            'data = "DATA/test"',
+            'data = "CORPUS"',
+            "suites.toy measures on 0.05 of the corpus's rows and regimes.en-x has",
+        ),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_told_by_its_place(old: str, new: str, message: str, tmp_path: Path) -> None:
+    path = toy_recipe(tmp_path / "toy.toml")
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(InputError, match=message):
+        read_experiments(path, tmp_path)
+
+
+def test_what_a_recipe_names_and_is_not_there_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    from tests.toy_matrix import toy_data
+
+    data = toy_data(tmp_path / "data")
+    recipe = toy_recipe(tmp_path / "toy.toml")
+    whole = recipe.read_text()
+    for old, new, message in (
+        ("n_rows = 32", 'languages = ["eng_Latn", "kor_Hang"]', "corpora.toy: .*no column kor_Hang; it has eng_Latn"),
+        ("n_rows = 32", "n_rows = 999", "corpora.toy: .*999 rows are asked for; there are 60"),
+        ("n_rows = 32", "n_languages = 9", "corpora.toy: n_languages is 9; there are 4"),
+        ('data = "DATA/test"', 'data = "DATA/test"\nlanguages = ["eng_Latn", "kor_Hang"]', "suites.toy: .*has no kor_Hang"),
+        ('data = "DATA/test"', 'data = "DATA/nothing"', "suites.toy: .*nothing"),
+        ('name = "DATA/one"', 'name = "DATA/none"', "none: no such encoder folder"),
+        ('path = "DATA/corpus"\nn_rows = 32',
+         'build = {texts = "DATA/none.txt", to = ["deu_Latn"], translator = "DATA/nmt"}', "corpora.toy: .*nmt"),
+    ):  # fmt: skip
+        assert old in whole
+        recipe.write_text(whole.replace(old, new))
+        with pytest.raises(InputError, match=message):
+            reproduce(ReproduceConfig(recipe=recipe, data=data, out=tmp_path / "out"))
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_translator_that_lacks_a_language_is_told_even_by_a_dry_run(tmp_path: Path) -> None:
+    from hexapla.reproduce import estimate
+    from tests.toy_matrix import toy_data
+    from tests.toy_nmt import toy_nmt
+
+    data = toy_data(tmp_path / "data")
+    (data / "text.txt").write_text("It is raining today.\n")
+    recipe = toy_recipe(tmp_path / "toy.toml")
+    build = (
+        f'build = {{texts = "DATA/text.txt", to = ["deu_Latn"], translator = "{toy_nmt("marian", tmp_path / "nmt")}"}}'
+    )
+    recipe.write_text(
+        recipe.read_text().replace('path = "DATA/corpus"\nn_rows = 32', build.replace("deu_Latn", "kor_Hang"))
+    )
+    with pytest.raises(InputError, match=r"corpora.toy: .*(Korean|kor_Hang)"):
+        estimate(ReproduceConfig(recipe=recipe, data=data, out=tmp_path / "out"))
+
+
+def test_a_sweep_makes_a_corpus_of_each_value_and_the_fewer_rows_are_among_the_more(tmp_path: Path) -> None:
+    corpus = write_corpus(toy_rows(50), tmp_path / "corpus", languages=LANGUAGES)
+    recipe = toy_recipe(tmp_path / "toy.toml")
+    recipe.write_text(recipe.read_text().replace("n_rows = 32", "n_rows = [10, 20]"))
+    found = read_experiments(recipe, tmp_path)
+    assert tuple(found.corpora) == found.experiments[0].corpora == ("toy-10", "toy-20")
+    few, more = (make_corpus(found.corpora[f"toy-{n}"], tmp_path / str(n)) for n in (10, 20))
+    assert (len(few), len(more)) == (10, 20) and set(few.row_ids()) < set(more.row_ids()) < set(corpus.row_ids())
+
+
+def test_pools_of_equal_cells_have_fewer_rows_the_more_languages(tmp_path: Path) -> None:
+    write_corpus(toy_rows(50), tmp_path / "corpus", languages=LANGUAGES)
+    for n, rows in ((2, 40), (3, 27), (4, 20)):
+        made = make_corpus(
+            CorpusRecipe(path=(str(tmp_path / "corpus"),), n_languages=n, n_cells=80), tmp_path / f"pool-{n}"
+        )
+        assert (len(made), made.languages) == (rows, LANGUAGES[:n])
+
+
+def test_missing_cells_are_as_many_as_asked_for_and_never_the_pivot(tmp_path: Path) -> None:
+    write_corpus(toy_rows(400), tmp_path / "corpus", languages=LANGUAGES)
+    made = make_corpus(CorpusRecipe(path=(str(tmp_path / "corpus"),), missing=0.3), tmp_path / "holes")
+    lost = [np.mean([cell is None for cell in made.cells(code)]) for code in LANGUAGES]
+    assert lost[0] == 0 and all(0.2 < share < 0.4 for share in lost[1:])
+
+
+def test_swapped_cells_stand_in_another_row_and_none_is_lost() -> None:
+    cells = [f"cell {number}" for number in range(200)]
+    found = damaged([*cells, None], "swapped", 0.3, np.random.default_rng(0))
+    moved = sum(one != other for one, other in zip(found[:-1], cells, strict=True))
+    assert sorted(map(str, found[:-1])) == sorted(cells) and found[-1] is None and 40 < moved < 80
+
+
+def test_truncated_cells_keep_their_first_half() -> None:
+    found = damaged(["ein zwei drei vier", "你好世界吗", None], "truncated", 0.9999, np.random.default_rng(0))
+    assert found == ["ein zwei", "你好世", None]
+
+
+def test_filters_see_the_damage(tmp_path: Path) -> None:
+    sample = open_corpus("sample")
+    languages = ("eng_Latn", "deu_Latn", "zho_Hans")
+    rough = CorpusRecipe(path=("sample",), languages=languages, noise="truncated", noise_share=0.3)
+    clean = CorpusRecipe(path=("sample",), languages=languages, noise="truncated", noise_share=0.3, filters="default")
+    kept = [make_corpus(recipe, tmp_path / str(n)) for n, recipe in enumerate((rough, clean))]
+    n_cells = [sum(cell is not None for code in languages[1:] for cell in made.cells(code)) for made in kept]
+    assert n_cells[1] < n_cells[0] == 2 * len(sample)
+    assert corpus_key(rough) != corpus_key(clean)
+
+
+def test_rows_of_two_corpora_stand_one_after_another_and_a_repeated_pivot_counts_once(tmp_path: Path) -> None:
+    rows = toy_rows(30)
+    write_corpus(rows[:20], tmp_path / "a", languages=LANGUAGES[:3])
+    write_corpus(rows[15:], tmp_path / "b", languages=(LANGUAGES[0], LANGUAGES[3]))
+    made = make_corpus(CorpusRecipe(path=(str(tmp_path / "a"), str(tmp_path / "b"))), tmp_path / "both")
+    assert (len(made), made.languages) == (30, LANGUAGES)
+    assert made.cells(LANGUAGES[0]) == [row[LANGUAGES[0]] for row in rows]
+    assert made.cells(LANGUAGES[3])[:20] == [None] * 20
+
+
+def test_the_first_seed_of_every_experiment_comes_before_the_second_of_any(tmp_path: Path) -> None:
+    more = toy_recipe(tmp_path / "x.toml").read_text().partition("[experiments.main]")[2]
+    recipe = toy_recipe(
+        tmp_path / "toy.toml", seeds=(5, 6), more=f"\n[experiments.more]{more}".replace('"one"', '"two"')
+    )
+    recipe.write_text(recipe.read_text().replace("seeds = [0]", "seeds = [5, 6]"))
+    keys = Keys(corpora={"toy": "c"}, encoders={"one": "1", "two": "2"}, suites={"toy": "s"})
+    cells = make_cells(read_experiments(recipe, tmp_path), keys)
+    assert [(cell.encoder, cell.seed) for cell in cells if cell.is_trained] == [
+        ("one", 5), ("one", 5), ("two", 5), ("two", 5), ("one", 6), ("one", 6), ("two", 6), ("two", 6),
+    ]  # fmt: skip
