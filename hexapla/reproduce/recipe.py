@@ -305,7 +305,7 @@ def _check_settings(recipe: Recipe, experiment: Experiment) -> None:
     for suite in experiment.suites:
         _check_held_out(recipe, experiment, suite)
     for encoder in experiment.encoders:
-        for regime in experiment.regimes:
+        for regime in (regime for regime in experiment.regimes if regime != BASE):
             for budget in experiment.budgets:
                 settings = recipe.settings(encoder, regime)
                 _checked(
