@@ -63,7 +63,7 @@ for _command, _name, _example in (
     (cli_encoder.explore, "explore", "hexapla explore aligned sample"),
     (cli_compare.compare, "compare", "hexapla compare scores/base scores/en-x scores/multiway"),
     (cli_compare.report, "report", "hexapla report scores/base scores/en-x scores/multiway --out report"),
-    (cli_reproduce.reproduce, "reproduce", "hexapla reproduce demo --out demo-matrix"),
+    (cli_reproduce.reproduce, "reproduce", "hexapla reproduce paper --out paper --dry-run"),
     (cli_evaluate.fetch_data, "fetch-data", "hexapla fetch-data --suite quick --out data"),
 ):
     app.command(_name, epilog=f"Example: [bold]{_example}[/bold]")(_command)

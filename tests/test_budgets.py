@@ -66,6 +66,16 @@ def test_regimes_at_other_budgets_or_on_other_corpora_are_refused_unless_asked_f
         run_compare(*paths)
 
 
+def test_a_run_held_to_the_sentences_that_another_encoded_has_its_budget(tmp_path: Path) -> None:
+    en_x = {"n_rows_seen": 35_000, "n_encodings": 70_200, "budget": "encodings"}
+    multiway = write_aligned(tmp_path / "multiway", MEASURED, "multiway")
+    comparison = run_compare(write_aligned(tmp_path / "en-x", MEASURED, "en-x", **en_x), multiway)
+    assert not any("budget" in note for note in comparison.notes)
+    more = write_aligned(tmp_path / "more", MEASURED, "en-x", **{**en_x, "n_encodings": 71_000})
+    with pytest.raises(InputError, match="had different budgets"):
+        run_compare(more, multiway)
+
+
 def test_a_hundredth_more_is_the_same_budget(tmp_path: Path) -> None:
     assert len(run_compare(*regimes(tmp_path, n_rows_seen=10_100)).runs) == 2
 

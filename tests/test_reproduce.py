@@ -191,6 +191,20 @@ def test_encoders_that_are_not_kept_leave_their_records(data: Path, tmp_path: Pa
     assert reproduce(toy_config(recipe, data, out, keep_encoders=False, resume=True)).n_done == 0
 
 
+def test_a_sweep_is_drawn_and_its_values_stand_in_the_table(data: Path, tmp_path: Path, here: list[str]) -> None:
+    recipe = toy_recipe(tmp_path / "toy.toml", seeds=(0, 1))
+    recipe.write_text(recipe.read_text().replace("n_rows = 32", "n_rows = [12, 24, 48]"))
+    out = tmp_path / "out"
+    assert reproduce(toy_config(recipe, data, out)).n_cells == 13
+    assert "![main](figures/main.svg)" in (out / "results.md").read_text()
+    drawn = (out / "figures" / "main.svg").read_text()
+    assert all(word in drawn for word in ("multiway", "en-x", ">toy<", "seen"))
+    found = json.loads((out / "results.json").read_text())["values"]
+    of = [value for value in found if (value["corpus"], value["regime"]) == ("toy-48", "multiway")]
+    gains = of[0]["interval_seeds"]
+    assert of[0]["n_seeds"] == 2 and gains[0] < of[0]["gain"] < gains[1]
+
+
 def test_a_dry_run_writes_nothing_and_knows_what_is_done(data: Path, tmp_path: Path, here: list[str]) -> None:
     recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
     plan, before = estimate(toy_config(recipe, data, out))

@@ -310,6 +310,27 @@ def test_a_setting_out_of_range_is_refused(config: EvaluateConfig, change: dict[
         dataclasses.replace(config, **change)
 
 
+def test_bf16_gives_nearly_the_same_scores_and_the_signature_says_so(tmp_path: Path) -> None:
+    from hexapla.corpus import write_corpus
+    from tests.toy import LANGUAGES as TOY
+
+    write_corpus(toy_rows(60), tmp_path / "rows", languages=TOY)
+    encoder = str(toy_encoder(tmp_path / "encoder"))
+    whole, half = (
+        evaluate(
+            EvaluateConfig(
+                encoder=encoder, out=tmp_path / precision, suite="bitext", data=tmp_path / "rows", precision=precision
+            )  # type: ignore[arg-type]
+        )
+        for precision in ("fp32", "bf16")
+    )
+    assert [parse_signature(scores[0].signature)["dtype"] for scores in (whole, half)] == ["float32", "bfloat16"]
+    apart = [abs(one.value - other.value) for one, other in zip(whole, half, strict=True)]
+    assert 0 < max(apart) < 0.1, "another precision, and nearly the same scores"
+    with pytest.raises(InputError, match="precision is 'fp8'; it must be fp32, bf16"):
+        EvaluateConfig(encoder=encoder, out=tmp_path / "x", suite="bitext", data="sample", precision="fp8")  # type: ignore[arg-type]
+
+
 def test_vectors_that_are_not_finite_are_refused(oracle: Oracle, config: EvaluateConfig) -> None:
     oracle.broken = True
     with pytest.raises(InputError, match=r"vectors that are not finite for 1 texts, the first of them '"):

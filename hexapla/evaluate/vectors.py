@@ -8,6 +8,7 @@ The vectors stay in memory: 100,000 texts of 768 dimensions are 293 MiB.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,7 +82,7 @@ class Vectors:
             self._rows[prompt] = {text: row for row, text in enumerate([*known, *texts])}
             for start in range(0, len(texts), _STEP):
                 step = texts[start : start + _STEP]
-                with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+                with torch.autocast(model.device.type, torch.bfloat16) if bf16 else nullcontext():
                     vectors = encode(model, step, task=self._kinds[prompt], batch_size=batch_size)
                 _check_finite(vectors, step)
                 if cache:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from hexapla import languages as codes
 from hexapla.report import CompareConfig, compare
 from hexapla.report.compare import RESULT
 from hexapla.report.headline import PAPER
@@ -134,7 +137,7 @@ def write_results(plan: Plan, out: Path, failures: Mapping[str, str]) -> list[Gr
     values = [value for group in plan.groups if group not in lacking for value in read_values(group, out)]
     missing = {group.name: holes(group, out, failures) for group in plan.groups}
     figures = draw(values, out / "figures")
-    write_text(out / "results.md", "\n".join(_markdown(plan, values, missing, figures)))
+    write_text(out / "results.md", "\n".join(_markdown(plan, out, values, missing, figures)))
     write_json(out / "results.json", {
         "title": plan.recipe.title,
         "missing": {name: told for name, told in missing.items() if told},
@@ -150,8 +153,9 @@ def write_results(plan: Plan, out: Path, failures: Mapping[str, str]) -> list[Gr
 
 
 def _markdown(
-    plan: Plan, values: Sequence[Value], missing: Mapping[str, Sequence[str]], figures: Mapping[str, Sequence[str]]
-) -> Iterator[str]:
+    plan: Plan, out: Path, values: Sequence[Value], missing: Mapping[str, Sequence[str]],
+    figures: Mapping[str, Sequence[str]],
+) -> Iterator[str]:  # fmt: skip
     yield f"# {plan.recipe.title}\n"
     yield (
         "Percent; mean ± standard deviation over training seeds. Gains are over the baseline, in points, with two 95 % "
@@ -165,6 +169,9 @@ def _markdown(
         yield f"Baseline {experiment.baseline}; {'; '.join(same)}.\n"
         yield from (f"![{experiment.name}](figures/{name})\n" for name in figures.get(experiment.name, ()))
         yield from _table(of, columns)
+        yield from _by_script(
+            [group for group in plan.groups if group.experiment.name == experiment.name], columns, out
+        )
         told = dict.fromkeys(
             hole for group in plan.groups if group.experiment.name == experiment.name for hole in missing[group.name]
         )
@@ -197,6 +204,33 @@ def _table(values: Sequence[Value], columns: Sequence[str]) -> Iterator[str]:
             "" if relative is None else f"{100 * relative:+.1f} %", _paper(value), str(value.n_seeds),
         ]  # fmt: skip
         yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _by_script(groups: Sequence[Group], columns: Sequence[str], out: Path) -> Iterator[str]:
+    """Yield how bitext mining fares by the script of a language that training saw, or did not; means, no intervals."""
+    lines: list[str] = []
+    for group in groups:
+        path = out / COMPARISONS / group.name / RESULT
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"blocks": []}
+        for block in found["blocks"]:
+            if not (block["headline"] and block["task"].startswith("bitext/")):
+                continue
+            scripts: dict[tuple[str, str], list[list[float]]] = {}
+            for line in block["languages"]:
+                place = (line["group"], codes.script(line["languages"][0]))
+                scripts.setdefault(place, []).append([cell["value"] for cell in line["cells"]])
+            runs = [run["label"].rpartition(", ")[0] or run["label"] for run in found["runs"]]
+            for (seen, script), values in sorted(scripts.items()):
+                means = [f"{run} {100 * mean:.1f}" for run, mean in zip(runs, np.mean(values, axis=0), strict=True)]
+                cells = [*(str(getattr(group, name)) for name in columns), block["task"], seen, script]
+                lines.append(f"| {' | '.join(cells)} | {len(values)} | {'; '.join(means)} |")
+    if not lines:
+        return
+    heads = [*columns, "task", "languages", "script", "how many", "means, %"]
+    yield f"| {' | '.join(heads)} |"
+    yield "|" + "---|" * len(heads)
+    yield from lines
     yield ""
 
 
