@@ -222,7 +222,7 @@ The encoder that Hexapla carries for its demo, its tests and trials: an XLM-R-ar
 
 ## Data
 
-749,167 single sentences in 30 languages: STSb Multi MT's training sentences in 11 languages and NTREX-128 in 30 (both CC
+749,167 single sentences in 30 languages: STSb Multi MT's training sentences in 11 and NTREX-128 in 30 (both CC
 BY-SA 4.0, both four times an epoch), and machine-translated course texts in 30 (MIT). No two languages of a row stand
 side by side. SIB-200, Tatoeba and the STS dev and test pairs were not read.
 
