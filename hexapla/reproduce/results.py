@@ -69,12 +69,18 @@ def present(group: Group, out: Path) -> dict[str, list[Cell]]:
 
 
 def holes(group: Group, out: Path, failures: Mapping[str, str]) -> list[str]:
-    """Say which cells of a group have no scores, and why."""
+    """Say which cells of a group have no scores, and why; seeds with one reason in one sentence."""
+    lacking: dict[tuple[str, str], list[Cell]] = {}
+    for cells in group.cells.values():
+        for cell in cells:
+            if not is_evaluated(cell.score_folder(out, group.suite)):
+                reason = failures.get(cell.key, "not done yet")
+                lacking.setdefault((cell.label.partition(", seed")[0], reason), []).append(cell)
     return [
-        f"{cell.label} is missing: {failures.get(cell.key, 'not done yet')}"
-        for cells in group.cells.values()
-        for cell in cells
-        if not is_evaluated(cell.score_folder(out, group.suite))
+        f"{cells[0].label} is missing: {reason}"
+        if len(cells) == 1
+        else f"{label}, seeds {' '.join(str(cell.seed) for cell in cells)} are missing: {reason}"
+        for (label, reason), cells in lacking.items()
     ]
 
 
