@@ -58,5 +58,7 @@ def reproduce(
     typer.echo(
         f"{out / 'results.md'}: {outcome.n_done} of {outcome.n_cells} cells done now, {len(outcome.failures)} failed"
     )
+    for reason in outcome.lacking.values():
+        typer.echo(reason, err=True)
     if outcome.failures or outcome.lacking:
         raise typer.Exit(1)

@@ -69,7 +69,7 @@ def test_two_workers_and_a_page_from_the_command_line(
 def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Path, here: list[str]) -> None:
     recipe = toy_recipe(tmp_path / "toy.toml", encoders=("one", "two"), seeds=(0, 1))
     whole = reproduce(toy_config(recipe, data, tmp_path / "whole"))
-    assert (whole.n_cells, whole.n_done, whole.failures, whole.lacking) == (10, 10, {}, [])
+    assert (whole.n_cells, whole.n_done, whole.failures, whole.lacking) == (10, 10, {}, {})
     command = [sys.executable, "-m", "hexapla", "reproduce", str(recipe), "--data", str(data), "--out"]
     killed, n_kills, n_before = tmp_path / "killed", 0, -1
     resume: list[str] = []

@@ -87,7 +87,7 @@ class CorpusRecipe:
     @property
     def is_whole(self) -> bool:
         """Whether a single corpus is used as it is, but for the choice of columns."""
-        parts = (self.n_rows, self.n_cells, self.noise, self.missing or None)
+        parts = (self.n_rows, self.n_cells, self.n_languages, self.noise, self.missing or None)
         return len(self.path) == 1 and self.filters == "none" and all(part is None for part in parts)
 
 

@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 
 from hexapla import languages as codes
+from hexapla.errors import InputError
 from hexapla.report import CompareConfig, compare
 from hexapla.report.compare import RESULT
 from hexapla.report.headline import PAPER
 from hexapla.report.page import ReportConfig, report
 from hexapla.reproduce.figures import draw
-from hexapla.reproduce.matrix import COMPARISONS, Cell, Group
+from hexapla.reproduce.matrix import COMPARISONS, SCORES, Cell, Group
 from hexapla.reproduce.plan import Plan
-from hexapla.reproduce.work import is_evaluated
+from hexapla.reproduce.work import is_evaluated, seconds_of
 from hexapla.run import write_json, write_text
 
 _MADE_OF = "made-of.json"
@@ -84,37 +85,29 @@ def holes(group: Group, out: Path, failures: Mapping[str, str]) -> list[str]:
     ]
 
 
-def compare_group(group: Group, plan: Plan, out: Path, failures: Mapping[str, str]) -> bool:
-    """Compare what there is of a group, unless that has been done; say whether there was enough."""
+def compare_group(group: Group, plan: Plan, out: Path, failures: Mapping[str, str]) -> str | None:
+    """Compare what there is of a group, unless that has been done; return why it cannot be."""
     there = present(group, out)
     if not there[group.experiment.baseline] or sum(map(bool, there.values())) < 2:
-        return False
+        return f"{group.name} has no comparison: it takes {group.experiment.baseline} and another regime"
     folder = out / COMPARISONS / group.name
     notes = holes(group, out, failures)
-    cells = [cell for cells in there.values() for cell in cells]
-    made_of = hashlib.sha256(
-        json.dumps(
-            [
-                [cell.score_folder(Path(), group.suite).as_posix() for cell in cells],
-                notes,
-                group.experiment.page,
-                plan.recipe.title,
-            ]
-        ).encode()
-    ).hexdigest()
+    scores = [cell.score_folder(out, group.suite) for cells in there.values() for cell in cells]
+    facts = [[path.relative_to(out).as_posix() for path in scores], notes, group.experiment.page, plan.recipe.title]
+    made_of = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     if (folder / _MADE_OF).is_file() and json.loads((folder / _MADE_OF).read_text())["sha256"] == made_of:
-        return True
+        return None
     (folder / _MADE_OF).unlink(missing_ok=True)
-    config = CompareConfig(
-        scores=tuple(cell.score_folder(out, group.suite) for cell in cells), out=folder, different_budgets=True,
-        overwrite=True, notes=tuple(notes),
-    )  # fmt: skip
-    if group.experiment.page:
-        report(ReportConfig(compare=config, title=f"{plan.recipe.title}: {group.name}"))
-    else:
-        compare(config)
+    config = CompareConfig(scores=tuple(scores), out=folder, different_budgets=True, overwrite=True, notes=tuple(notes))
+    try:
+        if group.experiment.page:
+            report(ReportConfig(compare=config, title=f"{plan.recipe.title}: {group.name}"))
+        else:
+            compare(config)
+    except InputError as error:
+        return f"{group.name} has no comparison: {error}"
     write_json(folder / _MADE_OF, {"sha256": made_of})
-    return True
+    return None
 
 
 def read_values(group: Group, out: Path) -> list[Value]:
@@ -137,15 +130,20 @@ def read_values(group: Group, out: Path) -> list[Value]:
     ]  # fmt: skip
 
 
-def write_results(plan: Plan, out: Path, failures: Mapping[str, str]) -> list[Group]:
-    """Compare every group and write what was found of all; return the groups that cannot be compared."""
-    lacking = [group for group in plan.groups if not compare_group(group, plan, out, failures)]
-    values = [value for group in plan.groups if group not in lacking for value in read_values(group, out)]
-    missing = {group.name: holes(group, out, failures) for group in plan.groups}
+def write_results(plan: Plan, out: Path, failures: Mapping[str, str]) -> dict[str, str]:
+    """Compare every group and write what was found of all; return why groups cannot be compared, by their names."""
+    reasons = {group.name: compare_group(group, plan, out, failures) for group in plan.groups}
+    lacking = {name: reason for name, reason in reasons.items() if reason is not None}
+    values = [value for group in plan.groups if group.name not in lacking for value in read_values(group, out)]
+    missing = {
+        group.name: [*holes(group, out, failures), *([lacking[group.name]] if group.name in lacking else [])]
+        for group in plan.groups
+    }
     figures = draw(values, out / "figures")
     write_text(out / "results.md", "\n".join(_markdown(plan, out, values, missing, figures)))
     write_json(out / "results.json", {
         "title": plan.recipe.title,
+        "hours": sum(sum(seconds_of(out / SCORES / cell.folder).values()) for cell in plan.cells) / 3600,
         "missing": {name: told for name, told in missing.items() if told},
         "values": [
             {"comparison": value.group.name, "experiment": value.group.experiment.name, "encoder": value.group.encoder,

@@ -26,6 +26,7 @@ from hexapla.reproduce.corpora import CorpusRecipe, make_corpus
 from hexapla.reproduce.estimate import Estimate, duration, estimate_cells
 from hexapla.reproduce.executors import Processes, Ray, Receipt
 from hexapla.reproduce.matrix import (
+    COMPARISONS,
     CORPORA,
     FORMAT,
     LOGS,
@@ -98,14 +99,14 @@ class Outcome:
         n_cells: Of the whole matrix.
         n_done: Done by this call.
         failures: Why a cell failed, by its label.
-        lacking: Comparisons that could not be made.
+        lacking: Why a comparison could not be made, by its name.
     """
 
     out: Path
     n_cells: int
     n_done: int = 0
     failures: dict[str, str] = field(default_factory=dict)
-    lacking: list[str] = field(default_factory=list)
+    lacking: dict[str, str] = field(default_factory=dict)
 
 
 def estimate(config: ReproduceConfig) -> tuple[Plan, Estimate]:
@@ -158,7 +159,7 @@ def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
         lacking = write_results(plan, config.out, failures)
     return Outcome(
         out=config.out, n_cells=len(plan.cells), n_done=runner.n_done, failures=runner.failures,
-        lacking=[group.name for group in lacking],
+        lacking=lacking,
     )  # fmt: skip
 
 
@@ -208,8 +209,8 @@ class _Runner:
             whole = all(is_evaluated(cell.score_folder(self.config.out, group.suite)) for cell in firsts)
             if whole and group.name not in self._shown:
                 self._shown.add(group.name)
-                compare_group(group, self.plan, self.config.out, {})
-                _log.info("a first comparison: %s", self.config.out / "comparisons" / group.name)
+                if compare_group(group, self.plan, self.config.out, {}) is None:
+                    _log.info("a first comparison: %s", self.config.out / COMPARISONS / group.name)
 
     def _fail(self, label: str, reason: str) -> None:
         self.failures[label] = reason

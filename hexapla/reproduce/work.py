@@ -6,6 +6,7 @@ machine that shares the folder. Both stages go on from wherever a kill left them
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Mapping
@@ -57,8 +58,16 @@ def do(job: Job) -> dict[str, float]:
     if job.align is not None and not job.keep:
         drop_weights(job.align.out)
     job.scores.mkdir(parents=True, exist_ok=True)
-    write_json(job.scores / RECORD, {"label": job.label, "seconds": took})
+    before = seconds_of(job.scores)
+    every = {stage: before.get(stage, 0.0) + took.get(stage, 0.0) for stage in (*before, *took)}
+    write_json(job.scores / RECORD, {"label": job.label, "seconds": every})
     return took
+
+
+def seconds_of(scores: Path) -> dict[str, float]:
+    """Return what each stage of a cell took by its record, over all calls that ended."""
+    path = scores / RECORD
+    return dict(json.loads(path.read_text(encoding="utf-8"))["seconds"]) if path.is_file() else {}
 
 
 def is_evaluated(folder: Path) -> bool:
