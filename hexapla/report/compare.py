@@ -46,6 +46,7 @@ class CompareConfig:
         seed: Of both.
         overwrite: Write into a folder that is not empty, replacing an earlier comparison there.
         notes: What is to be said of the runs besides what is found.
+        names: What to call each of `scores`, seeds of one training alike; by default what tells them apart.
     """
 
     scores: tuple[Path, ...]
@@ -57,6 +58,7 @@ class CompareConfig:
     seed: int = 0
     overwrite: bool = False
     notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def compare(config: CompareConfig) -> Comparison:
@@ -68,7 +70,8 @@ def compare(config: CompareConfig) -> Comparison:
     _check(config)
     given = read_runs(config.scores)
     notes = [*check_comparable(given), *check_budgets(given, different_budgets=config.different_budgets)]
-    columns, doubts = columns_of(given, together=config.seeds == "together")
+    names = dict(zip([run.path for run in given], config.names, strict=True)) if config.names else {}
+    columns, doubts = columns_of(given, together=config.seeds == "together", names=names)
     columns = baseline_first(columns, config.baseline)
     if len(columns) < 2:
         raise InputError(

@@ -7,8 +7,9 @@ training says that all else was equal, and apart where that is in doubt.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hexapla.errors import InputError, nearest
 from hexapla.report.budgets import close
@@ -37,12 +38,15 @@ class Column:
         return tuple(run.score.seed for run in self.runs if run.score.seed is not None)
 
 
-def columns_of(runs: Sequence[Run], *, together: bool = True) -> tuple[list[Column], list[str]]:
+def columns_of(
+    runs: Sequence[Run], *, together: bool = True, names: Mapping[Path, str] | None = None
+) -> tuple[list[Column], list[str]]:
     """Put runs that are the same but for the seed into one column each.
 
     Args:
         runs: All of a comparison.
         together: Or else every run has a column of its own.
+        names: What to call the runs of a path, instead of what tells them apart; columns that differ have other names.
 
     Returns:
         The columns, in the order of their first runs, and what is to be said of them.
@@ -61,9 +65,15 @@ def columns_of(runs: Sequence[Run], *, together: bool = True) -> tuple[list[Colu
             settled.append(sorted(group, key=lambda run: run.score.seed or 0))
             continue
         settled += [[run] for run in group]
-        names = ", ".join(run.label for run in group)
-        notes.append(f"{names} have equal settings and partly equal seeds but different weights, and stay apart")
+        told = ", ".join(run.label for run in group)
+        notes.append(f"{told} have equal settings and partly equal seeds but different weights, and stay apart")
     labels = _labels(settled)
+    given = [(names or {}).get(group[0].path, "") for group in settled]
+    if all(given) and len(set(given)) == len(given):
+        labels = [
+            f"{name}, {len(group)} seeds" if len(group) > 1 else name
+            for name, group in zip(given, settled, strict=True)
+        ]
     return [Column(label=label, runs=tuple(group)) for label, group in zip(labels, settled, strict=True)], notes
 
 

@@ -98,7 +98,10 @@ def compare_group(group: Group, plan: Plan, out: Path, failures: Mapping[str, st
     if (folder / _MADE_OF).is_file() and json.loads((folder / _MADE_OF).read_text())["sha256"] == made_of:
         return None
     (folder / _MADE_OF).unlink(missing_ok=True)
-    config = CompareConfig(scores=tuple(scores), out=folder, different_budgets=True, overwrite=True, notes=tuple(notes))
+    config = CompareConfig(
+        scores=tuple(scores), out=folder, different_budgets=True, overwrite=True, notes=tuple(notes),
+        names=tuple(regime for regime, cells in there.items() for _ in cells),
+    )  # fmt: skip
     try:
         if group.experiment.page:
             report(ReportConfig(compare=config, title=f"{plan.recipe.title}: {group.name}"))
