@@ -114,7 +114,7 @@ def test_a_second_run_is_kept_out(tmp_path: Path) -> None:
     with (tmp_path / "corpus.building" / ".lock").open("a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         for how in ({"resume": True}, {"overwrite": True}):
-            with pytest.raises(InputError, match=r"another build is at work here \(process \d+\)"):
+            with pytest.raises(InputError, match=r"another run is at work here \(process \d+\)"):
                 build(toy_config(tmp_path, **how), quiet=True)
 
 
@@ -123,7 +123,7 @@ def test_a_start_leaves_alone_what_another_run_has_just_begun(tmp_path: Path) ->
     (tmp_path / "corpus.building").mkdir()
     with (tmp_path / "corpus.building" / ".lock").open("a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="another build is at work here"):
+        with pytest.raises(InputError, match="another run is at work here"):
             build(toy_config(tmp_path), quiet=True)
     assert tree(tmp_path / "corpus.building").keys() == {".lock"}
     build(toy_config(tmp_path), quiet=True)

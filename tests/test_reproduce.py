@@ -196,14 +196,90 @@ def test_encoders_that_are_not_kept_leave_their_records(data: Path, tmp_path: Pa
     assert reproduce(toy_config(recipe, data, out, keep_encoders=False, resume=True)).n_done == 0
 
 
+def test_a_new_suite_trains_again_what_was_not_kept(data: Path, tmp_path: Path, here: list[str]) -> None:
+    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
+    reproduce(toy_config(recipe, data, out, keep_encoders=False))
+    kept = results(out)
+    recipe.write_text(recipe.read_text().replace('data = "DATA/test"', 'data = "DATA/test"\nseed = 7'))
+    outcome = reproduce(toy_config(recipe, data, out, keep_encoders=False, resume=True))
+    assert (outcome.n_done, outcome.failures) == (3, {})
+    again = {name: sha for name, sha in results(out).items() if name.endswith("scores.jsonl") and name not in kept}
+    assert len(again) == 3 and not list((out / "encoders").rglob("model.safetensors"))
+
+
+def test_data_and_results_may_move(
+    data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hexapla.reproduce import work
+
+    real = work.evaluate
+
+    def stops(config, **options):  # type: ignore[no-untyped-def]
+        real(config, **options)
+        (Path(config.out) / "scores.jsonl").unlink()  # as if it had been killed just before its end
+        raise RuntimeError("killed")
+
+    recipe = toy_recipe(tmp_path / "toy.toml")
+    monkeypatch.setattr(work, "evaluate", stops)
+    assert len(reproduce(toy_config(recipe, data, tmp_path / "out")).failures) == 3
+    monkeypatch.setattr(work, "evaluate", real)
+    shutil.copytree(data, tmp_path / "elsewhere")
+    (tmp_path / "out").rename(tmp_path / "moved")
+    weights = {path: path.stat().st_mtime_ns for path in (tmp_path / "moved").rglob("model.safetensors")}
+    outcome = reproduce(toy_config(recipe, tmp_path / "elsewhere", tmp_path / "moved", resume=True))
+    assert (outcome.n_done, outcome.failures, len(weights)) == (3, {}, 2)
+    assert {path: path.stat().st_mtime_ns for path in weights} == weights
+
+
+def test_regimes_that_differ_in_any_setting_are_columns_of_their_own(
+    data: Path, tmp_path: Path, here: list[str]
+) -> None:
+    recipe = toy_recipe(tmp_path / "toy.toml", seeds=(0, 1))
+    text = recipe.read_text().replace(
+        "[regimes.en-x]", '[regimes.warmer]\nregime = "multiway"\nwarmup = 0.5\n[regimes.en-x]'
+    )
+    recipe.write_text(text.replace('"en-x", "multiway"', '"en-x", "multiway", "warmer"'))
+    reproduce(toy_config(recipe, data, tmp_path / "out"))
+    found = json.loads((tmp_path / "out/comparisons/main/comparison.json").read_text())
+    assert [run["label"] for run in found["runs"]] == ["en-x, 2 seeds", "base", "multiway, 2 seeds", "warmer, 2 seeds"]
+
+
+def test_what_is_read_is_not_dropped(data: Path, tmp_path: Path, here: list[str]) -> None:
+    out = tmp_path / "out"
+    reproduce(toy_config(toy_recipe(tmp_path / "toy.toml"), data, out))
+    before = results(out)
+    with pytest.raises(InputError, match=r"holds the recipe, .*recipe.toml; give another folder"):
+        reproduce(toy_config(out / "recipe.toml", data, out, overwrite=True))
+    assert results(out) == before
+
+
+def test_a_corpus_that_fails_takes_its_own_cells_along_and_no_others(
+    data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = stage.make_corpus
+
+    def fails(recipe, out):  # type: ignore[no-untyped-def]
+        if recipe.n_rows == 24:
+            raise OSError("No space left on device")
+        return real(recipe, out)
+
+    monkeypatch.setattr(stage, "make_corpus", fails)
+    recipe = toy_recipe(tmp_path / "toy.toml")
+    recipe.write_text(recipe.read_text().replace("n_rows = 32", "n_rows = [24, 48]"))
+    outcome = reproduce(toy_config(recipe, data, tmp_path / "out"))
+    assert set(outcome.failures.values()) == {"its corpus toy-24 failed: No space left on device"}
+    assert outcome.n_done == 3 and set(outcome.lacking) == {"main.toy-24"}
+    assert "its corpus toy-24 failed" in (tmp_path / "out" / "results.md").read_text()
+
+
 def test_a_sweep_is_drawn_and_its_values_stand_in_the_table(data: Path, tmp_path: Path, here: list[str]) -> None:
     recipe = toy_recipe(tmp_path / "toy.toml", seeds=(0, 1))
     recipe.write_text(recipe.read_text().replace("n_rows = 32", "n_rows = [12, 24, 48]"))
     out = tmp_path / "out"
     assert reproduce(toy_config(recipe, data, out)).n_cells == 13
-    assert "![main](figures/main.svg)" in (out / "results.md").read_text()
-    drawn = (out / "figures" / "main.svg").read_text()
-    assert all(word in drawn for word in ("multiway", "en-x", ">toy<", "seen"))
+    assert "![main](figures/main-n_rows.svg)" in (out / "results.md").read_text()
+    drawn = (out / "figures" / "main-n_rows.svg").read_text()
+    assert all(word in drawn for word in ("multiway", "en-x", "n rows", "seen"))
     found = json.loads((out / "results.json").read_text())["values"]
     of = [value for value in found if (value["corpus"], value["regime"]) == ("toy-48", "multiway")]
     gains = of[0]["interval_seeds"]

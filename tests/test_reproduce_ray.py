@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 def _run(recipe: Path, data: Path, out: Path, address: str) -> None:
     outcome = reproduce(toy_config(recipe, data, out, executor="ray", address=address, workers=2))
     assert (outcome.n_done, outcome.failures) == (3, {})
-    with pytest.raises(InputError, match="gpus is 1; the cluster has 0"):
+    with pytest.raises(InputError, match="gpus is 1; no machine of the cluster has more than 0"):
         reproduce(toy_config(recipe, data, out, executor="ray", address=address, gpus=1, resume=True))
 
 

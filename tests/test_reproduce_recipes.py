@@ -155,6 +155,7 @@ def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) ->
         ("n_rows = 32", "missing = 1.5", "missing is 1.5; it is a share of the cells, from 0 to below 1"),
         ("n_rows = 32", "noise_share = 0.1", "noise is None and noise_share 0.1; give both or neither"),
         ("n_rows = 32", 'noise = "swaped"\nnoise_share = 0.1', r'noise is "swaped"; .*did you mean "swapped"\?'),
+        ("n_rows = 32", 'n_rows = [32]\n[corpora.toy-32]\npath = "DATA/corpus"', "there are two corpora toy-32"),
         ("n_rows = 32", "n_rows = [8, 16]\nmissing = [0.1]", "n_rows and missing both have lists"),
         ('path = "DATA/corpus"', "", "corpora.toy: a corpus has a path"),
         ('regimes = ["base", "en-x", "multiway"]', 'regimes = ["base", "multway"]', r'did you mean "multiway"\?'),
@@ -195,6 +196,8 @@ def test_what_a_recipe_names_and_is_not_there_is_refused_before_anything_is_made
     for old, new, message in (
         ("n_rows = 32", 'languages = ["eng_Latn", "kor_Hang"]', "corpora.toy: .*no column kor_Hang; it has eng_Latn"),
         ("n_rows = 32", "n_rows = 999", "corpora.toy: .*999 rows are asked for; there are 60"),
+        ("n_rows = 32", "n_rows = 5", "corpora.toy: 5 rows, fewer than the 8 of a step under regimes.en-x"),
+        ("n_rows = 32", 'filters = "DATA/none.toml"', "corpora.toy: .*none.toml"),
         ("n_rows = 32", "n_languages = 9", "corpora.toy: n_languages is 9; there are 4"),
         ('data = "DATA/test"', 'data = "DATA/test"\nlanguages = ["eng_Latn", "kor_Hang"]', "suites.toy: .*has no kor_Hang"),
         ('data = "DATA/test"', 'data = "DATA/nothing"', "suites.toy: .*nothing"),
@@ -274,6 +277,40 @@ def test_filters_see_the_damage(tmp_path: Path) -> None:
     n_cells = [sum(cell is not None for code in languages[1:] for cell in made.cells(code)) for made in kept]
     assert n_cells[1] < n_cells[0] == 2 * len(sample)
     assert corpus_key(rough) != corpus_key(clean)
+
+
+def test_a_key_is_of_content_and_not_of_paths_or_workers(tmp_path: Path) -> None:
+    from hexapla.reproduce.corpora import build_key
+
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "text.txt").write_text("It is raining today.\n")
+        (tmp_path / folder / "filters.toml").write_text("copy = false\n")
+
+    def key(folder: str, **more: object) -> str:
+        where = tmp_path / folder
+        table = {"texts": str(where / "text.txt"), "to": ["deu_Latn"], "translator": "org/nmt"}
+        return build_key({**table, "filters": str(where / "filters.toml"), **more})
+
+    assert key("a") == key("b") == key("a", threads=3, batch_tokens=7)
+    assert key("a") != key("a", beam_size=1)
+    (tmp_path / "b" / "filters.toml").write_text("numbers = false\n")
+    assert key("a") != key("b")
+    (tmp_path / "b" / "filters.toml").write_text("copy = false\n")
+    (tmp_path / "b" / "text.txt").write_text("It is raining again.\n")
+    assert key("a") != key("b")
+
+
+def test_a_corpus_says_where_its_cells_are_from(tmp_path: Path) -> None:
+    write_corpus(
+        toy_rows(20), tmp_path / "corpus", languages=LANGUAGES, license="mit",
+        columns={"deu_Latn": {"translator": "org/nmt"}},
+    )  # fmt: skip
+    made = make_corpus(CorpusRecipe(path=(str(tmp_path / "corpus"),), n_rows=10), tmp_path / "part")
+    assert made.manifest["columns"]["deu_Latn"] == {
+        "translator": "org/nmt", "taken_from": ["corpus"], "n_rows": 10,
+    }  # fmt: skip
+    assert made.manifest["license"] == "mit" and str(tmp_path) not in (tmp_path / "part" / "corpus.json").read_text()
 
 
 def test_rows_of_two_corpora_stand_one_after_another_and_a_repeated_pivot_counts_once(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def _lock(folder: Path) -> IO[str]:
             holder = file.read().strip() or "unknown"
             file.close()
             raise InputError(
-                f"{folder}: another build is at work here (process {holder}); wait for it or stop it"
+                f"{folder}: another run is at work here (process {holder}); wait for it or stop it"
             ) from error
         if (folder / LOCK).exists() and os.path.samestat(os.fstat(file.fileno()), os.stat(folder / LOCK)):
             file.truncate(0)

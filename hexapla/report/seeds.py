@@ -46,14 +46,14 @@ def columns_of(
     Args:
         runs: All of a comparison.
         together: Or else every run has a column of its own.
-        names: What to call the runs of a path, instead of what tells them apart; columns that differ have other names.
+        names: What to call the runs of a path; then those of one name are one column, whatever their records say.
 
     Returns:
         The columns, in the order of their first runs, and what is to be said of them.
     """
     groups: list[list[Run]] = []
     for run in runs:
-        group = next((group for group in groups if together and _same_but_for_seed(group[0], run)), None)
+        group = next((group for group in groups if together and _belongs(run, group[0], names)), None)
         if group is None:
             groups.append([run])
         else:
@@ -67,13 +67,7 @@ def columns_of(
         settled += [[run] for run in group]
         told = ", ".join(run.label for run in group)
         notes.append(f"{told} have equal settings and partly equal seeds but different weights, and stay apart")
-    labels = _labels(settled)
-    given = [(names or {}).get(group[0].path, "") for group in settled]
-    if all(given) and len(set(given)) == len(given):
-        labels = [
-            f"{name}, {len(group)} seeds" if len(group) > 1 else name
-            for name, group in zip(given, settled, strict=True)
-        ]
+    labels = [_several(names[group[0].path], group) for group in settled] if names else _labels(settled)
     return [Column(label=label, runs=tuple(group)) for label, group in zip(labels, settled, strict=True)], notes
 
 
@@ -96,6 +90,14 @@ def baseline_first(columns: Sequence[Column], baseline: str | None) -> list[Colu
     labels = [column.label for column in columns]
     allowed = ", ".join(f'"{label}"' for label in labels)
     raise InputError(f'baseline is "{baseline}"; it must be {allowed} or a path{nearest(baseline, labels)}')
+
+
+def _belongs(run: Run, first: Run, names: Mapping[Path, str] | None) -> bool:
+    return names[run.path] == names[first.path] if names else _same_but_for_seed(first, run)
+
+
+def _several(label: str, group: Sequence[Run]) -> str:
+    return f"{label}, {len(group)} seeds" if len(group) > 1 else label
 
 
 def _same_but_for_seed(one: Run, other: Run) -> bool:
@@ -129,9 +131,7 @@ def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
             lambda some: folder_names([firsts[place].folder for place in some]),
         ),
     )
-    return [
-        f"{label}, {len(group)} seeds" if len(group) > 1 else label for label, group in zip(labels, groups, strict=True)
-    ]
+    return [_several(label, group) for label, group in zip(labels, groups, strict=True)]
 
 
 def _settings(runs: Sequence[Run]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,12 +22,23 @@ from hexapla import languages as codes
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.corpus_writer import MANIFEST, write_corpus
 from hexapla.errors import InputError, nearest
-from hexapla.filters import FilterConfig, filter_corpus
+from hexapla.filters import FilterConfig, filter_corpus, read_filters
+from hexapla.reproduce.build_settings import make_build
 
 Noise = Literal["swapped", "truncated"]
 SWEPT = ("n_rows", "n_cells", "n_languages", "missing", "noise_share")  # may be lists, which make a corpus of each
 
 Cells = list[str | None]
+# Settings of a translator, besides its name, that its words depend on.
+_OF_TRANSLATIONS = (
+    "pivot",
+    "backend",
+    "revision",
+    "beam_size",
+    "max_input_tokens",
+    "compute_type",
+    "sentences_per_request",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +139,7 @@ def taken_rows(recipe: CorpusRecipe, n_languages: int, n_there: int) -> int:
     return n_rows
 
 
-def make_corpus(recipe: CorpusRecipe, out: Path, *, license: str | None = None) -> Corpus:
+def make_corpus(recipe: CorpusRecipe, out: Path) -> Corpus:
     """Take a corpus from others, in part or damaged, and write it as a folder; one that is there is whole.
 
     Raises:
@@ -149,14 +161,14 @@ def make_corpus(recipe: CorpusRecipe, out: Path, *, license: str | None = None) 
         if recipe.noise is not None:
             columns[code] = damaged(columns[code], recipe.noise, recipe.noise_share, own)
         columns[code] = [None if own.random() < recipe.missing else cell for cell in columns[code]]
-    how = {key: value for key, value in asdict(recipe).items() if value not in (None, 0, 0.0, "none")}
-    made = {code: {"taken_from": how} for code in languages}
     raw = out if recipe.filters == "none" else out.with_name(f".{out.name}.unfiltered")
     if raw != out and raw.exists():
         shutil.rmtree(raw)  # left by a kill
+    licences = {source.manifest.get("license") for source in sources}
     corpus = write_corpus(
-        _rows(columns), raw, languages=languages, pivot=sources[0].pivot, columns=made, license=license
-    )
+        _rows(columns), raw, languages=languages, pivot=sources[0].pivot, columns=_origins(recipe, sources, languages),
+        license=licences.pop() if len(licences) == 1 else None,
+    )  # fmt: skip
     if raw != out:
         filter_corpus(
             FilterConfig(corpus=str(raw), out=out, filters=recipe.filters, near_duplicates=None, max_loss=1.0),
@@ -165,6 +177,18 @@ def make_corpus(recipe: CorpusRecipe, out: Path, *, license: str | None = None) 
         shutil.rmtree(raw)
         return open_corpus(out)
     return corpus
+
+
+def _origins(recipe: CorpusRecipe, sources: Sequence[Corpus], languages: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Return how each column was made: as the corpora say that it is taken from, and what was taken and done to it."""
+    dull = ("path", "build", "languages", "n_languages")
+    taken = {key: value for key, value in asdict(recipe).items() if key not in dull and value not in (None, 0, "none")}
+    found: dict[str, dict[str, object]] = {}
+    for code in languages:
+        of = [source for source in sources if code in source.languages]
+        made: dict[str, object] = dict(of[0].manifest.get("columns", {}).get(code, {})) if len(of) == 1 else {}
+        found[code] = {**made, "taken_from": [source.name for source in of], **taken}
+    return found
 
 
 def _columns(sources: Sequence[Corpus], languages: Sequence[str]) -> dict[str, Cells]:
@@ -212,28 +236,47 @@ def _first_half(text: str) -> str:
 
 
 def content_hash(path: Path) -> str:
-    """Return the hash of a file, or of all files of a folder with their names."""
+    """Return the hash of a file, or of all files of a folder with their names; links count as what they lead to."""
     digest = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
-    for file in files:
+    for file in [path] if path.is_file() else _files(path):
         digest.update(file.relative_to(path).as_posix().encode())
         with file.open("rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()
 
 
+def _files(folder: Path) -> list[Path]:
+    return sorted(Path(root) / name for root, _, names in os.walk(folder, followlinks=True) for name in names)
+
+
+def build_key(build: Mapping[str, Any]) -> str:
+    """Return the hash of all that the cells of a build depend on, and of nothing else: not of paths or workers."""
+    config = make_build(build, Path("unknown"))
+    texts = [_content(text) for text in config.source.texts]
+    translator = {key: build[key] for key in _OF_TRANSLATIONS if key in build}
+    facts = [
+        {**config.settings(), "max_loss": config.max_loss}, texts, _content(str(build["translator"])), translator,
+        read_filters(config.filters).to_json(), [_content(each) for each in config.against],
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
 def corpus_key(recipe: CorpusRecipe) -> str:
     """Return the hash of a corpus's settings and of all that it is made from.
 
     A path that is not here (of the Hub) stands for itself.
+
+    Raises:
+        InputError: Filters that cannot be read.
     """
-    facts: dict[str, Any] = asdict(recipe)
+    facts: dict[str, Any] = {**asdict(recipe), "path": None, "build": None}  # where it lies says nothing of what it is
+    facts["filters"] = read_filters(recipe.filters).to_json() if recipe.filters != "none" else None
     if recipe.build is not None:
-        texts = recipe.build["texts"]
-        given = [*([texts] if isinstance(texts, str) else texts), recipe.build["translator"]]
+        facts["made_from"] = build_key(recipe.build)
     else:
-        given = list(recipe.path)
-    facts["made_from"] = [content_hash(Path(each)) if Path(each).exists() else each for each in given]
-    if recipe.path:
-        facts["path"] = None  # where it lies says nothing of what it is
+        facts["made_from"] = [_content(path) for path in recipe.path]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _content(path: str) -> str:
+    return content_hash(Path(path)) if Path(path).exists() else path

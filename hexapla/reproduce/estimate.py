@@ -11,12 +11,14 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from hexapla.batches import Regime
 from hexapla.encoder import cached, locate
-from hexapla.reproduce.matrix import Cell
+from hexapla.reproduce.corpora import build_key
+from hexapla.reproduce.matrix import CORPORA, Cell
 from hexapla.reproduce.plan import Plan
 
 _UTILISATION = 0.3  # of a large matrix product's speed, over whole cells of the tiny encoder and of base-size ones
@@ -57,7 +59,7 @@ class Estimate:
         return told
 
 
-def estimate_cells(plan: Plan, cells: Sequence[Cell], *, n_workers: int, keep: bool) -> Estimate:
+def estimate_cells(plan: Plan, cells: Sequence[Cell], out: Path, *, n_workers: int, keep: bool) -> Estimate:
     """Say what cells will take; those done are to be left out."""
     speed = _UTILISATION * _operations_a_second()
     shapes = {name: _shape(encoder.name) for name, encoder in plan.recipe.encoders.items()}
@@ -71,15 +73,18 @@ def estimate_cells(plan: Plan, cells: Sequence[Cell], *, n_workers: int, keep: b
             disk += mib if keep else 0.0
             largest = max(largest, 7 * mib)  # two checkpoints of weights and moments, and the encoder beside them
         for suite, _ in cell.suites:
-            n_texts, n_characters = plan.n_texts[suite]
-            seconds += 2 * per_token * n_texts * (n_characters / _CHARACTERS_A_TOKEN + 2) / speed
+            size = plan.suites[suite]
+            seconds += 2 * per_token * size.n_texts * (size.n_characters / _CHARACTERS_A_TOKEN + 2) / speed
             disk += _MIB_OF_SCORES
         seconds += _OTHER_S
-    builds = {cell.corpus for cell in cells if cell.corpus and plan.recipe.corpora[cell.corpus].build is not None}
-    sizes = [plan.sizes[name] for name in builds]
+    builds: dict[str, int] = {}
+    for name in {cell.corpus for cell in cells if cell.corpus}:
+        table = plan.recipe.corpora[name].build
+        if table is not None and not (out / CORPORA / f"built-{build_key(table)[:8]}").is_dir():
+            builds[build_key(table)] = plan.sizes[name].n_translations
     return Estimate(
         n_cells=len(cells), seconds=seconds, n_workers=n_workers, disk_mib=disk + largest * n_workers,
-        n_translations=sum(size.n_rows * (len(size.languages) - 1) for size in sizes),
+        n_translations=sum(builds.values()),
     )  # fmt: skip
 
 

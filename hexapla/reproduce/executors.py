@@ -81,7 +81,7 @@ class _Worker:
             raise RuntimeError("no job was given")
         try:
             took, failure = self.pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):  # it ended, before it read the job or after
             self._process.join()
             code = self._process.exitcode or 0
             reason = f"signal {-code}; out of memory?" if code < 0 else f"exit status {code}"
@@ -148,7 +148,7 @@ def attempt(job: Job, run: Callable[[Job], Done] = do) -> tuple[Done, str | None
             return {}, str(error)
         except Exception as error:
             traceback.print_exc(file=log)
-            return {}, f"{type(error).__name__}: {error}"
+            return {}, " ".join(f"{type(error).__name__}: {error}".split())
         finally:
             logging.getLogger("hexapla").removeHandler(handler)
             for descriptor, copy in zip((1, 2), kept, strict=True):
@@ -163,14 +163,16 @@ class Ray:
         """Connect to a cluster.
 
         Raises:
-            InputError: Ray is not installed, there is no cluster at the address, or it has fewer GPUs than a job takes.
+            InputError: Ray is not installed, there is no cluster at the address, or no machine has the GPUs of a job.
         """
         self.n_workers = n_workers
         self._ray = connect(address)
-        there = self._ray.cluster_resources()
-        if gpus > there.get("GPU", 0):
-            raise InputError(f"gpus is {gpus:g}; the cluster has {there.get('GPU', 0):g}")
-        cores = max(1, int(there.get("CPU", 1)) // n_workers)
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        most = {kind: max(float(node.get(kind, 0)) for node in nodes) for kind in ("CPU", "GPU")}
+        if gpus > most["GPU"]:
+            raise InputError(f"gpus is {gpus:g}; no machine of the cluster has more than {most['GPU']:g}")
+        everywhere = sum(float(node.get("CPU", 0)) for node in nodes)
+        cores = max(1, int(min(most["CPU"], everywhere // n_workers)))  # more than a machine has would wait for ever
         self._remote = self._ray.remote(num_cpus=cores, num_gpus=gpus, max_retries=3)(attempt)
 
     def __call__(self, jobs: Iterator[Job]) -> Iterator[Receipt]:

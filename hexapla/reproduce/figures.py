@@ -2,70 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hexapla.report.charts import COLOURS
+from hexapla.reproduce.recipe import Sweep
 
 if TYPE_CHECKING:
     from hexapla.reproduce.results import Value
 
+_LEAST = 2  # places that make a line
 
-def draw(values: Sequence[Value], out: Path) -> dict[str, list[str]]:
-    """Draw the experiments that are sweeps.
+
+def draw(values: Sequence[Value], sweeps: Mapping[str, Sweep], out: Path) -> dict[str, list[str]]:
+    """Draw the experiments that are sweeps, a file for each key that is swept.
 
     Args:
         values: Of all experiments.
+        sweeps: Of the corpora that are one of several, by name.
         out: The folder for SVG files, which is made if there is something to draw.
 
     Returns:
         The names of the files of each experiment.
     """
-    import altair as alt
-
     drawn: dict[str, list[str]] = {}
     for experiment in dict.fromkeys(value.group.experiment.name for value in values):
-        of = [value for value in values if value.group.experiment.name == experiment and _place(value) is not None]
-        if len({value.group.corpus for value in of}) < 3:
-            continue
-        rows = [_row(value) for value in of if value.languages in ("seen", "unseen") and value.kind is not None]
-        if not rows:
-            continue
-        regimes = list(dict.fromkeys(str(row["regime"]) for row in rows))
-        label = str(of[0].group.corpus).rpartition("-")[0]
-        base = alt.Chart(alt.InlineData(values=rows), width=220, height=150).encode(
-            x=alt.X("x:Q", title=label, scale=alt.Scale(type=_scale([float(row["x"]) for row in rows]))),
-            color=alt.Color("regime:N", title=None, scale=alt.Scale(domain=regimes, range=list(COLOURS))),
-        )
-        lines = base.mark_line(point=True).encode(y=alt.Y("value:Q", title="%", scale=alt.Scale(zero=False)))
-        bars = base.mark_rule().encode(y="low:Q", y2="high:Q")
-        chart = (
-            (lines + bars)
-            .facet(column=alt.Column("languages:N", title=None), row=alt.Row("task:N", title=None))
-            .resolve_scale(y="independent")
-        )
-        out.mkdir(parents=True, exist_ok=True)
-        name = f"{experiment}.svg"
-        chart.save(str(out / name))
-        drawn[experiment] = [name]
+        of = [value for value in values if value.group.experiment.name == experiment and value.group.corpus in sweeps]
+        for key in dict.fromkeys(sweeps[value.group.corpus].key for value in of):
+            some = [value for value in of if sweeps[value.group.corpus].key == key]
+            tables = {sweeps[value.group.corpus].table for value in some}
+            rows = [
+                _row(value, sweeps[value.group.corpus], several=len(tables) > 1)
+                for value in some
+                if value.languages in ("seen", "unseen") and value.kind is not None
+            ]
+            if len({row["x"] for row in rows}) < _LEAST:
+                continue
+            out.mkdir(parents=True, exist_ok=True)
+            name = f"{experiment}-{key}.svg"
+            _chart(rows, key).save(str(out / name))
+            drawn.setdefault(experiment, []).append(name)
     return drawn
 
 
-def _place(value: Value) -> float | None:
-    """Return the number that a swept corpus's name ends with."""
-    try:
-        return float(value.group.corpus.rpartition("-")[2])
-    except ValueError:
-        return None
+def _chart(rows: Sequence[Mapping[str, Any]], key: str) -> Any:
+    import altair as alt
+
+    series = list(dict.fromkeys(str(row["series"]) for row in rows))
+    base = alt.Chart(alt.InlineData(values=list(rows)), width=240, height=160).encode(
+        x=alt.X("x:Q", title=key.replace("_", " "), scale=alt.Scale(type=_scale([float(row["x"]) for row in rows]))),
+        color=alt.Color("series:N", title=None, scale=alt.Scale(domain=series, range=[*COLOURS, *COLOURS])),
+    )
+    lines = base.mark_line(point=True).encode(
+        y=alt.Y("value:Q", title="%", scale=alt.Scale(zero=False)),
+        strokeDash=alt.StrokeDash("series:N", legend=None, scale=alt.Scale(domain=series)),
+    )
+    bars = base.mark_rule().encode(y="low:Q", y2="high:Q")
+    return (
+        (lines + bars)
+        .facet(column=alt.Column("languages:N", title=None), row=alt.Row("task:N", title=None))
+        .resolve_scale(y="independent")
+    )
 
 
-def _row(value: Value) -> dict[str, Any]:
+def _row(value: Value, sweep: Sweep, *, several: bool) -> dict[str, Any]:
+    """Return a point and the line that it is on, which is named by what there are several of."""
     mean, sd = 100 * value.cell["value"], 100 * (value.cell["sd"] or 0.0)
-    regime = value.regime if len(value.group.experiment.budgets) == 1 else f"{value.regime}, {value.group.budget}"
+    experiment, group = value.group.experiment, value.group
+    told = [value.regime, *([sweep.table] if several else [])]
+    for name, among in ((group.encoder, experiment.encoders), (group.budget, experiment.budgets)):
+        told += [name] if len(among) > 1 else []
     return {
-        "x": _place(value), "regime": regime, "languages": value.languages, "task": f"{value.task} {value.metric}",
-        "value": mean, "low": mean - sd, "high": mean + sd,
+        "x": sweep.value, "series": ", ".join(told), "languages": value.languages,
+        "task": f"{value.task} {value.metric}", "value": mean, "low": mean - sd, "high": mean + sd,
     }  # fmt: skip
 
 

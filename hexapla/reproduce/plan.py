@@ -19,9 +19,10 @@ from hexapla.errors import InputError
 from hexapla.evaluate.config import EvaluateConfig
 from hexapla.evaluate.data import read_data
 from hexapla.evaluate.mteb_table import languages_of, parse_suite
-from hexapla.reproduce.corpora import CorpusRecipe, chosen_languages, content_hash, corpus_key, taken_rows
+from hexapla.reproduce.build_settings import make_build
+from hexapla.reproduce.corpora import CorpusRecipe, chosen_languages, corpus_key, taken_rows
 from hexapla.reproduce.matrix import Cell, Group, Keys, make_cells, make_groups
-from hexapla.reproduce.recipe import CORPUS, Recipe, make_build
+from hexapla.reproduce.recipe import BASE, CORPUS, Recipe
 from hexapla.sources.texts import STANDARD_INPUT
 from hexapla.translate import open_translator
 from hexapla.translate.translator import TranslatorConfig
@@ -32,11 +33,34 @@ _SENTENCES = 20_000  # of a task and language, where the data have not been read
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusSize:
-    """How large a corpus is, or will be: rows, columns, and characters of its cells on average."""
+    """How large a corpus is, or will be.
+
+    Attributes:
+        n_rows: Rows.
+        languages: Columns.
+        n_characters: Of its cells, on average.
+        n_translations: Sentences to translate for it, once for each language; 0 for one that is taken from others.
+    """
 
     n_rows: int
     languages: tuple[str, ...]
     n_characters: float
+    n_translations: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteSize:
+    """What one evaluation on a suite reads.
+
+    Attributes:
+        n_texts: Distinct sentences.
+        n_characters: Of one, on average.
+        tasks: Name, split and hash of the data of each task; none where the data are the Hub's or a corpus's.
+    """
+
+    n_texts: int
+    n_characters: float
+    tasks: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +73,7 @@ class Plan:
         cells: In order.
         groups: Of cells that are compared.
         sizes: Of the corpora, by name.
-        n_texts: Sentences that one evaluation on each suite encodes, and characters of one on average.
+        suites: What an evaluation on each suite reads, by name.
         notes: What could not be looked at.
     """
 
@@ -58,7 +82,7 @@ class Plan:
     cells: tuple[Cell, ...]
     groups: tuple[Group, ...]
     sizes: Mapping[str, CorpusSize]
-    n_texts: Mapping[str, tuple[int, float]]
+    suites: Mapping[str, SuiteSize]
     notes: tuple[str, ...] = field(default_factory=tuple)
 
     def lines(self) -> list[str]:
@@ -73,8 +97,8 @@ class Plan:
                 f"{' '.join(experiment.regimes)} x {' '.join(experiment.budgets)} x seeds "
                 f"{' '.join(map(str, experiment.seeds))}, measured on {' '.join(experiment.suites)}"
             )
-        for suite, (n_texts, _) in self.n_texts.items():
-            told.append(f"suite {suite}: {n_texts:,} sentences")
+        for name, suite in self.suites.items():
+            told.append(f"suite {name}: {suite.n_texts:,} sentences")
         return [*told, *(f"note: {note}" for note in self.notes)]
 
 
@@ -96,16 +120,17 @@ def make_plan(recipe: Recipe, *, dry_run: bool = False) -> Plan:
     sizes = {
         name: _of("corpora", name, lambda name=name: _size(recipe.corpora[name], dry_run, notes)) for name in corpora
     }
-    texts = {name: _of("suites", name, lambda name=name: _texts(recipe.suites[name], sizes, notes)) for name in suites}
+    read = {name: _of("suites", name, lambda name=name: _texts(recipe.suites[name], sizes, notes)) for name in suites}
     keys = Keys(
-        corpora={name: corpus_key(recipe.corpora[name]) for name in corpora},
+        corpora={name: _of("corpora", name, lambda name=name: corpus_key(recipe.corpora[name])) for name in corpora},
         encoders={name: _weights(recipe.encoders[name].name, dry_run, notes) for name in encoders},
-        suites={name: _suite_key(recipe.suites[name]) for name in suites},
+        suites={name: _suite_key(recipe.suites[name], read[name]) for name in suites},
     )
+    _check_steps(recipe, sizes)
     cells = make_cells(recipe, keys)
     return Plan(
         recipe=recipe, keys=keys, cells=tuple(cells), groups=tuple(make_groups(recipe, keys, cells)), sizes=sizes,
-        n_texts=texts, notes=tuple(notes),
+        suites=read, notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -121,7 +146,8 @@ def _size(recipe: CorpusRecipe, dry_run: bool, notes: list[str]) -> CorpusSize:
         return _size_of_build(recipe, dry_run, notes)
     sources = [open_corpus(path) for path in recipe.path]
     languages = chosen_languages(recipe, sources)
-    n_rows = taken_rows(recipe, len(languages), sum(map(len, sources)))
+    distinct = {row for source in sources for row in source.row_ids()} if len(sources) > 1 else range(len(sources[0]))
+    n_rows = taken_rows(recipe, len(languages), len(distinct))
     batch = next(sources[0].batches([code for code in languages if code in sources[0].languages], n_rows=1000))
     cells = [cell for name in batch.schema.names if name != "row_id" for cell in batch.column(name).to_pylist() if cell]
     return CorpusSize(n_rows=n_rows, languages=languages, n_characters=sum(map(len, cells)) / max(1, len(cells)))
@@ -142,46 +168,74 @@ def _size_of_build(recipe: CorpusRecipe, dry_run: bool, notes: list[str]) -> Cor
     languages = (build.pivot, *(code for code in build.to if code != build.pivot))
     if absent := [code for code in recipe.languages or () if code not in languages]:
         raise InputError(f"the build has no {', '.join(absent)}; it has {', '.join(languages)}")
-    n_rows = recipe.n_rows or build.source.sample or build.source.limit or 0
-    here = [Path(text) for text in build.source.texts if Path(text).is_file()]
-    if not n_rows:
-        n_rows = max(1, round(sum(path.stat().st_size for path in here) / _CHARACTERS))
-        notes.append(f"how many sentences {', '.join(build.source.texts)} has is a guess, {n_rows:,}")
-    return CorpusSize(n_rows=n_rows, languages=recipe.languages or languages, n_characters=_CHARACTERS)
+    if recipe.n_languages is not None and recipe.n_languages > len(languages):
+        raise InputError(f"n_languages is {recipe.n_languages}; the build has {len(languages)}")
+    chosen = (recipe.languages or languages)[: recipe.n_languages]
+    n_sentences = build.source.sample or build.source.limit or 0
+    if not n_sentences:
+        here = [Path(text) for text in build.source.texts if Path(text).is_file()]
+        n_sentences = max(1, round(sum(path.stat().st_size for path in here) / _CHARACTERS))
+        notes.append(f"how many sentences {', '.join(build.source.texts)} has is a guess, {n_sentences:,}")
+    n_rows = recipe.n_rows or (recipe.n_cells and recipe.n_cells // len(chosen)) or n_sentences
+    return CorpusSize(
+        n_rows=min(n_rows, n_sentences), languages=chosen, n_characters=_CHARACTERS,
+        n_translations=n_sentences * len(build.to),
+    )  # fmt: skip
 
 
-def _texts(settings: Mapping[str, Any], sizes: Mapping[str, CorpusSize], notes: list[str]) -> tuple[int, float]:
-    """Return how many distinct sentences a suite has, and their mean length; read them if they are here."""
+def _check_steps(recipe: Recipe, sizes: Mapping[str, CorpusSize]) -> None:
+    """Refuse a corpus that is taken from others and has fewer rows than a step of a training on it takes."""
+    for experiment in recipe.experiments:
+        for encoder in experiment.encoders:
+            for regime in (regime for regime in experiment.regimes if regime != BASE):
+                settings = recipe.settings(encoder, regime)
+                least = settings.get("rows_per_step", 64)
+                for name in experiment.corpora:
+                    if recipe.corpora[name].build is None and sizes[name].n_rows < least:
+                        raise InputError(
+                            f"corpora.{name}: {sizes[name].n_rows} rows, fewer than the {least} of a step under "
+                            f"regimes.{regime}; lower rows_per_step, or take more rows"
+                        )
+
+
+def _texts(settings: Mapping[str, Any], sizes: Mapping[str, CorpusSize], notes: list[str]) -> SuiteSize:
+    """Read a suite's data, if they are here."""
     config = EvaluateConfig(encoder="tiny", out="unknown", **settings)
     if config.data == CORPUS:
         largest = max(sizes.values(), key=lambda size: size.n_rows)
-        return round(config.held_out_share * largest.n_rows) * len(largest.languages), largest.n_characters
+        n_texts = round(config.held_out_share * largest.n_rows) * len(largest.languages)
+        return SuiteSize(n_texts=n_texts, n_characters=largest.n_characters)
     if not config.is_mteb or config.data is not None:
-        texts = {text for task in read_data(config).tasks for group in task.prompted() for text in group.texts}
-        return len(texts), sum(map(len, texts)) / max(1, len(texts))
-    tasks = parse_suite(config.suite)
-    if absent := [code for code in config.languages or () if code not in languages_of(tasks)]:
+        tasks = read_data(config).tasks
+        texts = {text for task in tasks for group in task.prompted() for text in group.texts}
+        return SuiteSize(
+            n_texts=len(texts), n_characters=sum(map(len, texts)) / max(1, len(texts)),
+            tasks=tuple(sorted({(task.name, task.split, task.data_sha) for task in tasks})),
+        )  # fmt: skip
+    names = parse_suite(config.suite)
+    if absent := [code for code in config.languages or () if code not in languages_of(names)]:
         raise InputError(f"no task of {config.suite} has {', '.join(absent)}")
-    n_texts = _SENTENCES * len(tasks) * len(config.languages or languages_of(tasks)) // 4  # a task has a part of them
+    n_texts = _SENTENCES * len(names) * len(config.languages or languages_of(names)) // 4  # a task has a part of them
     notes.append(f"the data of {config.suite} are the Hub's; that they are {n_texts:,} sentences is a guess")
-    return n_texts, _CHARACTERS
+    return SuiteSize(n_texts=n_texts, n_characters=_CHARACTERS)
 
 
 def _weights(name: str, dry_run: bool, notes: list[str]) -> str:
     """Return the hash of an encoder's weights; a dry run does not ask the Hub."""
-    if dry_run and locate(name) is None and cached(name) is None:
-        notes.append(f"encoder {name} is looked up when the run begins; taken for one of base size")
-        return name
+    if dry_run and locate(name) is None:
+        folder = cached(name)
+        if folder is None:
+            notes.append(f"encoder {name} is looked up when the run begins; taken for one of base size")
+        return name if folder is None else folder.name
     return describe(name).sha256
 
 
-def _suite_key(settings: Mapping[str, Any]) -> str:
-    """Return the hash of what a suite measures: its settings and its data, as far as they are here."""
+def _suite_key(settings: Mapping[str, Any], size: SuiteSize) -> str:
+    """Return the hash of what a suite measures: its settings, and its data where they are here."""
     facts: dict[str, Any] = dict(settings)
-    for field_name in ("languages", "seen"):
-        if facts.get(field_name):
-            facts[field_name] = codes.parse_list(facts[field_name])
-    data = facts.get("data")
-    if data is not None and Path(data).exists():
-        facts["data"] = content_hash(Path(data))
+    for name in ("languages", "seen"):
+        if facts.get(name):
+            facts[name] = codes.parse_list(facts[name])
+    if size.tasks:
+        facts["data"] = size.tasks  # where they lie says nothing of what they are
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

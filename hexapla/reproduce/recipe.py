@@ -15,14 +15,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from hexapla import languages as codes
 from hexapla.align_config import AlignConfig, Budget
-from hexapla.build.config import BuildConfig
 from hexapla.errors import InputError, nearest
 from hexapla.evaluate.config import EvaluateConfig
+from hexapla.reproduce.build_settings import BUILD_KEYS, make_build
 from hexapla.reproduce.corpora import SWEPT, CorpusRecipe
-from hexapla.sources import SourceConfig
-from hexapla.translate.translator import TranslatorConfig
 
 BASE = "base"  # the name of the regime that is none: the encoder as it is
 DATA = "DATA/"  # what begins a path in the folder that the caller names
@@ -36,14 +33,6 @@ _EVALUATE = tuple(
     for each in dataclasses.fields(EvaluateConfig)
     if each.name not in ("encoder", "out", "vectors", "resume", "overwrite", "corpus")
 )
-_BUILD = {
-    kind: tuple(each.name for each in dataclasses.fields(kind) if each.name not in taken)
-    for kind, taken in (
-        (SourceConfig, ("language",)),
-        (TranslatorConfig, ("name", "source")),
-        (BuildConfig, ("source", "translator", "out", "resume", "overwrite")),
-    )
-}
 _T = TypeVar("_T")
 
 
@@ -83,12 +72,22 @@ class Experiment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Of which table a corpus is one of several, by which key, and its value."""
+
+    table: str
+    key: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What a recipe says.
 
     Attributes:
         title: Of its pages.
         corpora: By name, sweeps written out.
+        sweeps: Of the corpora that are one of several, by name.
         encoders: By name.
         regimes: The settings of training of each, by name.
         suites: The settings of evaluation of each, by name.
@@ -98,6 +97,7 @@ class Recipe:
 
     title: str
     corpora: Mapping[str, CorpusRecipe]
+    sweeps: Mapping[str, Sweep]
     encoders: Mapping[str, EncoderRecipe]
     regimes: Mapping[str, Mapping[str, Any]]
     suites: Mapping[str, Mapping[str, Any]]
@@ -168,11 +168,17 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
     _check_keys("the recipe", content, _TABLES)
     shared = _table("align", content.get("align", {}))
     _check_keys("align", shared, _ALIGN)
-    corpora = {
-        name: corpus
-        for key, table in _named(content, "corpora").items()
-        for name, corpus in _corpora(key, table).items()
-    }
+    corpora: dict[str, CorpusRecipe] = {}
+    sweeps: dict[str, Sweep] = {}
+    for key, table in _named(content, "corpora").items():
+        found = _corpora(key, table)
+        if clash := [name for name in found if name in corpora]:
+            raise InputError(f"corpora.{key}: there are two corpora {clash[0]}; call one of them otherwise")
+        corpora |= found
+        swept = next((name for name in SWEPT if isinstance(table.get(name), list)), None)
+        if swept is not None:
+            for name, value in zip(found, table[swept], strict=True):
+                sweeps[name] = Sweep(table=key, key=swept, value=float(value))
     encoders = {key: _encoder(key, table) for key, table in _named(content, "encoders").items()}
     regimes = _named(content, "regimes")
     for key, table in regimes.items():
@@ -182,7 +188,7 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
     suites = {key: _suite(key, table) for key, table in _named(content, "suites").items()}
     recipe = Recipe(
         title=_text("title", content.get("title", "What alignment gained")),
-        corpora=corpora, encoders=encoders, regimes={BASE: {}, **regimes}, suites=suites, align=shared,
+        corpora=corpora, sweeps=sweeps, encoders=encoders, regimes={BASE: {}, **regimes}, suites=suites, align=shared,
         experiments=tuple(
             _experiment(key, table, _sweeps(_named(content, "corpora")), encoders, regimes, suites)
             for key, table in _named(content, "experiments").items()
@@ -214,28 +220,12 @@ def _corpora(key: str, table: Mapping[str, Any]) -> dict[str, CorpusRecipe]:
 
 
 def _build(where: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
-    allowed = ["translator", "pivot", *dict.fromkeys(key for keys in _BUILD.values() for key in keys)]
-    _check_keys(f"{where}.build", table, allowed)
+    _check_keys(f"{where}.build", table, BUILD_KEYS)
     for key in ("texts", "to", "translator"):
         if key not in table:
             raise InputError(f"{where}.build has no {key}; it needs texts, the languages to translate to, a translator")
-    make_build(table, Path("unknown"))
+    _checked(f"{where}.build", lambda: make_build(table, Path("unknown")))
     return table
-
-
-def make_build(table: Mapping[str, Any], out: Path) -> BuildConfig:
-    """Return the settings of a build from a recipe's `build` table, each key that of the stage which has it."""
-    tuples: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    texts = tuples["texts"]
-    pivot = codes.parse(table.get("pivot", "eng_Latn"))
-    of: dict[type, dict[str, Any]] = {
-        kind: {key: tuples[key] for key in keys if key in tuples} for kind, keys in _BUILD.items()
-    }
-    source = SourceConfig(
-        **{**of[SourceConfig], "texts": (texts,) if isinstance(texts, str) else texts}, language=pivot
-    )
-    translator = TranslatorConfig(name=table["translator"], source=pivot, **of[TranslatorConfig])
-    return BuildConfig(source=source, translator=translator, out=out, **of[BuildConfig])
 
 
 def _encoder(key: str, table: Mapping[str, Any]) -> EncoderRecipe:
@@ -335,8 +325,8 @@ def _named(content: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]
     if not tables:
         raise InputError(f"no [{key}.NAME]; a recipe has one or more")
     for name in tables:
-        if not name or any(not (each.isalnum() or each in "-_+.") for each in name):
-            raise InputError(f'{key}."{name}": a name has letters, digits, and - _ + . alone, since folders bear it')
+        if not name or any(not (each.isalnum() or each in "-_+") for each in name):
+            raise InputError(f'{key}."{name}": a name has letters, digits, and - _ + alone, since folders bear it')
     return {name: _table(f"{key}.{name}", table) for name, table in tables.items()}
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +17,20 @@ from typing import Any
 import numpy as np
 
 from hexapla import languages as codes
-from hexapla.errors import InputError
+from hexapla.corpus import open_corpus
+from hexapla.corpus_writer import MANIFEST
 from hexapla.report import CompareConfig, compare
 from hexapla.report.compare import RESULT
 from hexapla.report.headline import PAPER
 from hexapla.report.page import ReportConfig, report
 from hexapla.reproduce.figures import draw
-from hexapla.reproduce.matrix import COMPARISONS, SCORES, Cell, Group
+from hexapla.reproduce.matrix import COMPARISONS, CORPORA, SCORES, Cell, Group
 from hexapla.reproduce.plan import Plan
 from hexapla.reproduce.work import is_evaluated, seconds_of
 from hexapla.run import write_json, write_text
 
 _MADE_OF = "made-of.json"
+_log = logging.getLogger(__name__)
 KINDS = {"bitext": "bitext mining", "sts": "semantic similarity", "topics": "classification"}
 KINDS["classification"] = "classification"
 
@@ -88,18 +92,19 @@ def holes(group: Group, out: Path, failures: Mapping[str, str]) -> list[str]:
 def compare_group(group: Group, plan: Plan, out: Path, failures: Mapping[str, str]) -> str | None:
     """Compare what there is of a group, unless that has been done; return why it cannot be."""
     there = present(group, out)
-    if not there[group.experiment.baseline] or sum(map(bool, there.values())) < 2:
-        return f"{group.name} has no comparison: it takes {group.experiment.baseline} and another regime"
     folder = out / COMPARISONS / group.name
+    if not there[group.experiment.baseline] or sum(map(bool, there.values())) < 2:
+        shutil.rmtree(folder, ignore_errors=True)  # an earlier recipe's would pass for this one's
+        return f"{group.name} has no comparison: it takes {group.experiment.baseline} and another regime"
     notes = holes(group, out, failures)
     scores = [cell.score_folder(out, group.suite) for cells in there.values() for cell in cells]
     facts = [[path.relative_to(out).as_posix() for path in scores], notes, group.experiment.page, plan.recipe.title]
     made_of = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     if (folder / _MADE_OF).is_file() and json.loads((folder / _MADE_OF).read_text())["sha256"] == made_of:
         return None
-    (folder / _MADE_OF).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
     config = CompareConfig(
-        scores=tuple(scores), out=folder, different_budgets=True, overwrite=True, notes=tuple(notes),
+        scores=tuple(scores), out=folder, different_budgets=True, notes=tuple(notes),
         names=tuple(regime for regime, cells in there.items() for _ in cells),
     )  # fmt: skip
     try:
@@ -107,8 +112,10 @@ def compare_group(group: Group, plan: Plan, out: Path, failures: Mapping[str, st
             report(ReportConfig(compare=config, title=f"{plan.recipe.title}: {group.name}"))
         else:
             compare(config)
-    except InputError as error:
-        return f"{group.name} has no comparison: {error}"
+    except Exception as error:  # of this comparison alone; it is told where its table would stand
+        _log.debug("comparison %s", group.name, exc_info=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        return f"{group.name} has no comparison: {' '.join(str(error).split())}"
     write_json(folder / _MADE_OF, {"sha256": made_of})
     return None
 
@@ -142,7 +149,7 @@ def write_results(plan: Plan, out: Path, failures: Mapping[str, str]) -> dict[st
         group.name: [*holes(group, out, failures), *([lacking[group.name]] if group.name in lacking else [])]
         for group in plan.groups
     }
-    figures = draw(values, out / "figures")
+    figures = draw(values, plan.recipe.sweeps, out / "figures")
     write_text(out / "results.md", "\n".join(_markdown(plan, out, values, missing, figures)))
     write_json(out / "results.json", {
         "title": plan.recipe.title,
@@ -183,6 +190,27 @@ def _markdown(
             hole for group in plan.groups if group.experiment.name == experiment.name for hole in missing[group.name]
         )
         yield from (f"- {hole}" for hole in told)
+        yield ""
+    yield from _corpora(plan, out)
+
+
+def _corpora(plan: Plan, out: Path) -> Iterator[str]:
+    """Yield what became of the corpora that were taken or built: filters and holes leave fewer rows and cells."""
+    lines = []
+    for name, size in plan.sizes.items():
+        folder = out / CORPORA / f"{name}-{plan.keys.corpora[name][:8]}"
+        if (folder / MANIFEST).is_file():
+            corpus = open_corpus(folder)
+            n_cells = sum(cell is not None for code in corpus.languages for cell in corpus.cells(code))
+            share = n_cells / (len(corpus) * len(corpus.languages))
+            lines.append(
+                f"| {name} | {size.n_rows:,} | {len(corpus):,} | {len(corpus.languages)} | {100 * share:.1f} |"
+            )
+    if lines:
+        yield "## Corpora\n"
+        yield "| corpus | rows asked for | rows | columns | cells present, % |"
+        yield "|---|--:|--:|--:|--:|"
+        yield from lines
         yield ""
 
 

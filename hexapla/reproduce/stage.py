@@ -7,6 +7,7 @@ needs them; a cell that fails leaves a hole and its reason, and the others go on
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import shutil
@@ -18,11 +19,12 @@ from typing import Literal
 
 import hexapla
 from hexapla.build import build
-from hexapla.build.files import locked
+from hexapla.build.files import clear, locked
 from hexapla.corpus import open_corpus
 from hexapla.corpus_writer import MANIFEST
 from hexapla.errors import InputError
-from hexapla.reproduce.corpora import CorpusRecipe, make_corpus
+from hexapla.reproduce.build_settings import make_build
+from hexapla.reproduce.corpora import CorpusRecipe, build_key, make_corpus
 from hexapla.reproduce.estimate import Estimate, duration, estimate_cells
 from hexapla.reproduce.executors import Processes, Ray, Receipt
 from hexapla.reproduce.matrix import (
@@ -36,10 +38,10 @@ from hexapla.reproduce.matrix import (
     evaluate_config,
 )
 from hexapla.reproduce.plan import Plan, make_plan
-from hexapla.reproduce.recipe import find_recipe, make_build, read_experiments
+from hexapla.reproduce.recipe import Recipe, find_recipe, read_experiments
 from hexapla.reproduce.results import compare_group, write_results
-from hexapla.reproduce.work import Job, is_evaluated
-from hexapla.run import RUN, read_record, write_run, write_text
+from hexapla.reproduce.work import Job, drop_weights, is_evaluated
+from hexapla.run import RUN, check_apart, read_record, write_run, write_text
 
 Executor = Literal["local", "ray"]
 _log = logging.getLogger(__name__)
@@ -74,8 +76,10 @@ class ReproduceConfig:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        """Check every value by itself."""
-        object.__setattr__(self, "out", Path(self.out))
+        """Check every value by itself; paths become absolute, as workers elsewhere need them."""
+        object.__setattr__(self, "out", Path(self.out).absolute())
+        if self.data is not None:
+            object.__setattr__(self, "data", Path(self.data).absolute())
         if self.executor not in ("local", "ray"):
             raise InputError(f'executor is "{self.executor}"; it must be local or ray')
         if self.workers < 1:
@@ -116,8 +120,8 @@ def estimate(config: ReproduceConfig) -> tuple[Plan, Estimate]:
         InputError: As `reproduce`, but for the Hub, which is not needed here.
     """
     plan = make_plan(read_experiments(config.recipe, config.data), dry_run=True)
-    missing = [cell for cell in plan.cells if _missing(cell, config.out)]
-    return plan, estimate_cells(plan, missing, n_workers=config.workers, keep=config.keep_encoders)
+    missing = [cell for cell in plan.cells if config.overwrite or _missing(cell, config.out)]
+    return plan, estimate_cells(plan, missing, config.out, n_workers=config.workers, keep=config.keep_encoders)
 
 
 def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
@@ -136,25 +140,35 @@ def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
             is made.
     """
     _check_page()
+    text = find_recipe(config.recipe).read_text(encoding="utf-8")
     recipe = read_experiments(config.recipe, config.data)
     _check_out(config)
+    _check_apart(config, recipe)
     plan = make_plan(recipe)
     missing = [cell for cell in plan.cells if config.overwrite or _missing(cell, config.out)]
-    expected = estimate_cells(plan, missing, n_workers=config.workers, keep=config.keep_encoders)
+    expected = estimate_cells(plan, missing, config.out, n_workers=config.workers, keep=config.keep_encoders)
     _check_disk(config.out, expected)
     executor = Processes(config.workers) if config.executor == "local" else Ray(
         config.workers, config.address, config.gpus
     )  # fmt: skip
     with locked(config.out):
         if config.overwrite:
-            _clear(config.out)
-        write_run(config.out, "reproduce", {"recipe": str(config.recipe)}, format=FORMAT)
-        write_text(config.out / "recipe.toml", find_recipe(config.recipe).read_text(encoding="utf-8"))
-        for line in (*plan.notes, *expected.lines()):
+            clear(config.out)
+        write_run(
+            config.out, "reproduce", {"recipe": str(config.recipe), "data": config.data, "executor": config.executor,
+                                      "workers": config.workers, "gpus": config.gpus},
+            format=FORMAT, keys=dataclasses.asdict(plan.keys),
+        )  # fmt: skip
+        write_text(config.out / "recipe.toml", text)
+        for line in (*plan.lines(), *expected.lines()):
             _log.info("%s", line)
         runner = _Runner(config, plan, missing, quiet)
         for receipt in executor(runner.jobs()):
             runner.take(receipt)
+        if not config.keep_encoders:  # also those that a kill left after their scores stood
+            for cell in plan.cells:
+                if cell.encoder_folder(config.out).is_dir() and not _missing(cell, config.out):
+                    drop_weights(cell.encoder_folder(config.out))
         failures = {cell.key: runner.failures[cell.label] for cell in plan.cells if cell.label in runner.failures}
         lacking = write_results(plan, config.out, failures)
     return Outcome(
@@ -171,7 +185,7 @@ class _Runner:
         self.failures: dict[str, str] = {}
         self.n_done = 0
         self._quiet = quiet
-        self._corpora: dict[str, Path | InputError] = {}
+        self._corpora: dict[str, Path | Exception] = {}
         self._started = time.monotonic()
         self._shown: set[str] = set()
 
@@ -179,8 +193,8 @@ class _Runner:
         """Yield the missing cells' jobs, each when its corpus stands; those that lack it fail."""
         for cell in self.missing:
             corpus = None if cell.corpus is None else self._corpus(cell.corpus)
-            if isinstance(corpus, InputError):
-                self._fail(cell.label, f"its corpus {cell.corpus} failed: {corpus}")
+            if isinstance(corpus, Exception):
+                self._fail(cell.label, f"its corpus {cell.corpus} failed: {' '.join(str(corpus).split())}")
                 continue
             out = self.config.out
             yield Job(
@@ -200,6 +214,10 @@ class _Runner:
         """Count a job that came back, say so, and compare a group whose first seeds are all there."""
         if receipt.failure is not None:
             self._fail(receipt.job.label, f"{receipt.failure} ({receipt.job.log.name})")
+            return
+        lost = [suite for suite, config in receipt.job.evaluate.items() if not is_evaluated(Path(config.out))]
+        if lost:
+            self._fail(receipt.job.label, f"done elsewhere: no scores of {', '.join(lost)} here; share the folder")
             return
         self.n_done += 1
         told = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in receipt.took.items())
@@ -223,38 +241,49 @@ class _Runner:
             n = len(self.plan.cells) - n_left
             _log.info("[%d/%d] %s%s", n, len(self.plan.cells), line, f"; about {left} left" if n_left else "")
 
-    def _corpus(self, name: str) -> Path | InputError:
+    def _corpus(self, name: str) -> Path | Exception:
         """Return where a corpus lies, made if need be, or why it cannot be."""
         if name not in self._corpora:
+            started = time.monotonic()
             try:
                 self._corpora[name] = self._make(name, self.plan.recipe.corpora[name])
-            except InputError as error:
+            except Exception as error:  # of this corpus alone: its cells fail with it, the others go on
+                _log.debug("corpus %s", name, exc_info=True)
                 self._corpora[name] = error
+            self._started += time.monotonic() - started  # no part of what a cell takes
         return self._corpora[name]
 
     def _make(self, name: str, recipe: CorpusRecipe) -> Path:
-        if recipe.is_whole and recipe.build is None:
-            return Path(recipe.path[0])
         folder = self.config.out / CORPORA / f"{name}-{self.plan.keys.corpora[name][:8]}"
         if recipe.build is None:
+            if recipe.is_whole:
+                return Path(recipe.path[0])
             make_corpus(recipe, folder)
             return folder
-        built = folder.with_name(f"{folder.name}-built")
+        built = self.config.out / CORPORA / f"built-{build_key(recipe.build)[:8]}"  # sweeps share it
         if not (built / MANIFEST).is_file():
             _log.info("building corpus %s", name)
-            settings = {**recipe.build, "executor": self.config.executor, "address": self.config.address}
-            settings = {**settings, "workers": recipe.build.get("workers", self.config.workers)}
-            work = make_build(settings, built).work
-            build(make_build({**settings, "resume": (work / RUN).is_file()}, built), quiet=self._quiet)
-        make_corpus(_part_of(recipe, built), folder)
+            where = {
+                "executor": self.config.executor, "address": self.config.address, "workers": self.config.workers
+            }  # fmt: skip
+            begun = (make_build(recipe.build, built).work / RUN).is_file()
+            build(make_build(recipe.build, built, **where, resume=begun), quiet=self._quiet)
+        part = _part_of(recipe, built)
+        if part.is_whole and part.languages is None:
+            return built
+        make_corpus(part, folder)
         return folder
 
 
 def _part_of(recipe: CorpusRecipe, built: Path) -> CorpusRecipe:
     """Return the recipe of what is taken from a corpus once it is built."""
+    n_there = len(open_corpus(built))
     settings = {**vars(recipe), "build": None, "path": (str(built),)}
-    if recipe.n_rows is not None:  # filters and duplicates leave fewer than were asked for
-        settings["n_rows"] = min(recipe.n_rows, len(open_corpus(built)))
+    if recipe.n_rows is not None and recipe.n_rows >= n_there:
+        settings["n_rows"] = None  # filters and near-duplicates leave fewer than were asked for
+    if recipe.n_cells is not None:
+        n_languages = recipe.n_languages or len(recipe.languages or open_corpus(built).languages)
+        settings["n_cells"] = min(recipe.n_cells, n_there * n_languages)
     return CorpusRecipe(**settings)
 
 
@@ -295,6 +324,17 @@ def _check_out(config: ReproduceConfig) -> None:
         )
 
 
+def _check_apart(config: ReproduceConfig, recipe: Recipe) -> None:
+    """Refuse to drop a folder that holds what is to be read."""
+    if not config.overwrite:
+        return
+    paths = [path for corpus in recipe.corpora.values() for path in corpus.path]
+    inputs = {"recipe": config.recipe, "data": config.data}
+    inputs |= {f"corpus {path}": path for path in paths}
+    inputs |= {f"encoder {name}": encoder.name for name, encoder in recipe.encoders.items()}
+    check_apart(config.out, inputs)
+
+
 def _check_disk(out: Path, expected: Estimate) -> None:
     there = next(path for path in (out, *out.resolve().parents) if path.exists())
     free = shutil.disk_usage(there).free / 2**20
@@ -303,13 +343,3 @@ def _check_disk(out: Path, expected: Estimate) -> None:
             f"{out}: {expected.disk_mib / 1024:,.1f} GiB are needed and {free / 1024:,.1f} GiB are free; give another "
             "folder, drop the encoders (--no-keep-encoders), or name fewer seeds"
         )
-
-
-def _clear(out: Path) -> None:
-    for path in out.iterdir():
-        if path.name == ".lock":
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

@@ -18,7 +18,7 @@ from hexapla.align_config import AlignConfig
 from hexapla.encoder import RESULT
 from hexapla.evaluate import EvaluateConfig, evaluate
 from hexapla.evaluate.scores import SCORES_FILE
-from hexapla.run import RUN, write_json
+from hexapla.run import RUN, read_record, write_json
 
 RECORD = "cell.json"
 
@@ -45,15 +45,22 @@ class Job:
 
 
 def do(job: Job) -> dict[str, float]:
-    """Do a job, and return the seconds that each stage took."""
+    """Do a job, and return the seconds that each stage took.
+
+    What stands in a folder under its key is vouched for by that key: a trained encoder is not asked for its settings
+    again, which name paths that may have changed.
+    """
     took: dict[str, float] = {}
-    if job.align is not None:
+    if job.align is not None and not has_weights(job.align.out):
         started = time.monotonic()
-        align(replace(job.align, resume=_begun(job.align.out)), quiet=True)
+        trained = {"corpus": job.align.corpus, "encoder": job.align.encoder}
+        align(replace(job.align, resume=_begun(job.align.out, trained)), quiet=True)
         took["align"] = round(time.monotonic() - started, 1)
     for suite, config in job.evaluate.items():
         started = time.monotonic()
-        evaluate(replace(config, resume=_begun(Path(config.out))), quiet=True)
+        out = Path(config.out)
+        asked: dict[str, object] = {"encoder": config.encoder, "data": config.data}
+        evaluate(replace(config, resume=_begun(out, asked)), quiet=True)
         took[suite] = round(time.monotonic() - started, 1)
     if job.align is not None and not job.keep:
         drop_weights(job.align.out)
@@ -75,8 +82,14 @@ def is_evaluated(folder: Path) -> bool:
     return (folder / SCORES_FILE).is_file()
 
 
+def has_weights(folder: Path) -> bool:
+    """Say whether a training is finished, and its encoder was kept."""
+    return (folder / RESULT).is_file() and (folder / "modules.json").is_file()
+
+
 def drop_weights(folder: Path) -> None:
-    """Remove an encoder but for the records of its training."""
+    """Remove an encoder but for the records of its training; `modules.json` first, without which it is none."""
+    (folder / "modules.json").unlink(missing_ok=True)
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -84,10 +97,16 @@ def drop_weights(folder: Path) -> None:
             path.unlink()
 
 
-def _begun(folder: Path) -> bool:
-    """Say whether there is a run to go on with; what a kill left before its record goes."""
-    if (folder / RUN).is_file():
-        return True
+def _begun(folder: Path, asked: Mapping[str, object]) -> bool:
+    """Say whether there is a run to go on with.
+
+    What a kill left before its record goes, and so does a run from other paths, and a training whose weights were not
+    kept.
+    """
     if folder.is_dir():
+        config = read_record(folder).get("config", {})
+        same = all(str(config.get(key)) == str(value) for key, value in asked.items())
+        if config and same and not (folder / RESULT).is_file():
+            return True
         shutil.rmtree(folder)
     return False
