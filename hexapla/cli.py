@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 import hexapla
-from hexapla import cli_compare, cli_corpus, cli_encoder, cli_evaluate, cli_reproduce
+from hexapla import cli_compare, cli_corpus, cli_encoder, cli_evaluate, cli_mine, cli_reproduce
 from hexapla.cli_options import (
     Debug,
     Languages,
@@ -61,6 +61,11 @@ for _command, _name, _example in (
     (cli_encoder.merge, "merge", "hexapla merge tiny aligned --corpus sample --alpha 0:1:0.1 --out merged"),
     (cli_evaluate.evaluate, "evaluate", "hexapla evaluate tiny --suite bitext --data sample --out scores"),
     (cli_encoder.explore, "explore", "hexapla explore aligned sample"),
+    (
+        cli_mine.align_documents,
+        "align-documents",
+        "hexapla align-documents book.en.txt book.de.txt --encoder aligned --out links.tsv",
+    ),
     (cli_compare.compare, "compare", "hexapla compare scores/base scores/en-x scores/multiway"),
     (cli_compare.report, "report", "hexapla report scores/base scores/en-x scores/multiway --out report"),
     (cli_reproduce.reproduce, "reproduce", "hexapla reproduce paper --out paper --dry-run"),
