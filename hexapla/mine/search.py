@@ -1,0 +1,127 @@
+"""Vectors of two piles of sentences -> the nearest neighbours of each in the other, exactly, within a memory budget.
+
+Cosines are computed once, block by block, for both directions: a block's rows give neighbours of the source, its
+columns those of the target. Vectors may lie in memory-mapped files and in float16; a block of them is read at a time.
+
+Shapes: S source and T target sentences, D dimensions, K neighbours, B rows or columns of one block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hexapla.errors import InputError
+
+_LEAST_BLOCK = 256  # rows; of fewer, a product is mostly overhead
+_MOST_BLOCK = 8192  # of more, no product is faster
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The nearest sentences of the other side, the nearest first.
+
+    Attributes:
+        cosine: (S, K) in descending order.
+        index: (S, K) rows of the other side.
+    """
+
+    cosine: NDArray[np.float32]
+    index: NDArray[np.int64]
+
+
+def nearest(
+    source: NDArray[np.floating], target: NDArray[np.floating], k: int, *, memory_mib: int = 2048
+) -> tuple[Neighbours, Neighbours]:
+    """Find the k nearest neighbours of every source sentence among the target's, and the other way round.
+
+    Args:
+        source: (S, D) unit vectors, in memory or memory-mapped.
+        target: (T, D) likewise.
+        k: Neighbours; at most S and T.
+        memory_mib: What it may take besides the vectors that are given.
+
+    Returns:
+        Those of the source, those of the target.
+
+    Raises:
+        InputError: `k` out of its range, vectors of unequal dimensions, too little memory, or vectors that are not
+            finite or not of unit length; the first of them is named.
+    """
+    if not 1 <= k <= min(len(source), len(target)):
+        raise InputError(f"k is {k}; it must be 1 to {min(len(source), len(target))}, the size of the smaller side")
+    if source.shape[1] != target.shape[1]:
+        raise InputError(f"the sides have {source.shape[1]} and {target.shape[1]} dimensions; encode both alike")
+    n_rows = block_rows(len(source), len(target), source.shape[1], k, memory_mib)
+    of_source, of_target = _Best(len(source), k), _Best(len(target), k)
+    for start in range(0, len(source), n_rows):
+        source_BD = _block(source, start, n_rows, "source")
+        for other in range(0, len(target), n_rows):
+            target_BD = _block(target, other, n_rows, "target")
+            cosine_BB = source_BD @ target_BD.T
+            of_source.add(start, other, cosine_BB)
+            of_target.add(other, start, cosine_BB.T)
+    return of_source.neighbours(), of_target.neighbours()
+
+
+def block_rows(n_source: int, n_target: int, dim: int, k: int, memory_mib: int) -> int:
+    """Return how many rows and columns a block may have.
+
+    Raises:
+        InputError: Not even the smallest block fits; with the least that does.
+    """
+    fixed = 12 * k * (n_source + n_target)  # the neighbours: a float32 and an int64 each
+
+    def needed(n_rows: int) -> int:
+        # The cosines, twice while the columns' best are found; both sides' vectors; candidates before and after.
+        return fixed + 8 * n_rows**2 + 12 * n_rows * dim + 48 * k * n_rows
+
+    if needed(_LEAST_BLOCK) > memory_mib * _MIB:
+        raise InputError(
+            f"memory is {memory_mib} MiB; {n_source:,} x {n_target:,} sentences of {dim} dimensions with k {k} need "
+            f"{-(-needed(_LEAST_BLOCK) // _MIB)} MiB or more"
+        )
+    n_rows = _LEAST_BLOCK
+    while n_rows < _MOST_BLOCK and needed(2 * n_rows) <= memory_mib * _MIB:
+        n_rows *= 2
+    return n_rows
+
+
+class _Best:
+    """The best so far of every row of one side."""
+
+    def __init__(self, n_rows: int, k: int) -> None:
+        self._k = k
+        self._cosine = torch.full((n_rows, k), -torch.inf)
+        self._index = torch.zeros((n_rows, k), dtype=torch.int64)
+
+    def add(self, row: int, column: int, cosine_BB: torch.Tensor) -> None:
+        """Take up the cosines of a block that begins at a row and a column."""
+        found, place = cosine_BB.topk(min(self._k, cosine_BB.shape[1]), dim=1)
+        rows = slice(row, row + len(cosine_BB))
+        # Equal cosines keep the order of their columns, whatever the blocks are: what was there stands first.
+        cosine = torch.cat([self._cosine[rows], found], dim=1)
+        index = torch.cat([self._index[rows], place + column], dim=1)
+        order = torch.argsort(cosine, dim=1, descending=True, stable=True)[:, : self._k]
+        self._cosine[rows], self._index[rows] = cosine.gather(1, order), index.gather(1, order)
+
+    def neighbours(self) -> Neighbours:
+        return Neighbours(self._cosine.numpy(), self._index.numpy())
+
+
+def _block(vectors: NDArray[np.floating], start: int, n_rows: int, side: str) -> torch.Tensor:
+    """Return a block as float32, checked."""
+    block = torch.from_numpy(np.array(vectors[start : start + n_rows], dtype=np.float32))
+    lengths = block.norm(dim=1)
+    wrong = ~((lengths - 1).abs() < 0.01)  # float16 and bfloat16 are coarser; a NaN is not below
+    if bool(wrong.any()):
+        row = int(torch.nonzero(wrong)[0])
+        raise InputError(
+            f"the {side}'s vector {start + row} has length {float(lengths[row]):.3g}; vectors must be finite and of "
+            "unit length, so encode again"
+        )
+    return block

@@ -1,0 +1,143 @@
+"""Mining by margin: neighbours are those of a plain product whatever the blocks are, pairs those of LASER's loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hexapla.errors import InputError
+from hexapla.mine.margin import Pairs, margin_scores, mine_pairs
+from hexapla.mine.search import block_rows, nearest
+
+
+def unit(n_rows: int, seed: int, dim: int = 24) -> np.ndarray:
+    vectors = np.random.default_rng(seed).normal(size=(n_rows, dim)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def piles(n_source: int, n_target: int, n_parallel: int, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+    """Return two piles whose first sentences translate one another, with noise."""
+    source, target = unit(n_source, 0), unit(n_target, 1)
+    target[:n_parallel] = source[:n_parallel] + noise * unit(n_parallel, 2)
+    return source, target / np.linalg.norm(target, axis=1, keepdims=True)
+
+
+def laser(source: np.ndarray, target: np.ndarray, k: int, margin: str, retrieval: str) -> list[tuple[int, int, float]]:
+    """Mine as LASER's mine_bitexts.py does, one sentence after another."""
+    function = {"absolute": lambda a, b: a, "distance": lambda a, b: a - b, "ratio": lambda a, b: a / b}[margin]
+
+    def neighbours(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        cosine = x @ y.T
+        index = np.argsort(-cosine, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(cosine, index, axis=1), index
+
+    x2y, x2y_index = neighbours(source, target)
+    y2x, y2x_index = neighbours(target, source)
+    x2y_mean, y2x_mean = x2y.mean(axis=1), y2x.mean(axis=1)
+
+    def score(i: int, j: int) -> float:
+        return float(function(source[i] @ target[j], (x2y_mean[i] + y2x_mean[j]) / 2))
+
+    forward, backward = [], []
+    for i in range(len(source)):
+        scores = [score(i, j) for j in x2y_index[i]]
+        forward.append((i, int(x2y_index[i][int(np.argmax(scores))]), max(scores)))
+    for j in range(len(target)):
+        scores = [score(i, j) for i in y2x_index[j]]
+        backward.append((int(y2x_index[j][int(np.argmax(scores))]), j, max(scores)))
+    if retrieval == "forward":
+        return sorted(forward, key=lambda pair: -pair[2])
+    if retrieval == "backward":
+        return sorted(backward, key=lambda pair: -pair[2])
+    if retrieval == "intersection":
+        there = {pair[:2] for pair in backward}
+        return sorted((pair for pair in forward if pair[:2] in there), key=lambda pair: -pair[2])
+    seen_source, seen_target, found = set(), set(), []
+    for i, j, value in sorted(forward + backward, key=lambda pair: -pair[2]):
+        if i not in seen_source and j not in seen_target:
+            seen_source.add(i)
+            seen_target.add(j)
+            found.append((i, j, value))
+    return found
+
+
+@pytest.mark.parametrize("retrieval", ["max", "intersection", "forward", "backward"])
+@pytest.mark.parametrize("margin", ["ratio", "distance", "absolute"])
+def test_pairs_are_those_of_lasers_loop(margin: str, retrieval: str) -> None:
+    source, target = piles(60, 45, 15)
+    found = mine_pairs(*nearest(source, target, 4), margin=margin, retrieval=retrieval)  # type: ignore[arg-type]
+    expected = laser(source, target, 4, margin, retrieval)
+    assert list(zip(found.source.tolist(), found.target.tolist(), strict=True)) == [pair[:2] for pair in expected]
+    np.testing.assert_allclose(found.margin, [pair[2] for pair in expected], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.cosine, [source[i] @ target[j] for i, j, _ in expected], rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_parallel_is_found_and_stands_first() -> None:
+    source, target = piles(80, 90, 20)
+    found = mine_pairs(*nearest(source, target, 4))
+    first = found.above(float(found.margin[19]))
+    assert set(zip(first.source.tolist(), first.target.tolist(), strict=True)) == {(n, n) for n in range(20)}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_neighbours_do_not_depend_on_the_blocks(dtype: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = (side.astype(dtype) for side in piles(700, 300, 100))
+    np.save(tmp_path / "target.npy", target)
+    mapped = np.load(tmp_path / "target.npy", mmap_mode="r")
+    whole = nearest(source, target, 4)
+    cosine = source.astype(np.float32) @ target.astype(np.float32).T
+    for found, matrix in zip(whole, (cosine, cosine.T), strict=True):
+        order = np.argsort(-matrix, axis=1, kind="stable")[:, :4]
+        np.testing.assert_array_equal(found.index, order)
+        np.testing.assert_allclose(found.cosine, np.take_along_axis(matrix, order, axis=1), rtol=1e-5)
+    monkeypatch.setattr("hexapla.mine.search._LEAST_BLOCK", 64)
+    monkeypatch.setattr("hexapla.mine.search._MOST_BLOCK", 64)
+    for found, same in zip(nearest(source, mapped, 4), whole, strict=True):
+        np.testing.assert_array_equal(found.index, same.index)
+        np.testing.assert_allclose(found.cosine, same.cosine, rtol=1e-5)
+
+
+def test_the_block_keeps_to_the_memory_and_too_little_says_the_least() -> None:
+    sizes = [block_rows(1000, 1000, 384, 4, memory_mib=mib) for mib in (8, 32, 128, 4096)]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1] == 8192
+    with pytest.raises(
+        InputError, match=r"memory is 1 MiB; 100,000 x 100,000 .* with k 4 need \d+ MiB or more"
+    ) as error:
+        block_rows(100_000, 100_000, 384, 4, memory_mib=1)
+    least = int(str(error.value).split(" need ")[1].split()[0])
+    assert block_rows(100_000, 100_000, 384, 4, memory_mib=least) == 256
+
+
+def test_a_hub_that_is_near_to_everything_loses_by_ratio_and_wins_by_cosine() -> None:
+    cosine = np.array([0.80, 0.75], dtype=np.float32)  # with a hub, and with the translation
+    means = np.array([0.78, 0.40], dtype=np.float32)
+    by_ratio = margin_scores(cosine, np.float32(0.5), means, "ratio")  # type: ignore[arg-type]
+    assert by_ratio.argmax() == 1 and margin_scores(cosine, cosine, means, "absolute").argmax() == 0
+    np.testing.assert_allclose(by_ratio, [0.80 / 0.64, 0.75 / 0.45], rtol=1e-6)
+
+
+def test_what_cannot_be_mined_is_refused() -> None:
+    source, target = piles(8, 6, 2)
+    broken, zero = source.copy(), source.copy()
+    broken[3, 0], zero[5] = np.nan, 0
+    for changed, k, message in (
+        (source, 7, "k is 7; it must be 1 to 6, the size of the smaller side"),
+        (source[:, :9], 2, "the sides have 9 and 24 dimensions"),
+        (broken, 2, "the source's vector 3 has length nan"),
+        (zero, 2, "the source's vector 5 has length 0; vectors must be finite and of unit length"),
+    ):
+        with pytest.raises(InputError, match=message):
+            nearest(changed, target, k)
+    neighbours = nearest(source, target, 2)
+    with pytest.raises(InputError, match=r'margin is "ration"; .*did you mean "ratio"\?'):
+        mine_pairs(*neighbours, margin="ration")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r'retrieval is "intersect"; .*did you mean "intersection"\?'):
+        mine_pairs(*neighbours, retrieval="intersect")  # type: ignore[arg-type]
+
+
+def test_a_side_in_which_all_are_equal_gives_one_pair_at_a_margin_of_one() -> None:
+    same = np.repeat(unit(1, 0), 6, axis=0)
+    found = mine_pairs(*nearest(same, same, 4))
+    assert isinstance(found, Pairs) and np.allclose(found.margin, 1.0) and len(set(found.source.tolist())) == len(found)
