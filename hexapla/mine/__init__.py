@@ -1,4 +1,4 @@
-"""Text in two languages -> which of it says the same: bitext from two piles, sentences of a document and its translation.
+"""Text in two languages -> which of it says the same: bitext from two piles, or a document and its translation.
 
 `nearest` finds neighbours, `mine_pairs` chooses among them; `align_documents` keeps to the order of a document.
 """
