@@ -61,6 +61,7 @@ for _command, _name, _example in (
     (cli_encoder.merge, "merge", "hexapla merge tiny aligned --corpus sample --alpha 0:1:0.1 --out merged"),
     (cli_evaluate.evaluate, "evaluate", "hexapla evaluate tiny --suite bitext --data sample --out scores"),
     (cli_encoder.explore, "explore", "hexapla explore aligned sample"),
+    (cli_mine.mine, "mine", "hexapla mine news.en.txt news.de.txt --encoder aligned --out bitext.tsv"),
     (
         cli_mine.align_documents,
         "align-documents",

@@ -1,4 +1,4 @@
-"""The command that finds what says the same: align-documents. It parses, calls and prints."""
+"""The commands that find what says the same: mine and align-documents. They parse, call and print."""
 
 from __future__ import annotations
 
@@ -8,6 +8,49 @@ from typing import Annotated
 import typer
 
 from hexapla.cli_options import Debug, Overwrite, Pickle, Quiet, Remote, State, calm_libraries
+
+
+def mine(
+    source: Annotated[str, typer.Argument(help="Text, JSONL, CSV, TSV or Parquet, plain or compressed, or a folder.")],
+    target: Annotated[str, typer.Argument(help="Likewise, in another language.")],
+    encoder: Annotated[str, typer.Option(help="Hub name, encoder folder, or tiny.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write: .tsv or .parquet.")],
+    source_field: Annotated[str | None, typer.Option(help="Field that holds the source's text.")] = None,
+    target_field: Annotated[str | None, typer.Option(help="Field that holds the target's text.")] = None,
+    k: Annotated[int, typer.Option("--k", help="Neighbours that a margin score takes the mean of.")] = 4,
+    margin: Annotated[str, typer.Option(help="ratio, distance or absolute.")] = "ratio",
+    retrieval: Annotated[str, typer.Option(help="max, intersection, forward or backward.")] = "max",
+    threshold: Annotated[float | None, typer.Option(help="Least margin score; all pairs if not given.")] = None,
+    calibrate: Annotated[
+        Path | None, typer.Option(metavar="GOLD", help="Known pairs, which choose the threshold of the best F1.")
+    ] = None,
+    memory: Annotated[int, typer.Option(help="MiB that the search may take.")] = 2048,
+    batch_size: Annotated[int, typer.Option(help="Texts in one forward pass.")] = 64,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    overwrite: Overwrite = False,
+    trust_remote_code: Remote = False,
+    allow_pickle: Pickle = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Mine bitext: find the sentences of two piles of text that translate one another, the best first."""
+    from hexapla.mine import MineConfig
+    from hexapla.mine import mine as run
+    from hexapla.mine.stage import told
+
+    calm_libraries()
+    pairs, found = run(
+        MineConfig(
+            source=source, target=target, encoder=encoder, out=out, source_field=source_field,
+            target_field=target_field, k=k, margin=margin, retrieval=retrieval,  # type: ignore[arg-type]
+            threshold=threshold, calibrate=calibrate, memory_mib=memory, batch_size=batch_size, resume=resume,
+            overwrite=overwrite, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
+        ),
+        quiet=State.quiet,
+    )  # fmt: skip
+    typer.echo(f"{out}: {len(pairs)} pairs")
+    if found is not None:
+        typer.echo(told(found))
 
 
 def align_documents(

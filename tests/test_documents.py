@@ -13,7 +13,7 @@ from hexapla.cli import main
 from hexapla.errors import InputError
 from hexapla.mine import AlignDocumentsConfig, Link, align_documents, link_sentences
 from hexapla.mine.documents import SIZES, FloatArray
-from tests.toy import N_WORDS, word
+from tests.toy import N_WORDS, knowing_encoder, word
 
 
 def blocks(vectors: np.ndarray) -> list[FloatArray]:
@@ -105,20 +105,7 @@ def _ways(n_source: int, n_target: int, i: int = 0, j: int = 0) -> list[list[tup
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A toy encoder that knows what its words mean: those of one number have one embedding in every language."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-
-    from tests.toy import LANGUAGES, toy_encoder
-
-    folder = toy_encoder(tmp_path_factory.mktemp("known") / "encoder", max_tokens=40)
-    model = SentenceTransformer(str(folder), device="cpu")
-    table = model[0].auto_model.get_input_embeddings().weight
-    with torch.no_grad():
-        for place in range(1, len(LANGUAGES)):
-            table[5 + place * N_WORDS : 5 + (place + 1) * N_WORDS] = table[5 : 5 + N_WORDS]
-    model.save(str(folder))
-    return str(folder)
+    return str(knowing_encoder(tmp_path_factory.mktemp("known") / "encoder"))
 
 
 def document(n_sentences: int, seed: int) -> list[list[int]]:

@@ -78,6 +78,21 @@ def toy_encoder(folder: Path, *, max_tokens: int = 16, dropout: float = 0.0, see
     return folder
 
 
+def knowing_encoder(folder: Path) -> Path:
+    """Save a toy encoder that knows what its words mean: those of one number have one embedding in every language."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    toy_encoder(folder, max_tokens=40)
+    model = SentenceTransformer(str(folder), device="cpu")
+    table = model[0].auto_model.get_input_embeddings().weight
+    with torch.no_grad():
+        for place in range(1, len(LANGUAGES)):
+            table[5 + place * N_WORDS : 5 + (place + 1) * N_WORDS] = table[5 : 5 + N_WORDS]
+    model.save(str(folder))
+    return folder
+
+
 def toy_decoder(folder: Path, *, max_tokens: int = 16, seed: int = 0) -> Path:
     """Save a bare random Qwen3 of two layers with grouped key heads, which attends causally."""
     import torch
