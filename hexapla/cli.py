@@ -62,6 +62,7 @@ for _command, _name, _example in (
     (cli_evaluate.evaluate, "evaluate", "hexapla evaluate tiny --suite bitext --data sample --out scores"),
     (cli_encoder.explore, "explore", "hexapla explore aligned sample"),
     (cli_mine.mine, "mine", "hexapla mine news.en.txt news.de.txt --encoder aligned --out bitext.tsv"),
+    (cli_mine.score, "score", "hexapla score bitext.tsv --encoder aligned --out scored.tsv"),
     (
         cli_mine.align_documents,
         "align-documents",

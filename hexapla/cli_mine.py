@@ -1,4 +1,4 @@
-"""The commands that find what says the same: mine and align-documents. They parse, call and print."""
+"""The commands that find what says the same: mine, score and align-documents. They parse, call and print."""
 
 from __future__ import annotations
 
@@ -51,6 +51,40 @@ def mine(
     typer.echo(f"{out}: {len(pairs)} pairs")
     if found is not None:
         typer.echo(told(found))
+
+
+def score(
+    bitext: Annotated[Path, typer.Argument(help="TSV, CSV, JSONL or Parquet with a field for each side.")],
+    encoder: Annotated[str, typer.Option(help="Hub name, encoder folder, or tiny.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write: .tsv or .parquet.")],
+    source_field: Annotated[str, typer.Option(help="Field of the one side.")] = "source",
+    target_field: Annotated[str, typer.Option(help="Field of the other.")] = "target",
+    k: Annotated[int, typer.Option("--k", help="Neighbours that a margin score takes the mean of.")] = 4,
+    margin: Annotated[str, typer.Option(help="ratio, distance or absolute.")] = "ratio",
+    memory: Annotated[int, typer.Option(help="MiB that the search may take.")] = 2048,
+    batch_size: Annotated[int, typer.Option(help="Texts in one forward pass.")] = 64,
+    overwrite: Overwrite = False,
+    trust_remote_code: Remote = False,
+    allow_pickle: Pickle = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Give every pair of a bitext its cosine and its margin score among the others there."""
+    import sys
+
+    from hexapla.mine import ScoreConfig
+    from hexapla.mine import score as run
+
+    calm_libraries()
+    table = run(
+        ScoreConfig(
+            bitext=bitext, encoder=encoder, out=out, source_field=source_field, target_field=target_field, k=k,
+            margin=margin, memory_mib=memory, batch_size=batch_size, overwrite=overwrite,  # type: ignore[arg-type]
+            trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
+        ),
+        quiet=State.quiet or not sys.stderr.isatty(),
+    )  # fmt: skip
+    typer.echo(f"{out}: {table.num_rows} pairs, {table.num_rows - table['margin'].null_count} of them scored")
 
 
 def align_documents(

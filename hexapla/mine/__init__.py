@@ -6,10 +6,11 @@
 
 from hexapla.mine.documents import AlignDocumentsConfig, Link, align_documents, link_sentences
 from hexapla.mine.margin import Pairs, margin_scores, mine_pairs
+from hexapla.mine.score import ScoreConfig, score
 from hexapla.mine.search import Neighbours, nearest
 from hexapla.mine.stage import MineConfig, mine
 
 __all__ = [
-    "AlignDocumentsConfig", "Link", "MineConfig", "Neighbours", "Pairs", "align_documents", "link_sentences",
-    "margin_scores", "mine", "mine_pairs", "nearest",
+    "AlignDocumentsConfig", "Link", "MineConfig", "Neighbours", "Pairs", "ScoreConfig", "align_documents",
+    "link_sentences", "margin_scores", "mine", "mine_pairs", "nearest", "score",
 ]  # fmt: skip
