@@ -14,7 +14,7 @@ $(VENV)/demo: pyproject.toml constraints.txt
 
 $(VENV)/dev: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[dev,translate,import,lora,scale,evaluate,report,explore]'
+	$(PIP) --editable '.[dev,translate,import,lora,scale,evaluate,mine,report,explore]'
 	touch $@ $(VENV)/demo
 
 demo: $(VENV)/demo

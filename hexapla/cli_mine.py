@@ -24,7 +24,8 @@ def mine(
     calibrate: Annotated[
         Path | None, typer.Option(metavar="GOLD", help="Known pairs, which choose the threshold of the best F1.")
     ] = None,
-    memory: Annotated[int, typer.Option(help="MiB that the search may take.")] = 2048,
+    search: Annotated[str, typer.Option(help="exact, ivf-pq by FAISS, or auto: by size.")] = "auto",
+    memory: Annotated[int, typer.Option(help="MiB that the exact search may take.")] = 2048,
     batch_size: Annotated[int, typer.Option(help="Texts in one forward pass.")] = 64,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     overwrite: Overwrite = False,
@@ -43,7 +44,8 @@ def mine(
         MineConfig(
             source=source, target=target, encoder=encoder, out=out, source_field=source_field,
             target_field=target_field, k=k, margin=margin, retrieval=retrieval,  # type: ignore[arg-type]
-            threshold=threshold, calibrate=calibrate, memory_mib=memory, batch_size=batch_size, resume=resume,
+            threshold=threshold, calibrate=calibrate, search=search, memory_mib=memory,  # type: ignore[arg-type]
+             batch_size=batch_size, resume=resume,
             overwrite=overwrite, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
         ),
         quiet=State.quiet,

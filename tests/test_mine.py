@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hexapla.errors import InputError
+from hexapla.mine.approximate import nearest_approximately
 from hexapla.mine.margin import Pairs, margin_scores, mine_pairs
 from hexapla.mine.search import block_rows, nearest
 
@@ -141,3 +142,19 @@ def test_a_side_in_which_all_are_equal_gives_one_pair_at_a_margin_of_one() -> No
     same = np.repeat(unit(1, 0), 6, axis=0)
     found = mine_pairs(*nearest(same, same, 4))
     assert isinstance(found, Pairs) and np.allclose(found.margin, 1.0) and len(set(found.source.tolist())) == len(found)
+
+
+def test_approximate_neighbours_of_easy_data_are_the_exact_ones() -> None:
+    centres = unit(60, 5, dim=64)
+    source, target = (
+        side / np.linalg.norm(side, axis=1, keepdims=True)
+        for side in (np.repeat(centres, 20, axis=0) + 0.4 * unit(1200, seed, dim=64) for seed in (6, 7))
+    )
+    pytest.importorskip("faiss", reason="the extra `mine` is not installed")
+    exact, near = nearest(source, target, 4), nearest_approximately(source, target, 4)
+    for whole, found in zip(exact, near, strict=True):
+        same = [len(set(a) & set(b)) / 4 for a, b in zip(whole.index.tolist(), found.index.tolist(), strict=True)]
+        assert np.mean(same) > 0.95
+        sides = (source, target) if found is near[0] else (target, source)
+        np.testing.assert_allclose(found.cosine, np.einsum("nd,nkd->nk", sides[0], sides[1][found.index]), rtol=1e-5)
+        assert (np.diff(found.cosine, axis=1) <= 0).all()

@@ -132,6 +132,30 @@ def test_interrupted_and_resumed_it_writes_the_same_and_encodes_nothing_twice(
     assert len(encoded) == len(set(encoded)) == 180
 
 
+def test_vectors_that_were_cut_short_are_made_again(
+    known: str, piles: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine(config(piles, known, tmp_path / "whole.tsv"))
+    monkeypatch.setattr("hexapla.mine.stage.mine_pairs", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError, match="division by zero"):
+        mine(config(piles, known, tmp_path / "out.tsv"))
+    for path in (tmp_path / "out.tsv.mining").rglob("vectors.f16"):
+        path.write_bytes(path.read_bytes()[:1000])
+    monkeypatch.undo()
+    mine(config(piles, known, tmp_path / "out.tsv", resume=True))
+    assert (tmp_path / "out.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()
+
+
+def test_ivf_pq_mines_what_the_exact_search_does(known: str, piles: tuple[Path, Path], tmp_path: Path) -> None:
+    pytest.importorskip("faiss", reason="the extra `mine` is not installed")
+    exact, near = (
+        mine(config(piles, known, tmp_path / f"{search}.tsv", search=search, margin="absolute", threshold=0.999))[0]
+        for search in ("exact", "ivf-pq")
+    )
+    assert set(zip(exact.source, exact.target, strict=True)) == set(zip(near.source, near.target, strict=True))
+    assert len(exact) == N_PARALLEL
+
+
 def test_files_that_change_under_a_resumed_run_are_told(
     known: str, piles: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

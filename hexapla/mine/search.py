@@ -59,9 +59,9 @@ def nearest(
     n_rows = block_rows(len(source), len(target), source.shape[1], k, memory_mib)
     of_source, of_target = _Best(len(source), k), _Best(len(target), k)
     for start in range(0, len(source), n_rows):
-        source_BD = _block(source, start, n_rows, "source")
+        source_BD = checked_block(source, start, n_rows, "source")
         for other in range(0, len(target), n_rows):
-            target_BD = _block(target, other, n_rows, "target")
+            target_BD = checked_block(target, other, n_rows, "target")
             cosine_BB = source_BD @ target_BD.T
             of_source.add(start, other, cosine_BB)
             of_target.add(other, start, cosine_BB.T)
@@ -113,8 +113,12 @@ class _Best:
         return Neighbours(self._cosine.numpy(), self._index.numpy())
 
 
-def _block(vectors: NDArray[np.floating], start: int, n_rows: int, side: str) -> torch.Tensor:
-    """Return a block as float32, checked."""
+def checked_block(vectors: NDArray[np.floating], start: int, n_rows: int, side: str) -> torch.Tensor:
+    """Return a block of vectors as float32.
+
+    Raises:
+        InputError: One is not finite or not of unit length.
+    """
     block = torch.from_numpy(np.array(vectors[start : start + n_rows], dtype=np.float32))
     lengths = block.norm(dim=1)
     wrong = ~((lengths - 1).abs() < 0.01)  # float16 and bfloat16 are coarser; a NaN is not below

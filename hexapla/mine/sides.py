@@ -97,7 +97,9 @@ def encode_side(
     folder.mkdir(parents=True, exist_ok=True)
     path, record = folder / "vectors.f16", folder / _DONE
     shape = (len(side.sentences), dim)
-    n_done = json.loads(record.read_text(encoding="utf-8"))["n_done"] if record.is_file() and path.is_file() else 0
+    n_done = json.loads(record.read_text(encoding="utf-8"))["n_done"] if record.is_file() else 0
+    if not path.is_file() or path.stat().st_size != 2 * shape[0] * shape[1]:
+        n_done = 0  # lost or cut short: what the record says is not there
     vectors = np.memmap(path, dtype=np.float16, mode="r+" if n_done else "w+", shape=shape)
     advance(n_done)
     for start in range(n_done, len(side.sentences), _STEP):

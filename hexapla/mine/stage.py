@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from rich.progress import Progress
 from hexapla.encoder import describe, encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.errors import nearest as nearest_word
+from hexapla.mine.approximate import nearest_approximately
 from hexapla.mine.calibrate import Calibration, calibrate, read_gold
 from hexapla.mine.margin import Margin, Pairs, Retrieval, mine_pairs
 from hexapla.mine.search import block_rows, nearest
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _ENDINGS = (".tsv", ".parquet")
+SearchKind = Literal["auto", "exact", "ivf-pq"]
+_MOST_COMPARISONS = 10**12
 COLUMNS = ("margin", "cosine", "source_line", "target_line", "source", "target")
 
 
@@ -51,7 +54,9 @@ class MineConfig:
         retrieval: "max", "intersection", "forward" or "backward"; see `mine_pairs`.
         threshold: Only pairs whose margin score reaches it are written; None for all.
         calibrate: A file of known pairs, which choose the threshold instead.
-        memory_mib: What the search may take besides the memory-mapped vectors.
+        search: "exact" compares each with each, "ivf-pq" takes FAISS's candidates and ranks them exactly, "auto" is
+            exact for up to 10^12 comparisons, a million a side.
+        memory_mib: What the exact search may take besides the memory-mapped vectors.
         batch_size: Texts in one forward pass.
         resume: Go on with an interrupted run.
         overwrite: Replace the file, or the interrupted run, that is there.
@@ -70,6 +75,7 @@ class MineConfig:
     retrieval: Retrieval = "max"
     threshold: float | None = None
     calibrate: Path | None = None
+    search: SearchKind = "auto"
     memory_mib: int = 2048
     batch_size: int = 64
     resume: bool = False
@@ -80,7 +86,7 @@ class MineConfig:
     def __post_init__(self) -> None:
         """Check every value by itself."""
         object.__setattr__(self, "out", Path(self.out))
-        for key, choices in (("margin", Margin), ("retrieval", Retrieval)):
+        for key, choices in (("margin", Margin), ("retrieval", Retrieval), ("search", SearchKind)):
             value, allowed = getattr(self, key), get_args(choices)
             if value not in allowed:
                 raise InputError(f'{key} is "{value}"; it must be {", ".join(allowed)}{nearest_word(value, allowed)}')
@@ -129,12 +135,18 @@ def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration
     check_out(config.work, "mine", identity, done="none", resume=config.resume, overwrite=config.overwrite)
     model = load_encoder(config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle)
     dim = model.get_embedding_dimension() or 0
-    block_rows(len(source.sentences), len(target.sentences), dim, config.k, config.memory_mib)
+    n_comparisons = len(source.sentences) * len(target.sentences)
+    exact = config.search == "exact" or (config.search == "auto" and n_comparisons <= _MOST_COMPARISONS)
+    if exact:
+        block_rows(len(source.sentences), len(target.sentences), dim, config.k, config.memory_mib)
     if not config.resume:
         clear(config.work)
         write_run(config.work, "mine", identity)
     of_source, of_target = _encode(config, model, (source, target), dim, quiet=quiet)
-    neighbours = nearest(of_source, of_target, config.k, memory_mib=config.memory_mib)
+    if exact:
+        neighbours = nearest(of_source, of_target, config.k, memory_mib=config.memory_mib)
+    else:
+        neighbours = nearest_approximately(of_source, of_target, config.k)
     pairs = mine_pairs(*neighbours, margin=config.margin, retrieval=config.retrieval)
     found = None if gold is None else calibrate(pairs, gold)
     threshold = config.threshold if found is None else found.threshold
