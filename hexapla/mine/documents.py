@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from hexapla.encoder import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.lines import read_lines
+from hexapla.mine.files import check_file
 from hexapla.run import write_text
 
 FloatArray = NDArray[np.float32]
@@ -101,10 +102,7 @@ def align_documents(config: AlignDocumentsConfig, *, quiet: bool = False) -> lis
         InputError: Files or an encoder that cannot be used, documents that are too long, or a file at `out`.
     """
     out = Path(config.out)
-    if out.exists() and not config.overwrite:
-        raise InputError(f"{out} is there already; --overwrite replaces it")
-    if not out.parent.is_dir():
-        raise InputError(f"{out.parent}: no such folder to write into")
+    check_file(out, overwrite=config.overwrite)
     source, target = (_sentences(Path(path)) for path in (config.source, config.target))
     if len(source) * len(target) > _MOST_CELLS:
         raise InputError(

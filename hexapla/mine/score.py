@@ -11,17 +11,14 @@ from typing import get_args
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from hexapla.encoder import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.errors import nearest as nearest_word
+from hexapla.mine.files import check_ending, check_file, write_table
 from hexapla.mine.margin import Margin, margin_scores
 from hexapla.mine.search import nearest
-from hexapla.run import write_text
 from hexapla.tables import read_field, text_fields
-
-_ENDINGS = (".tsv", ".parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +63,7 @@ class ScoreConfig:
         for key in ("k", "memory_mib", "batch_size"):
             if getattr(self, key) < 1:
                 raise InputError(f"{key} is {getattr(self, key)}; it must be 1 or more")
-        if self.out.suffix not in _ENDINGS:
-            raise InputError(f"{self.out}: must end in {' or '.join(_ENDINGS)}, which says how it is written")
+        check_ending(self.out)
 
 
 def score(config: ScoreConfig, *, quiet: bool = False) -> pa.Table:
@@ -83,10 +79,7 @@ def score(config: ScoreConfig, *, quiet: bool = False) -> pa.Table:
     Raises:
         InputError: A file, a field, an encoder or a setting that cannot be used, or a file that is there already.
     """
-    if config.out.exists() and not config.overwrite:
-        raise InputError(f"{config.out} is there already; --overwrite replaces it")
-    if not config.out.absolute().parent.is_dir():
-        raise InputError(f"{config.out.parent}: no such folder to write into")
+    check_file(config.out, overwrite=config.overwrite)
     sides = [_cells(Path(config.bitext), field) for field in (config.source_field, config.target_field)]
     whole = [row for row, cells in enumerate(zip(*sides, strict=True)) if all(cells)]
     texts = [list(dict.fromkeys(str(side[row]) for row in whole)) for side in sides]
@@ -108,7 +101,7 @@ def score(config: ScoreConfig, *, quiet: bool = False) -> pa.Table:
         config.source_field: sides[0], config.target_field: sides[1],
         "margin": _spread(margin, whole, len(sides[0])), "cosine": _spread(cosine, whole, len(sides[0])),
     })  # fmt: skip
-    _write(table, config.out)
+    write_table(table, config.out)
     return table
 
 
@@ -125,16 +118,3 @@ def _spread(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], rows: lis
     for row, value in zip(rows, values.tolist(), strict=True):
         found[row] = value
     return pa.array(found, type=pa.float32())
-
-
-def _write(table: pa.Table, out: Path) -> None:
-    if out.suffix == ".parquet":
-        beside = out.with_name(f".{out.name}.partial")
-        pq.write_table(table, beside)
-        beside.replace(out)
-        return
-    lines = ["\t".join(table.column_names)]
-    for row in table.to_pylist():
-        cells = ("" if cell is None else cell if isinstance(cell, str) else f"{cell:.5f}" for cell in row.values())
-        lines.append("\t".join(" ".join(cell.split()) for cell in cells))
-    write_text(out, "".join(f"{line}\n" for line in lines))

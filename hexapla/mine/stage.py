@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
@@ -24,18 +23,17 @@ from hexapla.errors import InputError
 from hexapla.errors import nearest as nearest_word
 from hexapla.mine.approximate import nearest_approximately
 from hexapla.mine.calibrate import Calibration, calibrate, read_gold
+from hexapla.mine.files import check_ending, check_file, write_table
 from hexapla.mine.margin import Margin, Pairs, Retrieval, mine_pairs
 from hexapla.mine.search import block_rows, nearest
 from hexapla.mine.sides import Side, encode_side, read_side
-from hexapla.run import check_out, clear, write_run, write_text
+from hexapla.run import check_out, clear, write_run
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_ENDINGS = (".tsv", ".parquet")
 SearchKind = Literal["auto", "exact", "ivf-pq"]
 _MOST_COMPARISONS = 10**12
-COLUMNS = ("margin", "cosine", "source_line", "target_line", "source", "target")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +95,7 @@ class MineConfig:
             raise InputError(
                 "both threshold and calibrate are given; the known pairs choose the threshold, so give one"
             )
-        if self.out.suffix not in _ENDINGS:
-            raise InputError(f"{self.out}: must end in {' or '.join(_ENDINGS)}, which says how it is written")
+        check_ending(self.out)
         if self.resume and self.overwrite:
             raise InputError("both --resume and --overwrite; the one goes on with what is there, the other drops it")
 
@@ -122,7 +119,7 @@ def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration
         InputError: Files, an encoder or settings that cannot be used, too little memory, known pairs that name no
             sentence, or a file or another run that is there already. Nothing is written then.
     """
-    _check_place(config)
+    check_file(config.out, overwrite=config.overwrite)
     source, target = read_side(config.source, config.source_field), read_side(config.target, config.target_field)
     smaller = min(len(source.sentences), len(target.sentences))
     if config.k > smaller:
@@ -152,18 +149,9 @@ def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration
     threshold = config.threshold if found is None else found.threshold
     if threshold is not None:
         pairs = pairs.above(threshold)
-    _write(config.out, pairs, source, target)
+    write_table(_table(pairs, source, target), config.out)
     shutil.rmtree(config.work)
     return pairs, found
-
-
-def _check_place(config: MineConfig) -> None:
-    if config.out.is_dir():
-        raise InputError(f"{config.out} is a folder; give a file to write")
-    if config.out.exists() and not config.overwrite:
-        raise InputError(f"{config.out} is there already; --overwrite replaces it")
-    if not config.out.absolute().parent.is_dir():
-        raise InputError(f"{config.out.parent}: no such folder to write into")
 
 
 def _encode(
@@ -181,24 +169,15 @@ def _encode(
     return of_source, of_target
 
 
-def _write(out: Path, pairs: Pairs, source: Side, target: Side) -> None:
-    columns = {
+def _table(pairs: Pairs, source: Side, target: Side) -> pa.Table:
+    return pa.table({
         "margin": pairs.margin,
         "cosine": pairs.cosine,
         "source_line": [source.places[row] for row in pairs.source],
         "target_line": [target.places[row] for row in pairs.target],
         "source": [source.sentences[row] for row in pairs.source],
         "target": [target.sentences[row] for row in pairs.target],
-    }
-    if out.suffix == ".parquet":
-        beside = out.with_name(f".{out.name}.partial")
-        pq.write_table(pa.table(columns), beside)
-        beside.replace(out)
-        return
-    lines = ["\t".join(COLUMNS)]
-    for margin, cosine, *cells in zip(*columns.values(), strict=True):
-        lines.append("\t".join((f"{margin:.5f}", f"{cosine:.5f}", *cells)))
-    write_text(out, "".join(f"{line}\n" for line in lines))
+    })  # fmt: skip
 
 
 def told(found: Calibration) -> str:

@@ -1,0 +1,43 @@
+"""The files that mining writes: whether they may be, and a table as TSV or Parquet, whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hexapla.errors import InputError
+from hexapla.run import write_text
+
+ENDINGS = (".tsv", ".parquet")
+
+
+def check_ending(out: Path) -> None:
+    """Refuse a file whose name does not say how it is written."""
+    if out.suffix not in ENDINGS:
+        raise InputError(f"{out}: must end in {' or '.join(ENDINGS)}, which says how it is written")
+
+
+def check_file(out: Path, *, overwrite: bool) -> None:
+    """Refuse a file that cannot be written, or is there and may not be replaced."""
+    if out.is_dir():
+        raise InputError(f"{out} is a folder; give a file to write")
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} is there already; --overwrite replaces it")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder to write into")
+
+
+def write_table(table: pa.Table, out: Path) -> None:
+    """Write a table of texts and numbers; in TSV numbers have five decimals, and null cells are empty."""
+    if out.suffix == ".parquet":
+        beside = out.with_name(f".{out.name}.partial")
+        pq.write_table(table, beside)
+        beside.replace(out)
+        return
+    lines = ["\t".join(table.column_names)]
+    for row in table.to_pylist():
+        cells = ("" if cell is None else cell if isinstance(cell, str) else f"{cell:.5f}" for cell in row.values())
+        lines.append("\t".join(" ".join(cell.split()) for cell in cells))
+    write_text(out, "".join(f"{line}\n" for line in lines))
