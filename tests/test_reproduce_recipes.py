@@ -20,7 +20,7 @@ from hexapla.reproduce.corpora import CorpusRecipe, corpus_key, damaged, make_co
 from hexapla.reproduce.matrix import Keys, make_cells
 from hexapla.reproduce.recipe import carried, read_experiments
 from tests.toy import LANGUAGES, toy_rows
-from tests.toy_matrix import toy_recipe
+from tests.toy_matrix import do_here, toy_recipe
 
 ARCHITECTURES = {
     "FacebookAI/xlm-roberta-base": "xlm-roberta",
@@ -84,7 +84,8 @@ def swapped(recipe: str, folder: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["paper", "paper-diverse", "domain"])
-def test_a_carried_recipe_runs_on_stand_ins(recipe: str, tmp_path: Path) -> None:
+def test_a_carried_recipe_runs_on_stand_ins(recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    do_here(monkeypatch)
     path = swapped(recipe, tmp_path)
     outcome = reproduce(ReproduceConfig(recipe=path, data=tmp_path, out=tmp_path / "out"))
     assert (outcome.failures, outcome.lacking) == ({}, {})
@@ -96,7 +97,8 @@ def test_a_carried_recipe_runs_on_stand_ins(recipe: str, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_mini_runs_on_stand_in_data(tmp_path: Path) -> None:
+def test_mini_runs_on_stand_in_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    do_here(monkeypatch)
     text = carried()["mini"].read_text()
     text = text.replace("n_rows = 3000", "n_rows = 24").replace("rows_per_step = 64", "rows_per_step = 8")
     text = text.replace('[suites.test]\ndata = "DATA"', '[suites.test]\nsuite = "bitext"\ndata = "sample"')

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 from hexapla.corpus import write_corpus
-from hexapla.reproduce import ReproduceConfig
+from hexapla.reproduce import ReproduceConfig, stage
+from hexapla.reproduce.executors import Receipt, attempt
+from hexapla.reproduce.work import Job
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
 
 TOY = """
@@ -69,6 +73,23 @@ def toy_recipe(
 
 def toy_config(recipe: Path, data: Path, out: Path, **changes: Any) -> ReproduceConfig:
     return ReproduceConfig(recipe=recipe, data=data, out=out, **changes)
+
+
+def do_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have jobs done in this process, and return the list of their labels; a worker's start takes longer than a toy job."""
+    done: list[str] = []
+
+    class Here:
+        def __init__(self, n_workers: int) -> None:
+            pass
+
+        def __call__(self, jobs: Iterator[Job]) -> Iterator[Receipt]:
+            for job in jobs:
+                done.append(job.label)
+                yield Receipt(job, *attempt(job))
+
+    monkeypatch.setattr(stage, "Processes", Here)
+    return done
 
 
 def results(out: Path) -> dict[str, str]:
