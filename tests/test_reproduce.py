@@ -56,14 +56,26 @@ def test_two_workers_and_a_page_from_the_command_line(
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Path, here: list[str]) -> None:
+def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Path) -> None:
     recipe = toy_recipe(tmp_path / "toy.toml", encoders=("one", "two"), seeds=(0, 1))
-    whole = reproduce(toy_config(recipe, data, tmp_path / "whole"))
+    # All by workers: a sum over other numbers of threads may differ in its last digit.
+    whole = reproduce(toy_config(recipe, data, tmp_path / "whole", workers=2))
     assert (whole.n_cells, whole.n_done, whole.failures, whole.lacking) == (10, 10, {}, {})
-    command = [sys.executable, "-m", "hexapla", "reproduce", str(recipe), "--data", str(data), "--out"]
+    command = [
+        sys.executable,
+        "-m",
+        "hexapla",
+        "reproduce",
+        str(recipe),
+        "--data",
+        str(data),
+        "--workers",
+        "2",
+        "--out",
+    ]
     killed, n_kills, n_before = tmp_path / "killed", 0, -1
     resume: list[str] = []
-    for wait_s in (1.0, 3.0):
+    for wait_s in (0.2, 0.6):
         process = subprocess.Popen([*command, str(killed), *resume], start_new_session=True, stderr=subprocess.PIPE)
         deadline = time.monotonic() + 200
         while not (killed / "logs").is_dir() or len(list((killed / "logs").iterdir())) <= n_before:
@@ -73,10 +85,10 @@ def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Pa
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         n_kills, n_before, resume = n_kills + 1, len(list((killed / "logs").iterdir())), ["--resume"]
-        if n_before > 7:
+        if n_before > 5:
             break  # a fast machine; enough must be left to resume
     assert n_kills >= 1
-    done = reproduce(toy_config(recipe, data, killed, resume=True))
+    done = reproduce(toy_config(recipe, data, killed, resume=True, workers=2))
     assert 0 < done.n_done < 10, "the kills left nothing to do, or all"
     assert results(killed) == results(tmp_path / "whole")
 
