@@ -170,11 +170,13 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
     _check_keys("align", shared, _ALIGN)
     corpora: dict[str, CorpusRecipe] = {}
     sweeps: dict[str, Sweep] = {}
+    stands_for: dict[str, tuple[str, ...]] = {}  # what a name in an experiment's list means
     for key, table in _named(content, "corpora").items():
         found = _corpora(key, table)
         if clash := [name for name in found if name in corpora]:
             raise InputError(f"corpora.{key}: there are two corpora {clash[0]}; call one of them otherwise")
         corpora |= found
+        stands_for |= {**{name: (name,) for name in found}, key: tuple(found)}
         swept = next((name for name in SWEPT if isinstance(table.get(name), list)), None)
         if swept is not None:
             for name, value in zip(found, table[swept], strict=True):
@@ -190,7 +192,7 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
         title=_text("title", content.get("title", "What alignment gained")),
         corpora=corpora, sweeps=sweeps, encoders=encoders, regimes={BASE: {}, **regimes}, suites=suites, align=shared,
         experiments=tuple(
-            _experiment(key, table, _sweeps(_named(content, "corpora")), encoders, regimes, suites)
+            _experiment(key, table, stands_for, encoders, regimes, suites)
             for key, table in _named(content, "experiments").items()
         ),
     )  # fmt: skip
@@ -247,12 +249,6 @@ def _suite(key: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
         raise InputError(f'suites.{key}: data is {CORPUS}; then suite is "bitext" and split "held-out"')
     _checked(f"suites.{key}", lambda: EvaluateConfig(encoder="tiny", out="unknown", **settings))
     return settings
-
-
-def _sweeps(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """Return the corpora that each name in an experiment's list stands for."""
-    found = {key: tuple(_corpora(key, table)) for key, table in tables.items()}
-    return {**{name: (name,) for names in found.values() for name in names}, **found}
 
 
 def _experiment(
