@@ -131,6 +131,8 @@ def test_what_cannot_be_mined_is_refused() -> None:
     ):
         with pytest.raises(InputError, match=message):
             nearest(changed, target, k)
+    with pytest.raises(InputError, match="the sides have 9 and 24 dimensions"):
+        nearest_approximately(source[:, :9], target, 2)
     neighbours = nearest(source, target, 2)
     with pytest.raises(InputError, match=r'margin is "ration"; .*did you mean "ratio"\?'):
         mine_pairs(*neighbours, margin="ration")  # type: ignore[arg-type]

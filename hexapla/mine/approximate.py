@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hexapla.errors import InputError
-from hexapla.mine.search import Neighbours, checked_block
+from hexapla.mine.search import Neighbours, check_sides, checked_block
 
 _CANDIDATES = 16  # per neighbour, to be ranked exactly
-_CELLS_AT_ONCE = 16_384  # vectors in one call
+_AT_ONCE = 16_384  # vectors in one call
 _CODE_BYTES = 64  # of a vector in the index; 32-dimensional encoders have fewer
 _PROBED = 0.04  # share of the cells that are searched
 _A_CELL = 39  # vectors that k-means wants of each cell at least, as FAISS warns below
@@ -38,10 +38,9 @@ def nearest_approximately(
         Those of the source, those of the target; their cosines are exact.
 
     Raises:
-        InputError: `k` out of its range, FAISS not installed, or vectors that are not finite or of unit length.
+        InputError: `k` out of its range, vectors of unequal dimensions, not finite or not of unit length, or no FAISS.
     """
-    if not 1 <= k <= min(len(source), len(target)):
-        raise InputError(f"k is {k}; it must be 1 to {min(len(source), len(target))}, the size of the smaller side")
+    check_sides(source, target, k)
     faiss = _import_faiss()
     return (
         _neighbours(faiss, source, target, k, ("source", "target"), seed),
@@ -56,8 +55,8 @@ def _neighbours(
     cosine = np.full((len(own), k), -np.inf, dtype=np.float32)
     found = np.zeros((len(own), k), dtype=np.int64)
     n_candidates = min(len(other), _CANDIDATES * k)
-    for start in range(0, len(own), _CELLS_AT_ONCE):
-        block = checked_block(own, start, _CELLS_AT_ONCE, names[0]).numpy()
+    for start in range(0, len(own), _AT_ONCE):
+        block = checked_block(own, start, _AT_ONCE, names[0]).numpy()
         _, candidates = index.search(block, n_candidates)
         rows = slice(start, start + len(block))
         cosine[rows], found[rows] = _ranked(block, candidates, other, k)
@@ -88,8 +87,8 @@ def _index(faiss: Any, vectors: NDArray[np.floating], name: str, seed: int) -> A
         index = faiss.index_cpu_to_all_gpus(index)
     sample = np.random.default_rng(seed).permutation(len(vectors))[: max(256, n_cells) * 2 * _A_CELL]
     index.train(np.asarray(vectors[np.sort(sample)], dtype=np.float32))
-    for start in range(0, len(vectors), _CELLS_AT_ONCE):
-        index.add(checked_block(vectors, start, _CELLS_AT_ONCE, name).numpy())
+    for start in range(0, len(vectors), _AT_ONCE):
+        index.add(checked_block(vectors, start, _AT_ONCE, name).numpy())
     return index
 
 

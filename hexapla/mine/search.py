@@ -52,10 +52,7 @@ def nearest(
         InputError: `k` out of its range, vectors of unequal dimensions, too little memory, or vectors that are not
             finite or not of unit length; the first of them is named.
     """
-    if not 1 <= k <= min(len(source), len(target)):
-        raise InputError(f"k is {k}; it must be 1 to {min(len(source), len(target))}, the size of the smaller side")
-    if source.shape[1] != target.shape[1]:
-        raise InputError(f"the sides have {source.shape[1]} and {target.shape[1]} dimensions; encode both alike")
+    check_sides(source, target, k)
     n_rows = block_rows(len(source), len(target), source.shape[1], k, memory_mib)
     of_source, of_target = _Best(len(source), k), _Best(len(target), k)
     for start in range(0, len(source), n_rows):
@@ -66,6 +63,18 @@ def nearest(
             of_source.add(start, other, cosine_BB)
             of_target.add(other, start, cosine_BB.T)
     return of_source.neighbours(), of_target.neighbours()
+
+
+def check_sides(source: NDArray[np.floating], target: NDArray[np.floating], k: int) -> None:
+    """Refuse sides that cannot be searched for k neighbours.
+
+    Raises:
+        InputError: `k` out of its range, or vectors of unequal dimensions.
+    """
+    if not 1 <= k <= min(len(source), len(target)):
+        raise InputError(f"k is {k}; it must be 1 to {min(len(source), len(target))}, the size of the smaller side")
+    if source.shape[1] != target.shape[1]:
+        raise InputError(f"the sides have {source.shape[1]} and {target.shape[1]} dimensions; encode both alike")
 
 
 def block_rows(n_source: int, n_target: int, dim: int, k: int, memory_mib: int) -> int:
