@@ -55,7 +55,7 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Of a corpus of your own: all rows, or held-out.")] = "all",
     held_out: Annotated[float, typer.Option(help="Share that was held out, with --split held-out.")] = 0.05,
     batch_size: Annotated[int, typer.Option(help="Texts in one forward pass.")] = 64,
-    precision: Annotated[str, typer.Option(help="fp32, or bf16: twice as fast, nearly the same vectors.")] = "fp32",
+    precision: Annotated[str, typer.Option(help="fp32, or bf16: faster where the hardware has it.")] = "fp32",
     max_tokens: MaxTokens = None,
     seed: Annotated[int, typer.Option(help="Of the draws in classification and topics; 42 is MTEB's.")] = 42,
     resume: Annotated[

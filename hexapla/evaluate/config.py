@@ -43,7 +43,8 @@ class EvaluateConfig:
         allow_pickle: Load weights that are not safetensors.
         max_tokens: Cut texts at this length; the encoder's own by default.
         batch_size: Texts in one forward pass.
-        precision: "fp32", or "bf16" for matrix products in bfloat16: about twice as fast, and nearly the same vectors.
+        precision: "fp32", or "bf16" for matrix products in bfloat16: faster where the hardware has it, nearly the same
+            vectors.
         seed: Of the draws in topics and classification; 42 is MTEB's.
     """
 
