@@ -21,7 +21,9 @@ from hexapla.reproduce.corpora import build_key
 from hexapla.reproduce.matrix import CORPORA, Cell
 from hexapla.reproduce.plan import Plan
 
-_UTILISATION = 0.3  # of a large matrix product's speed, over whole cells of the tiny encoder and of base-size ones
+# Of a large matrix product's speed, over whole cells: 30 of the tiny encoder, told as 68 minutes, took 62. Of larger
+# encoders it is a guess.
+_UTILISATION = 0.3
 _CHARACTERS_A_TOKEN = 3.5
 _EPOCHS_TO_CONVERGE = 10
 _MIB_OF_SCORES = 5
