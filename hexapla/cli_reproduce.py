@@ -34,16 +34,17 @@ def reproduce(
 ) -> None:
     """Do a whole matrix of experiments: corpora, trainings, evaluations, comparisons with pages."""
     from hexapla.errors import InputError
-    from hexapla.reproduce import ReproduceConfig
-    from hexapla.reproduce import estimate as plan_only
-    from hexapla.reproduce import reproduce as run
-    from hexapla.reproduce.recipe import find_recipe
+    from hexapla.recipe import find_recipe
 
     if print_recipe:
-        typer.echo(find_recipe(recipe).read_text(encoding="utf-8"), nl=False)
+        typer.echo(find_recipe(recipe, "experiments").read_text(encoding="utf-8"), nl=False)
         return
     if out is None:
         raise InputError("no folder to write; give one (--out)")
+    from hexapla.reproduce import ReproduceConfig
+    from hexapla.reproduce import estimate as plan_only
+    from hexapla.reproduce import reproduce as run
+
     calm_libraries()
     config = ReproduceConfig(
         recipe=recipe, out=out, data=data, executor=executor, workers=workers, address=address, gpus=gpus,  # type: ignore[arg-type]

@@ -9,15 +9,43 @@ import dataclasses
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hexapla.errors import InputError, nearest
 
+Kind = Literal["recipes", "experiments"]
 
-def carried_recipes() -> dict[str, Path]:
-    """Return the recipes that the package carries, by name."""
-    folder = Path(str(resources.files("hexapla") / "data" / "recipes"))
+
+def carried_recipes(kind: Kind = "recipes") -> dict[str, Path]:
+    """Return the recipes that the package carries, by name: of a stage, or of whole experiments."""
+    folder = Path(str(resources.files("hexapla") / "data" / kind))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find_recipe(name: str | Path, kind: Kind = "recipes") -> Path:
+    """Return the file of a recipe.
+
+    Raises:
+        InputError: There is none; the nearest name is told.
+    """
+    carried = carried_recipes(kind)
+    path = carried.get(str(name), Path(name))
+    if not path.is_file():
+        allowed = ", ".join(carried)
+        raise InputError(f"{name}: no such recipe; give a TOML file, or one of {allowed}{nearest(str(name), carried)}")
+    return path
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a TOML file says.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a TOML file: {error}") from error
 
 
 def read_recipe(name: str | Path, stage: str, config_class: type[Any]) -> dict[str, Any]:
@@ -34,15 +62,8 @@ def read_recipe(name: str | Path, stage: str, config_class: type[Any]) -> dict[s
     Raises:
         InputError: no such recipe, not TOML, a table or key that nothing reads (the nearest is named).
     """
-    carried = carried_recipes()
-    path = carried.get(str(name), Path(name))
-    if not path.is_file():
-        allowed = ", ".join(carried)
-        raise InputError(f"{name}: no such recipe; give a TOML file, or one of {allowed}{nearest(str(name), carried)}")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a TOML file: {error}") from error
+    path = find_recipe(name)
+    content = read_toml(path)
     for table in content:
         if table != stage:
             raise InputError(f"{path}: unknown table [{table}]; a recipe has [{stage}]{nearest(table, [stage])}")

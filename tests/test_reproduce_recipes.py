@@ -15,10 +15,11 @@ import pytest
 from hexapla.cli import main
 from hexapla.corpus import open_corpus, write_corpus
 from hexapla.errors import InputError
+from hexapla.recipe import carried_recipes
 from hexapla.reproduce import ReproduceConfig, reproduce
 from hexapla.reproduce.corpora import CorpusRecipe, corpus_key, damaged, make_corpus
 from hexapla.reproduce.matrix import Keys, make_cells
-from hexapla.reproduce.recipe import carried, read_experiments
+from hexapla.reproduce.recipe import read_experiments
 from tests.toy import LANGUAGES, toy_rows
 from tests.toy_matrix import do_here, toy_recipe
 
@@ -58,7 +59,7 @@ def swapped(recipe: str, folder: Path) -> Path:
     from tests.toy_nmt import ENGLISH, toy_nmt
     from tests.toy_nmt import LANGUAGES as TRANSLATED
 
-    text = carried()[recipe].read_text()
+    text = carried_recipes("experiments")[recipe].read_text()
     for name in ARCHITECTURES:
         if name in text:
             text = text.replace(f'"{name}"', f'"{stand_in(name, folder)}"')
@@ -99,7 +100,7 @@ def test_a_carried_recipe_runs_on_stand_ins(recipe: str, tmp_path: Path, monkeyp
 @pytest.mark.slow
 def test_mini_runs_on_stand_in_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     do_here(monkeypatch)
-    text = carried()["mini"].read_text()
+    text = carried_recipes("experiments")["mini"].read_text()
     text = text.replace("n_rows = 3000", "n_rows = 24").replace("rows_per_step = 64", "rows_per_step = 8")
     text = text.replace('[suites.test]\ndata = "DATA"', '[suites.test]\nsuite = "bitext"\ndata = "sample"')
     text = re.sub(r"\nlanguages = \[[^\]]*\]", '\nlanguages = ["eng_Latn", "deu_Latn", "fra_Latn"]', text)
@@ -116,13 +117,13 @@ def test_mini_runs_on_stand_in_data(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (outcome.failures, outcome.lacking, outcome.n_done) == ({}, {}, 4)
 
 
-@pytest.mark.parametrize("recipe", sorted(carried()))
+@pytest.mark.parametrize("recipe", sorted(carried_recipes("experiments")))
 def test_a_carried_recipe_passes_a_dry_run(recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "tickets.txt").write_text("My printer is on fire.\n")
     if recipe == "mini":
-        text = carried()["mini"].read_text()
+        text = carried_recipes("experiments")["mini"].read_text()
         assert main(["reproduce", "mini", "--out", str(tmp_path / "out"), "--dry-run"]) == 2
         assert '"DATA/stsb-mt/train.parquet" lies in a folder of data that is not given' in capsys.readouterr().err
         path = tmp_path / "mini.toml"
@@ -138,7 +139,7 @@ def test_a_carried_recipe_passes_a_dry_run(recipe: str, tmp_path: Path, capsys: 
 
 def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reproduce", "domain", "--print"]) == 0
-    assert capsys.readouterr().out == carried()["domain"].read_text()
+    assert capsys.readouterr().out == carried_recipes("experiments")["domain"].read_text()
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,15 @@ encoder's `align`, the regime's. A list where a corpus takes a number makes a co
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from hexapla.align_config import AlignConfig, Budget
 from hexapla.errors import InputError, nearest
 from hexapla.evaluate.config import EvaluateConfig
+from hexapla.recipe import find_recipe, read_toml
 from hexapla.reproduce.build_settings import BUILD_KEYS, make_build
 from hexapla.reproduce.corpora import SWEPT, CorpusRecipe
 
@@ -109,27 +108,6 @@ class Recipe:
         return {**self.align, **self.encoders[encoder].align, **self.regimes[regime]}
 
 
-def carried() -> dict[str, Path]:
-    """Return the recipes of experiments that the package carries, by name."""
-    folder = Path(str(resources.files("hexapla") / "data" / "experiments"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def find_recipe(name: str | Path) -> Path:
-    """Return the file of a recipe.
-
-    Raises:
-        InputError: There is none.
-    """
-    path = carried().get(str(name), Path(name))
-    if not path.is_file():
-        allowed = ", ".join(carried())
-        raise InputError(
-            f"{name}: no such recipe; give a TOML file, or one of {allowed}{nearest(str(name), carried())}"
-        )
-    return path
-
-
 def read_experiments(name: str | Path, data: Path | None = None) -> Recipe:
     """Read a recipe and check all that it says by itself.
 
@@ -140,11 +118,8 @@ def read_experiments(name: str | Path, data: Path | None = None) -> Recipe:
     Raises:
         InputError: No such recipe, not TOML, an unknown key or name (the nearest is told), a value that will not do.
     """
-    path = find_recipe(name)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a TOML file: {error}") from error
+    path = find_recipe(name, "experiments")
+    content = read_toml(path)
     try:
         return _recipe(_placed(content, data))
     except InputError as error:

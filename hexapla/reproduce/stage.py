@@ -23,6 +23,7 @@ from hexapla.build.files import clear, locked
 from hexapla.corpus import open_corpus
 from hexapla.corpus_writer import MANIFEST
 from hexapla.errors import InputError
+from hexapla.recipe import find_recipe
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.corpora import CorpusRecipe, build_key, make_corpus
 from hexapla.reproduce.estimate import Estimate, duration, estimate_cells
@@ -38,7 +39,7 @@ from hexapla.reproduce.matrix import (
     evaluate_config,
 )
 from hexapla.reproduce.plan import Plan, make_plan
-from hexapla.reproduce.recipe import Recipe, find_recipe, read_experiments
+from hexapla.reproduce.recipe import Recipe, read_experiments
 from hexapla.reproduce.results import compare_group, write_results
 from hexapla.reproduce.work import Job, drop_weights, is_evaluated
 from hexapla.run import RUN, check_apart, read_record, write_run, write_text
@@ -140,7 +141,7 @@ def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
             is made.
     """
     _check_page()
-    text = find_recipe(config.recipe).read_text(encoding="utf-8")
+    text = find_recipe(config.recipe, "experiments").read_text(encoding="utf-8")
     recipe = read_experiments(config.recipe, config.data)
     _check_out(config)
     _check_apart(config, recipe)
