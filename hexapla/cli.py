@@ -204,14 +204,15 @@ def _main(
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    level = logging.WARNING if State.quiet else logging.INFO
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("hexapla").setLevel(level)
+    pass
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status: 0 done, 2 the user's mistake, 1 anything else."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    State.debug = State.quiet = False  # of an earlier call in this process
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("hexapla").setLevel(logging.INFO)
     run: Callable[..., Any] = app
     try:
         status = run(args=arguments, standalone_mode=False, prog_name="hexapla")

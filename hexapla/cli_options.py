@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,9 @@ def _set_debug(value: bool) -> bool:
 
 
 def _set_quiet(value: bool) -> bool:
-    State.quiet = State.quiet or value
+    if value:
+        State.quiet = True
+        logging.getLogger("hexapla").setLevel(logging.WARNING)
     return value
 
 

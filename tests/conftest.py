@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import tempfile
@@ -26,6 +27,15 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ray-kills", type=int, default=2, help="how often to kill a build on a Ray cluster")
+
+
+@pytest.fixture(autouse=True)
+def _own_log_level() -> Iterator[None]:
+    """What the command line sets for its process does not reach the next test."""
+    log = logging.getLogger("hexapla")
+    before = log.level
+    yield
+    log.setLevel(before)
 
 
 @pytest.fixture

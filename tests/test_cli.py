@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from hexapla.cli import main
-from hexapla.cli_options import State
 from hexapla.corpus import write_corpus
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
-
-
-@pytest.fixture(autouse=True)
-def _plain_flags():
-    State.debug = State.quiet = False
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +174,6 @@ def test_debug_shows_the_traceback_and_other_errors_exit_1(capsys, monkeypatch, 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the\ndisk is on fire")
 
-    State.debug = False
     monkeypatch.setattr("hexapla.corpus.open_corpus", broken)
     assert main(["inspect", "sample"]) == 1
     assert capsys.readouterr().err == "hexapla: RuntimeError: the disk is on fire (--debug shows where)\n"
@@ -204,3 +199,14 @@ def test_help_answers_without_heavy_imports():
 def test_every_command_has_help_with_an_example(capsys, command):
     assert main([command, "--help"]) == 0
     assert "Example: hexapla " + command in " ".join(capsys.readouterr().out.split())
+
+
+def test_quiet_holds_for_one_call_before_or_after_the_command(monkeypatch):
+    levels = []
+    monkeypatch.setattr(
+        "hexapla.demo.demo",
+        lambda *_, **__: levels.append(logging.getLogger("hexapla").level) or SimpleNamespace(render=print),
+    )
+    for arguments in (["--quiet", "demo"], ["demo"], ["demo", "--quiet"], ["demo"]):
+        assert main(arguments) == 0
+    assert levels == [logging.WARNING, logging.INFO] * 2

@@ -11,14 +11,8 @@ from pathlib import Path
 import pytest
 
 from hexapla.cli import main
-from hexapla.cli_options import State
 from hexapla.corpus import open_corpus
 from tests.toy_nmt import ENGLISH, TRANSLATIONS, shared_toy
-
-
-@pytest.fixture(autouse=True)
-def _plain_flags() -> None:
-    State.debug = State.quiet = False
 
 
 @pytest.fixture
