@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# A process a core, which share out the files of tests.
+PARALLEL := --numprocesses auto --dist loadfile
 
 .PHONY: demo test check fix bench wheel clean
 
@@ -21,13 +23,13 @@ demo: $(VENV)/demo
 	$(BIN)/hexapla demo --out demo --overwrite
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 fix: $(VENV)/dev
 	$(BIN)/ruff format .

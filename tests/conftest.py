@@ -23,6 +23,8 @@ os.environ["HF_HOME"] = _HOME  # the cache of `datasets` lies under it
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # the other cores have tests of their own
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
