@@ -27,8 +27,8 @@ def evaluate(
         str,
         typer.Option(
             metavar="SUITE|TASK,...",
-            help="paper, bitext, sts, classification or quick, or MTEB tasks by name. On data of your own: bitext, sts "
-            "or topics; dev or test on a folder of all.",
+            help="paper, bitext, sts, classification or quick, or MTEB tasks by name. On data of your own: bitext, "
+            "xsim, sts or topics; dev or test on a folder of all.",
         ),
     ],
     out: Out,

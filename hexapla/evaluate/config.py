@@ -20,10 +20,11 @@ class EvaluateConfig:
         encoder: Anything that loads as a sentence encoder: a name on the Hub or a folder.
         out: The score folder to write.
         suite: Of MTEB's tasks: `paper`, `bitext`, `sts`, `classification`, `quick`, or names of tasks with commas
-            between. On data of your own: `bitext`, `sts` or `topics`; `dev` and `test` for the tables in `data.py`.
+            between. On data of your own: `bitext`, `xsim`, `sts` or `topics`; `dev` and `test` for the tables in
+            `data.py`.
         data: For MTEB's tasks a folder with a copy of each task's repository, as `fetch-data` makes it; None for the
-            Hub or its cache. Of your own: for bitext what `open_corpus` takes, or a folder of two-column files;
-            for sts a folder of `LANG.parquet` with `sentence1`, `sentence2`, `score`; for topics a folder with
+            Hub or its cache. Of your own: for bitext and xsim what `open_corpus` takes, or a folder of two-column
+            files; for sts a folder of `LANG.parquet` with `sentence1`, `sentence2`, `score`; for topics a folder with
             `train.parquet` and `test.parquet`; for dev and test a folder with `sib200`, `stsb-mt` and `tatoeba` in it.
         languages: The languages to measure next to the pivot (English in sts, topics and MTEB's tasks); all that the
             data have by default. Suites of several tasks use each language where it occurs.

@@ -137,6 +137,12 @@ def _read_task(config: EvaluateConfig, kind: str, name: str, split: str, path: s
         return read_bitext(
             path, name=name, split=split, languages=config.languages, pairs=config.pairs, held_out_share=share
         )
+    if kind == "xsim":
+        found = read_bitext(path, name=name, split=split, languages=config.languages, pairs=config.pairs)
+        return [
+            XsimTask(name=one.name, split=one.split, data_sha=one.data_sha, items=one.items, cells=one.cells)
+            for one in found
+        ]
     if kind == "sts":
         return read_sts(path, name=name, split=split, languages=config.languages, pairs=config.pairs)
     return read_topics(path, name=name, split=split, languages=config.languages, seed=config.seed)

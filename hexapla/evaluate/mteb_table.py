@@ -32,7 +32,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "quick": ("Tatoeba", "STSBenchmarkMultilingualSTS", "SIB200Classification"),
 }
 # On data of the user's own, or on a folder that holds all that `dev` and `test` measure.
-OWN_SUITES = ("bitext", "sts", "topics", "dev", "test")
+OWN_SUITES = ("bitext", "xsim", "sts", "topics", "dev", "test")
 # The split that is measured, where it is not `test`.
 SPLITS = {"FloresBitextMining": "devtest", "BibleNLPBitextMining": "train"}
 SIDE_BY_SIDE = ("FloresBitextMining", "NTREXBitextMining", "IN22GenBitextMining")
