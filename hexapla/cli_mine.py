@@ -27,6 +27,11 @@ def mine(
     search: Annotated[str, typer.Option(help="exact, ivf-pq by FAISS, or auto: by size.")] = "auto",
     memory: Annotated[int, typer.Option(help="MiB that the exact search may take.")] = 2048,
     batch_size: Annotated[int, typer.Option(help="Texts in one forward pass.")] = 64,
+    executor: Annotated[str, typer.Option(help="local, or a ray cluster.")] = "local",
+    workers: Annotated[int, typer.Option(help="Tasks of the cluster at once.")] = 1,
+    address: Annotated[str | None, typer.Option(help="Of the Ray cluster.")] = None,
+    gpus: Annotated[float, typer.Option(help="That Ray gives to a task; may be a part of one.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the sample that FAISS's index is trained on.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     overwrite: Overwrite = False,
     trust_remote_code: Remote = False,
@@ -45,8 +50,9 @@ def mine(
             source=source, target=target, encoder=encoder, out=out, source_field=source_field,
             target_field=target_field, k=k, margin=margin, retrieval=retrieval,  # type: ignore[arg-type]
             threshold=threshold, calibrate=calibrate, search=search, memory_mib=memory,  # type: ignore[arg-type]
-             batch_size=batch_size, resume=resume,
-            overwrite=overwrite, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
+            batch_size=batch_size, executor=executor, workers=workers, address=address, gpus=gpus,  # type: ignore[arg-type]
+            seed=seed, resume=resume, overwrite=overwrite, trust_remote_code=trust_remote_code,
+            allow_pickle=allow_pickle,
         ),
         quiet=State.quiet,
     )  # fmt: skip

@@ -35,3 +35,17 @@ def connect(address: str | None) -> Any:
         message = f"no Ray cluster answers at {address}; start one with `ray start --head`, or leave out --address"
         raise InputError(f"{message} ({str(error).splitlines()[0]})") from error
     return ray
+
+
+def cores_of_a_task(ray: Any, n_workers: int, gpus: float) -> int:
+    """Return the cores that each of so many tasks at once may have, 1 or more.
+
+    Raises:
+        InputError: No machine has the GPUs of a task.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    most = {kind: max(float(node.get(kind, 0)) for node in nodes) for kind in ("CPU", "GPU")}
+    if gpus > most["GPU"]:
+        raise InputError(f"gpus is {gpus:g}; no machine of the cluster has more than {most['GPU']:g}")
+    everywhere = sum(float(node.get("CPU", 0)) for node in nodes)
+    return max(1, int(min(most["CPU"], everywhere // n_workers)))  # more than a machine has would wait for ever

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 from hexapla.errors import InputError
 from hexapla.mine.approximate import nearest_approximately
 from hexapla.mine.margin import Pairs, margin_scores, mine_pairs
-from hexapla.mine.search import block_rows, nearest
+from hexapla.mine.search import block_rows, checked_block, nearest
 
 
 def unit(n_rows: int, seed: int, dim: int = 24) -> np.ndarray:
@@ -109,6 +112,85 @@ def test_the_block_keeps_to_the_memory_and_too_little_says_the_least() -> None:
         block_rows(100_000, 100_000, 384, 4, memory_mib=1)
     least = int(str(error.value).split(" need ")[1].split()[0])
     assert block_rows(100_000, 100_000, 384, 4, memory_mib=least) == 256
+
+
+def test_the_memory_is_kept_to(tmp_path: Path) -> None:
+    """Measured: the anonymous memory that a process has more than before it searches; mapped files are not in it."""
+    code = """
+import sys, threading, time
+import numpy as np
+from hexapla.mine import nearest
+
+def mib():
+    status = open("/proc/self/status").read()
+    return int(status.split("RssAnon:")[1].split()[0]) / 1024
+
+sides = [np.load(path, mmap_mode="r") for path in sys.argv[2:]]
+nearest(sides[0][:300], sides[1][:300], 4)  # libraries have buffers of their own
+before, most, done = mib(), [0.0], threading.Event()
+
+def watch():
+    while not done.wait(0.002):
+        most[0] = max(most[0], mib())
+
+watcher = threading.Thread(target=watch)
+watcher.start()
+nearest(*sides, 4, memory_mib=int(sys.argv[1]))
+done.set()
+watcher.join()
+print(most[0] - before)
+"""
+    paths = [tmp_path / "source.npy", tmp_path / "target.npy"]
+    for seed, path in enumerate(paths):
+        np.save(path, unit(20_000, seed, dim=64).astype(np.float16))
+    taken = []
+    for mib in (24, 96, 384):
+        command = [sys.executable, "-c", code, str(mib), *map(str, paths)]
+        taken.append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+        assert taken[-1] <= mib
+    assert taken[2] > 96, "with more memory the blocks are larger, or this measured nothing"
+
+
+def test_a_search_that_is_killed_goes_on_from_what_it_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hexapla.mine.search._LEAST_BLOCK", 64)
+    monkeypatch.setattr("hexapla.mine.search._MOST_BLOCK", 64)
+    source, target = piles(500, 300, 100)
+    whole = nearest(source, target, 4)
+    monkeypatch.setattr("hexapla.mine.search._KEPT_EVERY", 0.0)
+    kept = tmp_path / "neighbours"
+    seen: list[int] = []
+
+    def dying(after: int, vectors: np.ndarray, start: int, n_rows: int, side: str) -> object:
+        if side == "source":
+            if start >= after:
+                raise RuntimeError("killed")
+            seen.append(start)
+        return checked_block(vectors, start, n_rows, side)
+
+    for after in (130, 300):
+        monkeypatch.setattr("hexapla.mine.search.checked_block", partial(dying, after))
+        with pytest.raises(RuntimeError, match="killed"):
+            nearest(source, target, 4, kept=kept)
+    monkeypatch.setattr("hexapla.mine.search.checked_block", partial(dying, 500))
+    for found, same in zip(nearest(source, target, 4, kept=kept), whole, strict=True):
+        np.testing.assert_array_equal(found.index, same.index)
+        np.testing.assert_array_equal(found.cosine, same.cosine)
+    assert seen == list(range(0, 500, 64)), "every block once"
+
+
+@pytest.mark.parametrize("change", ["truncated", "of another k"])
+def test_what_was_kept_and_is_of_no_use_is_not_taken_up(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hexapla.mine.search._KEPT_EVERY", 0.0)
+    source, target = piles(70, 50, 20)
+    kept = tmp_path / "neighbours"
+    nearest(source, target, 4, kept=kept)
+    if change == "truncated":
+        kept.write_bytes(kept.read_bytes()[:-100])
+    k = 4 if change == "truncated" else 3
+    for found, same in zip(nearest(source, target, k, kept=kept), nearest(source, target, k), strict=True):
+        np.testing.assert_array_equal(found.index, same.index)
 
 
 def test_a_hub_that_is_near_to_everything_loses_by_ratio_and_wins_by_cosine() -> None:

@@ -77,7 +77,10 @@ def test_a_sentence_that_is_repeated_is_encoded_once_and_mined_from_its_first_pl
     real = sides.encode_side
 
     def counted(side: Any, folder: Path, encode: Any, *more: Any) -> Any:
-        return real(side, folder, lambda texts: (encoded.extend(texts), encode(texts))[1], *more)
+        def spied(steps: Any) -> Any:
+            return encode(encoded.extend(texts) or texts for texts in steps)
+
+        return real(side, folder, spied, *more)
 
     monkeypatch.setattr("hexapla.mine.stage.encode_side", counted)
     mine(config(piles, known, tmp_path / "out.tsv", threshold=1.0))
@@ -109,11 +112,12 @@ def test_interrupted_and_resumed_it_writes_the_same_and_encodes_nothing_twice(
 
     def stopping(after: int) -> Any:
         def encode_side(side: Any, folder: Path, encode: Any, *more: Any) -> Any:
-            def some(texts: list[str]) -> Any:
-                if len(encoded) >= after:
-                    raise RuntimeError("killed")
-                encoded.extend(texts)
-                return encode(texts)
+            def some(steps: Any) -> Any:
+                for texts in steps:
+                    if len(encoded) >= after:
+                        raise RuntimeError("killed")
+                    encoded.extend(texts)
+                    yield from encode([texts])
 
             return real(side, folder, some, *more)
 
@@ -180,6 +184,10 @@ def test_files_that_change_under_a_resumed_run_are_told(
         ({"source": "empty.txt"}, r"empty\.txt is empty"),
         ({"source": "none.txt"}, r"none\.txt: no such file or folder"),
         ({"encoder": "./none"}, "no such encoder folder"),
+        ({"workers": 2}, "workers, address and gpus are of a Ray cluster; say --executor ray with them"),
+        ({"executor": "rya"}, r'executor is "rya"; it must be local, ray; did you mean "ray"\?'),
+        ({"executor": "ray", "gpus": -1.0}, "gpus is -1; it must be 0 or more"),
+        ({"executor": "ray", "address": "127.0.0.1:1"}, r"no Ray cluster answers at 127\.0\.0\.1:1"),
         ({"threshold": 1.0, "calibrate": Path("gold.tsv")}, "both threshold and calibrate are given"),
         ({"calibrate": Path("none.tsv")}, r"none\.tsv: no such file of known pairs"),
         ({"calibrate": Path("far.tsv")}, r'far\.tsv:2: .*de\.txt has no sentence at "91"; it has 1 to 90'),

@@ -8,6 +8,7 @@ Shapes: S source and T target sentences, D dimensions, K neighbours, C candidate
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -41,22 +42,37 @@ def nearest_approximately(
         InputError: `k` out of its range, vectors of unequal dimensions, not finite or not of unit length, or no FAISS.
     """
     check_sides(source, target, k)
-    faiss = _import_faiss()
-    return (
-        _neighbours(faiss, source, target, k, ("source", "target"), seed),
-        _neighbours(faiss, target, source, k, ("target", "source"), seed),
-    )
+    (of_source,) = nearest_one_way([source], target, k, names=("source", "target"), seed=seed)
+    (of_target,) = nearest_one_way([target], source, k, names=("target", "source"), seed=seed)
+    return of_source, of_target
 
 
-def _neighbours(
-    faiss: Any, own: NDArray[np.floating], other: NDArray[np.floating], k: int, names: tuple[str, str], seed: int
-) -> Neighbours:
-    index = _index(faiss, other, names[1], seed)
+def nearest_one_way(
+    shards: Iterable[NDArray[np.floating]], other: NDArray[np.floating], k: int, *, names: tuple[str, str], seed: int
+) -> Iterator[Neighbours]:
+    """Index one side, and find near neighbours in it of each shard of the other side.
+
+    Args:
+        shards: (S, D) unit vectors each.
+        other: (T, D) likewise.
+        k: Neighbours; at most T.
+        names: Of the sides, for errors.
+        seed: Of the sample that the index is trained on.
+
+    Raises:
+        InputError: Vectors that are not finite or not of unit length, or no FAISS.
+    """
+    index = _index(import_faiss(), other, names[1], seed)
+    for own in shards:
+        yield _searched(index, own, other, k, names[0])
+
+
+def _searched(index: Any, own: NDArray[np.floating], other: NDArray[np.floating], k: int, name: str) -> Neighbours:
     cosine = np.full((len(own), k), -np.inf, dtype=np.float32)
     found = np.zeros((len(own), k), dtype=np.int64)
     n_candidates = min(len(other), _CANDIDATES * k)
     for start in range(0, len(own), _AT_ONCE):
-        block = checked_block(own, start, _AT_ONCE, names[0]).numpy()
+        block = checked_block(own, start, _AT_ONCE, name).numpy()
         _, candidates = index.search(block, n_candidates)
         rows = slice(start, start + len(block))
         cosine[rows], found[rows] = _ranked(block, candidates, other, k)
@@ -92,7 +108,12 @@ def _index(faiss: Any, vectors: NDArray[np.floating], name: str, seed: int) -> A
     return index
 
 
-def _import_faiss() -> Any:
+def import_faiss() -> Any:
+    """Return the module `faiss`.
+
+    Raises:
+        InputError: It is not installed.
+    """
     try:
         import faiss
     except ImportError as error:

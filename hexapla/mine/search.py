@@ -2,23 +2,32 @@
 
 Cosines are computed once, block by block, for both directions: a block's rows give neighbours of the source, its
 columns those of the target. Vectors may lie in memory-mapped files and in float16; a block of them is read at a time.
+What is found is kept in a file now and then, so that a kill costs a minute.
 
 Shapes: S source and T target sentences, D dimensions, K neighbours, B rows or columns of one block.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from hexapla.errors import InputError
 
 _LEAST_BLOCK = 256  # rows; of fewer, a product is mostly overhead
 _MOST_BLOCK = 8192  # of more, no product is faster
 _MIB = 2**20
+_KEPT_EVERY = 60.0  # seconds
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +44,9 @@ class Neighbours:
 
 
 def nearest(
-    source: NDArray[np.floating], target: NDArray[np.floating], k: int, *, memory_mib: int = 2048
-) -> tuple[Neighbours, Neighbours]:
+    source: NDArray[np.floating], target: NDArray[np.floating], k: int, *, memory_mib: int = 2048,
+    kept: Path | None = None,
+) -> tuple[Neighbours, Neighbours]:  # fmt: skip
     """Find the k nearest neighbours of every source sentence among the target's, and the other way round.
 
     Args:
@@ -44,6 +54,7 @@ def nearest(
         target: (T, D) likewise.
         k: Neighbours; at most S and T.
         memory_mib: What it may take besides the vectors that are given.
+        kept: A file for what is found so far, which must be of these vectors; the search goes on from what it holds.
 
     Returns:
         Those of the source, those of the target.
@@ -53,15 +64,27 @@ def nearest(
             finite or not of unit length; the first of them is named.
     """
     check_sides(source, target, k)
+    return compare(source, target, k, memory_mib=memory_mib, kept=kept)
+
+
+def compare(
+    source: NDArray[np.floating], target: NDArray[np.floating], k: int, *, memory_mib: int, kept: Path | None = None
+) -> tuple[Neighbours, Neighbours]:
+    """Do as `nearest` of sides that may have fewer than k: what nothing fills comes last, with a cosine of -inf."""
     n_rows = block_rows(len(source), len(target), source.shape[1], k, memory_mib)
-    of_source, of_target = _Best(len(source), k), _Best(len(target), k)
-    for start in range(0, len(source), n_rows):
+    of_source, of_target = Best(len(source), k), Best(len(target), k)
+    first = 0 if kept is None else _take_up(kept, of_source, of_target)
+    written = time.monotonic()
+    for start in range(first, len(source), n_rows):
         source_BD = checked_block(source, start, n_rows, "source")
         for other in range(0, len(target), n_rows):
             target_BD = checked_block(target, other, n_rows, "target")
             cosine_BB = source_BD @ target_BD.T
             of_source.add(start, other, cosine_BB)
             of_target.add(other, start, cosine_BB.T)
+        if kept is not None and time.monotonic() - written >= _KEPT_EVERY:
+            _keep(kept, start + n_rows, of_source, of_target)
+            written = time.monotonic()
     return of_source.neighbours(), of_target.neighbours()
 
 
@@ -100,26 +123,61 @@ def block_rows(n_source: int, n_target: int, dim: int, k: int, memory_mib: int) 
     return n_rows
 
 
-class _Best:
+class Best:
     """The best so far of every row of one side."""
 
     def __init__(self, n_rows: int, k: int) -> None:
         self._k = k
-        self._cosine = torch.full((n_rows, k), -torch.inf)
-        self._index = torch.zeros((n_rows, k), dtype=torch.int64)
+        self.cosine = torch.full((n_rows, k), -torch.inf)
+        self.index = torch.zeros((n_rows, k), dtype=torch.int64)
 
     def add(self, row: int, column: int, cosine_BB: torch.Tensor) -> None:
         """Take up the cosines of a block that begins at a row and a column."""
         found, place = cosine_BB.topk(min(self._k, cosine_BB.shape[1]), dim=1)
-        rows = slice(row, row + len(cosine_BB))
-        # Equal cosines keep the order of their columns, whatever the blocks are: what was there stands first.
-        cosine = torch.cat([self._cosine[rows], found], dim=1)
-        index = torch.cat([self._index[rows], place + column], dim=1)
+        self.merge(row, found, place + column)
+
+    def merge(self, row: int, found: torch.Tensor, columns: torch.Tensor) -> None:
+        """Take up cosines and columns, the best first, of the rows from one on; the columns rise from call to call."""
+        rows = slice(row, row + len(found))
+        # Of equal cosines that which was there stands first.
+        cosine = torch.cat([self.cosine[rows], found], dim=1)
+        index = torch.cat([self.index[rows], columns], dim=1)
         order = torch.argsort(cosine, dim=1, descending=True, stable=True)[:, : self._k]
-        self._cosine[rows], self._index[rows] = cosine.gather(1, order), index.gather(1, order)
+        self.cosine[rows], self.index[rows] = cosine.gather(1, order), index.gather(1, order)
 
     def neighbours(self) -> Neighbours:
-        return Neighbours(self._cosine.numpy(), self._index.numpy())
+        """Return them."""
+        return Neighbours(self.cosine.numpy(), self.index.numpy())
+
+
+def _keep(path: Path, n_done: int, of_source: Best, of_target: Best) -> None:
+    """Write what is found for the first rows of the source, whole."""
+    beside = path.with_name(f".{path.name}.partial")
+    save_file(
+        {
+            "n_done": torch.tensor(n_done), "source_cosine": of_source.cosine, "source_index": of_source.index,
+            "target_cosine": of_target.cosine, "target_index": of_target.index,
+        },
+        beside,
+    )  # fmt: skip
+    beside.replace(path)
+
+
+def _take_up(path: Path, of_source: Best, of_target: Best) -> int:
+    """Take up what a file holds of an interrupted search; return how many rows of the source it is of."""
+    if not path.is_file():
+        return 0
+    try:
+        found = load_file(path)
+    except SafetensorError as error:
+        _log.warning("%s cannot be read (%s): the search begins anew", path, error)
+        return 0
+    shapes = [found[f"{side}_index"].shape for side in ("source", "target")]
+    if shapes != [of_source.index.shape, of_target.index.shape]:
+        return 0  # another k
+    of_source.cosine, of_source.index = found["source_cosine"], found["source_index"]
+    of_target.cosine, of_target.index = found["target_cosine"], found["target_index"]
+    return int(found["n_done"])
 
 
 def checked_block(vectors: NDArray[np.floating], start: int, n_rows: int, side: str) -> torch.Tensor:

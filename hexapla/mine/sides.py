@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +79,7 @@ def read_side(path: str, field: str | None = None) -> Side:
 
 
 def encode_side(
-    side: Side, folder: Path, encode: Callable[[list[str]], NDArray[np.float32]], dim: int,
+    side: Side, folder: Path, encode: Callable[[Iterable[list[str]]], Iterable[NDArray[np.floating]]], dim: int,
     advance: Callable[[int], None],
 ) -> NDArray[np.float16]:  # fmt: skip
     """Encode what is not encoded yet.
@@ -87,7 +87,7 @@ def encode_side(
     Args:
         side: The sentences.
         folder: For the vectors, which are of these sentences and one encoder alone; made if need be.
-        encode: Sentences to (n, dim) unit vectors.
+        encode: Lists of sentences to (n, dim) unit vectors of each, in order.
         dim: Dimensions.
         advance: Called with the number of sentences that are just done, or were before.
 
@@ -102,11 +102,12 @@ def encode_side(
         n_done = 0  # lost or cut short: what the record says is not there
     vectors = np.memmap(path, dtype=np.float16, mode="r+" if n_done else "w+", shape=shape)
     advance(n_done)
-    for start in range(n_done, len(side.sentences), _STEP):
-        step = list(side.sentences[start : start + _STEP])
-        vectors[start : start + len(step)] = encode(step)
+    starts = range(n_done, len(side.sentences), _STEP)
+    steps = (list(side.sentences[start : start + _STEP]) for start in starts)
+    for start, found in zip(starts, encode(steps), strict=True):
+        vectors[start : start + len(found)] = found
         vectors.flush()
-        write_json(record, {"n_done": start + len(step)})
-        advance(len(step))
+        write_json(record, {"n_done": start + len(found)})
+        advance(len(found))
     del vectors
     return np.memmap(path, dtype=np.float16, mode="r", shape=shape)

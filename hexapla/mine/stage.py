@@ -7,10 +7,11 @@ found within the memory that was given; what is mined is written last, whole.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -29,10 +30,8 @@ from hexapla.mine.search import block_rows, nearest
 from hexapla.mine.sides import Side, encode_side, read_side
 from hexapla.run import check_out, clear, write_run
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
 SearchKind = Literal["auto", "exact", "ivf-pq"]
+Steps = Callable[[Iterable[list[str]]], Iterable[NDArray[np.floating]]]
 _MOST_COMPARISONS = 10**12
 
 
@@ -54,8 +53,13 @@ class MineConfig:
         calibrate: A file of known pairs, which choose the threshold instead.
         search: "exact" compares each with each, "ivf-pq" takes FAISS's candidates and ranks them exactly, "auto" is
             exact for up to 10^12 comparisons, a million a side.
-        memory_mib: What the exact search may take besides the memory-mapped vectors.
+        memory_mib: What the exact search may take besides the memory-mapped vectors; on a cluster, each task of it.
         batch_size: Texts in one forward pass.
+        executor: "local", or a "ray" cluster, on all machines of which the encoder's name must mean the same.
+        workers: Tasks of the cluster at once.
+        address: Of the Ray cluster; None for the one that this machine belongs to, or else one of its own.
+        gpus: That Ray gives to a task; may be a part of one.
+        seed: Of the sample that FAISS's index is trained on.
         resume: Go on with an interrupted run.
         overwrite: Replace the file, or the interrupted run, that is there.
         trust_remote_code: Run the encoder's own code.
@@ -76,6 +80,11 @@ class MineConfig:
     search: SearchKind = "auto"
     memory_mib: int = 2048
     batch_size: int = 64
+    executor: Literal["local", "ray"] = "local"
+    workers: int = 1
+    address: str | None = None
+    gpus: float = 0.0
+    seed: int = 0
     resume: bool = False
     overwrite: bool = False
     trust_remote_code: bool = False
@@ -84,13 +93,20 @@ class MineConfig:
     def __post_init__(self) -> None:
         """Check every value by itself."""
         object.__setattr__(self, "out", Path(self.out))
-        for key, choices in (("margin", Margin), ("retrieval", Retrieval), ("search", SearchKind)):
-            value, allowed = getattr(self, key), get_args(choices)
+        for key, allowed in (
+            ("margin", get_args(Margin)), ("retrieval", get_args(Retrieval)), ("search", get_args(SearchKind)),
+            ("executor", ("local", "ray")),
+        ):  # fmt: skip
+            value = getattr(self, key)
             if value not in allowed:
                 raise InputError(f'{key} is "{value}"; it must be {", ".join(allowed)}{nearest_word(value, allowed)}')
-        for key in ("k", "memory_mib", "batch_size"):
+        if self.executor == "local" and (self.workers != 1 or self.address is not None or self.gpus):
+            raise InputError("workers, address and gpus are of a Ray cluster; say --executor ray with them")
+        for key in ("k", "memory_mib", "batch_size", "workers"):
             if getattr(self, key) < 1:
                 raise InputError(f"{key} is {getattr(self, key)}; it must be 1 or more")
+        if self.gpus < 0:
+            raise InputError(f"gpus is {self.gpus:g}; it must be 0 or more")
         if self.threshold is not None and self.calibrate is not None:
             raise InputError(
                 "both threshold and calibrate are given; the known pairs choose the threshold, so give one"
@@ -130,6 +146,11 @@ def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration
         "source_sha256": source.sha256, "target_sha256": target.sha256, "encoder_sha256": facts.sha256,
     }  # fmt: skip
     check_out(config.work, "mine", identity, done="none", resume=config.resume, overwrite=config.overwrite)
+    cluster = None
+    if config.executor == "ray":
+        from hexapla.mine.cluster import Cluster
+
+        cluster = Cluster(config.workers, config.address, config.gpus)
     model = load_encoder(config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle)
     dim = model.get_embedding_dimension() or 0
     n_comparisons = len(source.sentences) * len(target.sentences)
@@ -139,11 +160,21 @@ def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration
     if not config.resume:
         clear(config.work)
         write_run(config.work, "mine", identity)
-    of_source, of_target = _encode(config, model, (source, target), dim, quiet=quiet)
-    if exact:
-        neighbours = nearest(of_source, of_target, config.k, memory_mib=config.memory_mib)
+    if cluster is None:
+        steps: Steps = partial(map, partial(encode, model, task="BitextMining", batch_size=config.batch_size))
     else:
-        neighbours = nearest_approximately(of_source, of_target, config.k)
+        loading = (config.encoder, config.trust_remote_code, config.allow_pickle)
+        steps = partial(cluster.encode, loading=loading, batch_size=config.batch_size)
+    sides = _encode((source, target), config.work, steps, dim, quiet=quiet)
+    if exact and cluster is None:
+        kept = config.work / "neighbours.safetensors"
+        neighbours = nearest(*sides, config.k, memory_mib=config.memory_mib, kept=kept)
+    elif exact and cluster is not None:
+        neighbours = cluster.nearest(*sides, config.k, memory_mib=config.memory_mib)
+    else:
+        neighbours = (cluster.nearest_approximately if cluster else nearest_approximately)(
+            *sides, config.k, seed=config.seed
+        )
     pairs = mine_pairs(*neighbours, margin=config.margin, retrieval=config.retrieval)
     found = None if gold is None else calibrate(pairs, gold)
     threshold = config.threshold if found is None else found.threshold
@@ -155,15 +186,14 @@ def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration
 
 
 def _encode(
-    config: MineConfig, model: SentenceTransformer, sides: tuple[Side, Side], dim: int, *, quiet: bool
+    sides: tuple[Side, Side], work: Path, steps: Steps, dim: int, *, quiet: bool
 ) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
     """Return the vectors of both sides; equal sides are encoded once."""
-    step = partial(encode, model, task="BitextMining", batch_size=config.batch_size)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         bars = [progress.add_task(f"encoding {side.name}", total=len(side.sentences)) for side in sides]
         of_source, of_target = (
-            encode_side(side, config.work / side.sha256[:32], step, dim, partial(progress.advance, bar))
+            encode_side(side, work / side.sha256[:32], steps, dim, partial(progress.advance, bar))
             for side, bar in zip(sides, bars, strict=True)
         )
     return of_source, of_target

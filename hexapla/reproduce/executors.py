@@ -19,7 +19,7 @@ import torch
 
 from hexapla.build.executors import end_with_parent
 from hexapla.errors import InputError
-from hexapla.ray_cluster import connect
+from hexapla.ray_cluster import connect, cores_of_a_task
 from hexapla.reproduce.work import Job, do
 
 Done = dict[str, float]
@@ -167,12 +167,7 @@ class Ray:
         """
         self.n_workers = n_workers
         self._ray = connect(address)
-        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        most = {kind: max(float(node.get(kind, 0)) for node in nodes) for kind in ("CPU", "GPU")}
-        if gpus > most["GPU"]:
-            raise InputError(f"gpus is {gpus:g}; no machine of the cluster has more than {most['GPU']:g}")
-        everywhere = sum(float(node.get("CPU", 0)) for node in nodes)
-        cores = max(1, int(min(most["CPU"], everywhere // n_workers)))  # more than a machine has would wait for ever
+        cores = cores_of_a_task(self._ray, n_workers, gpus)
         self._remote = self._ray.remote(num_cpus=cores, num_gpus=gpus, max_retries=3)(attempt)
 
     def __call__(self, jobs: Iterator[Job]) -> Iterator[Receipt]:

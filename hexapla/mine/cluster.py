@@ -1,0 +1,146 @@
+"""Mining on a Ray cluster: sentences are encoded, and vectors searched, shard by shard; the best of all are merged.
+
+Texts and vectors travel through Ray's object store, so the machines need not share a folder, but the encoder's name
+must mean the same on all. A lost machine costs its unfinished tasks, which Ray does again.
+
+Shapes: S source and T target sentences, D dimensions, K neighbours.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hexapla.encoder import encode, load_encoder
+from hexapla.errors import InputError
+from hexapla.mine.approximate import nearest_one_way
+from hexapla.mine.search import Best, Neighbours, check_sides, checked_block, compare
+from hexapla.ray_cluster import connect, cores_of_a_task
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_SHARD = 131_072  # vectors in one object of Ray's: 100 MB of 384 dimensions
+
+Loading = tuple[str, bool, bool]  # the encoder's name, and whether its own code and its pickles may be loaded
+
+
+class Cluster:
+    """A Ray cluster that encodes and searches."""
+
+    def __init__(self, n_workers: int, address: str | None, gpus: float) -> None:
+        """Connect.
+
+        Args:
+            n_workers: Tasks at once.
+            address: Of the cluster; None for the one that this machine belongs to, or else one of its own.
+            gpus: That a task is given.
+
+        Raises:
+            InputError: Ray is not installed, there is no cluster at the address, or no machine has the GPUs.
+        """
+        self._ray = connect(address)
+        self._n_ahead = 2 * n_workers
+        self._resources = {"num_cpus": cores_of_a_task(self._ray, n_workers, gpus), "num_gpus": gpus}
+
+    def encode(self, steps: Iterable[list[str]], *, loading: Loading, batch_size: int) -> Iterator[NDArray[np.float16]]:
+        """Encode lists of sentences, several at once, and yield the (n, D) vectors of each, in order."""
+        yield from self._in_order(_encoded, ((loading, step, batch_size) for step in steps))
+
+    def nearest(
+        self, source: NDArray[np.floating], target: NDArray[np.floating], k: int, *, memory_mib: int
+    ) -> tuple[Neighbours, Neighbours]:
+        """Find what `hexapla.mine.nearest` does, every two shards in a task of their own, which keeps to the memory."""
+        shards = self._shards(source, target, k)
+        pairs = [(one, other) for one in range(len(shards[0])) for other in range(len(shards[1]))]
+        both = self._in_order(
+            compare, ((shards[0][one], shards[1][other], k) for one, other in pairs), memory_mib=memory_mib
+        )
+        of_source, of_target = Best(len(source), k), Best(len(target), k)
+        for (one, other), (of_one, of_other) in zip(pairs, both, strict=True):
+            _merge(of_source, one * _SHARD, of_one, other * _SHARD)
+            _merge(of_target, other * _SHARD, of_other, one * _SHARD)
+        return of_source.neighbours(), of_target.neighbours()
+
+    def nearest_approximately(
+        self, source: NDArray[np.floating], target: NDArray[np.floating], k: int, *, seed: int = 0
+    ) -> tuple[Neighbours, Neighbours]:
+        """Find what `nearest_approximately` does, with an index for each shard."""
+        of_source, of_target = self._shards(source, target, k)
+        return (
+            self._one_way(of_source, of_target, len(source), k, ("source", "target"), seed),
+            self._one_way(of_target, of_source, len(target), k, ("target", "source"), seed),
+        )
+
+    def _one_way(
+        self, shards: list[Any], others: list[Any], n_rows: int, k: int, names: tuple[str, str], seed: int
+    ) -> Neighbours:
+        best = Best(n_rows, k)
+        found = self._in_order(_near, ((shards, other, k, names, seed) for other in others))
+        for place, of_shards in enumerate(found):
+            for number, neighbours in enumerate(of_shards):
+                _merge(best, number * _SHARD, neighbours, place * _SHARD)
+        return best.neighbours()
+
+    def _shards(
+        self, source: NDArray[np.floating], target: NDArray[np.floating], k: int
+    ) -> tuple[list[Any], list[Any]]:
+        """Give the vectors of both sides to Ray, checked."""
+        check_sides(source, target, k)
+
+        def put(vectors: NDArray[np.floating], name: str) -> list[Any]:
+            starts = range(0, len(vectors), _SHARD)
+            return [
+                self._ray.put(checked_block(vectors, start, _SHARD, name).numpy().astype(vectors.dtype))
+                for start in starts
+            ]
+
+        return put(source, "source"), put(target, "target")
+
+    def _in_order(
+        self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], **settings: Any
+    ) -> Iterator[Any]:
+        """Yield the result of every call, in order; a few calls more than there are workers are under way."""
+        remote = self._ray.remote(max_retries=3, **self._resources)(function)
+        under_way: deque[Any] = deque()
+        for given in arguments:
+            under_way.append(remote.remote(*given, **settings))
+            if len(under_way) > self._n_ahead:
+                yield self._result(under_way.popleft())
+        while under_way:
+            yield self._result(under_way.popleft())
+
+    def _result(self, reference: Any) -> Any:
+        try:
+            return self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause if isinstance(error.cause, InputError) else error from None
+
+
+def _merge(best: Best, row: int, found: Neighbours, column: int) -> None:
+    best.merge(row, torch.tensor(found.cosine), torch.tensor(found.index) + column)
+
+
+@lru_cache(maxsize=1)
+def _encoder(loading: Loading) -> SentenceTransformer:
+    name, trust_remote_code, allow_pickle = loading
+    return load_encoder(name, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
+
+
+def _encoded(loading: Loading, step: list[str], batch_size: int) -> NDArray[np.float16]:
+    return encode(_encoder(loading), step, task="BitextMining", batch_size=batch_size).astype(np.float16)
+
+
+def _near(
+    shards: Sequence[Any], other: NDArray[np.floating], k: int, names: tuple[str, str], seed: int
+) -> list[Neighbours]:
+    import ray
+
+    own = (ray.get(shard) for shard in shards)
+    return list(nearest_one_way(own, other, min(k, len(other)), names=names, seed=seed))
