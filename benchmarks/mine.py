@@ -7,8 +7,13 @@ Out: tables and ratios of one run, for `cost` a figure too, `mining-cost.svg`.
 
 from __future__ import annotations
 
-import argparse
 import os
+
+os.environ.setdefault(
+    "OPENBLAS_THREAD_TIMEOUT", "4"
+)  # for FAISS's OpenBLAS and NumPy's alike, as the command line does
+
+import argparse
 import tempfile
 import threading
 import time

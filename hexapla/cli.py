@@ -210,6 +210,7 @@ def _main(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status: 0 done, 2 the user's mistake, 1 anything else."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # see hexapla.mine.nearest
     State.debug = State.quiet = False  # of an earlier call in this process
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("hexapla").setLevel(logging.INFO)
