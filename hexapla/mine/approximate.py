@@ -20,7 +20,7 @@ from hexapla.mine.search import Neighbours, check_sides, checked_block
 _CANDIDATES = 16  # per neighbour, to be ranked exactly
 _AT_ONCE = 16_384  # vectors in one call
 _CODE_BYTES = 64  # of a vector in the index; 32-dimensional encoders have fewer
-_PROBED = 0.04  # share of the cells that are searched
+_PROBED, _LEAST_PROBED = 0.04, 32  # share of the cells that are searched, and how many of them at least
 _A_CELL = 39  # vectors that k-means wants of each cell at least, as FAISS warns below
 
 
@@ -98,7 +98,7 @@ def _index(faiss: Any, vectors: NDArray[np.floating], name: str, seed: int) -> A
     n_codes = next(size for size in range(min(_CODE_BYTES, dim), 0, -1) if dim % size == 0)
     bits = 8 if len(vectors) >= 256 * _A_CELL else 4
     index = faiss.index_factory(dim, f"IVF{n_cells},PQ{n_codes}x{bits}", faiss.METRIC_INNER_PRODUCT)
-    index.nprobe = max(8, int(_PROBED * n_cells))
+    index.nprobe = max(_LEAST_PROBED, int(_PROBED * n_cells))
     if faiss.get_num_gpus() > 0:
         index = faiss.index_cpu_to_all_gpus(index)
     sample = np.random.default_rng(seed).permutation(len(vectors))[: max(256, n_cells) * 2 * _A_CELL]
