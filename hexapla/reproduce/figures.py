@@ -51,12 +51,16 @@ def _chart(rows: Sequence[Mapping[str, Any]], key: str) -> Any:
 
     series = list(dict.fromkeys(str(row["series"]) for row in rows))
     base = alt.Chart(alt.InlineData(values=list(rows)), width=240, height=160).encode(
-        x=alt.X("x:Q", title=key.replace("_", " "), scale=alt.Scale(type=_scale([float(row["x"]) for row in rows]))),
+        x=alt.X(
+            "x:Q",
+            title=key.replace("_", " "),
+            scale=alt.Scale(type=_scale([float(row["x"]) for row in rows]), nice=False, padding=8),
+        ),
         color=alt.Color("series:N", title=None, scale=alt.Scale(domain=series, range=[*COLOURS, *COLOURS])),
     )
     lines = base.mark_line(point=True).encode(
         y=alt.Y("value:Q", title="%", scale=alt.Scale(zero=False)),
-        strokeDash=alt.StrokeDash("series:N", legend=None, scale=alt.Scale(domain=series)),
+        strokeDash=alt.StrokeDash("series:N", title=None, scale=alt.Scale(domain=series)),
     )
     bars = base.mark_rule().encode(y="low:Q", y2="high:Q")
     return (
