@@ -260,15 +260,6 @@ def test_own_data_are_named_by_the_stem_of_their_path(oracle: Oracle, config: Ev
         assert task in {score.task for score in evaluate(own)}
 
 
-def test_xsim_by_name_is_xsim_alone(oracle: Oracle, config: EvaluateConfig, data: Path) -> None:
-    path = data / "sib200/test.parquet"
-    found = by_key(evaluate(dataclasses.replace(config, suite="xsim", data=path)))
-    assert {(task, metric) for task, _, metric in found} == {("xsim/test", "xsim"), ("xsim/test", "xsim++")}
-    assert found["xsim/test", "deu_Latn-eng_Latn", "xsim"].value == 0
-    alone = dataclasses.replace(config, suite="xsim", data=path, languages=("deu_Latn",), overwrite=True)
-    assert {languages for _, languages, _ in by_key(evaluate(alone))} == {"deu_Latn-eng_Latn"}
-
-
 def test_held_out_rows_have_a_split_of_their_own(oracle: Oracle, config: EvaluateConfig, data: Path) -> None:
     own = dataclasses.replace(
         config, suite="bitext", data=data / "sib200/test.parquet", split="held-out", held_out_share=0.4

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
 from hexapla.evaluate import xsim
 from hexapla.evaluate.alterations import altered
+from hexapla.evaluate.config import EvaluateConfig
+from hexapla.evaluate.data import read_data
 from hexapla.evaluate.inputs import Measurement
 from hexapla.evaluate.xsim import XsimTask, errors, found_by_margin
 
@@ -173,3 +179,14 @@ def test_what_cannot_be_measured_is_refused() -> None:
         task({"eng_Latn": columns()["eng_Latn"]})
     with pytest.raises(InputError, match=r"^xsim/x: 1 rows have both fra_Latn and eng_Latn; at least 4 are needed"):
         task({**columns(), "fra_Latn": ["fra 0", None, None, None, " ", ""]})
+
+
+def test_the_suite_of_that_name_is_xsim_alone(tmp_path: Path) -> None:
+    cells = {code: [f"{code} {row}" for row in range(8)] for code in ("eng_Latn", "deu_Latn", "fra_Latn")}
+    pq.write_table(pa.table(cells), tmp_path / "rows.parquet")
+    config = EvaluateConfig(encoder="tiny", out=tmp_path / "out", suite="xsim", data=tmp_path / "rows.parquet")
+    (task,) = read_data(config).tasks
+    assert isinstance(task, XsimTask)
+    assert task.keys == [("xsim/rows", f"{code}-eng_Latn") for code in ("deu_Latn", "fra_Latn")]
+    (german,) = read_data(dataclasses.replace(config, languages=("deu_Latn",))).tasks
+    assert german.keys == [("xsim/rows", "deu_Latn-eng_Latn")]

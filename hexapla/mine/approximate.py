@@ -62,7 +62,7 @@ def nearest_one_way(
     Raises:
         InputError: Vectors that are not finite or not of unit length, or no FAISS.
     """
-    index = _index(import_faiss(), other, names[1], seed)
+    index = _index(_import_faiss(), other, names[1], seed)
     for own in shards:
         yield _searched(index, own, other, k, names[0])
 
@@ -108,12 +108,7 @@ def _index(faiss: Any, vectors: NDArray[np.floating], name: str, seed: int) -> A
     return index
 
 
-def import_faiss() -> Any:
-    """Return the module `faiss`.
-
-    Raises:
-        InputError: It is not installed.
-    """
+def _import_faiss() -> Any:
     try:
         import faiss
     except ImportError as error:
