@@ -39,6 +39,7 @@ from hexapla.prepare import Prepared, prepare
 from hexapla.run import clear, write_json, write_run
 from hexapla.token_cache import TokenCache, open_token_cache
 from hexapla.trainer import Loader, LogAtCheckpoints, MultiwayTrainer, Progress, last_checkpoint, processes_of
+from hexapla.whitening import add_layer, whiten
 
 _EVALUATIONS_AN_EPOCH = 4
 _POINTS_OF_A_CURVE = 500  # of the loss, kept in align.json
@@ -91,6 +92,7 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
 
     started = time.monotonic()
     checkpoint = _checkpoint_to_resume(config, processes.num_processes) if config.resume else None
+    n_whitened = _whiten(config, prepared, model, prompt) if config.whiten == "start" else 0
     reference = _reference(config, prepared, model, prompt) if config.preserve else None
     lora = Lora(model, config.lora) if config.lora else None
     if config.gradient_checkpointing:
@@ -109,8 +111,11 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
         model = _whole_encoder(config, trainer)
     elif lora:
         lora.merge()
+    if config.whiten == "end":
+        n_whitened = _whiten(config, prepared, model, prompt)
     save_prompt(model, prompt)
-    result = _result(config, prepared, trainer, cells.n_truncated, prompt, time.monotonic() - started)
+    result = _result(config, prepared, trainer, prompt, time.monotonic() - started)
+    result |= {"n_truncated": cells.n_truncated, "n_whitened": n_whitened}
     if processes.is_main_process:
         save_encoder(model, config.out, result)
     processes.wait_for_everyone()
@@ -134,6 +139,8 @@ def _whole_encoder(config: AlignConfig, trainer: MultiwayTrainer) -> SentenceTra
         config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle,
         max_tokens=config.max_tokens, pooling=config.pooling,
     )  # fmt: skip
+    if config.whiten == "start":
+        add_layer(model)
     lora = Lora(model, config.lora) if config.lora else None
     if PartialState().is_main_process:
         model.load_state_dict(weights)
@@ -150,6 +157,16 @@ def _checkpoint_to_resume(config: AlignConfig, n_processes: int) -> Path | None:
             "%d processes go on with what %d began: rows keep their order, dropout draws anew", n_processes, before
         )
     return found
+
+
+def _whiten(config: AlignConfig, prepared: Prepared, model: SentenceTransformer, prompt: str) -> int:
+    """Put the whitening layer at the encoder's end; return how many sentences were encoded for it."""
+    return whiten(model, prepared.rows, prepared.corpus.languages, prompt, bf16=_uses_bf16(config))
+
+
+def _uses_bf16(config: AlignConfig) -> bool:
+    has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return config.precision == "bf16" or (config.precision == "auto" and has_bf16)
 
 
 def _reference(config: AlignConfig, prepared: Prepared, model: SentenceTransformer, prompt: str) -> NDArray[np.float32]:
@@ -212,7 +229,6 @@ def _arguments(
 ) -> SentenceTransformerTrainingArguments:
     converged = config.budget == "converged"
     eval_steps = max(1, steps_an_epoch // _EVALUATIONS_AN_EPOCH) if converged else steps_an_epoch
-    has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
 
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(config.out / "checkpoints"),
@@ -223,7 +239,7 @@ def _arguments(
         lr_scheduler_type="constant_with_warmup" if converged else "linear",
         warmup_steps=math.ceil(steps_an_epoch * config.warmup) if converged else config.warmup,
         weight_decay=config.weight_decay,
-        bf16=config.precision == "bf16" or (config.precision == "auto" and has_bf16),
+        bf16=_uses_bf16(config),
         seed=config.seed,
         data_seed=config.seed,
         save_strategy="steps",
@@ -278,7 +294,6 @@ def _result(
     config: AlignConfig,
     prepared: Prepared,
     trainer: MultiwayTrainer,
-    n_truncated: int,
     prompt: str,
     seconds: float,
 ) -> dict[str, Any]:
@@ -304,6 +319,7 @@ def _result(
         "temperature": config.temperature,
         "margin": config.margin,
         "matryoshka": list(config.matryoshka),
+        "whiten": config.whiten,
         "preserve": config.preserve,
         "lora": config.lora,
         "learning_rate": config.learning_rate,
@@ -317,7 +333,6 @@ def _result(
         "epochs": round(epochs, 4),
         "n_rows_seen": round(epochs * len(prepared.usable)),
         "n_encodings": round(epochs * prepared.encodings_an_epoch),
-        "n_truncated": n_truncated,
         "seconds": round(seconds, 1),
         "loss": float(np.mean([point["loss"] for point in losses[-10:]])) if losses else None,
         "losses": losses[::every],

@@ -16,8 +16,10 @@ from hexapla.losses import Negatives
 from hexapla.multiway import check_settings
 
 Budget = Literal["rows", "encodings", "converged"]
+Whiten = Literal["none", "start", "end"]
 _CHOICES = {"regime": tuple(Regime), "budget": get_args(Budget), "negatives": get_args(Negatives),
-            "precision": ("auto", "bf16", "fp32"), "pooling": (*get_args(Pooling), None)}  # fmt: skip
+            "whiten": get_args(Whiten), "precision": ("auto", "bf16", "fp32"),
+            "pooling": (*get_args(Pooling), None)}  # fmt: skip
 _MOST_EPOCHS = 50.0  # cap of the "converged" budget
 
 
@@ -47,6 +49,8 @@ class AlignConfig:
         gradient_checkpointing: keep no activations inside a pass but compute them again: slower, far less memory.
         lora: rank of low-rank adapters, which are trained instead of the weights and merged at the end; 0 is without.
         matryoshka: leading dimensions that must do by themselves; the loss is the mean over them.
+        whiten: put a linear layer at the encoder's end that whitens its vectors: "start" trains it too, "end" fits
+            it to the trained encoder, "none" does without; see `hexapla.whitening`.
         preserve: weight of a term that keeps the pivot's vectors as the encoder has them; 0 is without.
         compile: let torch.compile make the encoder's kernels; sentences are padded then.
         pooling: of a bare transformer: "mean", "cls" or "lasttoken"; by default the last token's vector where attention
@@ -84,6 +88,7 @@ class AlignConfig:
     gradient_checkpointing: bool = False
     lora: int = 0
     matryoshka: tuple[int, ...] = ()
+    whiten: Whiten = "none"
     preserve: float = 0.0
     compile: bool = False
     pooling: Pooling | None = None
@@ -148,6 +153,9 @@ class AlignConfig:
             value = getattr(self, key)
             if not (_is_number(value) and 0 <= value < 1):
                 raise InputError(f"{key} is {value!r}; it must be 0 or more and below 1")
+        if self.whiten != "none" and self.regime == Regime.PIVOT_ONLY:
+            raise InputError(f"whiten is {self.whiten} and the regime pivot-only; it is fitted to what translations of "
+                             "a sentence differ by, so leave it out")  # fmt: skip
         if self.budget == "converged" and not self.held_out:
             raise InputError("budget is converged and held_out is 0; held-out rows say when to stop, so give a share")
 

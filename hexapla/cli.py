@@ -122,6 +122,13 @@ def align(
     matryoshka: Annotated[
         str | None, typer.Option(metavar="DIM,DIM,...", help="Leading dimensions that must do by themselves.")
     ] = None,
+    whiten: Annotated[
+        str | None,
+        typer.Option(
+            help="Put a linear layer at the end that whitens the vectors: at the start of training, at its end, or "
+            "none. [dim]\\[default: none][/dim]"
+        ),
+    ] = None,
     preserve: Annotated[
         float | None,
         typer.Option(help="Weight of a term that keeps the pivot's vectors as they are. [dim]\\[default: 0][/dim]"),

@@ -56,8 +56,9 @@ Aligned by Hexapla from `{result["base"]}` (SHA-256 `{result["base_sha256"][:16]
 def _extras(result: dict[str, Any]) -> str:
     """Return the settings that most encoders are made without."""
     dims = ", ".join(map(str, result.get("matryoshka", ())))
-    said = {"preserve": result.get("preserve"), "LoRA of rank": result.get("lora"), "Matryoshka dimensions": dims}
-    return "".join(f", {what} {value}" for what, value in said.items() if value)
+    said = {"whitened at the": result.get("whiten"), "preserve": result.get("preserve"),
+            "LoRA of rank": result.get("lora"), "Matryoshka dimensions": dims}  # fmt: skip
+    return "".join(f", {what} {value}" for what, value in said.items() if value not in (None, 0, "", "none"))
 
 
 def _scores(result: dict[str, Any]) -> str:

@@ -16,8 +16,8 @@ from hexapla.report.budgets import close
 from hexapla.report.runs import Run, folder_names, short_name, tell_apart
 
 # Settings that a label may name, where columns of one regime differ in them.
-_TOLD = ("base", "corpus", "temperature", "margin", "negatives", "matryoshka", "preserve", "lora", "learning_rate",
-         "rows_per_step", "budget", "rows", "merged")  # fmt: skip
+_TOLD = ("base", "corpus", "temperature", "margin", "negatives", "matryoshka", "whiten", "preserve", "lora",
+         "learning_rate", "rows_per_step", "budget", "rows", "merged")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

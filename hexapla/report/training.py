@@ -19,7 +19,7 @@ from hexapla.run import RUN, read_record
 # Fields of align.json that a run is made by, besides regime, seed and budget.
 _SETTINGS = (
     "base", "base_sha256", "corpus", "corpus_sha256", "languages", "prompt", "temperature", "margin", "negatives",
-    "matryoshka", "preserve", "lora", "learning_rate", "rows_per_step",
+    "matryoshka", "whiten", "preserve", "lora", "learning_rate", "rows_per_step",
 )  # fmt: skip
 _AMOUNTS = {"rows": "n_rows_seen", "encodings": "n_encodings", "converged": None}
 
@@ -70,6 +70,7 @@ def read_training(folder: Path, score: Score) -> Training | None:
         raise InputError(f"{path} is damaged: training is not a JSON object; evaluate again")
     if not made:
         return None
+    made = {"whiten": "none", **made}  # older records do not know it
     budget = _get(path, made, "budget", str)
     if budget not in _AMOUNTS:
         raise InputError(f"{path}: the training budget is {budget}; this version knows {', '.join(_AMOUNTS)}")
