@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import shutil
 import sys
 import time
@@ -42,6 +41,8 @@ from hexapla.trainer import Loader, LogAtCheckpoints, MultiwayTrainer, Progress,
 from hexapla.whitening import add_layer, whiten
 
 _EVALUATIONS_AN_EPOCH = 4
+_FALL = 0.3  # of the learning rate, whenever held-out rows have not improved for `patience` evaluations
+_PATIENCES = 3  # without improvement until training ends: two falls and what they bring
 _POINTS_OF_A_CURVE = 500  # of the loss, kept in align.json
 __all__ = ["AlignConfig", "align", "make_trainer", "save_encoder"]
 
@@ -199,7 +200,7 @@ def make_trainer(
             callbacks.append(TensorBoardCallback(SummaryWriter(str(config.out / "logs"))))
         report_to = "none"
     if config.budget == "converged":
-        callbacks.append(EarlyStoppingCallback(config.patience))
+        callbacks.append(EarlyStoppingCallback(_PATIENCES * config.patience))
     sampler = RowBatchSampler(
         shared_texts(cells.texts[prepared.usable]), len(prepared.usable), config.rows_per_step, seed=config.seed,
         rank=processes.process_index, n_ranks=processes.num_processes,
@@ -236,8 +237,10 @@ def _arguments(
         per_device_train_batch_size=max(1, config.rows_per_step // PartialState().num_processes),
         gradient_accumulation_steps=config.gradient_accumulation,
         learning_rate=config.learning_rate,
-        lr_scheduler_type="constant_with_warmup" if converged else "linear",
-        warmup_steps=math.ceil(steps_an_epoch * config.warmup) if converged else config.warmup,
+        lr_scheduler_type="reduce_lr_on_plateau" if converged else "linear",
+        # It waits for one evaluation more than its patience says.
+        lr_scheduler_kwargs={"mode": "max", "factor": _FALL, "patience": config.patience - 1} if converged else None,
+        warmup_steps=config.warmup,
         weight_decay=config.weight_decay,
         bf16=_uses_bf16(config),
         seed=config.seed,

@@ -34,14 +34,14 @@ class AlignConfig:
         languages: the columns to train, all of the corpus by default; the pivot is always among them.
         regime: which cells of a row take part; see `Regime`.
         budget: "rows": `epochs` passes over the rows. "encodings": as many sentences encoded as `epochs` passes of
-            multiway encode. "converged": until held-out retrieval has not improved for `patience` evaluations.
+            multiway encode. "converged": until held-out retrieval improves no more, at a falling learning rate either.
         negatives: "target" or "all"; see `multiway_loss`.
         temperature: divisor of cosines, above 0.
         margin: additive margin, a cosine of 0 or more.
         epochs: passes over the rows; 1, or at most 50 under "converged", if not given.
         rows_per_step: rows whose cells meet in one batch, 2 or more.
-        learning_rate: peak of AdamW's, after the warm-up; it falls linearly to 0, but stays under "converged".
-        warmup: share of the steps that the learning rate takes to rise, 0 to 1; under "converged", of one epoch's.
+        learning_rate: peak of AdamW's, after the warm-up; it falls linearly to 0, under "converged" by `patience`.
+        warmup: share of the steps that the learning rate takes to rise, 0 to 1; there is none under "converged".
         weight_decay: AdamW's, 0 or more.
         gradient_accumulation: batches per optimiser step; negatives do not cross batches.
         chunk_tokens: most tokens whose activations are held at once; a larger step goes by gradient caching, with the
@@ -58,7 +58,8 @@ class AlignConfig:
         max_tokens: longer texts are truncated; the encoder's own limit if not given.
         prompt: text in front of every cell, saved in the encoder; its own, or E5's "query: ", if not given.
         held_out: share of the rows kept from training, by row hash; 0, or 0.05 under "converged", if not given.
-        patience: evaluations (four an epoch) without improvement that end the run under "converged".
+        patience: evaluations (four an epoch) without improvement after which the learning rate falls to 0.3 of what it
+            was, under "converged"; three times as many end the run.
         checkpoint_steps: steps between checkpoints.
         precision: "auto" is bf16 on a GPU that has it, else fp32.
         report_to: where the trainer logs to: "tensorboard" (in the folder), "none", or another it knows.

@@ -147,7 +147,10 @@ def align(
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option(help="Evaluations without improvement that end a converged run. [dim]\\[default: 4][/dim]"),
+        typer.Option(
+            help="Evaluations without improvement after which a converged run's learning rate falls; three times "
+            "as many end it. [dim]\\[default: 4][/dim]"
+        ),
     ] = None,
     checkpoint_steps: Annotated[
         int | None, typer.Option(help="Steps between checkpoints. [dim]\\[default: 500][/dim]")

@@ -41,7 +41,8 @@ def settings(parts, tmp_path) -> dict[str, object]:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "model.safetensors")
+    files = sorted(folder.glob("**/model.safetensors"))  # the transformer's, and a linear layer's
+    return {f"{path.relative_to(folder)}: {name}": tensor for path in files for name, tensor in load_file(path).items()}
 
 
 def assert_bit_equal(first: Path, second: Path) -> None:
@@ -87,7 +88,7 @@ def killed_at(step: int, settings: dict[str, object]) -> None:
     [
         ({}, 10, 30),
         ({"regime": "en-x", "gradient_accumulation": 2, "chunk_tokens": 60}, 4, 16),
-        ({"lora": 4, "preserve": 1.0, "gradient_checkpointing": True}, 2, 30),
+        ({"lora": 4, "preserve": 1.0, "gradient_checkpointing": True, "whiten": "start"}, 2, 30),
     ],
 )
 def test_runs_killed_at_random_steps_resume_to_the_same_weights_bit_for_bit(
@@ -115,6 +116,44 @@ def test_runs_killed_at_random_steps_resume_to_the_same_weights_bit_for_bit(
         assert_bit_equal(tmp_path / "whole", out)
         assert {**resumed, "seconds": 0} == {**result, "seconds": 0}
     torch.set_num_threads(n_threads)
+
+
+class Rates(TrainerCallback):
+    """Notes the learning rate of every step, and may stop at one as Ctrl-C does."""
+
+    def __init__(self, last: int | None = None) -> None:
+        self.of_step: dict[int, float] = {}
+        self._last = last
+
+    def on_step_begin(self, args, state, control, optimizer=None, **kwargs):
+        self.of_step[state.global_step + 1] = optimizer.param_groups[0]["lr"]
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self._last:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_a_converged_run_lowers_its_learning_rate_before_it_ends_also_when_resumed(settings, tmp_path, monkeypatch):
+    settings |= {"budget": "converged", "held_out": 0.2, "patience": 1, "epochs": 40, "whiten": "start"}
+    whole, broken, resumed = Rates(), Rates(last=12), Rates()
+    with monkeypatch.context() as patch:
+        with_callback(patch, whole)
+        expected = align(AlignConfig(**{**settings, "out": tmp_path / "whole"}), quiet=True)
+    rates = [rate for _, rate in sorted(whole.of_step.items())]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == 1e-2
+    assert rates[-1] == pytest.approx(1e-2 * 0.3 ** (len(set(rates)) - 1))
+    assert len(set(rates)) > 2
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        with_callback(patch, broken)
+        align(AlignConfig(**settings), quiet=True)
+    with_callback(monkeypatch, resumed)
+    result = align(AlignConfig(**settings, resume=True), quiet=True)
+    assert min(resumed.of_step) > 1
+    assert {**broken.of_step, **resumed.of_step} == whole.of_step
+    assert {**result, "seconds": 0} == {**expected, "seconds": 0}
+    assert_bit_equal(tmp_path / "whole", settings["out"])
 
 
 def test_a_resumed_run_must_be_the_same_run(settings, monkeypatch):
