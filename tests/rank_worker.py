@@ -28,7 +28,7 @@ SETTINGS: dict[str, dict[str, object]] = {
 }
 RUNS: dict[str, dict[str, object]] = {
     "multiway": {"held_out": 0.2, "gradient_accumulation": 2},
-    "en-x": {"regime": "en-x", "chunk_tokens": 50},
+    "en-x": {"regime": "en-x", "chunk_tokens": 50, "whiten": "start"},
 }
 
 
