@@ -114,6 +114,8 @@ def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
     refused('the piece "eng00" has the number 5 and 6', aligned=str(twin))
     write_records(twin, base, merged={"alpha": 0.5})
     refused("is merged already", aligned=str(twin))
+    write_records(twin, base, whiten="start")
+    refused("was whitened in alignment, which put a layer at its end that its base lacks", aligned=str(twin))
     (twin / "align.json").write_text('{"regime"')
     refused("align.json: not readable as JSON", aligned=str(twin))
     (twin / "align.json").write_text('{"regime": "multiway"}')
