@@ -38,7 +38,7 @@ from hexapla.prepare import Prepared, prepare
 from hexapla.run import clear, write_json, write_run
 from hexapla.token_cache import TokenCache, open_token_cache
 from hexapla.trainer import Loader, LogAtCheckpoints, MultiwayTrainer, Progress, last_checkpoint, processes_of
-from hexapla.whitening import add_layer, whiten
+from hexapla.whitening import append_dense, whiten
 
 _EVALUATIONS_AN_EPOCH = 4
 _FALL = 0.3  # of the learning rate, whenever held-out rows have not improved for `patience` evaluations
@@ -93,7 +93,7 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
 
     started = time.monotonic()
     checkpoint = _checkpoint_to_resume(config, processes.num_processes) if config.resume else None
-    n_whitened = _whiten(config, prepared, model, prompt) if config.whiten == "start" else 0
+    n_whitened = _whiten(prepared, model, prompt) if config.whiten == "start" else 0
     reference = _reference(config, prepared, model, prompt) if config.preserve else None
     lora = Lora(model, config.lora) if config.lora else None
     if config.gradient_checkpointing:
@@ -112,8 +112,8 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
         model = _whole_encoder(config, trainer)
     elif lora:
         lora.merge()
-    if config.whiten == "end":
-        n_whitened = _whiten(config, prepared, model, prompt)
+    if config.whiten == "end" and (processes.is_main_process or not trainer.is_fsdp_enabled):
+        n_whitened = _whiten(prepared, model, prompt)
     save_prompt(model, prompt)
     result = _result(config, prepared, trainer, prompt, time.monotonic() - started)
     result |= {"n_truncated": cells.n_truncated, "n_whitened": n_whitened}
@@ -141,7 +141,7 @@ def _whole_encoder(config: AlignConfig, trainer: MultiwayTrainer) -> SentenceTra
         max_tokens=config.max_tokens, pooling=config.pooling,
     )  # fmt: skip
     if config.whiten == "start":
-        add_layer(model)
+        append_dense(model)
     lora = Lora(model, config.lora) if config.lora else None
     if PartialState().is_main_process:
         model.load_state_dict(weights)
@@ -160,9 +160,9 @@ def _checkpoint_to_resume(config: AlignConfig, n_processes: int) -> Path | None:
     return found
 
 
-def _whiten(config: AlignConfig, prepared: Prepared, model: SentenceTransformer, prompt: str) -> int:
-    """Put the whitening layer at the encoder's end; return how many sentences were encoded for it."""
-    return whiten(model, prepared.rows, prepared.corpus.languages, prompt, bf16=_uses_bf16(config))
+def _whiten(prepared: Prepared, model: SentenceTransformer, prompt: str) -> int:
+    """Append the whitening layer; return how many sentences were encoded for it."""
+    return whiten(model, prepared.rows, prepared.corpus.languages, prompt)
 
 
 def _uses_bf16(config: AlignConfig) -> bool:
@@ -239,7 +239,9 @@ def _arguments(
         learning_rate=config.learning_rate,
         lr_scheduler_type="reduce_lr_on_plateau" if converged else "linear",
         # It waits for one evaluation more than its patience says.
-        lr_scheduler_kwargs={"mode": "max", "factor": _FALL, "patience": config.patience - 1} if converged else None,
+        lr_scheduler_kwargs=dict(mode="max", factor=_FALL, patience=config.patience - 1, threshold=0.0)
+        if converged
+        else None,
         warmup_steps=config.warmup,
         weight_decay=config.weight_decay,
         bf16=_uses_bf16(config),

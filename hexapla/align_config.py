@@ -34,7 +34,7 @@ class AlignConfig:
         languages: the columns to train, all of the corpus by default; the pivot is always among them.
         regime: which cells of a row take part; see `Regime`.
         budget: "rows": `epochs` passes over the rows. "encodings": as many sentences encoded as `epochs` passes of
-            multiway encode. "converged": until held-out retrieval improves no more, at a falling learning rate either.
+            multiway encode. "converged": until held-out retrieval improves no more, even at a lower learning rate.
         negatives: "target" or "all"; see `multiway_loss`.
         temperature: divisor of cosines, above 0.
         margin: additive margin, a cosine of 0 or more.
@@ -47,11 +47,13 @@ class AlignConfig:
         chunk_tokens: most tokens whose activations are held at once; a larger step goes by gradient caching, with the
             same gradients and about 1.4 times the work. None holds a step's, and halves after running out of memory.
         gradient_checkpointing: keep no activations inside a pass but compute them again: slower, far less memory.
-        lora: rank of low-rank adapters, which are trained instead of the weights and merged at the end; 0 is without.
+        lora: rank of low-rank adapters, which are trained instead of the transformer's weights and merged at the end; 0
+            is without.
         matryoshka: leading dimensions that must do by themselves; the loss is the mean over them.
-        whiten: put a linear layer at the encoder's end that whitens its vectors: "start" trains it too, "end" fits
-            it to the trained encoder, "none" does without; see `hexapla.whitening`.
-        preserve: weight of a term that keeps the pivot's vectors as the encoder has them; 0 is without.
+        whiten: append a linear layer that makes the spread of a row's cells even in all directions (WCCN), fitted to
+            the rows that are trained on, with all their columns: "start" trains it too, "end" fits it to the trained
+            encoder, "none" does without; see `hexapla.whitening`.
+        preserve: weight of a term that keeps the pivot's vectors as the encoder has them, once whitened; 0 is without.
         compile: let torch.compile make the encoder's kernels; sentences are padded then.
         pooling: of a bare transformer: "mean", "cls" or "lasttoken"; by default the last token's vector where attention
             is causal, else the mean.
@@ -156,7 +158,11 @@ class AlignConfig:
                 raise InputError(f"{key} is {value!r}; it must be 0 or more and below 1")
         if self.whiten != "none" and self.regime == Regime.PIVOT_ONLY:
             raise InputError(f"whiten is {self.whiten} and the regime pivot-only; it is fitted to what translations of "
-                             "a sentence differ by, so leave it out")  # fmt: skip
+                             "a sentence differ by, so set it to none (--whiten none)")  # fmt: skip
+        if self.whiten == "end" and (self.preserve or self.matryoshka):
+            trained = "preserve" if self.preserve else "matryoshka"
+            raise InputError(f"whiten is end, which turns and scales the vectors that {trained} has trained; "
+                             "take whiten start or none")  # fmt: skip
         if self.budget == "converged" and not self.held_out:
             raise InputError("budget is converged and held_out is 0; held-out rows say when to stop, so give a share")
 

@@ -125,8 +125,8 @@ def align(
     whiten: Annotated[
         str | None,
         typer.Option(
-            help="Put a linear layer at the end that whitens the vectors: at the start of training, at its end, or "
-            "none. [dim]\\[default: none][/dim]"
+            help="Append a linear layer that whitens vectors by the covariance within rows (WCCN): at the start of "
+            "training, at its end, or none. [dim]\\[default: none][/dim]"
         ),
     ] = None,
     preserve: Annotated[

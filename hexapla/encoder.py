@@ -6,11 +6,12 @@ that the package carries. What a folder would run or unpickle is looked at befor
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -21,6 +22,7 @@ from hexapla.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
     from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense
 
 Task = Literal["BitextMining", "STS", "Classification"]  # MTEB's names, which are also the keys of saved prompts
 Pooling = Literal["mean", "cls", "lasttoken"]
@@ -131,7 +133,7 @@ def load_encoder(
     import torch
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
     from sentence_transformers.util import is_sentence_transformer_model
 
     model_kwargs: dict[str, object] = {"dtype": torch.float32}
@@ -152,12 +154,32 @@ def load_encoder(
         _log.info("%s is a bare transformer: %s pooling and normalisation added", name, model[1].pooling_mode)
     elif pooling is not None:
         raise InputError(f"{name}: has its own pooling; leave --pooling out, which is for bare transformers")
+    for module in model:
+        if isinstance(module, Dense) and module.module_input_name == "sentence_embedding":
+            exact_dense(module)
     if max_tokens is not None:
         model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
     if _E5.search(Path(name).name) and not any(model.prompts.values()):
         save_prompt(model, "query: ")
         _log.info('%s is an E5 without saved prompts: "query: " goes in front of every text', name)
     return model
+
+
+def exact_dense(module: Dense) -> Dense:
+    """Have a linear layer at an encoder's end multiply in float32 under autocast too; return it.
+
+    One that centres vectors in a narrow cone subtracts nearly all of them, and bfloat16 would leave rounding errors.
+    """
+    module.forward = functools.partial(_in_float32, module.forward)
+    return module
+
+
+def _in_float32(forward: Callable[[dict[str, Any]], dict[str, Any]], features: dict[str, Any]) -> dict[str, Any]:
+    import torch
+
+    vectors = features["sentence_embedding"].float()
+    with torch.autocast(vectors.device.type, enabled=False):
+        return forward({**features, "sentence_embedding": vectors})
 
 
 def _is_causal(model: SentenceTransformer) -> bool:

@@ -69,9 +69,10 @@ def _scores(result: dict[str, Any]) -> str:
         return "- Scores: none yet; `hexapla evaluate` measures this folder\n"
     curve = result["held_out"]
     best = next((point for point in curve if point["step"] == result["best_step"]), curve[-1])
+    before = ", before whitening" if result.get("whiten") == "end" else ""
     return (
-        f"- Score: retrieval accuracy {best['accuracy']:.4f} on rows held out of the corpus, between the pivot and\n"
-        f"  each other column, both directions (step {best['step']})\n"
+        f"- Score{before}: retrieval accuracy {best['accuracy']:.4f} on rows held out of the corpus, between\n"
+        f"  the pivot and each other column, both directions (step {best['step']})\n"
     )
 
 

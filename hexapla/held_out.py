@@ -29,7 +29,7 @@ class HeldOutAccuracy(BaseEvaluator):  # type: ignore[misc]
         super().__init__()
         self.primary_metric = "held_out_accuracy"
         self.greater_is_better = True
-        self._prompt = prompt or None
+        self._prompt = prompt
         self._columns = [list(rows[:MOST_ROWS][language]) for language in languages]
 
     def __call__(

@@ -152,8 +152,8 @@ def _alignment(name: str, folder: Path | None) -> tuple[dict[str, Any], float]:
     if "merged" in made:
         raise InputError(f"{name}: is merged already; give the encoder that hexapla align made")
     if made.get("whiten", "none") != "none":
-        raise InputError(f"{name}: was whitened in alignment, which put a layer at its end that its base lacks; align it "
-                         "without (--whiten none) to merge it")  # fmt: skip
+        raise InputError(f"{name}: was whitened in alignment, which put a layer at its end that its base lacks; "
+                         "align it without (--whiten none) to merge it")  # fmt: skip
     try:
         return made, float(json.loads((folder / RUN).read_text(encoding="utf-8"))["config"]["held_out"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
 from hexapla.align import AlignConfig, align
 from hexapla.corpus import open_corpus, write_corpus
-from hexapla.encoder import load_encoder
-from hexapla.errors import InputError
+from hexapla.encoder import exact_dense, load_encoder
+from hexapla.errors import InputError, TrainingError
 from hexapla.held_out import HeldOutAccuracy
 from hexapla.whitening import whiten, within_row_whitening
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
@@ -30,7 +30,7 @@ def settings(tmp_path) -> dict[str, object]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("shrinkage", "most"), [(0.0, 1.01), (0.03, 15)])
+@pytest.mark.parametrize(("shrinkage", "most"), [(0.0, 1.1), (0.03, 15)])
 def test_translations_differ_evenly_in_all_directions_afterwards(monkeypatch, shrinkage, most):
     monkeypatch.setattr("hexapla.whitening._SHRINKAGE", shrinkage)
     rng = np.random.default_rng(0)
@@ -56,23 +56,21 @@ def test_an_encoder_that_is_not_trained_finds_more_translations():
     kept, held_out = corpus.split(0.3)
     judge = HeldOutAccuracy(held_out.dataset(), corpus.languages, "")
     before = judge(model)["held_out_accuracy"]
-    n_texts = whiten(model, kept.dataset(), corpus.languages, "", bf16=False)
+    n_texts = whiten(model, kept.dataset(), corpus.languages, "")
     assert n_texts == len(kept.dataset()) * len(corpus.languages)
     assert judge(model)["held_out_accuracy"] > 1.5 * before
 
 
-def test_missing_cells_and_rows_of_one_cell_are_left_out(settings):
+def test_missing_cells_and_rows_of_one_cell_are_left_out():
     rows = [{"eng_Latn": "one", "deu_Latn": "eins", "fra_Latn": None}, {"eng_Latn": "two", "deu_Latn": None,
             "fra_Latn": None}, {"eng_Latn": None, "deu_Latn": "drei", "fra_Latn": "trois"}]  # fmt: skip
-    assert (
-        whiten(load_encoder("tiny"), Dataset.from_list(rows), ["eng_Latn", "deu_Latn", "fra_Latn"], "", bf16=False) == 4
-    )
+    assert whiten(load_encoder("tiny"), Dataset.from_list(rows), ["eng_Latn", "deu_Latn", "fra_Latn"], "") == 4
 
 
 def test_rows_without_any_difference_are_refused():
     rows = Dataset.from_list([{"eng_Latn": text, "deu_Latn": text} for text in ("one", "two", "three")])
-    with pytest.raises(InputError, match="the cells of every row have the same vector"):
-        whiten(load_encoder("tiny"), rows, ["eng_Latn", "deu_Latn"], "", bf16=False)
+    with pytest.raises(TrainingError, match="the cells of every row have the same vector"):
+        whiten(load_encoder("tiny"), rows, ["eng_Latn", "deu_Latn"], "")
 
 
 @pytest.mark.parametrize("when", ["start", "end"])
@@ -88,24 +86,77 @@ def test_an_aligned_encoder_keeps_the_layer(settings, when):
     assert f"whitened at the {when}" in (Path(settings["out"]) / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_layer_is_trained_from_the_start_and_not_after_the_end(settings):
+def test_the_layer_is_trained_from_the_start(settings):
     white = load_encoder(str(settings["encoder"]))
-    whiten(white, open_corpus(str(settings["corpus"])).dataset(), LANGUAGES, "", bf16=False)
-    before = white[-2].linear.weight.detach().numpy()
+    whiten(white, open_corpus(str(settings["corpus"])).dataset(), LANGUAGES, "")
+    before = layer(white)
     align(AlignConfig(**{**settings, "learning_rate": 1e-9}, whiten="start"), quiet=True)
-    saved = SentenceTransformer(str(settings["out"]), device="cpu")
-    np.testing.assert_allclose(saved[-2].linear.weight.detach().numpy(), before, atol=1e-4)
+    np.testing.assert_allclose(layer(load_encoder(settings["out"])), before, atol=1e-6)
     align(AlignConfig(**settings, whiten="start", overwrite=True), quiet=True)
-    saved = SentenceTransformer(str(settings["out"]), device="cpu")
-    assert np.abs(saved[-2].linear.weight.detach().numpy() - before).max() > 1e-3
-    assert json.loads((Path(settings["out"]) / "align.json").read_text(encoding="utf-8"))["n_whitened"] > 0
+    assert np.abs(layer(load_encoder(settings["out"])) - before).max() > 1e-3
+
+
+def test_at_the_end_it_is_fitted_to_the_trained_encoder_and_changes_nothing_else(settings, tmp_path):
+    plain = {**settings, "out": tmp_path / "plain", "held_out": 0.2}
+    result = align(AlignConfig(**plain), quiet=True)
+    white = align(AlignConfig(**{**settings, "held_out": 0.2}, whiten="end"), quiet=True)
+    assert white["losses"] == result["losses"]
+    model = load_encoder(plain["out"])
+    kept = open_corpus(str(settings["corpus"])).split(0.2)[0].dataset()
+    assert (
+        whiten(model, kept, LANGUAGES, "") == white["n_whitened"] == white["n_encodings"]
+    )  # held-out rows are left out
+    np.testing.assert_allclose(layer(load_encoder(settings["out"])), layer(model), atol=1e-4)
+    texts = ["eng01 eng02", "deu07"]
+    np.testing.assert_allclose(load_encoder(settings["out"]).encode(texts), model.encode(texts), atol=1e-4)
+
+
+def test_as_many_rows_are_taken_as_the_dimensions_ask_for(monkeypatch):
+    monkeypatch.setattr("hexapla.whitening._LEAST_ROWS", 2)
+    monkeypatch.setattr("hexapla.whitening._DEGREES_A_DIMENSION", 0.25)
+    taken: list[str] = []
+    model = load_encoder("tiny")
+    encode = model.encode
+    monkeypatch.setattr(model, "encode", lambda texts, **options: (taken.extend(texts), encode(texts, **options))[1])
+    rows = Dataset.from_list([{"eng_Latn": f"{i} things", "deu_Latn": f"{i} Dinge"} for i in range(127)])
+    assert whiten(model, rows, ["eng_Latn", "deu_Latn"], "") == 128  # 256 / 4 degrees of freedom, one a row
+    assert taken[:64:9] == [f"{2 * i} things" for i in range(0, 64, 9)]  # evenly from the first to the last
+
+
+def test_too_few_rows_leave_directions_as_they_are():
+    rng = np.random.default_rng(1)
+    rows_N = np.repeat(np.arange(50), 2)
+    weight_DD, _ = within_row_whitening(rng.standard_normal((100, 256)) * np.geomspace(7, 1, 256), rows_N)
+    np.testing.assert_allclose(weight_DD, np.eye(256), atol=1e-9)
+
+
+def test_a_narrow_cone_is_centred_in_full_precision_under_autocast():
+    rng = np.random.default_rng(2)
+    cone_ND = np.full((64, 64), 1.0) + 0.02 * rng.standard_normal((64, 64))
+    cone_ND /= np.linalg.norm(cone_ND, axis=1, keepdims=True)
+    weight_DD, bias_D = within_row_whitening(cone_ND, np.repeat(np.arange(32), 2))
+    dense = exact_dense(Dense(64, 64, activation_function=None))
+    dense.linear.load_state_dict({"weight": torch.from_numpy(weight_DD), "bias": torch.from_numpy(bias_D)})
+    features = {"sentence_embedding": torch.from_numpy(cone_ND).float()}
+    exact_ND = dense(dict(features))["sentence_embedding"]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(dense(dict(features))["sentence_embedding"], exact_ND)
+        plain_ND = Dense.forward(dense, dict(features))["sentence_embedding"].float()
+    assert torch.nn.functional.cosine_similarity(plain_ND, exact_ND).min() < 0.99  # what bfloat16 would have made of it
+
+
+def layer(model: SentenceTransformer) -> np.ndarray:
+    assert isinstance(model[-2], Dense)
+    return model[-2].linear.weight.detach().numpy()
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"whiten": "both"}, 'whiten is "both"; it must be none, start, end'),
-        ({"whiten": "end", "regime": "pivot-only"}, "whiten is end and the regime pivot-only; .* leave it out"),
+        ({"whiten": "start", "regime": "pivot-only"}, "whiten is start and the regime pivot-only; .*--whiten none"),
+        ({"whiten": "end", "preserve": 1.0}, "whiten is end, .* that preserve has trained; take whiten start"),
+        ({"whiten": "end", "matryoshka": "8"}, "whiten is end, .* that matryoshka has trained; take whiten start"),
     ],
 )
 def test_settings_are_checked_before_anything_is_loaded(settings, wrong, message):
