@@ -74,11 +74,11 @@ def test_scores_that_are_there_are_replaced_only_when_told(tmp_path: Path) -> No
 
 def test_a_kill_before_the_end_leaves_no_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("killed")
 
     written(tmp_path, score())
     monkeypatch.setattr(os, "replace", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="killed"):
         write_scores([score()], {score().per_item: TABLE}, tmp_path, overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["per_item"]
     with pytest.raises(InputError, match=r"has no scores\.jsonl: .* its evaluation did not finish"):

@@ -346,10 +346,10 @@ def test_run_json_is_there_before_the_work_starts(
     oracle: Oracle, config: EvaluateConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("killed")
 
     monkeypatch.setattr(vectors, "encode", stopped)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="killed"):
         evaluate(config)
     run = json.loads((Path(config.out) / "run.json").read_text(encoding="utf-8"))
     assert run["config"]["suite"] == "test"

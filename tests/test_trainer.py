@@ -63,6 +63,11 @@ class AtStep(TrainerCallback):
             self.action()
 
 
+def interrupt() -> None:
+    """Stop as Ctrl-C does."""
+    raise KeyboardInterrupt("stopped at a step")
+
+
 def with_callback(monkeypatch: pytest.MonkeyPatch, callback: TrainerCallback) -> None:
     plain = stage.make_trainer
 
@@ -130,7 +135,7 @@ class Rates(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         if state.global_step == self._last:
-            raise KeyboardInterrupt
+            interrupt()
 
 
 @pytest.mark.slow
@@ -145,7 +150,7 @@ def test_a_converged_run_lowers_its_learning_rate_before_it_ends_also_when_resum
     assert rates[0] == 1e-2
     assert rates[-1] == pytest.approx(1e-2 * 0.3 ** (len(set(rates)) - 1))
     assert len(set(rates)) > 2
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt, match="stopped at a step"):
         with_callback(patch, broken)
         align(AlignConfig(**settings), quiet=True)
     with_callback(monkeypatch, resumed)
@@ -157,8 +162,8 @@ def test_a_converged_run_lowers_its_learning_rate_before_it_ends_also_when_resum
 
 
 def test_a_resumed_run_must_be_the_same_run(settings, monkeypatch):
-    with_callback(monkeypatch, AtStep(6, lambda: (_ for _ in ()).throw(KeyboardInterrupt)))
-    with pytest.raises(KeyboardInterrupt):
+    with_callback(monkeypatch, AtStep(6, interrupt))
+    with pytest.raises(KeyboardInterrupt, match="stopped at a step"):
         align(AlignConfig(**settings), quiet=True)
     with pytest.raises(InputError, match="holds an unfinished run; --resume goes on with it"):
         align(AlignConfig(**settings), quiet=True)
@@ -172,8 +177,8 @@ def test_a_resumed_run_must_be_the_same_run(settings, monkeypatch):
 
 
 def test_another_number_of_processes_is_said_and_goes_on(settings, monkeypatch, caplog):
-    with_callback(monkeypatch, AtStep(6, lambda: (_ for _ in ()).throw(KeyboardInterrupt)))
-    with pytest.raises(KeyboardInterrupt):
+    with_callback(monkeypatch, AtStep(6, interrupt))
+    with pytest.raises(KeyboardInterrupt, match="stopped at a step"):
         align(AlignConfig(**settings), quiet=True)
     record = last_checkpoint(settings["out"] / "checkpoints") / WHOLE
     record.write_text(json.dumps({"step": 4, "processes": 4}))
