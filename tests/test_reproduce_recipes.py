@@ -305,6 +305,21 @@ def test_a_key_is_of_content_and_not_of_paths_or_workers(tmp_path: Path) -> None
     assert key("a") != key("b")
 
 
+def test_a_key_knows_the_encoder_that_filters_judge_by(tmp_path: Path) -> None:
+    filters, judge = tmp_path / "filters.toml", tmp_path / "judge"
+    filters.write_text(f'[cosine]\nencoder = "{judge}"\n')
+    judge.mkdir()
+
+    def key() -> str:
+        return corpus_key(CorpusRecipe(path=("sample",), filters=str(filters)))
+
+    (judge / "weights").write_text("of yesterday")
+    before = key()
+    assert key() == before
+    (judge / "weights").write_text("of today")
+    assert key() != before
+
+
 def test_a_corpus_says_where_its_cells_are_from(tmp_path: Path) -> None:
     write_corpus(
         toy_rows(20), tmp_path / "corpus", languages=LANGUAGES, license="mit",

@@ -256,7 +256,7 @@ def build_key(build: Mapping[str, Any]) -> str:
     translator = {key: build[key] for key in _OF_TRANSLATIONS if key in build}
     facts = [
         {**config.settings(), "max_loss": config.max_loss}, texts, _content(str(build["translator"])), translator,
-        read_filters(config.filters).to_json(), [_content(each) for each in config.against],
+        _filters(config.filters), [_content(each) for each in config.against],
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -270,12 +270,19 @@ def corpus_key(recipe: CorpusRecipe) -> str:
         InputError: Filters that cannot be read.
     """
     facts: dict[str, Any] = {**asdict(recipe), "path": None, "build": None}  # where it lies says nothing of what it is
-    facts["filters"] = read_filters(recipe.filters).to_json() if recipe.filters != "none" else None
+    facts["filters"] = _filters(recipe.filters) if recipe.filters != "none" else None
     if recipe.build is not None:
         facts["made_from"] = build_key(recipe.build)
     else:
         facts["made_from"] = [_content(path) for path in recipe.path]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _filters(name: str) -> dict[str, Any]:
+    facts = read_filters(name).to_json()
+    if facts["cosine"]:
+        facts["cosine"]["encoder"] = _content(facts["cosine"]["encoder"])
+    return facts
 
 
 def _content(path: str) -> str:
