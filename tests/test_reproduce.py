@@ -7,6 +7,7 @@ fails leaves a hole with its reason, and the others go on; what cannot be is ref
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ import pytest
 from hexapla.cli import main
 from hexapla.errors import InputError
 from hexapla.reproduce import estimate, reproduce, stage
+from hexapla.reproduce.executors import Processes
 from hexapla.reproduce.work import Job
 from tests.toy_matrix import do_here, results, toy_config, toy_data, toy_recipe
 
@@ -53,6 +55,12 @@ def test_two_workers_and_a_page_from_the_command_line(
         if value["task"].startswith("bitext/")
     }
     assert values["multiway", "seen"] > values["en-x", "seen"] > values["base", "seen"]
+
+
+def test_an_idle_process_ends_by_itself(tmp_path: Path) -> None:
+    job = Job(label="nothing", log=tmp_path / "log", scores=tmp_path / "scores", align=None, evaluate={})
+    processes = [multiprocessing.active_children() for _ in Processes(1)(iter([job]))]
+    assert [process.exitcode for process in processes[0]] == [0], "killed, it leaves its libraries' semaphores behind"
 
 
 @pytest.mark.slow

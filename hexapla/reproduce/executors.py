@@ -22,6 +22,8 @@ from hexapla.errors import InputError
 from hexapla.ray_cluster import connect, cores_of_a_task
 from hexapla.reproduce.work import Job, do
 
+_SECONDS_TO_END = 20  # of an idle process, to unload its libraries
+
 Done = dict[str, float]
 
 
@@ -89,9 +91,14 @@ class _Worker:
         return Receipt(job, took, failure)
 
     def end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
+        """Let an idle process end by itself, so that its libraries give back what they hold; kill a busy one."""
+        if self._process is None:
+            return
+        self.pipe.close()
+        if self.job is None:
+            self._process.join(timeout=_SECONDS_TO_END)
+        self._process.kill()
+        self._process.join()
 
     def _begin(self) -> None:
         context = multiprocessing.get_context("spawn")
