@@ -42,6 +42,8 @@ class Language:
     Attributes:
         code: The canonical code, `deu_Latn`; also the column name in a corpus and the NLLB token.
         name: The English name that FLORES-200 gives it; no two are equal.
+        family: Its language family as Glottolog has it, "Turkic", but of Indo-European the branch, "Slavic". A creole
+            is with the language that most of its words are from.
         bcp47: The tag for `lang=` attributes and dataset cards; no two are equal.
         m2m100: The M2M100 token. None where M2M100 has no such language or cannot be told the script (`zho_Hant`).
         mteb: Every code under which MTEB's tasks file it, `deu-Latn` first.
@@ -50,6 +52,7 @@ class Language:
 
     code: str
     name: str
+    family: str
     bcp47: str
     m2m100: str | None
     mteb: tuple[str, ...]
@@ -81,10 +84,11 @@ def _languages() -> dict[str, Language]:
 
 
 def _read_row(line: str) -> Language:
-    code, name, bcp47, m2m100, mteb, aliases = ("" if cell == "-" else cell for cell in line.split("\t"))
+    code, name, family, bcp47, m2m100, mteb, aliases = ("" if cell == "-" else cell for cell in line.split("\t"))
     return Language(
         code=code,
         name=name,
+        family=family,
         bcp47=bcp47,
         m2m100=m2m100 or None,
         mteb=(code.replace("_", "-"), *filter(None, mteb.split(","))),
@@ -182,6 +186,15 @@ def name(code: str) -> str:
     'Chinese (Traditional)'
     """
     return _language(code).name
+
+
+def family(code: str) -> str:
+    """Give the language family of a canonical code, within Indo-European the branch.
+
+    >>> family("rus_Cyrl"), family("swh_Latn")
+    ('Slavic', 'Atlantic-Congo')
+    """
+    return _language(code).family
 
 
 def to_bcp47(code: str) -> str:

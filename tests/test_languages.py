@@ -47,6 +47,15 @@ def test_the_table_is_the_languages_of_nllb_and_the_two_that_flores_has_besides(
     assert list(LANGUAGES) == sorted(LANGUAGES)
 
 
+def test_every_language_has_a_family_and_its_scripts_share_it() -> None:
+    families = {code: language.family for code, language in LANGUAGES.items()}
+    assert all(families.values())
+    by_language = {(code[:3], family) for code, family in families.items()}
+    assert len(by_language) == len({code[:3] for code in LANGUAGES})
+    of = {code: family for code, family in families.items() if code in ("hin_Deva", "ron_Latn", "yue_Hant", "ltg_Latn")}
+    assert of == {"hin_Deva": "Indo-Aryan", "ltg_Latn": "Baltic", "ron_Latn": "Romance", "yue_Hant": "Sino-Tibetan"}
+
+
 def test_m2m100_tokens_are_those_of_transformers_each_once_but_breton_and_frisian_which_nllb_lacks() -> None:
     tokens = pytest.importorskip("transformers.models.m2m_100.tokenization_m2m_100").FAIRSEQ_LANGUAGE_CODES["m2m100"]
     ours = [language.m2m100 for language in LANGUAGES.values() if language.m2m100]

@@ -48,6 +48,8 @@ def test_two_workers_and_a_page_from_the_command_line(
     assert "<b>base</b>, <b>multiway</b> against <b>en-x</b>" in page
     said = (out / "results.md").read_text()
     assert "Baseline en-x; encoder one; corpus toy; budget rows; suite toy." in said
+    assert all(f"| task | languages | {kind} | how many | means, % |" in said for kind in ("script", "family"))
+    assert "| bitext/test | seen | Germanic | 1 | en-x " in said
     found = json.loads((out / "results.json").read_text())
     values = {
         (value["regime"], value["languages"]): value["value"]
