@@ -26,9 +26,7 @@ from hexapla.errors import TrainingError
 _LEAST_ROWS = 500
 _DEGREES_A_DIMENSION = 10  # cells less rows, for each dimension; more rows are taken until there are as many
 _SHRINKAGE = 0.03  # towards a multiple of the identity; chosen, as the power is, on development data (dev/LOG.md)
-_SHRINKAGE_OF_FEW = (
-    0.2  # times dimensions over degrees of freedom: less than a fifth of a degree a dimension whitens none
-)
+_SHRINKAGE_OF_FEW = 0.2  # times dimensions over degrees: a fifth of a degree a dimension, or less, whitens none
 
 
 def whiten(model: SentenceTransformer, rows: Dataset, languages: Sequence[str], prompt: str) -> int:
