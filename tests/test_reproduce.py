@@ -293,6 +293,18 @@ def test_a_sweep_is_drawn_and_its_values_stand_in_the_table(data: Path, tmp_path
     assert of[0]["n_seeds"] == 2 and sum(gains) / 2 == pytest.approx(of[0]["gain"]) and gains[0] <= gains[1]
 
 
+def test_sweeps_of_several_corpora_are_told_apart_by_their_names(data: Path, tmp_path: Path, here: list[str]) -> None:
+    long = "toy-with-some-of-its-cells-missing"
+    more = f'[corpora.{long}]\npath = "DATA/corpus"\nn_rows = [12, 24]\nmissing = 0.3\n'
+    recipe = toy_recipe(tmp_path / "toy.toml", more=more)
+    text = recipe.read_text().replace("n_rows = 32", "n_rows = [12, 24]")
+    recipe.write_text(text.replace('corpora = ["toy"]', f'corpora = ["toy", "{long}"]'))
+    reproduce(toy_config(recipe, data, tmp_path / "out"))
+    drawn = (tmp_path / "out" / "figures" / "main-n_rows.svg").read_text()
+    labels = [label for label in (">toy<", f">{long}<", ">multiway<", ">en-x<") if label not in drawn]
+    assert not labels, "colours are of the training, dashes of the corpus, each with its whole name"
+
+
 def test_a_dry_run_writes_nothing_and_knows_what_is_done(data: Path, tmp_path: Path, here: list[str]) -> None:
     recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
     plan, before = estimate(toy_config(recipe, data, out))

@@ -31,9 +31,8 @@ def draw(values: Sequence[Value], sweeps: Mapping[str, Sweep], out: Path) -> dic
         of = [value for value in values if value.group.experiment.name == experiment and value.group.corpus in sweeps]
         for key in dict.fromkeys(sweeps[value.group.corpus].key for value in of):
             some = [value for value in of if sweeps[value.group.corpus].key == key]
-            tables = {sweeps[value.group.corpus].table for value in some}
             rows = [
-                _row(value, sweeps[value.group.corpus], several=len(tables) > 1)
+                _row(value, sweeps[value.group.corpus])
                 for value in some
                 if value.languages in ("seen", "unseen") and value.kind is not None
             ]
@@ -49,18 +48,23 @@ def draw(values: Sequence[Value], sweeps: Mapping[str, Sweep], out: Path) -> dic
 def _chart(rows: Sequence[Mapping[str, Any]], key: str) -> Any:
     import altair as alt
 
-    series = list(dict.fromkeys(str(row["series"]) for row in rows))
+    trained = list(dict.fromkeys(str(row["trained"]) for row in rows))
+    corpora = list(dict.fromkeys(str(row["corpus"]) for row in rows))
+    dashed, among = ("corpus", corpora) if len(corpora) > 1 else ("trained", trained)
+    whole = alt.Legend(labelLimit=0)
     base = alt.Chart(alt.InlineData(values=list(rows)), width=240, height=160).encode(
         x=alt.X(
             "x:Q",
             title=key.replace("_", " "),
             scale=alt.Scale(type=_scale([float(row["x"]) for row in rows]), nice=False, padding=8),
         ),
-        color=alt.Color("series:N", title=None, scale=alt.Scale(domain=series, range=[*COLOURS, *COLOURS])),
+        color=alt.Color(
+            "trained:N", title=None, legend=whole, scale=alt.Scale(domain=trained, range=[*COLOURS, *COLOURS])
+        ),
     )
     lines = base.mark_line(point=True).encode(
         y=alt.Y("value:Q", title="%", scale=alt.Scale(zero=False)),
-        strokeDash=alt.StrokeDash("series:N", title=None, scale=alt.Scale(domain=series)),
+        strokeDash=alt.StrokeDash(f"{dashed}:N", title=None, legend=whole, scale=alt.Scale(domain=among)),
     )
     bars = base.mark_rule().encode(y="low:Q", y2="high:Q")
     return (
@@ -70,15 +74,15 @@ def _chart(rows: Sequence[Mapping[str, Any]], key: str) -> Any:
     )
 
 
-def _row(value: Value, sweep: Sweep, *, several: bool) -> dict[str, Any]:
-    """Return a point and the line that it is on, which is named by what there are several of."""
+def _row(value: Value, sweep: Sweep) -> dict[str, Any]:
+    """Return a point and the line that it is on: how it was trained, told by what there are several of, and on what."""
     mean, sd = 100 * value.cell["value"], 100 * (value.cell["sd"] or 0.0)
     experiment, group = value.group.experiment, value.group
-    told = [value.regime, *([sweep.table] if several else [])]
+    told = [value.regime]
     for name, among in ((group.encoder, experiment.encoders), (group.budget, experiment.budgets)):
         told += [name] if len(among) > 1 else []
     return {
-        "x": sweep.value, "series": ", ".join(told), "languages": value.languages,
+        "x": sweep.value, "trained": ", ".join(told), "corpus": sweep.table, "languages": value.languages,
         "task": f"{value.task} {value.metric}", "value": mean, "low": mean - sd, "high": mean + sd,
     }  # fmt: skip
 
