@@ -50,25 +50,26 @@ def _chart(rows: Sequence[Mapping[str, Any]], key: str) -> Any:
 
     trained = list(dict.fromkeys(str(row["trained"]) for row in rows))
     corpora = list(dict.fromkeys(str(row["corpus"]) for row in rows))
-    dashed, among = ("corpus", corpora) if len(corpora) > 1 else ("trained", trained)
+    told_by, among = ("corpus", corpora) if len(corpora) > 1 else ("trained", trained)
     whole = alt.Legend(labelLimit=0)
     base = alt.Chart(alt.InlineData(values=list(rows)), width=240, height=160).encode(
         x=alt.X(
             "x:Q",
             title=key.replace("_", " "),
+            axis=alt.Axis(values=sorted({float(row["x"]) for row in rows}), labelOverlap=True),
             scale=alt.Scale(type=_scale([float(row["x"]) for row in rows]), nice=False, padding=8),
         ),
         color=alt.Color(
             "trained:N", title=None, legend=whole, scale=alt.Scale(domain=trained, range=[*COLOURS, *COLOURS])
         ),
     )
-    lines = base.mark_line(point=True).encode(
-        y=alt.Y("value:Q", title="%", scale=alt.Scale(zero=False)),
-        strokeDash=alt.StrokeDash(f"{dashed}:N", title=None, legend=whole, scale=alt.Scale(domain=among)),
-    )
+    y = alt.Y("value:Q", title="%", scale=alt.Scale(zero=False))
+    names = {"title": None, "legend": whole, "scale": alt.Scale(domain=among)}
+    lines = base.mark_line().encode(y=y, strokeDash=alt.StrokeDash(f"{told_by}:N", **names))
+    points = base.mark_point(filled=True).encode(y=y, shape=alt.Shape(f"{told_by}:N", **names))
     bars = base.mark_rule().encode(y="low:Q", y2="high:Q")
     return (
-        (lines + bars)
+        (lines + points + bars)
         .facet(column=alt.Column("languages:N", title=None), row=alt.Row("task:N", title=None))
         .resolve_scale(y="independent")
     )
