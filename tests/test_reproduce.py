@@ -302,7 +302,7 @@ def test_sweeps_of_several_corpora_are_told_apart_by_their_names(data: Path, tmp
     reproduce(toy_config(recipe, data, tmp_path / "out"))
     drawn = (tmp_path / "out" / "figures" / "main-n_rows.svg").read_text()
     labels = [label for label in (">toy<", f">{long}<", ">multiway<", ">en-x<") if label not in drawn]
-    assert not labels, "colours are of the training, dashes of the corpus, each with its whole name"
+    assert not labels, "colours are of the training, shapes of the corpus, each with its whole name"
 
 
 def test_a_dry_run_writes_nothing_and_knows_what_is_done(data: Path, tmp_path: Path, here: list[str]) -> None:

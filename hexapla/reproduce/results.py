@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,9 +183,7 @@ def _markdown(
         yield f"Baseline {experiment.baseline}; {'; '.join(same)}.\n"
         yield from (f"![{experiment.name}](figures/{name})\n" for name in figures.get(experiment.name, ()))
         yield from _table(of, columns)
-        groups = [group for group in plan.groups if group.experiment.name == experiment.name]
-        yield from _by_kind("script", codes.script, groups, columns, out)
-        yield from _by_kind("family", codes.family, groups, columns, out)
+        yield from _by_kind([group for group in plan.groups if group.experiment.name == experiment.name], columns, out)
         told = dict.fromkeys(
             hole for group in plan.groups if group.experiment.name == experiment.name for hole in missing[group.name]
         )
@@ -242,33 +240,31 @@ def _table(values: Sequence[Value], columns: Sequence[str]) -> Iterator[str]:
     yield ""
 
 
-def _by_kind(
-    kind: str, kind_of: Callable[[str], str], groups: Sequence[Group], columns: Sequence[str], out: Path
-) -> Iterator[str]:
+def _by_kind(groups: Sequence[Group], columns: Sequence[str], out: Path) -> Iterator[str]:
     """Yield how bitext mining fares by a kind of language that training saw, or did not; means, no intervals."""
-    lines: list[str] = []
-    for group in groups:
-        path = out / COMPARISONS / group.name / RESULT
-        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"blocks": []}
-        for block in found["blocks"]:
-            if not (block["headline"] and block["task"].startswith("bitext/")):
-                continue
-            values_of: dict[tuple[str, str], list[list[float]]] = {}
-            for line in block["languages"]:
-                place = (line["group"], kind_of(line["languages"][0]))
-                values_of.setdefault(place, []).append([cell["value"] for cell in line["cells"]])
-            runs = [run["label"].rpartition(", ")[0] or run["label"] for run in found["runs"]]
-            for (seen, of_kind), values in sorted(values_of.items()):
-                means = [f"{run} {100 * mean:.1f}" for run, mean in zip(runs, np.mean(values, axis=0), strict=True)]
-                cells = [*(str(getattr(group, name)) for name in columns), block["task"], seen, of_kind]
-                lines.append(f"| {' | '.join(cells)} | {len(values)} | {'; '.join(means)} |")
-    if not lines:
-        return
-    heads = [*columns, "task", "languages", kind, "how many", "means, %"]
-    yield f"| {' | '.join(heads)} |"
-    yield "|" + "---|" * len(heads)
-    yield from lines
-    yield ""
+    paths = [(group, out / COMPARISONS / group.name / RESULT) for group in groups]
+    found = [(group, json.loads(path.read_text(encoding="utf-8"))) for group, path in paths if path.is_file()]
+    for kind, kind_of in (("script", codes.script), ("family", codes.family)):
+        lines: list[str] = []
+        for group, compared in found:
+            runs = [run["label"].rpartition(", ")[0] or run["label"] for run in compared["runs"]]
+            for block in compared["blocks"]:
+                if not (block["headline"] and block["task"].startswith("bitext/")):
+                    continue
+                values_of: dict[tuple[str, str], list[list[float]]] = {}
+                for line in block["languages"]:
+                    place = (line["group"], kind_of(line["languages"][0]))
+                    values_of.setdefault(place, []).append([cell["value"] for cell in line["cells"]])
+                for (seen, of_kind), values in sorted(values_of.items()):
+                    means = [f"{run} {100 * mean:.1f}" for run, mean in zip(runs, np.mean(values, axis=0), strict=True)]
+                    cells = [*(str(getattr(group, name)) for name in columns), block["task"], seen, of_kind]
+                    lines.append(f"| {' | '.join(cells)} | {len(values)} | {'; '.join(means)} |")
+        if lines:
+            heads = [*columns, "task", "languages", kind, "how many", "means, %"]
+            yield f"| {' | '.join(heads)} |"
+            yield "|" + "---|" * len(heads)
+            yield from lines
+            yield ""
 
 
 def _percent(cell: Mapping[str, Any]) -> str:
