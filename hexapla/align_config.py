@@ -6,7 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from hexapla import languages as codes
 from hexapla.batches import Regime
@@ -20,6 +20,10 @@ Whiten = Literal["none", "start", "end"]
 _CHOICES = {"regime": tuple(Regime), "budget": get_args(Budget), "negatives": get_args(Negatives),
             "whiten": get_args(Whiten), "precision": ("auto", "bf16", "fp32"),
             "pooling": (*get_args(Pooling), None)}  # fmt: skip
+_NOT_IDENTITY = (
+    "out", "resume", "overwrite", "trust_remote_code", "allow_pickle", "report_to", "checkpoint_steps", "chunk_tokens",
+    "compile",
+)  # fmt: skip
 _MOST_EPOCHS = 50.0  # cap of the "converged" budget
 
 
@@ -126,6 +130,10 @@ class AlignConfig:
         if self.held_out is None:
             object.__setattr__(self, "held_out", 0.05 if converged else 0.0)
         self._check_ranges()
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that what is trained depends on, defaults written out."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if key not in _NOT_IDENTITY}
 
     def _check_types(self) -> None:
         """Refuse a value of another type; recipes are TOML, so a float may stand where an integer is meant."""

@@ -24,6 +24,7 @@ from hexapla.cli_options import (
     Out,
     Overwrite,
     Pickle,
+    PoolingOption,
     Quiet,
     Remote,
     State,
@@ -134,9 +135,7 @@ def align(
         typer.Option(help="Weight of a term that keeps the pivot's vectors as they are. [dim]\\[default: 0][/dim]"),
     ] = None,
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
-    pooling: Annotated[
-        str | None, typer.Option(help="Of a bare transformer: mean, cls or lasttoken; by its attention if not given.")
-    ] = None,
+    pooling: PoolingOption = None,
     max_tokens: MaxTokens = None,
     prompt: Annotated[
         str | None, typer.Option(help="Text in front of every cell; the encoder's own if not given.")

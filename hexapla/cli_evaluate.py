@@ -14,6 +14,7 @@ from hexapla.cli_options import (
     Out,
     Overwrite,
     Pickle,
+    PoolingOption,
     Quiet,
     Remote,
     State,
@@ -57,6 +58,10 @@ def evaluate(
     batch_size: Annotated[int, typer.Option(help="Texts in one forward pass.")] = 64,
     precision: Annotated[str, typer.Option(help="fp32, or bf16: faster where the hardware has it.")] = "fp32",
     max_tokens: MaxTokens = None,
+    pooling: PoolingOption = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="Text in front of every text; the encoder's own if not given.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the draws in classification and topics; 42 is MTEB's.")] = 42,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted evaluation in the folder.")
@@ -78,7 +83,7 @@ def evaluate(
             encoder=encoder, suite=suite, data=data, out=out,
             languages=parse_list(languages) if languages else None, seen=parse_list(seen) if seen else None,
             pairs=pairs, split=split, held_out_share=held_out, batch_size=batch_size,  # type: ignore[arg-type]
-            precision=precision,  # type: ignore[arg-type]
+            precision=precision, pooling=pooling, prompt=prompt,  # type: ignore[arg-type]
             mteb_compatible=mteb_compatible, corpus=corpus, vectors=vectors, max_tokens=max_tokens, seed=seed,
             resume=resume, overwrite=overwrite, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
         ),

@@ -45,6 +45,10 @@ Pickle = Annotated[bool, typer.Option("--allow-pickle", help="Load weights other
 MaxTokens = Annotated[
     int | None, typer.Option("--max-tokens", help="Truncate longer texts; the encoder's own limit if not given.")
 ]
+PoolingOption = Annotated[
+    str | None,
+    typer.Option("--pooling", help="Of a bare transformer: mean, cls or lasttoken; by its attention if not given."),
+]
 
 
 def console() -> Console:

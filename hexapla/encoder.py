@@ -93,11 +93,13 @@ def check_folder(folder: Path, *, trust_remote_code: bool = False, allow_pickle:
         for config in sorted(folder.rglob("*config*.json")):
             if _json(config).get("auto_map"):
                 raise InputError(f"{config}: asks to run the folder's own code (auto_map); "
-                                 "read that code, then pass --trust-remote-code")  # fmt: skip
+                                 "read that code, then set trust_remote_code (--trust-remote-code)")  # fmt: skip
         for module in _modules(folder):
             if not module.get("type", "").startswith("sentence_transformers."):
-                raise InputError(f'{folder / "modules.json"}: module "{module.get("type")}" is not of '
-                                 "sentence-transformers; read that code, then pass --trust-remote-code")  # fmt: skip
+                raise InputError(
+                    f'{folder / "modules.json"}: module "{module.get("type")}" is not of sentence-transformers; '
+                    "read that code, then set trust_remote_code (--trust-remote-code)"
+                )
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and "checkpoints" not in path.parts]
     safe = {path.parent for path in files if path.suffix == ".safetensors"}
     pickled = [path for path in files if path.suffix in _PICKLED and path.name not in _NOT_WEIGHTS]
@@ -106,7 +108,7 @@ def check_folder(folder: Path, *, trust_remote_code: bool = False, allow_pickle:
     pickled = [path for path in pickled if path.parent not in safe]  # beside safetensors they are not loaded
     if pickled and not allow_pickle:
         raise InputError(f"{pickled[0]}: pickled weights can run code when loaded; "
-                         "convert them to safetensors, or pass --allow-pickle")  # fmt: skip
+                         "convert them to safetensors, or set allow_pickle (--allow-pickle)")  # fmt: skip
 
 
 def load_encoder(

@@ -23,11 +23,6 @@ from hexapla.errors import InputError, nearest
 from hexapla.lora import check_installed
 from hexapla.run import check_apart, check_out
 
-_NOT_IDENTITY = (
-    "out", "resume", "overwrite", "trust_remote_code", "allow_pickle", "report_to", "checkpoint_steps", "chunk_tokens",
-    "compile",
-)  # fmt: skip
-
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
@@ -61,8 +56,8 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
     corpus = dataclasses.replace(corpus, languages=_columns(config, corpus))
     languages = corpus.languages
     base = describe(config.encoder)
-    settings = {key: value for key, value in dataclasses.asdict(config).items() if key not in _NOT_IDENTITY}
-    identity = {**settings, "languages": list(languages), "corpus_sha256": corpus.sha256, "encoder_sha256": base.sha256}
+    facts = {"languages": list(languages), "corpus_sha256": corpus.sha256, "encoder_sha256": base.sha256}
+    identity = {**config.identity(), **facts}
     finished = check_out(
         config.out, "align", identity, done=RESULT, resume=config.resume, overwrite=config.overwrite
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """A matrix of experiments, whatever happens to it.
 
-Pinned here: killed and resumed it equals the uninterrupted one; a changed recipe does only what it changed; a cell that
-fails leaves a hole with its reason, and the others go on; what cannot be is refused before anything is made.
+Pinned here: killed and resumed it equals the uninterrupted one; a cell that fails leaves a hole with its reason, and the
+others go on; what stands in a folder is not lost.
 """
 
 from __future__ import annotations
@@ -103,51 +103,6 @@ def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Pa
     assert results(killed) == results(tmp_path / "whole")
 
 
-def test_a_changed_list_of_seeds_or_encoders_does_only_what_is_new(data: Path, tmp_path: Path, here: list[str]) -> None:
-    out = tmp_path / "out"
-    reproduce(toy_config(toy_recipe(tmp_path / "toy.toml"), data, out))
-    assert here == ["one, base", "one, toy, en-x, rows, seed 0", "one, toy, multiway, rows, seed 0"]
-    before = {path: path.stat().st_mtime_ns for path in (out / "scores").rglob("*") if path.is_file()}
-    here.clear()
-    reproduce(toy_config(toy_recipe(tmp_path / "toy.toml", seeds=(0, 3)), data, out, resume=True))
-    assert here == ["one, toy, en-x, rows, seed 3", "one, toy, multiway, rows, seed 3"]
-    assert {path: path.stat().st_mtime_ns for path in before} == before
-    found = json.loads((out / "results.json").read_text())
-    assert {value["n_seeds"] for value in found["values"] if value["regime"] != "base"} == {2}
-    here.clear()
-    reproduce(toy_config(toy_recipe(tmp_path / "toy.toml", seeds=(0, 3)), data, out, resume=True))
-    assert here == []
-
-
-def test_a_suite_whose_data_changed_is_measured_again_and_nothing_is_trained(
-    data: Path, tmp_path: Path, here: list[str]
-) -> None:
-    own = tmp_path / "data"
-    shutil.copytree(data, own)
-    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
-    reproduce(toy_config(recipe, own, out))
-    weights = {path: path.stat().st_mtime_ns for path in (out / "encoders").rglob("model.safetensors")}
-    from hexapla.corpus import write_corpus
-    from tests.toy import LANGUAGES, toy_rows
-
-    write_corpus(toy_rows(20, seed=11), own / "test", languages=LANGUAGES, overwrite=True)
-    here.clear()
-    reproduce(toy_config(recipe, own, out, resume=True))
-    assert len(here) == 3
-    assert {path: path.stat().st_mtime_ns for path in (out / "encoders").rglob("model.safetensors")} == weights
-    assert len(list((out / "scores").glob("*/toy-*"))) == 6
-
-
-def test_budgets_that_come_to_the_same_share_a_cell_and_compare(data: Path, tmp_path: Path, here: list[str]) -> None:
-    recipe = toy_recipe(tmp_path / "toy.toml")
-    recipe.write_text(recipe.read_text() + 'budgets = ["rows", "encodings"]\n')
-    outcome = reproduce(toy_config(recipe, data, tmp_path / "out"))
-    assert outcome.n_cells == 4 and len([label for label in here if "multiway" in label]) == 1
-    comparison = json.loads((tmp_path / "out/comparisons/main.encodings/comparison.json").read_text())
-    assert [run["n_encodings"] for run in comparison["runs"]][:3:2] == [256, 256]
-    assert not [note for note in comparison["notes"] if "budget" in note]
-
-
 def test_a_cell_that_fails_leaves_a_hole_and_its_reason(
     data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -203,41 +158,6 @@ def test_encoders_that_are_not_kept_leave_their_records(data: Path, tmp_path: Pa
     assert reproduce(toy_config(recipe, data, out, keep_encoders=False, resume=True)).n_done == 0
 
 
-def test_a_new_suite_trains_again_what_was_not_kept(data: Path, tmp_path: Path, here: list[str]) -> None:
-    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
-    reproduce(toy_config(recipe, data, out, keep_encoders=False))
-    kept = results(out)
-    recipe.write_text(recipe.read_text().replace('data = "DATA/test"', 'data = "DATA/test"\nseed = 7'))
-    outcome = reproduce(toy_config(recipe, data, out, keep_encoders=False, resume=True))
-    assert (outcome.n_done, outcome.failures) == (3, {})
-    again = {name: sha for name, sha in results(out).items() if name.endswith("scores.jsonl") and name not in kept}
-    assert len(again) == 3 and not list((out / "encoders").rglob("model.safetensors"))
-
-
-def test_data_and_results_may_move(
-    data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from hexapla.reproduce import work
-
-    real = work.evaluate
-
-    def stops(config, **options):  # type: ignore[no-untyped-def]
-        real(config, **options)
-        (Path(config.out) / "scores.jsonl").unlink()  # as if it had been killed just before its end
-        raise RuntimeError("killed")
-
-    recipe = toy_recipe(tmp_path / "toy.toml")
-    monkeypatch.setattr(work, "evaluate", stops)
-    assert len(reproduce(toy_config(recipe, data, tmp_path / "out")).failures) == 3
-    monkeypatch.setattr(work, "evaluate", real)
-    shutil.copytree(data, tmp_path / "elsewhere")
-    (tmp_path / "out").rename(tmp_path / "moved")
-    weights = {path: path.stat().st_mtime_ns for path in (tmp_path / "moved").rglob("model.safetensors")}
-    outcome = reproduce(toy_config(recipe, tmp_path / "elsewhere", tmp_path / "moved", resume=True))
-    assert (outcome.n_done, outcome.failures, len(weights)) == (3, {}, 2)
-    assert {path: path.stat().st_mtime_ns for path in weights} == weights
-
-
 def test_regimes_that_differ_in_any_setting_are_columns_of_their_own(
     data: Path, tmp_path: Path, here: list[str]
 ) -> None:
@@ -257,6 +177,12 @@ def test_what_is_read_is_not_dropped(data: Path, tmp_path: Path, here: list[str]
     before = results(out)
     with pytest.raises(InputError, match=r"holds the recipe, .*recipe.toml; give another folder"):
         reproduce(toy_config(out / "recipe.toml", data, out, overwrite=True))
+    recipe = tmp_path / "toy.toml"
+    (out / "text.txt").write_text("It is raining.\n")
+    build = f'build = {{texts = "{out / "text.txt"}", to = ["deu_Latn"], translator = "org/nmt"}}'
+    recipe.write_text(recipe.read_text().replace('path = "DATA/corpus"', build))
+    with pytest.raises(InputError, match=r"holds the input .*text.txt, .*; give another folder"):
+        reproduce(toy_config(recipe, data, out, overwrite=True))
     assert results(out) == before
 
 

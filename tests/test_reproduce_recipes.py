@@ -7,6 +7,7 @@ evaluation data are toys too.
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,7 @@ def test_a_carried_recipe_runs_on_stand_ins(recipe: str, tmp_path: Path, monkeyp
     assert outcome.n_done == outcome.n_cells == {"paper": 12, "paper-diverse": 12, "domain": 3}[recipe]
     corpus = open_corpus(next((tmp_path / "out" / "corpora").glob("built-*")))
     assert len(corpus.languages) == 4 and len(corpus) == 20
+    assert re.search(r"^\| (wikipedia|tickets) \| \d+ \| 20 \| 4 \|", (tmp_path / "out/results.md").read_text(), re.M)
     assert len(list((tmp_path / "out" / "comparisons").glob("*/comparison.json"))) == {"domain": 2}.get(recipe, 6)
     assert len(list((tmp_path / "out" / "comparisons").glob("*/report.html"))) == {"domain": 2}.get(recipe, 0)
 
@@ -161,6 +163,8 @@ def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) ->
         ("n_rows = 32", 'noise = "swaped"\nnoise_share = 0.1', r'noise is "swaped"; .*did you mean "swapped"\?'),
         ("n_rows = 32", 'n_rows = [32]\n[corpora.toy-32]\npath = "DATA/corpus"', "there are two corpora toy-32"),
         ("n_rows = 32", "n_rows = [8, 16]\nmissing = [0.1]", "n_rows and missing both have lists"),
+        ("n_rows = 32", "n_rows = [16, 16]", r"corpora.toy.n_rows is \[16, 16\]; a list has one value or more, each"),
+        ("n_rows = 32", "n_rows = []", r"corpora.toy.n_rows is \[\]; a list has one value or more"),
         ('path = "DATA/corpus"', "", "corpora.toy: a corpus has a path"),
         ('regimes = ["base", "en-x", "multiway"]', 'regimes = ["base", "multway"]', r'did you mean "multiway"\?'),
         ('regimes = ["base", "en-x", "multiway"]', 'regimes = ["en-x"]', "a comparison needs two or more"),
@@ -181,6 +185,11 @@ def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) ->
             'data = "CORPUS"',
             "suites.toy measures on 0.05 of the corpus's rows and regimes.en-x has",
         ),
+        (
+            'regime = "multiway"',
+            'regime = "pivot-only"',
+            "under pivot-only an encoder sees the pivot alone, and under en-x other languages too; say which count",
+        ),
     ],
 )
 def test_a_mistake_in_a_recipe_is_told_by_its_place(old: str, new: str, message: str, tmp_path: Path) -> None:
@@ -191,12 +200,70 @@ def test_a_mistake_in_a_recipe_is_told_by_its_place(old: str, new: str, message:
         read_experiments(path, tmp_path)
 
 
+def test_rows_that_say_when_to_stop_are_not_measured_on(tmp_path: Path) -> None:
+    path = toy_recipe(tmp_path / "toy.toml")
+    text = path.read_text().replace('data = "DATA/test"', 'data = "CORPUS"').replace("epochs = 2", "held_out = 0.05")
+    path.write_text(text)
+    read_experiments(path, tmp_path)
+    path.write_text(text + 'budgets = ["converged"]\n')
+    with pytest.raises(InputError, match=r"suites\.toy measures on the rows by which regimes\.en-x stops under budget"):
+        read_experiments(path, tmp_path)
+
+
+def test_pivot_only_beside_others_takes_a_word_on_what_was_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.toy_matrix import toy_config, toy_data
+
+    do_here(monkeypatch)
+    data = toy_data(tmp_path / "data")
+    path = toy_recipe(tmp_path / "toy.toml")
+    text = path.read_text().replace('regime = "multiway"', 'regime = "pivot-only"')
+    path.write_text(text.replace('data = "DATA/test"', f'data = "DATA/test"\nseen = {list(LANGUAGES)}'))
+    outcome = reproduce(toy_config(path, data, tmp_path / "out"))
+    assert (outcome.failures, outcome.lacking, outcome.n_done) == ({}, {}, 3)
+
+
+def test_recipes_behind_published_numbers_can_be_read() -> None:
+    folder = Path(__file__).parent.parent / "recipes"
+    found = [path for path in sorted(folder.glob("*.toml")) if read_experiments(path, Path("/data")).experiments]
+    assert [path.stem for path in found] == ["choose", "minilm", "piles", "study", "sweeps"]
+
+
+def test_an_encoder_as_it_is_is_read_as_the_trainings_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hexapla.evaluate.scores import read_scores
+    from tests.toy import toy_transformer
+    from tests.toy_matrix import toy_config, toy_data
+
+    do_here(monkeypatch)
+    data = toy_data(tmp_path / "data")
+    toy_transformer(data / "bare")
+    path = toy_recipe(tmp_path / "toy.toml")
+    text = path.read_text().replace('"DATA/one"', '"DATA/bare"')
+    prompt = toy_rows(1)[0]["eng_Latn"]
+    align = f'align = {{pooling = "cls", prompt = "{prompt} ", max_tokens = 12}}'
+    values, signatures = [], []
+    for more in ("", align):
+        path.write_text(text.replace('"DATA/bare"', f'"DATA/bare"\n{more}'))
+        out = tmp_path / f"out{len(values)}"
+        assert reproduce(toy_config(path, data, out)).lacking == {}
+        (folder,) = (out / "scores").glob("one.base*/toy-*")
+        values.append([score.value for score in read_scores(folder)])
+        signatures.append(read_scores(folder)[0].signature)
+    assert values[0] != values[1]
+    assert f"prompt:{prompt} " in signatures[1] and "max_tokens:12" in signatures[1]
+
+
 def test_what_a_recipe_names_and_is_not_there_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     from tests.toy_matrix import toy_data
 
     data = toy_data(tmp_path / "data")
     recipe = toy_recipe(tmp_path / "toy.toml")
-    whole = recipe.read_text()
+    whole = recipe.read_text().replace("epochs = 2", "held_out = 0.05")
+    rows = [f"{row['eng_Latn']}\t{row['deu_Latn']}\n" for row in toy_rows(30)]
+    (data / "twice.tsv").write_text("".join(["eng_Latn\tdeu_Latn\n", *rows, *rows]))
+    shutil.copytree(data / "one", data / "pickled")
+    (data / "pickled" / "model.safetensors").rename(data / "pickled" / "pytorch_model.bin")
     for old, new, message in (
         ("n_rows = 32", 'languages = ["eng_Latn", "kor_Hang"]', "corpora.toy: .*no column kor_Hang; it has eng_Latn"),
         ("n_rows = 32", "n_rows = 999", "corpora.toy: .*999 rows are asked for; there are 60"),
@@ -205,6 +272,13 @@ def test_what_a_recipe_names_and_is_not_there_is_refused_before_anything_is_made
         ("n_rows = 32", "n_languages = 9", "corpora.toy: n_languages is 9; there are 4"),
         ('data = "DATA/test"', 'data = "DATA/test"\nlanguages = ["eng_Latn", "kor_Hang"]', "suites.toy: .*has no kor_Hang"),
         ('data = "DATA/test"', 'data = "DATA/nothing"', "suites.toy: .*nothing"),
+        ('suite = "bitext"\ndata = "DATA/test"', 'suite = "bitext"\ndata = "CORPUS"\nlanguages = ["eng_Latn", "kor_Hang"]'
+         '\n[regimes.x]\nregime = "star"', "suites.toy: corpora.toy has no kor_Hang; it has eng_Latn"),
+        ("[regimes.en-x]\n", '[regimes.en-x]\nregime = "multiway"\ntemperature = 0.05\n[regimes.x]\n',
+         "experiments.main: regimes en-x and multiway are the same training"),
+        ('path = "DATA/corpus"\nn_rows = 32', 'path = "DATA/twice.tsv"\nn_rows = 40',
+         "corpora.toy: .*40 rows are asked for; there are 30"),
+        ('name = "DATA/one"', 'name = "DATA/pickled"', r"encoders.one: .*set allow_pickle"),
         ('name = "DATA/one"', 'name = "DATA/none"', "none: no such encoder folder"),
         ('path = "DATA/corpus"\nn_rows = 32',
          'build = {texts = "DATA/none.txt", to = ["deu_Latn"], translator = "DATA/nmt"}', "corpora.toy: .*nmt"),
@@ -296,7 +370,7 @@ def test_a_key_is_of_content_and_not_of_paths_or_workers(tmp_path: Path) -> None
         table = {"texts": str(where / "text.txt"), "to": ["deu_Latn"], "translator": "org/nmt"}
         return build_key({**table, "filters": str(where / "filters.toml"), **more})
 
-    assert key("a") == key("b") == key("a", threads=3, batch_tokens=7)
+    assert key("a") == key("b") == key("a", threads=3, batch_tokens=7) == key("a", max_loss=0.5)
     assert key("a") != key("a", beam_size=1)
     (tmp_path / "b" / "filters.toml").write_text("numbers = false\n")
     assert key("a") != key("b")

@@ -50,3 +50,21 @@ def test_a_damaged_file_is_dropped_with_a_warning_and_costs_its_own_texts(
     assert again.get("", "a") is None
     assert again.get("", "b").tolist() == TWO.tolist()
     assert not first.exists()
+
+
+def test_another_pooling_or_prompt_finds_nothing(tmp_path: Path) -> None:
+    from hexapla.cli import main
+    from hexapla.corpus import write_corpus
+    from hexapla.evaluate import read_scores
+    from tests.toy import LANGUAGES, toy_rows, toy_transformer
+
+    write_corpus(toy_rows(30), tmp_path / "rows", languages=LANGUAGES)
+    encoder = toy_transformer(tmp_path / "bare")
+    shared = ["evaluate", str(encoder), "--suite", "bitext", "--data", str(tmp_path / "rows")]
+    found = []
+    for number, read_as in enumerate(([], ["--pooling", "cls"], ["--pooling", "cls", "--prompt", "eins "])):
+        for vectors in ("shared", f"own-{number}"):
+            out = tmp_path / f"{number}-{vectors}"
+            assert main([*shared, *read_as, "--vectors", str(tmp_path / vectors), "--out", str(out)]) == 0
+            found.append([score.value for score in read_scores(out)])
+    assert found[0::2] == found[1::2] and len(set(map(tuple, found))) == 3

@@ -86,7 +86,7 @@ class Assembly:
         try:
             self.report.check(self.config.max_loss, quiet=self.quiet)  # before an empty corpus would be the complaint
         except InputError as error:
-            kept = f"--resume with a higher --max-loss keeps all translations; see {self.config.work / REJECTED}"
+            kept = f"Going on (--resume) with a higher one keeps all translations; see {self.config.work / REJECTED}"
             raise InputError(f"{error}. {kept}") from None
 
     def _read(self, stage: str, shard: str, language: str = "") -> Any:

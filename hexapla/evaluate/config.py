@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from hexapla import languages as codes
+from hexapla.encoder import Pooling
 from hexapla.errors import InputError, nearest
 from hexapla.evaluate.bitext import Pairs
 from hexapla.evaluate.mteb_table import OWN_SUITES, SUITES, TASKS, parse_suite
+
+_NOT_IDENTITY = ("out", "resume", "overwrite", "vectors", "batch_size", "trust_remote_code", "allow_pickle")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,8 @@ class EvaluateConfig:
         trust_remote_code: Let the encoder run code that comes with it.
         allow_pickle: Load weights that are not safetensors.
         max_tokens: Cut texts at this length; the encoder's own by default.
+        pooling: Of a bare transformer: `mean`, `cls` or `lasttoken`; by its attention by default.
+        prompt: Text in front of every text; by default what the encoder saved for the kind of task.
         batch_size: Texts in one forward pass.
         precision: "fp32", or "bf16" for matrix products in bfloat16: faster where the hardware has it, nearly the same
             vectors.
@@ -66,6 +72,8 @@ class EvaluateConfig:
     trust_remote_code: bool = False
     allow_pickle: bool = False
     max_tokens: int | None = None
+    pooling: Pooling | None = None
+    prompt: str | None = None
     batch_size: int = 64
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 42
@@ -76,6 +84,7 @@ class EvaluateConfig:
             ("pairs", self.pairs, get_args(Pairs)),
             ("split", self.split, ("all", "held-out")),
             ("precision", self.precision, ("fp32", "bf16")),
+            ("pooling", self.pooling or get_args(Pooling)[0], get_args(Pooling)),
         ):
             if value not in allowed:
                 raise InputError(f"{field} is {value!r}; it must be {', '.join(allowed)}{nearest(value, allowed)}")
@@ -98,6 +107,10 @@ class EvaluateConfig:
         for field, given in (("languages", self.languages), ("seen", self.seen)):
             if given:
                 object.__setattr__(self, field, codes.parse_list(given))
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that scores depend on, defaults written out."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if key not in _NOT_IDENTITY}
 
     @property
     def is_mteb(self) -> bool:

@@ -36,7 +36,7 @@ def fetch_data(suite: str, out: Path) -> list[Path]:
 def _fetch(name: str, folder: Path) -> Path:
     from huggingface_hub import snapshot_download
 
-    repository, revision = _source(name)
+    repository, revision = data_source(name)
     if (folder / FETCHED).is_file():
         _log.info("%s: there already", folder)
         return folder
@@ -52,7 +52,12 @@ def _fetch(name: str, folder: Path) -> Path:
     return folder
 
 
-def _source(name: str) -> tuple[str, str]:
+def data_source(name: str) -> tuple[str, str]:
+    """Return the Hub's repository of a task's data and the revision that MTEB names; the Hub is not asked.
+
+    Raises:
+        InputError: mteb is not installed.
+    """
     try:
         import mteb
     except ImportError:

@@ -25,7 +25,7 @@ from rich.text import Text
 
 import hexapla
 from hexapla import languages as codes
-from hexapla.encoder import EncoderFacts, Task, describe, load_encoder
+from hexapla.encoder import EncoderFacts, Task, describe, load_encoder, save_prompt
 from hexapla.evaluate import unfinished
 from hexapla.evaluate.bitext import BitextTask
 from hexapla.evaluate.config import EvaluateConfig
@@ -80,7 +80,11 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
         trust_remote_code=config.trust_remote_code,
         allow_pickle=config.allow_pickle,
         max_tokens=config.max_tokens,
+        pooling=config.pooling,
     )
+    if config.prompt is not None:
+        save_prompt(model, config.prompt)
+        model.default_prompt_name = None
     done = unfinished.read_unfinished(out) if config.resume else {}
     if not config.resume:
         clear(out)
@@ -97,11 +101,9 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
 
 def _identity(config: EvaluateConfig, facts: EncoderFacts, data: Data) -> dict[str, Any]:
     """Return what must be equal for two runs to be the same: a name is not enough, neither of encoder nor of data."""
-    passing = ("out", "resume", "overwrite", "vectors", "batch_size")
-    same = {key: value for key, value in dataclasses.asdict(config).items() if key not in passing}
     tasks = sorted({(task.name, task.split, task.data_sha) for task in data.tasks})
     revisions = {one.task.metadata.name: one.revision for one in data.mteb}
-    return {**same, "encoder_sha256": facts.sha256, "tasks": tasks, "revisions": revisions}
+    return {**config.identity(), "encoder_sha256": facts.sha256, "tasks": tasks, "revisions": revisions}
 
 
 def _texts(data: Data) -> dict[tuple[str, str], set[str]]:
@@ -141,8 +143,9 @@ def _measure(
             bf16=config.precision == "bf16",
             advance=partial(progress.advance, embedding),
             cache=VectorCache(
-                Path(config.vectors or out / VECTORS), encoder_sha=facts.sha256, max_tokens=model.max_seq_length,
-                dtype=_dtype(model, config),
+                Path(config.vectors or out / VECTORS),
+                encoder_sha=facts.sha256 if config.pooling is None else f"{facts.sha256}|{config.pooling}",
+                max_tokens=model.max_seq_length, dtype=_dtype(model, config),
             ),
         )  # fmt: skip
         for task in data.tasks:

@@ -110,7 +110,8 @@ class FilterReport:
         milder = f"give a file of filters that has {reason} milder or off, " if reason in names() else ""
         raise InputError(
             f"{language} loses {column.loss:.1%} of its {column.n_cells:,} cells{others}, {n_cells:,} of them for "
-            f"{reason}{seen}; at most {max_loss:.0%} may go: leave the language out, {milder}or raise --max-loss"
+            f"{reason}{seen}; at most {max_loss:.0%} may go: leave the language out, {milder}or raise max_loss "
+            "(--max-loss)"
         )
 
     def render(self, console: Console) -> None:

@@ -250,13 +250,16 @@ def _files(folder: Path) -> list[Path]:
 
 
 def build_key(build: Mapping[str, Any]) -> str:
-    """Return the hash of all that the cells of a build depend on, and of nothing else: not of paths or workers."""
+    """Return the hash of all that the cells of a build depend on, and of nothing else.
+
+    Paths and workers are not in it, nor `max_loss`: a build that stopped at it goes on with a higher one.
+    """
     config = make_build(build, Path("unknown"))
     texts = [_content(text) for text in config.source.texts]
     translator = {key: build[key] for key in _OF_TRANSLATIONS if key in build}
     facts = [
-        {**config.settings(), "max_loss": config.max_loss}, texts, _content(str(build["translator"])), translator,
-        _filters(config.filters), [_content(each) for each in config.against],
+        config.settings(), texts, _content(str(build["translator"])), translator, _filters(config.filters),
+        [_content(each) for each in config.against],
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -18,8 +18,9 @@ import torch
 from hexapla.batches import Regime
 from hexapla.encoder import cached, locate
 from hexapla.reproduce.corpora import build_key
-from hexapla.reproduce.matrix import CORPORA, Cell
+from hexapla.reproduce.matrix import BUILT, CORPORA, Cell, standing
 from hexapla.reproduce.plan import Plan
+from hexapla.reproduce.work import has_weights, is_evaluated
 
 # Of a large matrix product's speed, over whole cells: 30 of the tiny encoder, told as 68 minutes, took 62. Of larger
 # encoders it is a guess.
@@ -69,12 +70,12 @@ def estimate_cells(plan: Plan, cells: Sequence[Cell], out: Path, *, n_workers: i
     for cell in cells:
         n_layers, width, n_weights = shapes[cell.encoder]
         per_token = 12 * n_layers * width * width
-        if cell.is_trained:
+        if cell.is_trained and not has_weights(cell.encoder_folder(out)):
             seconds += 6 * per_token * _trained_tokens(plan, cell) / speed
             mib = 4 * n_weights / 2**20
             disk += mib if keep else 0.0
             largest = max(largest, 7 * mib)  # two checkpoints of weights and moments, and the encoder beside them
-        for suite, _ in cell.suites:
+        for suite in (suite for suite, _ in cell.suites if not is_evaluated(cell.score_folder(out, suite))):
             size = plan.suites[suite]
             seconds += 2 * per_token * size.n_texts * (size.n_characters / _CHARACTERS_A_TOKEN + 2) / speed
             disk += _MIB_OF_SCORES
@@ -82,7 +83,7 @@ def estimate_cells(plan: Plan, cells: Sequence[Cell], out: Path, *, n_workers: i
     builds: dict[str, int] = {}
     for name in {cell.corpus for cell in cells if cell.corpus}:
         table = plan.recipe.corpora[name].build
-        if table is not None and not (out / CORPORA / f"built-{build_key(table)[:8]}").is_dir():
+        if table is not None and not standing(out / CORPORA, BUILT, build_key(table)).is_dir():
             builds[build_key(table)] = plan.sizes[name].n_translations
     return Estimate(
         n_cells=len(cells), seconds=seconds, n_workers=n_workers, disk_mib=disk + largest * n_workers,

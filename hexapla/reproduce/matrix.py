@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hexapla.align_config import AlignConfig, Budget
 from hexapla.batches import Regime
+from hexapla.errors import InputError
 from hexapla.evaluate.config import EvaluateConfig
 from hexapla.reproduce.recipe import BASE, CORPUS, Experiment, Recipe
 
 FORMAT = 1  # of the result folder; part of every key
+# Of an encoder's settings of training: what an evaluation of it needs, and how one that is not trained is read.
+TRUST, _READ = ("trust_remote_code", "allow_pickle"), ("pooling", "prompt", "max_tokens")
+BUILT = "built"  # what a corpus folder is called that several corpora of a recipe may be taken from
 CORPORA, ENCODERS, SCORES, COMPARISONS, LOGS = "corpora", "encoders", "scores", "comparisons", "logs"
 
 
@@ -72,17 +76,21 @@ class Cell:
         return ", ".join(part for part in parts if part is not None)
 
     @property
-    def folder(self) -> str:
-        """Name its folders: what it is, and its key."""
-        return f"{self.label.replace(', ', '.').replace(' ', '')}-{self.key[:8]}"
+    def name(self) -> str:
+        """Name it as its folders do."""
+        return self.label.replace(", ", ".").replace(" ", "")
 
     def encoder_folder(self, out: Path) -> Path:
         """Return where its trained encoder lies."""
-        return out / ENCODERS / self.folder
+        return standing(out / ENCODERS, self.name, self.key)
+
+    def scores(self, out: Path) -> Path:
+        """Return where its scores of all suites lie."""
+        return standing(out / SCORES, self.name, self.key)
 
     def score_folder(self, out: Path, suite: str) -> Path:
         """Return where its scores of a suite lie."""
-        return out / SCORES / self.folder / f"{suite}-{dict(self.suites)[suite][:8]}"
+        return standing(self.scores(out), suite, dict(self.suites)[suite])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +122,14 @@ class Group:
             if len(among) > 1:
                 told.append(value)
         return ".".join(told)
+
+
+def standing(parent: Path, name: str, key: str) -> Path:
+    """Return where the thing of a key stands, which may be under a name that a recipe gave it before, or is to."""
+    named = parent / f"{name}-{key[:8]}"
+    if named.exists():
+        return named
+    return min(parent.glob(f"*-{key[:8]}"), default=named)
 
 
 def make_cells(recipe: Recipe, keys: Keys) -> list[Cell]:
@@ -156,23 +172,26 @@ def make_cell(
         for suite in experiment.suites
     )
     if regime == BASE:
+        key = _hash({
+            "encoder": keys.encoders[encoder], "corpus": keys.corpora[corpus] if own else None,
+            **of_encoder(recipe, encoder, _READ),
+        })  # fmt: skip
         of = corpus if own else None
-        key = _hash({"encoder": keys.encoders[encoder], "corpus": keys.corpora[corpus] if own else None})
         return Cell(encoder=encoder, regime=BASE, corpus=of, budget=None, seed=None, key=key, suites=suites)
     settings = recipe.settings(encoder, regime)
     if budget == "encodings" and settings.get("regime", Regime.MULTIWAY) == Regime.MULTIWAY:
         budget = "rows"  # the measure that the others are held to
-    made_of = {
-        "encoder": keys.encoders[encoder], "corpus": keys.corpora[corpus], "settings": settings, "budget": budget,
-        "seed": seed,
-    }  # fmt: skip
-    return Cell(
-        encoder=encoder, regime=regime, corpus=corpus, budget=budget, seed=seed, key=_hash(made_of), suites=suites
-    )
+    config = AlignConfig(corpus="", encoder="", out=Path(), budget=budget, seed=seed, **settings)
+    key = _hash({**config.identity(), "encoder": keys.encoders[encoder], "corpus": keys.corpora[corpus]})
+    return Cell(encoder=encoder, regime=regime, corpus=corpus, budget=budget, seed=seed, key=key, suites=suites)
 
 
 def make_groups(recipe: Recipe, keys: Keys, cells: list[Cell]) -> list[Group]:
-    """Return what is compared with one another, in the order of the recipe."""
+    """Return what is compared with one another, in the order of the recipe.
+
+    Raises:
+        InputError: Two regimes of an experiment are the same training.
+    """
     by_key = {cell.key: cell for cell in cells}
     groups = []
     for experiment in recipe.experiments:
@@ -192,9 +211,20 @@ def make_groups(recipe: Recipe, keys: Keys, cells: list[Cell]) -> list[Group]:
                             )
                             for regime in regimes
                         }
+                        _check_distinct(experiment, of)
                         groups.append(Group(experiment=experiment, encoder=encoder, corpus=corpus, budget=budget,
                                             suite=suite, cells=of))  # fmt: skip
     return groups
+
+
+def _check_distinct(experiment: Experiment, cells: Mapping[str, Sequence[Cell]]) -> None:
+    first_of: dict[str, str] = {}
+    for regime, (cell, *_) in cells.items():
+        if (other := first_of.setdefault(cell.key, regime)) != regime:
+            raise InputError(
+                f"experiments.{experiment.name}: regimes {other} and {regime} are the same training, settings and "
+                "all; leave one of them out, or change it"
+            )
 
 
 def align_config(recipe: Recipe, cell: Cell, corpus: str, out: Path) -> AlignConfig:
@@ -212,11 +242,18 @@ def align_config(recipe: Recipe, cell: Cell, corpus: str, out: Path) -> AlignCon
 def evaluate_config(recipe: Recipe, cell: Cell, suite: str, corpus: str | None, out: Path) -> EvaluateConfig:
     """Return the settings of a cell's evaluation on a suite."""
     encoder = str(cell.encoder_folder(out)) if cell.is_trained else recipe.encoders[cell.encoder].name
-    settings = dict(recipe.suites[suite])
+    read_as = of_encoder(recipe, cell.encoder, TRUST if cell.is_trained else (*TRUST, *_READ))
+    settings = {**read_as, **recipe.suites[suite]}
     if settings.get("data") == CORPUS and cell.corpus is not None:
         of = recipe.corpora[cell.corpus]
         settings = {"languages": of.languages if of.is_whole else None, **settings, "data": corpus}
     return EvaluateConfig(encoder=encoder, out=cell.score_folder(out, suite), **settings)
+
+
+def of_encoder(recipe: Recipe, encoder: str, keys: Sequence[str]) -> dict[str, Any]:
+    """Return those settings that an encoder has under every regime."""
+    settings = {**recipe.align, **recipe.encoders[encoder].align}
+    return {key: settings[key] for key in keys if key in settings}
 
 
 def _hash(facts: Mapping[str, Any]) -> str:

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hexapla import languages as codes
 from hexapla.corpus import open_corpus
-from hexapla.encoder import cached, describe, locate
+from hexapla.encoder import cached, check_folder, describe, locate
 from hexapla.errors import InputError
 from hexapla.evaluate.config import EvaluateConfig
 from hexapla.evaluate.data import read_data
+from hexapla.evaluate.fetch import data_source
 from hexapla.evaluate.mteb_table import languages_of, parse_suite
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.corpora import CorpusRecipe, chosen_languages, corpus_key, taken_rows
-from hexapla.reproduce.matrix import Cell, Group, Keys, make_cells, make_groups
+from hexapla.reproduce.matrix import TRUST, Cell, Group, Keys, make_cells, make_groups, of_encoder
 from hexapla.reproduce.recipe import BASE, CORPUS, Recipe
 from hexapla.sources.texts import STANDARD_INPUT
 from hexapla.translate import open_translator
@@ -123,10 +123,13 @@ def make_plan(recipe: Recipe, *, dry_run: bool = False) -> Plan:
     read = {name: _of("suites", name, lambda name=name: _texts(recipe.suites[name], sizes, notes)) for name in suites}
     keys = Keys(
         corpora={name: _of("corpora", name, lambda name=name: corpus_key(recipe.corpora[name])) for name in corpora},
-        encoders={name: _weights(recipe.encoders[name].name, dry_run, notes) for name in encoders},
-        suites={name: _suite_key(recipe.suites[name], read[name]) for name in suites},
+        encoders={
+            name: _of("encoders", name, lambda name=name: _weights(recipe, name, dry_run, notes)) for name in encoders
+        },
+        suites={name: _of("suites", name, lambda name=name: _suite_key(recipe, name, read[name])) for name in suites},
     )
     _check_steps(recipe, sizes)
+    _check_columns(recipe, sizes)
     cells = make_cells(recipe, keys)
     return Plan(
         recipe=recipe, keys=keys, cells=tuple(cells), groups=tuple(make_groups(recipe, keys, cells)), sizes=sizes,
@@ -146,8 +149,8 @@ def _size(recipe: CorpusRecipe, dry_run: bool, notes: list[str]) -> CorpusSize:
         return _size_of_build(recipe, dry_run, notes)
     sources = [open_corpus(path) for path in recipe.path]
     languages = chosen_languages(recipe, sources)
-    distinct = {row for source in sources for row in source.row_ids()} if len(sources) > 1 else range(len(sources[0]))
-    n_rows = taken_rows(recipe, len(languages), len(distinct))
+    n_there = len(sources[0]) if recipe.is_whole else len({row for source in sources for row in source.row_ids()})
+    n_rows = taken_rows(recipe, len(languages), n_there)
     batch = next(sources[0].batches([code for code in languages if code in sources[0].languages], n_rows=1000))
     cells = [cell for name in batch.schema.names if name != "row_id" for cell in batch.column(name).to_pylist() if cell]
     return CorpusSize(n_rows=n_rows, languages=languages, n_characters=sum(map(len, cells)) / max(1, len(cells)))
@@ -173,7 +176,7 @@ def _size_of_build(recipe: CorpusRecipe, dry_run: bool, notes: list[str]) -> Cor
     chosen = (recipe.languages or languages)[: recipe.n_languages]
     n_sentences = build.source.sample or build.source.limit or 0
     if not n_sentences:
-        here = [Path(text) for text in build.source.texts if Path(text).is_file()]
+        here = [path for text in build.source.texts for path in (Path(text), *Path(text).rglob("*")) if path.is_file()]
         n_sentences = max(1, round(sum(path.stat().st_size for path in here) / _CHARACTERS))
         notes.append(f"how many sentences {', '.join(build.source.texts)} has is a guess, {n_sentences:,}")
     n_rows = recipe.n_rows or (recipe.n_cells and recipe.n_cells // len(chosen)) or n_sentences
@@ -198,6 +201,19 @@ def _check_steps(recipe: Recipe, sizes: Mapping[str, CorpusSize]) -> None:
                         )
 
 
+def _check_columns(recipe: Recipe, sizes: Mapping[str, CorpusSize]) -> None:
+    """Refuse a suite that measures on a corpus in languages which that has not."""
+    for experiment in recipe.experiments:
+        for suite in (suite for suite in experiment.suites if recipe.suites[suite].get("data") == CORPUS):
+            asked = EvaluateConfig(encoder="", out="", **recipe.suites[suite]).languages or ()
+            for name in experiment.corpora:
+                if absent := [code for code in asked if code not in sizes[name].languages]:
+                    raise InputError(
+                        f"suites.{suite}: corpora.{name} has no {', '.join(absent)}; it has "
+                        f"{', '.join(sizes[name].languages)}"
+                    )
+
+
 def _texts(settings: Mapping[str, Any], sizes: Mapping[str, CorpusSize], notes: list[str]) -> SuiteSize:
     """Read a suite's data, if they are here."""
     config = EvaluateConfig(encoder="tiny", out="unknown", **settings)
@@ -220,9 +236,13 @@ def _texts(settings: Mapping[str, Any], sizes: Mapping[str, CorpusSize], notes: 
     return SuiteSize(n_texts=n_texts, n_characters=_CHARACTERS)
 
 
-def _weights(name: str, dry_run: bool, notes: list[str]) -> str:
+def _weights(recipe: Recipe, encoder: str, dry_run: bool, notes: list[str]) -> str:
     """Return the hash of an encoder's weights; a dry run does not ask the Hub."""
-    if dry_run and locate(name) is None:
+    name = recipe.encoders[encoder].name
+    folder = locate(name)
+    if folder is not None:
+        check_folder(folder, **of_encoder(recipe, encoder, TRUST))
+    if dry_run and folder is None:
         folder = cached(name)
         if folder is None:
             notes.append(f"encoder {name} is looked up when the run begins; taken for one of base size")
@@ -230,12 +250,12 @@ def _weights(name: str, dry_run: bool, notes: list[str]) -> str:
     return describe(name).sha256
 
 
-def _suite_key(settings: Mapping[str, Any], size: SuiteSize) -> str:
-    """Return the hash of what a suite measures: its settings, and its data where they are here."""
-    facts: dict[str, Any] = dict(settings)
-    for name in ("languages", "seen"):
-        if facts.get(name):
-            facts[name] = codes.parse_list(facts[name])
+def _suite_key(recipe: Recipe, name: str, size: SuiteSize) -> str:
+    """Return the hash of what a suite measures: its settings, and its data or the revisions of them on the Hub."""
+    config = EvaluateConfig(encoder="", out="", **recipe.suites[name])
+    facts: dict[str, Any] = config.identity()
     if size.tasks:
         facts["data"] = size.tasks  # where they lie says nothing of what they are
+    elif config.data is None:
+        facts["data"] = [data_source(task) for task in parse_suite(config.suite)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from hexapla.align_config import AlignConfig, Budget
+from hexapla.batches import Regime
 from hexapla.errors import InputError, nearest
 from hexapla.evaluate.config import EvaluateConfig
 from hexapla.recipe import find_recipe, read_toml
@@ -190,6 +191,8 @@ def _corpora(key: str, table: Mapping[str, Any]) -> dict[str, CorpusRecipe]:
     if not swept:
         return {key: _checked(where, lambda: CorpusRecipe(**fixed))}
     (name,) = swept
+    if not table[name] or len(set(map(repr, table[name]))) < len(table[name]):
+        raise InputError(f"{where}.{name} is {table[name]!r}; a list has one value or more, each of them once")
     return {
         f"{key}-{value}": _checked(where, lambda value=value: CorpusRecipe(**{**fixed, name: value}))  # type: ignore[misc]
         for value in table[name]
@@ -263,31 +266,47 @@ def _experiment(
 
 def _check_settings(recipe: Recipe, experiment: Experiment) -> None:
     """Have the training itself refuse what it cannot be set to, and keep evaluation rows out of it."""
-    for suite in experiment.suites:
-        _check_held_out(recipe, experiment, suite)
+    trained = [regime for regime in experiment.regimes if regime != BASE]
     for encoder in experiment.encoders:
-        for regime in (regime for regime in experiment.regimes if regime != BASE):
+        for regime in trained:
             for budget in experiment.budgets:
                 settings = recipe.settings(encoder, regime)
-                _checked(
+                config = _checked(
                     f"experiments.{experiment.name}, encoder {encoder}, regime {regime}",
                     lambda settings=settings, budget=budget: AlignConfig(  # type: ignore[misc]
                         corpus="sample", encoder="tiny", out=Path("unknown"), budget=budget, **settings
                     ),
                 )
+                for suite in (suite for suite in experiment.suites if recipe.suites[suite].get("data") == CORPUS):
+                    _check_held_out(config, recipe.suites[suite], f"suites.{suite}", f"regimes.{regime}")
+        _check_seen(recipe, experiment, [recipe.settings(encoder, regime) for regime in trained])
 
 
-def _check_held_out(recipe: Recipe, experiment: Experiment, suite: str) -> None:
-    settings = recipe.suites[suite]
-    share = settings.get("held_out_share", 0.05)
-    for encoder in experiment.encoders:
-        for regime in experiment.regimes:
-            held_out = recipe.settings(encoder, regime).get("held_out", 0.0)
-            if settings.get("data") == CORPUS and regime != BASE and held_out != share:
-                raise InputError(
-                    f"suites.{suite} measures on {share} of the corpus's rows and regimes.{regime} has held_out "
-                    f"{held_out}; give both the same share (held_out_share, held_out), or it learns what it is asked"
-                )
+def _check_held_out(config: AlignConfig, suite: Mapping[str, Any], measured: str, trained: str) -> None:
+    share = suite.get("held_out_share", 0.05)
+    if config.held_out != share:
+        raise InputError(
+            f"{measured} measures on {share} of the corpus's rows and {trained} has held_out {config.held_out}; give "
+            "both the same share (held_out_share, held_out), or it learns what it is asked"
+        )
+    if config.budget == "converged":
+        raise InputError(
+            f"{measured} measures on the rows by which {trained} stops under budget converged, and would flatter it; "
+            "measure on other data, or take budget rows or encodings"
+        )
+
+
+def _check_seen(recipe: Recipe, experiment: Experiment, trainings: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse regimes that saw other languages than one another, unless the suite says which ones count as seen."""
+    regimes = {str(settings.get("regime", Regime.MULTIWAY)) for settings in trainings}
+    if Regime.PIVOT_ONLY not in regimes or len(regimes) < 2:
+        return
+    for suite in (suite for suite in experiment.suites if "seen" not in recipe.suites[suite]):
+        raise InputError(
+            f"experiments.{experiment.name}: under {Regime.PIVOT_ONLY} an encoder sees the pivot alone, and under "
+            f"{', '.join(sorted(regimes - {str(Regime.PIVOT_ONLY)}))} other languages too; say which count as seen "
+            f"(suites.{suite}.seen), or give {Regime.PIVOT_ONLY} an experiment of its own"
+        )
 
 
 def _named(content: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]:

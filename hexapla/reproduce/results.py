@@ -23,12 +23,14 @@ from hexapla.report import CompareConfig, compare
 from hexapla.report.compare import RESULT
 from hexapla.report.headline import PAPER
 from hexapla.report.page import ReportConfig, report
+from hexapla.reproduce.corpora import build_key
 from hexapla.reproduce.figures import draw
-from hexapla.reproduce.matrix import COMPARISONS, CORPORA, SCORES, Cell, Group
+from hexapla.reproduce.matrix import BUILT, COMPARISONS, CORPORA, Cell, Group, standing
 from hexapla.reproduce.plan import Plan
 from hexapla.reproduce.work import is_evaluated, seconds_of
 from hexapla.run import write_json, write_text
 
+FIGURES = "figures"
 _MADE_OF = "made-of.json"
 _log = logging.getLogger(__name__)
 KINDS = {"bitext": "bitext mining", "sts": "semantic similarity", "topics": "classification"}
@@ -124,7 +126,7 @@ def read_values(group: Group, out: Path) -> list[Value]:
     """Return what the comparison of a group found, its headline metrics alone."""
     found = json.loads((out / COMPARISONS / group.name / RESULT).read_text(encoding="utf-8"))
     by_folder = {
-        cell.score_folder(Path(), group.suite).parts[-2:]: regime
+        cell.score_folder(out, group.suite).parts[-2:]: regime
         for regime, cells in group.cells.items()
         for cell in cells
     }
@@ -141,7 +143,15 @@ def read_values(group: Group, out: Path) -> list[Value]:
 
 
 def write_results(plan: Plan, out: Path, failures: Mapping[str, str]) -> dict[str, str]:
-    """Compare every group and write what was found of all; return why groups cannot be compared, by their names."""
+    """Compare every group and write what was found of all; return why groups cannot be compared, by their names.
+
+    Comparisons and figures of an earlier recipe go: they would pass for this one's.
+    """
+    named = {group.name for group in plan.groups}
+    for made_of in (out / COMPARISONS).glob(f"*/{_MADE_OF}"):
+        if made_of.parent.name not in named:
+            shutil.rmtree(made_of.parent)
+    shutil.rmtree(out / FIGURES, ignore_errors=True)
     reasons = {group.name: compare_group(group, plan, out, failures) for group in plan.groups}
     lacking = {name: reason for name, reason in reasons.items() if reason is not None}
     values = [value for group in plan.groups if group.name not in lacking for value in read_values(group, out)]
@@ -149,11 +159,11 @@ def write_results(plan: Plan, out: Path, failures: Mapping[str, str]) -> dict[st
         group.name: [*holes(group, out, failures), *([lacking[group.name]] if group.name in lacking else [])]
         for group in plan.groups
     }
-    figures = draw(values, plan.recipe.sweeps, out / "figures")
+    figures = draw(values, plan.recipe.sweeps, out / FIGURES)
     write_text(out / "results.md", "\n".join(_markdown(plan, out, values, missing, figures)))
     write_json(out / "results.json", {
         "title": plan.recipe.title,
-        "hours": sum(sum(seconds_of(out / SCORES / cell.folder).values()) for cell in plan.cells) / 3600,
+        "hours": sum(sum(seconds_of(cell.scores(out)).values()) for cell in plan.cells) / 3600,
         "missing": {name: told for name, told in missing.items() if told},
         "values": [
             {"comparison": value.group.name, "experiment": value.group.experiment.name, "encoder": value.group.encoder,
@@ -181,7 +191,7 @@ def _markdown(
         yield f"## {experiment.name}\n"
         same, columns = _columns(plan, experiment.name)
         yield f"Baseline {experiment.baseline}; {'; '.join(same)}.\n"
-        yield from (f"![{experiment.name}](figures/{name})\n" for name in figures.get(experiment.name, ()))
+        yield from (f"![{experiment.name}]({FIGURES}/{name})\n" for name in figures.get(experiment.name, ()))
         yield from _table(of, columns)
         yield from _by_kind([group for group in plan.groups if group.experiment.name == experiment.name], columns, out)
         told = dict.fromkeys(
@@ -193,12 +203,15 @@ def _markdown(
 
 
 def _corpora(plan: Plan, out: Path) -> Iterator[str]:
-    """Yield what became of the corpora that were taken or built: filters and holes leave fewer rows and cells."""
+    """Yield what became of the corpora that were made: filters and holes leave fewer rows and cells."""
     lines = []
     for name, size in plan.sizes.items():
-        folder = out / CORPORA / f"{name}-{plan.keys.corpora[name][:8]}"
-        if (folder / MANIFEST).is_file():
-            corpus = open_corpus(folder)
+        folders = [standing(out / CORPORA, name, plan.keys.corpora[name])]
+        if (build := plan.recipe.corpora[name].build) is not None:
+            folders.append(standing(out / CORPORA, BUILT, build_key(build)))  # where a corpus is all of it
+        there = next((folder for folder in folders if (folder / MANIFEST).is_file()), None)
+        if there is not None:
+            corpus = open_corpus(there)
             n_cells = sum(cell is not None for code in corpus.languages for cell in corpus.cells(code))
             share = n_cells / (len(corpus) * len(corpus.languages))
             lines.append(

@@ -29,14 +29,15 @@ from hexapla.reproduce.corpora import CorpusRecipe, build_key, make_corpus
 from hexapla.reproduce.estimate import Estimate, duration, estimate_cells
 from hexapla.reproduce.executors import Processes, Ray, Receipt
 from hexapla.reproduce.matrix import (
+    BUILT,
     COMPARISONS,
     CORPORA,
     FORMAT,
     LOGS,
-    SCORES,
     Cell,
     align_config,
     evaluate_config,
+    standing,
 )
 from hexapla.reproduce.plan import Plan, make_plan
 from hexapla.reproduce.recipe import Recipe, read_experiments
@@ -118,7 +119,7 @@ def estimate(config: ReproduceConfig) -> tuple[Plan, Estimate]:
     """Plan a recipe and say what it will take, without making, loading or writing anything.
 
     Raises:
-        InputError: As `reproduce`, but for the Hub, which is not needed here.
+        InputError: As `reproduce`, but for the Hub and the result folder's own state, which do not count here.
     """
     plan = make_plan(read_experiments(config.recipe, config.data), dry_run=True)
     missing = [cell for cell in plan.cells if config.overwrite or _missing(cell, config.out)]
@@ -200,8 +201,8 @@ class _Runner:
             out = self.config.out
             yield Job(
                 label=cell.label,
-                log=out / LOGS / f"{cell.folder}.log",
-                scores=out / SCORES / cell.folder,
+                log=out / LOGS / f"{cell.name}-{cell.key[:8]}.log",
+                scores=cell.scores(out),
                 align=align_config(self.plan.recipe, cell, str(corpus), out) if cell.is_trained else None,
                 evaluate={
                     suite: evaluate_config(self.plan.recipe, cell, suite, None if corpus is None else str(corpus), out)
@@ -255,13 +256,13 @@ class _Runner:
         return self._corpora[name]
 
     def _make(self, name: str, recipe: CorpusRecipe) -> Path:
-        folder = self.config.out / CORPORA / f"{name}-{self.plan.keys.corpora[name][:8]}"
+        folder = standing(self.config.out / CORPORA, name, self.plan.keys.corpora[name])
         if recipe.build is None:
             if recipe.is_whole:
                 return Path(recipe.path[0])
             make_corpus(recipe, folder)
             return folder
-        built = self.config.out / CORPORA / f"built-{build_key(recipe.build)[:8]}"  # sweeps share it
+        built = standing(self.config.out / CORPORA, BUILT, build_key(recipe.build))  # sweeps share it
         if not (built / MANIFEST).is_file():
             _log.info("building corpus %s", name)
             where = {
@@ -329,10 +330,15 @@ def _check_apart(config: ReproduceConfig, recipe: Recipe) -> None:
     """Refuse to drop a folder that holds what is to be read."""
     if not config.overwrite:
         return
-    paths = [path for corpus in recipe.corpora.values() for path in corpus.path]
     inputs = {"recipe": config.recipe, "data": config.data}
-    inputs |= {f"corpus {path}": path for path in paths}
+    for corpus in recipe.corpora.values():
+        inputs |= {f"corpus {path}": path for path in corpus.path} | {f"filters {corpus.filters}": corpus.filters}
+        if corpus.build is not None:
+            build = make_build(corpus.build, config.out)
+            inputs |= {f"input {path}": path for path in (*build.source.texts, *build.against, build.filters)}
+            inputs |= {"translator": corpus.build["translator"]}
     inputs |= {f"encoder {name}": encoder.name for name, encoder in recipe.encoders.items()}
+    inputs |= {f"data of suite {name}": suite.get("data") for name, suite in recipe.suites.items()}
     check_apart(config.out, inputs)
 
 
