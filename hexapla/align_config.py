@@ -33,7 +33,7 @@ class AlignConfig:
 
     Attributes:
         corpus: a corpus folder, a table file, or "sample".
-        encoder: a Hub name, an encoder folder, or "tiny".
+        encoder: a Hub name ("org/name" or "org/name@revision"), an encoder folder, or "tiny".
         out: the folder of the run, which becomes the encoder's.
         languages: the columns to train, all of the corpus by default; the pivot is always among them.
         regime: which cells of a row take part; see `Regime`.

@@ -1,7 +1,8 @@
 """Anything that loads as a sentence encoder -> a SentenceTransformer, checked first; texts -> unit vectors.
 
-An encoder is a Hub name, a folder (sentence-transformers' or a bare transformer's) or the word `tiny`, which is the one
-that the package carries. What a folder would run or unpickle is looked at before anything of it is loaded.
+An encoder is a Hub name (`org/name`, or `org/name@revision`), a folder (sentence-transformers' or a bare transformer's)
+or the word `tiny`, which is the one that the package carries. What a folder would run or unpickle is looked at before
+anything of it is loaded.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ MERGED = "merge.json"  # written last by `merge`, beside the other
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 _NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt")
 _RECORDS = (RESULT, MERGED, "run.json", *_NOT_WEIGHTS)
-_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 _E5 = re.compile(r"(^|[-_/])e5(-|_|$)", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def locate(name: str | Path) -> Path | None:
         if not (path / "modules.json").is_file() and not (path / "config.json").is_file():
             raise InputError(f"{path}: no encoder in this folder; it has neither modules.json nor config.json")
         return path
-    looks_local = str(name).startswith((".", "/", "~")) or str(name).count("/") > 1
+    looks_local = str(name).startswith((".", "/", "~")) or str(name).partition("@")[0].count("/") > 1
     if looks_local or path.exists() or not _HUB_NAME.fullmatch(str(name)):
         raise InputError(f'{name}: no such encoder folder; give a folder, a Hub name such as "org/name", or "{TINY}"')
     return None
@@ -79,7 +80,8 @@ def cached(name: str) -> Path | None:
     """Return the folder in the Hub's cache where an encoder's configuration lies, or None; the Hub is not asked."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(name, "config.json")
+    repository, revision = _split(name)
+    found = try_to_load_from_cache(repository, "config.json", revision=revision)
     return Path(found).parent if isinstance(found, str) else None
 
 
@@ -118,7 +120,7 @@ def load_encoder(
     """Load an encoder in float32; a bare transformer gets pooling and normalisation, and the log says so.
 
     Args:
-        name: a Hub name, a folder, or "tiny".
+        name: a Hub name, with "@revision" if need be, a folder, or "tiny".
         trust_remote_code: run the encoder's own code.
         allow_pickle: load weights other than safetensors.
         max_tokens: truncate texts to this many tokens instead of the encoder's own limit.
@@ -128,6 +130,7 @@ def load_encoder(
         InputError: see `locate` and `check_folder`; or the Hub (or its local cache, when offline) does not have it.
     """
     folder = locate(name)
+    source, revision = _split(str(name)) if folder is None else (str(folder), None)
     if folder is not None:
         check_folder(folder, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
     if max_tokens is not None and max_tokens < 3:
@@ -143,14 +146,14 @@ def load_encoder(
         model_kwargs["use_safetensors"] = True
     try:
         model = SentenceTransformer(
-            str(folder or name), trust_remote_code=trust_remote_code, model_kwargs=model_kwargs,
+            source, revision=revision, trust_remote_code=trust_remote_code, model_kwargs=model_kwargs,
             local_files_only=folder is not None,
         )  # fmt: skip
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         hint = "" if folder else "; is the name right, the network there, and do its weights come as safetensors?"
         raise InputError(f"{name}: could not be loaded as an encoder: {reason}{hint}") from error
-    if not is_sentence_transformer_model(str(folder or name), local_files_only=folder is not None):
+    if not is_sentence_transformer_model(source, revision=revision, local_files_only=folder is not None):
         model[1].pooling_mode = pooling or ("lasttoken" if _is_causal(model) else "mean")
         model.append(Normalize())
         _log.info("%s is a bare transformer: %s pooling and normalisation added", name, model[1].pooling_mode)
@@ -161,7 +164,7 @@ def load_encoder(
             exact_dense(module)
     if max_tokens is not None:
         model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
-    if _E5.search(Path(name).name) and not any(model.prompts.values()):
+    if _E5.search(Path(source).name) and not any(model.prompts.values()):
         save_prompt(model, "query: ")
         _log.info('%s is an E5 without saved prompts: "query: " goes in front of every text', name)
     return model
@@ -249,14 +252,25 @@ def _hub_commit(name: str) -> str:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    for repository in [name] if "/" in name else [name, f"sentence-transformers/{name}"]:
+    given, revision = _split(name)
+    for repository in [given] if "/" in given else [given, f"sentence-transformers/{given}"]:
         for file in ("config.json", "modules.json"):
             try:
-                return Path(hf_hub_download(repository, file)).parent.name
+                return Path(hf_hub_download(repository, file, revision=revision)).parent.name
             except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
                 _log.debug("%s/%s: %s", repository, file, error)
     raise InputError(f"{name}: no such folder, and the Hub does not have it (nor its cache, when offline); "
                      "is the name right, and the network there?")  # fmt: skip
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """Return a Hub name's repository and its revision, None for the newest.
+
+    >>> _split("org/name@v1"), _split("org/name")
+    (('org/name', 'v1'), ('org/name', None))
+    """
+    repository, _, revision = name.partition("@")
+    return repository, revision or None
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -157,3 +160,24 @@ def test_description_changes_with_the_weights_and_not_with_the_card(folder):
 def test_inspection_reads_the_folder(folder):
     screen = inspect_encoder(str(folder))
     assert (screen.dim, screen.n_layers, screen.modules) == (32, 1, ("Transformer", "Pooling", "Normalize"))
+
+
+def test_a_revision_of_the_hub_can_be_named(tmp_path: Path) -> None:
+    cache = tmp_path / "hub" / "models--org--enc"
+    commits = ("1" * 40, "2" * 40)
+    for seed, commit in enumerate(commits):
+        toy_encoder(cache / "snapshots" / commit, seed=seed)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(commits[1])
+    (cache / "refs" / "v1").write_text(commits[0])
+    asks = (
+        "from hexapla.encoder import cached, describe, encode, load_encoder\n"
+        "for name in ('org/enc', 'org/enc@v1', 'org/enc@' + '1' * 40):\n"
+        "    print(describe(name).sha256, cached(name).name, encode(load_encoder(name), ['eins'], task='STS')[0, 0])\n"
+    )
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    environment.pop("HF_HUB_CACHE", None)
+    run = subprocess.run([sys.executable, "-c", asks], env=environment, capture_output=True, text=True, check=False)
+    newest, named, exact = (line.split() for line in run.stdout.splitlines())
+    assert newest[:2] == [commits[1]] * 2 and named[:2] == [commits[0]] * 2 and exact == named
+    assert newest[2] != named[2]
