@@ -1,12 +1,15 @@
 """Hexapla: multi-way aligned sentence encoders, from plain text to measured result.
 
 The stages are functions, each with its settings in a dataclass: `open_corpus` and `write_corpus`, `align`, `evaluate`,
-`compare`. Nothing heavy is imported until a name is used.
+`compare`. Nothing heavy is imported until a name is used. Two have the names of their modules: `hexapla.align` and
+`hexapla.evaluate` are the functions, whatever was imported before; `from hexapla.align import ...` finds the module.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -47,5 +50,14 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'hexapla' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value  # `hexapla.align` is a module and a function; the function wins
+    setattr(sys.modules[__name__], name, value)
     return value
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Bind a submodule, as an import of it does, by the function of its name if that is a public one."""
+        super().__setattr__(name, getattr(value, name) if name in _HOMES and isinstance(value, ModuleType) else value)
+
+
+sys.modules[__name__].__class__ = _Package

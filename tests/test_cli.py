@@ -77,6 +77,7 @@ def test_inspect_shows_a_corpus(capsys, corpus):
         (["--temperature", "warm"], "temperature"),
         (["--no-such-flag"], "--no-such-flag"),
         (["--resume"], "no run to resume here"),
+        (["--out", f"{__file__}/out"], f"{__file__} is a file; no folder can lie in it"),
     ],
 )
 def test_mistakes_in_align(capsys, corpus, encoder, tmp_path, extra, message):
@@ -134,7 +135,7 @@ def test_unknown_recipe_keys_name_the_nearest(capsys, corpus, encoder, tmp_path)
     recipe.write_text("temperature = \n")
     assert "not a TOML file" in refused(capsys, *command)
     recipe.write_text("[align]\ntemperature = 'warm'\n")
-    assert "temperature is 'warm'; it must be above 0" in refused(capsys, *command)
+    assert "temperature is 'warm'; it must be a number" in refused(capsys, *command)
     assert not (tmp_path / "out").exists()
 
 
@@ -210,3 +211,16 @@ def test_quiet_holds_for_one_call_before_or_after_the_command(monkeypatch):
     for arguments in (["--quiet", "demo"], ["demo"], ["demo", "--quiet"], ["demo"]):
         assert main(arguments) == 0
     assert levels == [logging.WARNING, logging.INFO] * 2
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "from hexapla import AlignConfig, align, EvaluateConfig, evaluate, CompareConfig, compare",
+        "import hexapla.align, hexapla.evaluate\nfrom hexapla import *",
+        "from hexapla.reproduce import reproduce\nfrom hexapla import align, compare, evaluate",
+    ],
+)
+def test_the_stages_are_functions_whatever_is_imported_first(imports):
+    asks = f"{imports}\nimport inspect\nassert all(map(inspect.isfunction, (align, compare, evaluate)))"
+    subprocess.run([sys.executable, "-c", asks], check=True, timeout=120)

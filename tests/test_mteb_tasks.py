@@ -16,7 +16,7 @@ mteb = pytest.importorskip("mteb")
 from hexapla import languages as codes  # noqa: E402
 from hexapla.encoder import load_encoder  # noqa: E402
 from hexapla.errors import InputError  # noqa: E402
-from hexapla.evaluate import EvaluateConfig, evaluate, fetch, mteb_check  # noqa: E402
+from hexapla.evaluate import EvaluateConfig, evaluate, fetch, mteb_check, sts  # noqa: E402
 from hexapla.evaluate.mteb_table import TASKS, parse_suite, table  # noqa: E402
 from hexapla.evaluate.mteb_tasks import read_mteb  # noqa: E402
 from recipes import mteb_subsets  # noqa: E402
@@ -92,7 +92,7 @@ def test_mteb_compatible_leaves_mtebs_result_files_under_a_name_and_revision_of_
 
 
 def test_a_score_that_is_not_mtebs_stops_the_run(config: EvaluateConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hexapla.evaluate.sts.spearman", lambda cosine, gold: 0.123)
+    monkeypatch.setattr(sts, "spearman", lambda cosine, gold: 0.123)
     with pytest.raises(mteb_check.MtebDisagreementError, match=r"sts/.* spearman is 0\.12300000, and .* by MTEB"):
         evaluate(dataclasses.replace(config, suite="STSBenchmarkMultilingualSTS", mteb_compatible=True))
     assert not (Path(config.out) / "scores.jsonl").exists()

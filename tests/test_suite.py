@@ -15,7 +15,7 @@ import pytest
 
 from hexapla.encoder import EncoderFacts, load_encoder
 from hexapla.errors import InputError
-from hexapla.evaluate import EvaluateConfig, Score, evaluate, read_scores, suite, vectors
+from hexapla.evaluate import EvaluateConfig, Score, evaluate, read_scores, suite, vectors, xsim
 from hexapla.evaluate.inputs import Prompted
 from hexapla.evaluate.scores import parse_signature, read_per_item
 from tests.toy import toy_encoder, toy_rows
@@ -76,9 +76,7 @@ def oracle(monkeypatch: pytest.MonkeyPatch) -> Oracle:
     monkeypatch.setattr(suite, "load_encoder", stand_in.load)
     monkeypatch.setattr(suite, "describe", stand_in.describe)
     monkeypatch.setattr(vectors, "encode", stand_in.encode)
-    monkeypatch.setattr(
-        "hexapla.evaluate.xsim.altered", lambda all_: dict.fromkeys(all_, ())
-    )  # numbers are what the oracle reads
+    monkeypatch.setattr(xsim, "altered", lambda all_: dict.fromkeys(all_, ()))  # numbers are what the oracle reads
     return stand_in
 
 
