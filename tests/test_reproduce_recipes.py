@@ -224,6 +224,14 @@ def test_pivot_only_beside_others_takes_a_word_on_what_was_seen(
     assert (outcome.failures, outcome.lacking, outcome.n_done) == ({}, {}, 3)
 
 
+def test_a_regime_is_what_its_table_is_called(tmp_path: Path) -> None:
+    path = toy_recipe(tmp_path / "toy.toml")
+    text = path.read_text().replace('[regimes.en-x]\nregime = "en-x"', "[regimes.en-x]\nlearning_rate = 1e-3")
+    path.write_text(text.replace('[regimes.multiway]\nregime = "multiway"', '[regimes.multiway]\nregime = "star"'))
+    found = read_experiments(path, tmp_path)
+    assert [found.settings("one", name)["regime"] for name in ("en-x", "multiway")] == ["en-x", "star"]
+
+
 def test_recipes_behind_published_numbers_can_be_read() -> None:
     folder = Path(__file__).parent.parent / "recipes"
     found = [path for path in sorted(folder.glob("*.toml")) if read_experiments(path, Path("/data")).experiments]

@@ -1,8 +1,9 @@
 """A recipe of experiments in TOML -> what it names, checked: corpora, encoders, regimes, suites, experiments.
 
 Everything has a name, and an experiment is lists of names: all combinations of its encoders, corpora, regimes, budgets
-and seeds. Settings of training come in this order, later over earlier: the defaults, the recipe's `[align]`, the
-encoder's `align`, the regime's. A list where a corpus takes a number makes a corpus of each (a sweep).
+and seeds. A table that bears the name of a regime is of that one unless it says otherwise. Settings of training come in
+this order, later over earlier: the defaults, the recipe's `[align]`, the encoder's `align`, the regime's. A list where
+a corpus takes a number makes a corpus of each (a sweep).
 """
 
 from __future__ import annotations
@@ -158,7 +159,10 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
             for name, value in zip(found, table[swept], strict=True):
                 sweeps[name] = Sweep(table=key, key=swept, value=float(value))
     encoders = {key: _encoder(key, table) for key, table in _named(content, "encoders").items()}
-    regimes = _named(content, "regimes")
+    regimes = {
+        key: {"regime": key, **table} if key in tuple(Regime) else table
+        for key, table in _named(content, "regimes").items()
+    }
     for key, table in regimes.items():
         if key == BASE:
             raise InputError(f"regimes.{BASE}: this name stands for the encoder as it is; take another")
