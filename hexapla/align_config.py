@@ -146,6 +146,8 @@ class AlignConfig:
             )
             if expected and (not isinstance(value, expected) or (expected is int and isinstance(value, bool))):
                 raise InputError(f"{field.name} is {value!r}; it must be of type {expected.__name__}")
+            if kinds.startswith("float") and not _is_number(value):
+                raise InputError(f"{field.name} is {value!r}; it must be a number")
 
     def _check_ranges(self) -> None:
         least = {"rows_per_step": 2, "gradient_accumulation": 1, "chunk_tokens": 1, "lora": 0, "preserve": 0,

@@ -88,20 +88,39 @@ def align(
     languages: Languages = None,
     regime: Annotated[
         str | None,
-        typer.Option(help="multiway, en-x, star, sampled-pair or pivot-only. [dim]\\[default: multiway][/dim]"),
+        typer.Option(
+            help="Which cells of a row meet. multiway: all, each with each. Controls: en-x (the pivot and one other, "
+            "drawn anew), star (all, but only with the pivot), sampled-pair (two, drawn anew), pivot-only (the pivot "
+            "with itself, by dropout). [dim]\\[default: multiway][/dim]"
+        ),
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="rows, encodings or converged. [dim]\\[default: rows][/dim]")
+        str | None,
+        typer.Option(
+            help="When training ends. rows: after --epochs. encodings: after as many sentences as multiway encodes in "
+            "them. converged: when held-out rows improve no more. [dim]\\[default: rows][/dim]"
+        ),
     ] = None,
-    negatives: Annotated[str | None, typer.Option(help="target or all. [dim]\\[default: target][/dim]")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Divisor of cosines. [dim]\\[default: 0.05][/dim]")] = None,
-    margin: Annotated[float | None, typer.Option(help="Additive margin. [dim]\\[default: 0][/dim]")] = None,
+    negatives: Annotated[
+        str | None,
+        typer.Option(
+            help="What a translation is told from: other rows in its language (target), or in all. "
+            "[dim]\\[default: target][/dim]"
+        ),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Of the loss: cosines are divided by it. [dim]\\[default: 0.05][/dim]")
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="By which a translation must beat other rows, in cosine. [dim]\\[default: 0][/dim]"),
+    ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Passes over the rows. [dim]\\[default: 1; at most 50 when converged][/dim]")
     ] = None,
     rows_per_step: Annotated[int | None, typer.Option(help="Rows in one batch. [dim]\\[default: 64][/dim]")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="AdamW's peak. [dim]\\[default: 2e-5][/dim]")] = None,
-    warmup: Annotated[float | None, typer.Option(help="Share of the steps. [dim]\\[default: 0.1][/dim]")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Share of steps, rising. [dim]\\[default: 0.1][/dim]")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="AdamW's. [dim]\\[default: 0.01][/dim]")] = None,
     gradient_accumulation: Annotated[
         int | None, typer.Option(help="Batches per optimiser step. [dim]\\[default: 1][/dim]")
@@ -217,7 +236,7 @@ def _main(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit status: 0 done, 2 the user's mistake, 1 anything else."""
+    """Run the command line; return the exit status: 0 done, 2 the user's mistake, 130 Ctrl-C, 1 anything else."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # see hexapla.mine.nearest
     State.debug = State.quiet = False  # of an earlier call in this process
@@ -234,7 +253,9 @@ def main(arguments: list[str] | None = None) -> int:
             return _fail(f"hexapla: {usage()}", 2)
         return _fail(f"hexapla: {type(error).__name__}: {error} (--debug shows where)", 1)
     if status == 130:  # what the parser makes of Ctrl-C, and the shell's own number for it
-        return _fail("hexapla: interrupted; --resume goes on with a training, a build or an evaluation", 130)
+        return _fail(
+            "hexapla: interrupted; what takes --resume goes on with it (align, build, evaluate, mine, reproduce)", 130
+        )
     return status if isinstance(status, int) else 0
 
 

@@ -38,7 +38,9 @@ Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the folder.")]
 Languages = Annotated[
     str | None,
-    typer.Option("--languages", metavar="PIVOT,LANG,...", help="Languages, such as eng_Latn,deu_Latn or en,de."),
+    typer.Option(
+        "--languages", metavar="LANG,LANG,...", help="Those to take, such as eng_Latn,deu_Latn or en,de; else all."
+    ),
 ]
 Remote = Annotated[bool, typer.Option("--trust-remote-code", help="Run the encoder's own code.")]
 Pickle = Annotated[bool, typer.Option("--allow-pickle", help="Load weights other than safetensors.")]

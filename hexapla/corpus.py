@@ -219,7 +219,8 @@ def open_corpus(
     if not path.exists():
         if (building := path.with_name(f"{path.name}.building")).exists():
             raise InputError(f"{path} is not built yet: its parts are in {building}; hexapla build --resume goes on")
-        raise InputError(f'there is no corpus at {path}; give a corpus folder, a table file, or "{SAMPLE}"')
+        what = f'give a corpus folder, a table file, or "{SAMPLE}"{nearest(str(source), (SAMPLE,))}'
+        raise InputError(f"there is no corpus at {path}; {what}")
     asked = None if languages is None else codes.parse_list(languages)
     pivot = None if pivot is None else codes.parse(pivot)
     if path.is_file():

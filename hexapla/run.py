@@ -113,8 +113,7 @@ def check_out(
         raise InputError(
             "both --resume and --overwrite; the one goes on with the run in the folder, the other drops it"
         )
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; the output must be a folder")
+    check_folder_to_be(out)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         if resume:
             raise InputError(f"{out}: no run to resume here; leave --resume out to start one")
@@ -135,6 +134,19 @@ def check_out(
         more = f", and {len(changed) - 5} more" if len(changed) > 5 else ""
         raise InputError(f"{out}: holds another run ({was}{more}); give the same settings or another folder")
     return (out / done).is_file()
+
+
+def check_folder_to_be(out: Path) -> None:
+    """Refuse an output folder that cannot be one.
+
+    Raises:
+        InputError: It is a file, or lies under one.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; the output must be a folder")
+    for parent in out.absolute().parents:
+        if parent.is_file():
+            raise InputError(f"{out}: {parent} is a file; no folder can lie in it")
 
 
 def check_apart(out: Path, inputs: Mapping[str, str | Path | None]) -> None:

@@ -28,7 +28,7 @@ from hexapla.lines import COMPRESSIONS, damaged, ending, open_bytes, read_lines
 SUFFIXES = (".parquet", ".tsv", ".csv", ".jsonl")
 META = "meta."
 _FIELD_ROWS = 8192  # rows that `read_field` holds at once
-_WRITTEN_AS_A_CODE = re.compile(r"[a-z]{2,3}[-_]([A-Z][a-z]{3}|[A-Z]{2})")
+_WRITTEN_AS_A_CODE = re.compile(r"[a-z]{2,3}[-_]([A-Z][a-z]{2,4}|[A-Z]{2})")
 
 
 def text_columns(path: Path) -> dict[str, bool]:
@@ -73,7 +73,8 @@ def language_columns(path: Path, columns: Mapping[str, bool], asked: Sequence[st
     if columns.get("id") and asked and "ind_Latn" in asked:
         found.setdefault("ind_Latn", "id")
     if len(found) < 2:
-        have = f"only {next(iter(found))}" if found else f"none among {', '.join(columns) or 'no columns'}"
+        others = [name for name in columns if name not in found.values()]
+        have = f"only {', '.join([*found, *others])}" if found else f"none among {', '.join(others) or 'no columns'}"
         raise InputError(f"{path}: a corpus needs two columns named by language (eng_Latn, deu_Latn); it has {have}")
     return found
 

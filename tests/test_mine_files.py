@@ -183,6 +183,10 @@ def test_files_that_change_under_a_resumed_run_are_told(
         ({"out": Path("bitext.csv")}, r"bitext\.csv: must end in \.tsv or \.parquet"),
         ({"source": "empty.txt"}, r"empty\.txt is empty"),
         ({"source": "none.txt"}, r"none\.txt: no such file or folder"),
+        (
+            {"source": "few.txt", "search": "ivf-pq"},
+            r"the smaller side has 9 sentences, .* 16 or more; .*--search exact",
+        ),
         ({"encoder": "./none"}, "no such encoder folder"),
         ({"workers": 2}, "workers, address and gpus are of a Ray cluster; say --executor ray with them"),
         ({"executor": "rya"}, r'executor is "rya"; it must be local, ray; did you mean "ray"\?'),
@@ -200,6 +204,7 @@ def test_what_cannot_be_mined_is_refused_before_an_encoder_loads(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "few.txt").write_text("".join(f"sentence {number}\n" for number in range(9)))
     (tmp_path / "far.tsv").write_text("1\t90\n2\t91\n")
     (tmp_path / "wide.tsv").write_text("1\t2\t3\n")
     with pytest.raises(InputError, match=message):

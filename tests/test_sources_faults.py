@@ -70,7 +70,7 @@ def test_a_file_without_readable_text_is_refused_at_once(
 )
 def test_a_field_that_is_missing_or_not_named_lists_the_text_fields(tmp_path: Path, name: str, content: str) -> None:
     path = write(tmp_path / name, content)
-    with pytest.raises(InputError, match=r"which field holds the text\? name it with --field; .* are title, body$"):
+    with pytest.raises(InputError, match=r"which field holds the text\? name it with --field .*; .* are title, body$"):
         read_sentences(SourceConfig(texts=(str(path),)))
     with pytest.raises(
         InputError, match=r'has no text field bode; its text fields are title, body; did you mean "body"'

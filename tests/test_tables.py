@@ -152,7 +152,8 @@ def test_without_english_the_first_language_is_the_pivot_whatever_is_selected(tm
         ("eng_Latn\tdeu_Latn\tfra_Lath", r'column fra_Lath: language "fra_Lath" is unknown'),
         ("eng_Latn\tdeu_Latn\tGerman", "columns deu_Latn and German are both deu_Latn"),
         ("eng_Latn\tdeu_Latn\tdeu_Latn", "more than one column named deu_Latn"),
-        ("eng_Latn\ttopic", "needs two columns named by language .* it has only eng_Latn"),
+        ("eng_Latn\ttopic", "needs two columns named by language .* it has only eng_Latn, topic"),
+        ("eng_Latn\tfra_Lat", 'column fra_Lat: language "fra_Lat" is unknown; .* nearest: fra_Latn'),
         ("text\ttopic", "it has none among text, topic"),
     ],
 )

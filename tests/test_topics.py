@@ -120,7 +120,7 @@ def test_without_english_there_is_no_zero_shot(tmp_path: Path) -> None:
 
 
 def test_data_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"train\.parquet does not exist"):
+    with pytest.raises(InputError, match=r"no train\.parquet and no test\.parquet; topics are in a folder"):
         read_topics(tmp_path, name="x")
     write_topics(tmp_path)
     columns = {"label": ["a"], "eng_Latn": ["a"], "deu_Latn": ["b"]}

@@ -9,7 +9,7 @@ from pathlib import Path
 from hexapla.errors import InputError
 from hexapla.evaluate.mteb_table import parse_suite
 from hexapla.evaluate.mteb_tasks import FETCHED
-from hexapla.run import write_json
+from hexapla.run import check_folder_to_be, write_json
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +28,7 @@ def fetch_data(suite: str, out: Path) -> list[Path]:
         InputError: An unknown task, mteb that is not installed, or data that cannot be reached.
     """
     names = parse_suite(suite)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; the output must be a folder")
+    check_folder_to_be(out)
     return [_fetch(name, out / name) for name in names]
 
 

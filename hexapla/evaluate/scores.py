@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.errors import InputError, nearest
-from hexapla.run import write_text
+from hexapla.run import check_folder_to_be, write_text
 
 SCORES_FILE = "scores.jsonl"
 PER_ITEM_FOLDER = "per_item"
@@ -149,8 +149,7 @@ def check_no_scores(out: Path, *, overwrite: bool) -> None:
     Raises:
         InputError: With the path, and what to do.
     """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; the output must be a folder")
+    check_folder_to_be(out)
     if not overwrite and ((out / SCORES_FILE).exists() or (out / PER_ITEM_FOLDER).exists()):
         raise InputError(f"{out} already holds scores; give another folder, or overwrite (--overwrite)")
 

@@ -198,6 +198,8 @@ def read_topics(
         InputError: A file or the column `topic` is missing, or a language lacks sentences in either file.
     """
     train_file, test_file = Path(folder) / "train.parquet", Path(folder) / "test.parquet"
+    if lacking := [file.name for file in (train_file, test_file) if not file.is_file()]:
+        raise InputError(f"{folder}: no {' and no '.join(lacking)}; topics are in a folder with both (see --help)")
     topics = {file: read_columns(file, [_LABEL])[_LABEL] for file in (train_file, test_file)}
     train_corpus, test_corpus = open_corpus(train_file), open_corpus(test_file)
     chosen = [

@@ -21,7 +21,21 @@ _CANDIDATES = 16  # per neighbour, to be ranked exactly
 _AT_ONCE = 16_384  # vectors in one call
 _CODE_BYTES = 64  # of a vector in the index; 32-dimensional encoders have fewer
 _PROBED, _LEAST_PROBED = 0.04, 32  # share of the cells that are searched, and how many of them at least
+LEAST = 16  # vectors that four bits of a code are trained on
 _A_CELL = 39  # vectors that k-means wants of each cell at least, as FAISS warns below
+
+
+def check_size(n_sentences: int, name: str) -> None:
+    """Refuse a side that has fewer sentences than a code of the index has values.
+
+    Raises:
+        InputError: It has.
+    """
+    if n_sentences < LEAST:
+        raise InputError(
+            f"the {name} has {n_sentences} sentences, and FAISS's index needs {LEAST} or more; search exactly "
+            "(--search exact)"
+        )
 
 
 def nearest_approximately(
@@ -60,8 +74,9 @@ def nearest_one_way(
         seed: Of the sample that the index is trained on.
 
     Raises:
-        InputError: Vectors that are not finite or not of unit length, or no FAISS.
+        InputError: Too few vectors to train an index on, such as are not finite or not of unit length, or no FAISS.
     """
+    check_size(len(other), names[1])
     index = _index(_import_faiss(), other, names[1], seed)
     for own in shards:
         yield _searched(index, own, other, k, names[0])

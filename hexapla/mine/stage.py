@@ -22,7 +22,7 @@ from rich.progress import Progress
 from hexapla.encoder import describe, encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.errors import nearest as nearest_word
-from hexapla.mine.approximate import nearest_approximately
+from hexapla.mine.approximate import check_size, nearest_approximately
 from hexapla.mine.calibrate import Calibration, calibrate, read_gold
 from hexapla.mine.files import check_ending, check_file, write_table
 from hexapla.mine.margin import Margin, Pairs, Retrieval, mine_pairs
@@ -140,6 +140,8 @@ def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration
     smaller = min(len(source.sentences), len(target.sentences))
     if config.k > smaller:
         raise InputError(f"k is {config.k}; the smaller side has {smaller} different sentences, so lower it (--k)")
+    if config.search == "ivf-pq":
+        check_size(smaller, "smaller side")
     gold = None if config.calibrate is None else read_gold(Path(config.calibrate), source, target)
     facts = describe(config.encoder)
     identity = {

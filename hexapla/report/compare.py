@@ -22,7 +22,7 @@ from hexapla.report.lines import task_blocks
 from hexapla.report.measure import measure
 from hexapla.report.runs import Key, check_comparable, read_runs
 from hexapla.report.seeds import Column, baseline_first, columns_of
-from hexapla.run import write_json, write_run, write_text
+from hexapla.run import check_folder_to_be, write_json, write_run, write_text
 
 Seeds = Literal["together", "apart"]
 
@@ -115,8 +115,7 @@ def _check(config: CompareConfig) -> None:
         )
     if config.out is None:
         return
-    if config.out.exists() and not config.out.is_dir():
-        raise InputError(f"{config.out} is a file; the output must be a folder")
+    check_folder_to_be(config.out)
     if not config.overwrite and config.out.is_dir() and any(config.out.iterdir()):
         raise InputError(f"{config.out} is not empty; give another folder, or overwrite (--overwrite)")
 

@@ -43,7 +43,7 @@ from hexapla.reproduce.plan import Plan, make_plan
 from hexapla.reproduce.recipe import Recipe, read_experiments
 from hexapla.reproduce.results import compare_group, write_results
 from hexapla.reproduce.work import Job, drop_weights, is_evaluated
-from hexapla.run import RUN, check_apart, read_record, write_run, write_text
+from hexapla.run import RUN, check_apart, check_folder_to_be, read_record, write_run, write_text
 
 Executor = Literal["local", "ray"]
 _log = logging.getLogger(__name__)
@@ -306,8 +306,7 @@ def _check_page() -> None:
 def _check_out(config: ReproduceConfig) -> None:
     """Refuse a folder that is not to be touched."""
     out = config.out
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; the output must be a folder")
+    check_folder_to_be(out)
     if not out.is_dir() or not any(path.name != ".lock" for path in out.iterdir()):
         return
     run = read_record(out)

@@ -96,5 +96,6 @@ def no_field(place: str, field: str | None, fields: list[str]) -> InputError:
     """Return the error for a source without the field that was asked for, or that needs one to be named."""
     has = f"its text fields are {', '.join(fields)}" if fields else "it has no field of text"
     if field is None:
-        return InputError(f"{place}: which field holds the text? name it with --field; {has}")
+        flags = "--field (of one of two sides --source-field or --target-field)"
+        return InputError(f"{place}: which field holds the text? name it with {flags}; {has}")
     return InputError(f"{place} has no text field {field}; {has}{nearest(field, fields)}")
