@@ -26,7 +26,7 @@ from hexapla.reproduce.work import has_weights, is_evaluated
 # encoders it is a guess.
 _UTILISATION = 0.3
 _CHARACTERS_A_TOKEN = 3.5
-_EPOCHS_TO_CONVERGE = 15  # the tiny encoder took 9 to 29, more of more rows (docs/results.md)
+_EPOCHS_TO_CONVERGE = 15  # the tiny encoder took 7 to 29, more of more rows (docs/results.md)
 _MIB_OF_SCORES = 5
 _BASE_SHAPE = (12, 768, 278_000_000)  # layers, width, weights: of an encoder that could not be looked at
 _OTHER_S = 5.0  # of a cell: loading, cards, checkpoints
