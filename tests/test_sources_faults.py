@@ -30,7 +30,7 @@ GOOD = "A good line of text.\n"
         ("x.txt", "", r"x\.txt is empty; give a file that holds text"),
         ("x.txt", "\n \n\n", r"x\.txt is empty"),
         ("x.txt", b"\xef\xbb\xbf", r"x\.txt is empty"),
-        ("x.txt.gz", gzip.compress(b""), r"x\.txt\.gz is empty"),
+        ("x.txt.gz", gzip.compress(b"", mtime=0), r"x\.txt\.gz is empty"),
         ("x.jsonl", "", r"x\.jsonl is empty"),
         ("x.tsv", "", r"x\.tsv is empty"),
         ("x.csv", "id,text\n", r"x\.csv is empty"),
@@ -40,7 +40,7 @@ GOOD = "A good line of text.\n"
         ("x.txt.zst", GOOD, r"x\.txt\.zst cannot be decompressed: it is truncated, altered or not zstd"),
         ("x.parquet.gz", GOOD, r"x\.parquet\.gz cannot be decompressed"),
         ("x.parquet", GOOD, r"x\.parquet cannot be read as Parquet"),
-        ("x.parquet.gz", gzip.compress(GOOD.encode()), r"x\.parquet\.gz cannot be read as Parquet"),
+        ("x.parquet.gz", gzip.compress(GOOD.encode(), mtime=0), r"x\.parquet\.gz cannot be read as Parquet"),
         ("x.jsonl", GOOD, r"x\.jsonl:1: not JSON"),
         (
             "x.pdf",
