@@ -156,5 +156,7 @@ def test_what_stands_is_not_in_the_estimate(data: Path, tmp_path: Path, here: li
     recipe.write_text(text + '\n[suites.more]\nsuite = "bitext"\ndata = "DATA/test"\nseed = 7\n')
     _, left = estimate(toy_config(recipe, data, out))
     assert left.n_cells == 3 and left.disk_mib == 15 < whole.disk_mib, "scores alone, no training"
+    _, anew = estimate(toy_config(recipe, data, out, overwrite=True))
+    assert anew.disk_mib > whole.disk_mib, "what is dropped counts for nothing"
     assert reproduce(toy_config(recipe, data, out, resume=True)).n_done == 3
     assert len(list((out / "encoders").glob("*"))) == 2

@@ -62,20 +62,22 @@ class Estimate:
         return told
 
 
-def estimate_cells(plan: Plan, cells: Sequence[Cell], out: Path, *, n_workers: int, keep: bool) -> Estimate:
-    """Say what cells will take; those done are to be left out."""
+def estimate_cells(plan: Plan, cells: Sequence[Cell], out: Path | None, *, n_workers: int, keep: bool) -> Estimate:
+    """Say what cells will take, but for what stands in `out`; None where all of that is dropped."""
     speed = _UTILISATION * _operations_a_second()
     shapes = {name: _shape(encoder.name) for name, encoder in plan.recipe.encoders.items()}
     seconds = disk = largest = 0.0
     for cell in cells:
         n_layers, width, n_weights = shapes[cell.encoder]
         per_token = 12 * n_layers * width * width
-        if cell.is_trained and not has_weights(cell.encoder_folder(out)):
+        if cell.is_trained and not (out and has_weights(cell.encoder_folder(out))):
             seconds += 6 * per_token * _trained_tokens(plan, cell) / speed
             mib = 4 * n_weights / 2**20
             disk += mib if keep else 0.0
             largest = max(largest, 7 * mib)  # two checkpoints of weights and moments, and the encoder beside them
-        for suite in (suite for suite, _ in cell.suites if not is_evaluated(cell.score_folder(out, suite))):
+        for suite, _ in cell.suites:
+            if out and is_evaluated(cell.score_folder(out, suite)):
+                continue
             size = plan.suites[suite]
             seconds += 2 * per_token * size.n_texts * (size.n_characters / _CHARACTERS_A_TOKEN + 2) / speed
             disk += _MIB_OF_SCORES
@@ -83,7 +85,7 @@ def estimate_cells(plan: Plan, cells: Sequence[Cell], out: Path, *, n_workers: i
     builds: dict[str, int] = {}
     for name in {cell.corpus for cell in cells if cell.corpus}:
         table = plan.recipe.corpora[name].build
-        if table is not None and not standing(out / CORPORA, BUILT, build_key(table)).is_dir():
+        if table is not None and not (out and standing(out / CORPORA, BUILT, build_key(table)).is_dir()):
             builds[build_key(table)] = plan.sizes[name].n_translations
     return Estimate(
         n_cells=len(cells), seconds=seconds, n_workers=n_workers, disk_mib=disk + largest * n_workers,

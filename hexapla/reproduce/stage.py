@@ -123,7 +123,8 @@ def estimate(config: ReproduceConfig) -> tuple[Plan, Estimate]:
     """
     plan = make_plan(read_experiments(config.recipe, config.data), dry_run=True)
     missing = [cell for cell in plan.cells if config.overwrite or _missing(cell, config.out)]
-    return plan, estimate_cells(plan, missing, config.out, n_workers=config.workers, keep=config.keep_encoders)
+    there = None if config.overwrite else config.out
+    return plan, estimate_cells(plan, missing, there, n_workers=config.workers, keep=config.keep_encoders)
 
 
 def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
@@ -148,7 +149,8 @@ def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
     _check_apart(config, recipe)
     plan = make_plan(recipe)
     missing = [cell for cell in plan.cells if config.overwrite or _missing(cell, config.out)]
-    expected = estimate_cells(plan, missing, config.out, n_workers=config.workers, keep=config.keep_encoders)
+    there = None if config.overwrite else config.out
+    expected = estimate_cells(plan, missing, there, n_workers=config.workers, keep=config.keep_encoders)
     _check_disk(config.out, expected)
     executor = Processes(config.workers) if config.executor == "local" else Ray(
         config.workers, config.address, config.gpus
