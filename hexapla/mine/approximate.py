@@ -21,7 +21,7 @@ _CANDIDATES = 16  # per neighbour, to be ranked exactly
 _AT_ONCE = 16_384  # vectors in one call
 _CODE_BYTES = 64  # of a vector in the index; 32-dimensional encoders have fewer
 _PROBED, _LEAST_PROBED = 0.04, 32  # share of the cells that are searched, and how many of them at least
-LEAST = 16  # vectors that four bits of a code are trained on
+_LEAST = 16  # vectors that four bits of a code are trained on
 _A_CELL = 39  # vectors that k-means wants of each cell at least, as FAISS warns below
 
 
@@ -31,9 +31,9 @@ def check_size(n_sentences: int, name: str) -> None:
     Raises:
         InputError: It has.
     """
-    if n_sentences < LEAST:
+    if n_sentences < _LEAST:
         raise InputError(
-            f"the {name} has {n_sentences} sentences, and FAISS's index needs {LEAST} or more; search exactly "
+            f"the {name} has {n_sentences} sentences, and FAISS's index needs {_LEAST} or more; search exactly "
             "(--search exact)"
         )
 

@@ -337,7 +337,7 @@ def _check_apart(config: ReproduceConfig, recipe: Recipe) -> None:
         if corpus.build is not None:
             build = make_build(corpus.build, config.out)
             inputs |= {f"input {path}": path for path in (*build.source.texts, *build.against, build.filters)}
-            inputs |= {"translator": corpus.build["translator"]}
+            inputs |= {f"translator {corpus.build['translator']}": corpus.build["translator"]}
     inputs |= {f"encoder {name}": encoder.name for name, encoder in recipe.encoders.items()}
     inputs |= {f"data of suite {name}": suite.get("data") for name, suite in recipe.suites.items()}
     check_apart(config.out, inputs)
