@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from hexapla.languages import LANGUAGES
+from hexapla.text.languages import LANGUAGES
 from hexapla.report import CompareConfig
 from hexapla.report.page import ReportConfig, report
 from tests.toy_report import write_runs

@@ -24,7 +24,7 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraini
 from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback, set_seed
 from transformers.integrations import TensorBoardCallback
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.align_config import AlignConfig
 from hexapla.batches import CellCollator, Regime, RowBatchSampler, shared_texts
 from hexapla.encoder import RESULT, encode, load_encoder, save_prompt, training_prompt

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.batches import Regime
 from hexapla.encoder import Pooling
 from hexapla.errors import InputError, nearest

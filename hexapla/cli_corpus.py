@@ -109,7 +109,7 @@ def build(
     """Translate text into a multi-way corpus, and filter it."""
     from hexapla.build import BuildConfig, estimate_build
     from hexapla.build import build as run
-    from hexapla.languages import parse, parse_list
+    from hexapla.text.languages import parse, parse_list
     from hexapla.sources import SourceConfig
     from hexapla.translate import TranslatorConfig
 
@@ -157,7 +157,7 @@ def import_(
 ) -> None:
     """Make a corpus of translations that exist, joined on the pivot."""
     from hexapla.imports import ImportConfig, import_corpus
-    from hexapla.languages import parse_list
+    from hexapla.text.languages import parse_list
 
     config = ImportConfig(
         files=tuple(files), out=out, pivot=pivot, languages=parse_list(languages) if languages else None,
@@ -185,7 +185,7 @@ def filter_(
 ) -> None:
     """Reject bad cells of a corpus, and keep them with their reasons."""
     from hexapla.filters import FilterConfig, filter_corpus
-    from hexapla.languages import parse_list
+    from hexapla.text.languages import parse_list
 
     config = FilterConfig(
         corpus=corpus, out=out, filters=filters, policy=policy,  # type: ignore[arg-type]
@@ -212,7 +212,7 @@ def inspect(
         inspect_encoder(folder).render(screen)
         return
     from hexapla.corpus import inspect_corpus, open_corpus
-    from hexapla.languages import parse_list
+    from hexapla.text.languages import parse_list
 
     corpus = open_corpus(folder, languages=parse_list(languages) if languages else None)
     inspect_corpus(corpus).render(screen)

@@ -67,7 +67,7 @@ def merge(
     the others the most accurate is kept.
     """
     calm_libraries()
-    from hexapla.languages import parse_list
+    from hexapla.text.languages import parse_list
     from hexapla.merge import MergeConfig
     from hexapla.merge import merge as run
 
@@ -120,7 +120,7 @@ def explore(
     """Serve a local page: type a sentence, see the nearest in all languages, before and after alignment."""
     calm_libraries()
     from hexapla.explore import ExploreConfig, launch, open_explorer
-    from hexapla.languages import parse_list
+    from hexapla.text.languages import parse_list
 
     config = ExploreConfig(
         encoder=encoder, corpus=corpus, before=before, languages=parse_list(languages) if languages else None,

@@ -75,7 +75,7 @@ def evaluate(
     """Measure an encoder on MTEB's tasks or data of your own: bitext mining, similarity, classification."""
     from hexapla.evaluate import EvaluateConfig
     from hexapla.evaluate import evaluate as run
-    from hexapla.languages import parse_list
+    from hexapla.text.languages import parse_list
 
     calm_libraries()
     scores = run(

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.errors import InputError
 from hexapla.evaluation_sets import read_set
-from hexapla.tokens import runs, tokens
+from hexapla.text.words import runs, tokens
 
 N_WORDS = 8  # of a gram
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import hexapla
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla import tables
 from hexapla.cells import is_held_out, row_id, share_bound
 from hexapla.corpus_writer import FORMAT, MANIFEST, file_facts, write_corpus

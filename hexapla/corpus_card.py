@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 
 SIZES = (  # upper bound in rows -> the Hub's name for the class
     (1_000, "n<1K"),

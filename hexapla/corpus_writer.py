@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.cells import as_cell, row_id
 from hexapla.corpus_card import dataset_card
 from hexapla.errors import InputError, nearest

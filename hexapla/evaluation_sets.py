@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.json
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla import tables
 from hexapla.corpus import open_corpus
 from hexapla.corpus_writer import MANIFEST
 from hexapla.errors import InputError, nearest
-from hexapla.lines import COMPRESSIONS, ending, read_lines
+from hexapla.text.lines import COMPRESSIONS, ending, read_lines
 
 MTEB = "mteb:"
 SUFFIXES = (".txt", *tables.SUFFIXES)

@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.encoder import encode, load_encoder, locate
 from hexapla.errors import InputError

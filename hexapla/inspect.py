@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.corpus_card import made_by
 
 if TYPE_CHECKING:

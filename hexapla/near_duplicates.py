@@ -1,6 +1,6 @@
 """Texts one after another -> which of them nearly repeats an earlier one.
 
-Two texts are compared by the Jaccard similarity of their character 4-grams over the folded text (`hexapla.tokens`), so
+Two texts are compared by the Jaccard similarity of their character 4-grams over the folded text (`hexapla.text.words`), so
 that an inflected or misspelt word still counts for most of itself. MinHash only proposes candidates and each is then
 compared exactly: a text is never called a repetition because of an estimate. A pair exactly at the threshold is
 proposed with a probability of 0.95 or more, a closer one nearly always.
@@ -23,7 +23,7 @@ import re
 
 from hexapla.cells import row_id
 from hexapla.errors import InputError
-from hexapla.tokens import tokens
+from hexapla.text.words import tokens
 
 N_CHARACTERS = 4  # of a shingle; words with word pairs, tried on course texts, lost misspelt and inflected repetitions
 LEAST_WORDS = 5

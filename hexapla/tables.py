@@ -20,10 +20,10 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.cells import as_cell
 from hexapla.errors import InputError, nearest
-from hexapla.lines import COMPRESSIONS, damaged, ending, open_bytes, read_lines
+from hexapla.text.lines import COMPRESSIONS, damaged, ending, open_bytes, read_lines
 
 SUFFIXES = (".parquet", ".tsv", ".csv", ".jsonl")
 META = "meta."

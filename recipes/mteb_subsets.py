@@ -14,7 +14,7 @@ from typing import Any
 
 import mteb
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.errors import InputError
 from hexapla.evaluate.mteb_table import TABLE, TASKS
 from hexapla.run import write_text

@@ -13,7 +13,7 @@ import pytest
 
 from hexapla.contamination import Contamination, Match
 from hexapla.errors import InputError
-from hexapla.tokens import tokens
+from hexapla.text.words import tokens
 
 ELEVEN = "one two three four five six seven eight nine ten eleven"  # four 8-grams
 

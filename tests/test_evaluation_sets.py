@@ -16,7 +16,7 @@ import pytest
 from hexapla.corpus import write_corpus
 from hexapla.errors import InputError
 from hexapla.evaluation_sets import read_set
-from hexapla.lines import ending
+from hexapla.text.lines import ending
 
 LANGUAGES = ("eng_Latn", "deu_Latn")
 PAIRS = {"sentence1": ["A dog runs.", "A cat sits."], "sentence2": ["Ein Hund rennt.", "Eine Katze sitzt."]}

@@ -10,7 +10,7 @@ from typing import Any
 import datasets
 import pytest
 
-from hexapla.clean import clean_text
+from hexapla.text.clean import clean_text
 from hexapla.corpus import Corpus, open_corpus, write_corpus
 from hexapla.errors import InputError
 from hexapla.imports import ImportConfig, import_corpus, join

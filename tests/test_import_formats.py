@@ -15,7 +15,7 @@ from hexapla.errors import InputError
 from hexapla.imports.po import read_po
 from hexapla.imports.tags import Entry, LanguageTags
 from hexapla.imports.tmx_xliff import read_tmx, read_xliff
-from hexapla.lines import COMPRESSIONS
+from hexapla.text.lines import COMPRESSIONS
 
 UNIT = '<tu><tuv xml:lang="en"><seg>{}</seg></tuv><tuv xml:lang="de"><seg>Hallo</seg></tuv></tu>'
 SECRET = "the content of another file"

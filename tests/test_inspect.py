@@ -89,7 +89,7 @@ def test_no_cell_can_colour_the_terminal_or_break_its_line(tmp_path: Path) -> No
 
 
 def test_thirty_languages_stay_on_one_screen(tmp_path: Path) -> None:
-    from hexapla.languages import LANGUAGES
+    from hexapla.text.languages import LANGUAGES
 
     codes = ["eng_Latn", *(code for code in LANGUAGES if code != "eng_Latn")][:30]
     rows = [{code: f"{code} {i} " * 40 for code in codes} for i in range(5)]

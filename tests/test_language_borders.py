@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from hexapla import languages
+from hexapla.text import languages
 from hexapla.errors import InputError
-from hexapla.languages import LANGUAGES, split_pair
+from hexapla.text.languages import LANGUAGES, split_pair
 
 
 def test_a_pair_is_split_into_what_it_was_joined_from() -> None:
@@ -106,13 +106,13 @@ def test_mteb_has_several_codes_for_one_language() -> None:
 
 
 def test_importing_the_module_loads_nothing_heavy_and_not_the_table() -> None:
-    program = "import sys, hexapla.languages; print(*sys.modules)"
+    program = "import sys, hexapla.text.languages; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert "hexapla.languages" in loaded
+    assert "hexapla.text.languages" in loaded
     assert not loaded & {"torch", "numpy", "pyarrow", "transformers", "langcodes", "importlib.resources"}
 
 
 def test_the_module_has_no_other_lazy_attributes() -> None:
-    with pytest.raises(AttributeError, match=r"module 'hexapla.languages' has no attribute 'LANGUAGE'"):
+    with pytest.raises(AttributeError, match=r"module 'hexapla.text.languages' has no attribute 'LANGUAGE'"):
         _ = languages.LANGUAGE

@@ -7,9 +7,9 @@ import unicodedata
 
 import pytest
 
-from hexapla import languages
+from hexapla.text import languages
 from hexapla.errors import InputError
-from hexapla.languages import LANGUAGES, Language, parse, parse_list
+from hexapla.text.languages import LANGUAGES, Language, parse, parse_list
 
 # Our script and MTEB's where the text is nevertheless in the same: Hang is part of Kore, Hira of Jpan, and NLLB's
 # Santali, whatever its label says, is in Ol Chiki.

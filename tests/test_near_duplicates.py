@@ -13,7 +13,7 @@ from hexapla import near_duplicates
 from hexapla.cells import row_id
 from hexapla.errors import InputError
 from hexapla.near_duplicates import NearDuplicates
-from hexapla.tokens import runs, tokens
+from hexapla.text.words import runs, tokens
 
 GUITAR = "A man is playing the guitar on a stage."
 

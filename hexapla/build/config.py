@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.errors import InputError, nearest
 from hexapla.filters.filter_corpus import Policy
 from hexapla.sources import SourceConfig

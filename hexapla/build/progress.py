@@ -8,7 +8,7 @@ from types import TracebackType
 from rich import progress
 from rich.console import Console
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.build.plan import Plan
 from hexapla.build.work import Receipt, Task
 

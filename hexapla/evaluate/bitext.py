@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.errors import InputError
 from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled, language_files, read_cells, short_sha

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla import tables
 from hexapla.corpus import N_ROWS, Corpus
 from hexapla.encoder import Task

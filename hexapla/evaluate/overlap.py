@@ -18,7 +18,7 @@ from hexapla.corpus import Corpus, open_corpus
 from hexapla.encoder import EncoderFacts, locate
 from hexapla.errors import InputError
 from hexapla.run import read_record
-from hexapla.tokens import tokens
+from hexapla.text.words import tokens
 
 CONTAMINATION_FILE = "contamination.json"
 _MOST_EXAMPLES = 3

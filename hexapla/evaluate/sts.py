@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.errors import InputError
 from hexapla.evaluate.bitext import Pairs
 from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled, language_files, read_columns, short_sha

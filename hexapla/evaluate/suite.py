@@ -24,7 +24,7 @@ from rich.progress import Task as RichTask
 from rich.text import Text
 
 import hexapla
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.encoder import EncoderFacts, Task, describe, load_encoder, save_prompt
 from hexapla.evaluate import unfinished
 from hexapla.evaluate.bitext import BitextTask

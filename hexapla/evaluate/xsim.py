@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.errors import InputError
 from hexapla.evaluate.alterations import VERSION, altered
 from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Literal, get_args
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.contamination import Contamination
 from hexapla.corpus import Corpus, open_corpus, row_id
 from hexapla.corpus_writer import check_out_folder, write_corpus

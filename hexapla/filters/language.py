@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import regex
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.filters.candidate import Candidate, Column, Scorer, missing
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from hexapla import languages as codes
-from hexapla.clean import clean_text
+from hexapla.text import languages as codes
+from hexapla.text.clean import clean_text
 from hexapla.corpus_writer import check_out_folder, file_facts, write_corpus
 from hexapla.errors import InputError
 from hexapla.imports.join import RowJoin

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.errors import InputError
 from hexapla.imports.tags import Entry
-from hexapla.lines import COMPRESSIONS, read_lines
+from hexapla.text.lines import COMPRESSIONS, read_lines
 
 
 def moses_groups(paths: Sequence[Path]) -> list[dict[str, Path]]:

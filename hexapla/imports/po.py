@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from hexapla.errors import InputError
 from hexapla.imports.tags import Entry, LanguageTags
-from hexapla.lines import COMPRESSIONS, damaged, open_bytes
+from hexapla.text.lines import COMPRESSIONS, damaged, open_bytes
 
 if TYPE_CHECKING:
     import polib

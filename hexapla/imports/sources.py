@@ -20,7 +20,7 @@ from hexapla.imports.moses import moses_groups, read_moses
 from hexapla.imports.po import read_po
 from hexapla.imports.tags import Entry, LanguageTags
 from hexapla.imports.tmx_xliff import read_tmx, read_xliff
-from hexapla.lines import ending
+from hexapla.text.lines import ending
 from hexapla.sources.hub import Dataset, is_dataset_name
 
 _XLIFF = (".xlf", ".xliff", ".sdlxliff", ".mxliff", ".mqxliff")

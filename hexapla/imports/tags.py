@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.errors import InputError
-from hexapla.lines import COMPRESSIONS
+from hexapla.text.lines import COMPRESSIONS
 
 Entry = dict[str, str]
 """One meaning as a file has it: canonical code -> text."""

@@ -16,7 +16,7 @@ from xml.parsers import expat
 
 from hexapla.errors import InputError
 from hexapla.imports.tags import Entry, LanguageTags
-from hexapla.lines import COMPRESSIONS, damaged, open_bytes
+from hexapla.text.lines import COMPRESSIONS, damaged, open_bytes
 
 _NATIVE_CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})
 _LINE_BREAKS = frozenset({"lb", "xlf:lb"})

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hexapla.errors import InputError
-from hexapla.lines import read_lines
+from hexapla.text.lines import read_lines
 from hexapla.mine.margin import Pairs
 from hexapla.mine.sides import Side
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from hexapla.encoder import encode, load_encoder
 from hexapla.errors import InputError
-from hexapla.lines import read_lines
+from hexapla.text.lines import read_lines
 from hexapla.mine.files import check_file
 from hexapla.run import write_text
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.report.comparison import Block, Comparison, Line
 from hexapla.report.maps import Map
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.build.config import BuildConfig
 from hexapla.sources import SourceConfig
 from hexapla.translate.translator import TranslatorConfig

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.corpus_writer import MANIFEST, write_corpus
 from hexapla.errors import InputError, nearest

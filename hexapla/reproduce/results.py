@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.corpus import open_corpus
 from hexapla.corpus_writer import MANIFEST
 from hexapla.report import CompareConfig, compare

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
-from hexapla import languages as codes
+from hexapla.text import languages as codes
 from hexapla.cells import row_id
-from hexapla.clean import clean_text
+from hexapla.text.clean import clean_text
 from hexapla.errors import InputError
 from hexapla.sources.texts import Source, find_sources
 

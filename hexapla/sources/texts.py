@@ -14,7 +14,7 @@ from typing import Protocol
 
 from hexapla import tables
 from hexapla.errors import InputError, nearest
-from hexapla.lines import COMPRESSIONS, decode_lines, ending, read_lines
+from hexapla.text.lines import COMPRESSIONS, decode_lines, ending, read_lines
 from hexapla.sources.hub import Dataset, is_dataset_name, no_field
 
 STANDARD_INPUT = "-"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 from typing import get_args
 
-from hexapla import languages
+from hexapla.text import languages
 from hexapla.errors import InputError, nearest
 from hexapla.translate.translator import Backend, Translation, Translator, TranslatorConfig
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hexapla import languages
+from hexapla.text import languages
 from hexapla.errors import InputError, nearest
 from hexapla.translate import files
 from hexapla.translate.language_tokens import LAYOUTS, ONE_PAIR, Layout, find_tokens, pair_in_name, spoken

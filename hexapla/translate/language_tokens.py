@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from hexapla import languages
+from hexapla.text import languages
 from hexapla.errors import InputError
 
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
-from hexapla import languages
+from hexapla.text import languages
 from hexapla.errors import InputError
 from hexapla.translate.endpoint import Endpoint, EndpointFailure, Stopped, check_libraries, completions_url
 from hexapla.translate.files import cache_folder

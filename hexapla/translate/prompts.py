@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hexapla import languages
+from hexapla.text import languages
 
 _SYSTEM = (
     "You are a translator. Each message is a JSON object whose values are sentences in {source}. Answer with a JSON "

@@ -1,0 +1,1 @@
+"""Text by itself: language codes, cleaning, reading files line by line, words."""
