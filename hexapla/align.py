@@ -35,7 +35,7 @@ from hexapla.lora import Lora
 from hexapla.multiway import MultiwayLoss
 from hexapla.packing import Packing
 from hexapla.prepare import Prepared, prepare
-from hexapla.run import clear, write_json, write_run
+from hexapla.runs.record import clear, write_json, write_run
 from hexapla.token_cache import TokenCache, open_token_cache
 from hexapla.trainer import Loader, LogAtCheckpoints, MultiwayTrainer, Progress, last_checkpoint, processes_of
 from hexapla.whitening import append_dense, whiten

@@ -193,7 +193,7 @@ def align(
 
     from hexapla.align import AlignConfig
     from hexapla.align import align as run
-    from hexapla.recipe import read_recipe
+    from hexapla.runs.recipe import read_recipe
 
     calm_libraries()
     settings = {**(read_recipe(recipe, "align", AlignConfig) if recipe else {}), **said}

@@ -34,7 +34,7 @@ def reproduce(
 ) -> None:
     """Do a whole matrix of experiments: corpora, trainings, evaluations, comparisons with pages."""
     from hexapla.errors import InputError
-    from hexapla.recipe import find_recipe
+    from hexapla.runs.recipe import find_recipe
 
     if print_recipe:
         typer.echo(find_recipe(recipe, "experiments").read_text(encoding="utf-8"), nl=False)

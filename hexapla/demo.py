@@ -13,7 +13,7 @@ from hexapla.batches import Regime
 from hexapla.encoder import TINY
 from hexapla.evaluate import EvaluateConfig, evaluate
 from hexapla.report import CompareConfig, Comparison, compare
-from hexapla.run import check_out, clear, write_run
+from hexapla.runs.record import check_out, clear, write_run
 
 POOL = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")
 UNSEEN = ("ita_Latn", "pol_Latn", "hin_Deva")

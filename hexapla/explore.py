@@ -21,7 +21,7 @@ from hexapla.text import languages as codes
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.encoder import encode, load_encoder, locate
 from hexapla.errors import InputError
-from hexapla.run import read_record
+from hexapla.runs.record import read_record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,7 @@ from hexapla.corpus import Corpus, open_corpus
 from hexapla.encoder import RESULT, EncoderFacts, describe, locate
 from hexapla.errors import InputError, nearest
 from hexapla.lora import check_installed
-from hexapla.run import check_apart, check_out
+from hexapla.runs.record import check_apart, check_out
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ from hexapla.encoding import TOKENS_A_PASS
 from hexapla.errors import TrainingError
 from hexapla.held_out import METRIC
 from hexapla.multiway import MultiwayLoss, NonFiniteError
-from hexapla.run import write_json
+from hexapla.runs.record import write_json
 
 WHOLE = "whole.json"  # written last into a checkpoint
 _WEIGHTS = "trained.safetensors"

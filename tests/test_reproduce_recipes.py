@@ -15,7 +15,7 @@ import pytest
 from hexapla.cli import main
 from hexapla.corpus import open_corpus
 from hexapla.errors import InputError
-from hexapla.recipe import carried_recipes
+from hexapla.runs.recipe import carried_recipes
 from hexapla.reproduce import ReproduceConfig, reproduce
 from hexapla.reproduce.matrix import Keys, make_cells
 from hexapla.reproduce.recipe import read_experiments

@@ -20,7 +20,7 @@ from hexapla.corpus_writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.filters import FilterReport, Verdict
 from hexapla.filters.filter_corpus import LOG_PROB, REJECTED, write_line
-from hexapla.run import RUN
+from hexapla.runs.record import RUN
 
 
 class Assembly:

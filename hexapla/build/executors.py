@@ -19,7 +19,7 @@ from typing import Any
 
 from hexapla.build.work import ATTEMPTS, Receipt, Task, Worker
 from hexapla.errors import InputError
-from hexapla.ray_cluster import connect
+from hexapla.runs.ray_cluster import connect
 from hexapla.translate.translator import TranslatorConfig
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from hexapla.corpus_writer import file_facts, flush
 from hexapla.errors import InputError
-from hexapla.run import RUN, write_json
+from hexapla.runs.record import RUN, write_json
 
 LOCK = ".lock"
 

@@ -23,7 +23,7 @@ from hexapla.cells import row_id
 from hexapla.contamination import Contamination
 from hexapla.errors import InputError
 from hexapla.near_duplicates import NearDuplicates
-from hexapla.run import write_json
+from hexapla.runs.record import write_json
 from hexapla.sources import Sentence, SourceReport, read_sentences
 
 PLAN, LEFT_OUT, SOURCE = "plan.json", "left_out.jsonl", "source"

@@ -40,7 +40,7 @@ from hexapla.corpus import open_corpus
 from hexapla.corpus_writer import MANIFEST, check_out_folder
 from hexapla.errors import InputError
 from hexapla.filters import Chain, FilterReport, FilterSettings, Statistics, read_filters
-from hexapla.run import RUN, check_out, write_json, write_run
+from hexapla.runs.record import RUN, check_out, write_json, write_run
 from hexapla.sources import source_facts
 from hexapla.sources.texts import STANDARD_INPUT, find_sources
 

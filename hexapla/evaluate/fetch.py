@@ -9,7 +9,7 @@ from pathlib import Path
 from hexapla.errors import InputError
 from hexapla.evaluate.mteb_table import parse_suite
 from hexapla.evaluate.mteb_tasks import FETCHED
-from hexapla.run import check_folder_to_be, write_json
+from hexapla.runs.record import check_folder_to_be, write_json
 
 _log = logging.getLogger(__name__)
 

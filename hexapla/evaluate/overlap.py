@@ -17,7 +17,7 @@ from hexapla.contamination import Contamination
 from hexapla.corpus import Corpus, open_corpus
 from hexapla.encoder import EncoderFacts, locate
 from hexapla.errors import InputError
-from hexapla.run import read_record
+from hexapla.runs.record import read_record
 from hexapla.text.words import tokens
 
 CONTAMINATION_FILE = "contamination.json"

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.errors import InputError, nearest
-from hexapla.run import check_folder_to_be, write_text
+from hexapla.runs.record import check_folder_to_be, write_text
 
 SCORES_FILE = "scores.jsonl"
 PER_ITEM_FOLDER = "per_item"

@@ -41,7 +41,7 @@ from hexapla.evaluate.topics import TopicsTask
 from hexapla.evaluate.unfinished import Place
 from hexapla.evaluate.vector_cache import VectorCache
 from hexapla.evaluate.vectors import Vectors
-from hexapla.run import check_apart, check_out, clear, write_json, write_run, write_text
+from hexapla.runs.record import check_apart, check_out, clear, write_json, write_run, write_text
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

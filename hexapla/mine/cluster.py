@@ -21,7 +21,7 @@ from hexapla.encoder import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.mine.approximate import nearest_one_way
 from hexapla.mine.search import Best, Neighbours, check_sides, checked_block, compare
-from hexapla.ray_cluster import connect, cores_of_a_task
+from hexapla.runs.ray_cluster import connect, cores_of_a_task
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -23,7 +23,7 @@ from hexapla.encoder import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.text.lines import read_lines
 from hexapla.mine.files import check_file
-from hexapla.run import write_text
+from hexapla.runs.record import write_text
 
 FloatArray = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.errors import InputError
-from hexapla.run import write_text
+from hexapla.runs.record import write_text
 
 ENDINGS = (".tsv", ".parquet")
 

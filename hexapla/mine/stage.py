@@ -28,7 +28,7 @@ from hexapla.mine.files import check_ending, check_file, write_table
 from hexapla.mine.margin import Margin, Pairs, Retrieval, mine_pairs
 from hexapla.mine.search import block_rows, nearest
 from hexapla.mine.sides import Side, encode_side, read_side
-from hexapla.run import check_out, clear, write_run
+from hexapla.runs.record import check_out, clear, write_run
 
 SearchKind = Literal["auto", "exact", "ivf-pq"]
 Steps = Callable[[Iterable[list[str]]], Iterable[NDArray[np.floating]]]

@@ -22,7 +22,7 @@ from hexapla.report.lines import task_blocks
 from hexapla.report.measure import measure
 from hexapla.report.runs import Key, check_comparable, read_runs
 from hexapla.report.seeds import Column, baseline_first, columns_of
-from hexapla.run import check_folder_to_be, write_json, write_run, write_text
+from hexapla.runs.record import check_folder_to_be, write_json, write_run, write_text
 
 Seeds = Literal["together", "apart"]
 

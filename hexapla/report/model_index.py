@@ -9,7 +9,7 @@ from typing import Any
 from hexapla.errors import InputError
 from hexapla.evaluate.metrics import METRICS
 from hexapla.evaluate.scores import Score
-from hexapla.run import write_text
+from hexapla.runs.record import write_text
 
 # MTEB's names for kinds of task, by the first part of ours.
 _KINDS = {

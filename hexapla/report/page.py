@@ -27,7 +27,7 @@ from hexapla.report.headline import as_the_paper, headline, summary
 from hexapla.report.maps import Examples, changed_neighbours, project, read_examples
 from hexapla.report.measure import unit_of
 from hexapla.report.model_index import model_index, write_card
-from hexapla.run import read_record, write_text
+from hexapla.runs.record import read_record, write_text
 
 PAGE = "report.html"
 _MOST_MAPS = 4  # panels; t-SNE takes seconds each

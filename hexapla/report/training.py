@@ -14,7 +14,7 @@ from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.evaluate.scores import Score
-from hexapla.run import RUN, read_record
+from hexapla.runs.record import RUN, read_record
 
 # Fields of align.json that a run is made by, besides regime, seed and budget.
 _SETTINGS = (

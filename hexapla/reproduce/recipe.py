@@ -18,7 +18,7 @@ from hexapla.align_config import AlignConfig, Budget
 from hexapla.batches import Regime
 from hexapla.errors import InputError, nearest
 from hexapla.evaluate.config import EvaluateConfig
-from hexapla.recipe import find_recipe, read_toml
+from hexapla.runs.recipe import find_recipe, read_toml
 from hexapla.reproduce.build_settings import BUILD_KEYS, make_build
 from hexapla.reproduce.corpora import SWEPT, CorpusRecipe
 

@@ -28,7 +28,7 @@ from hexapla.reproduce.figures import draw
 from hexapla.reproduce.matrix import BUILT, COMPARISONS, CORPORA, Cell, Group, standing
 from hexapla.reproduce.plan import Plan
 from hexapla.reproduce.work import is_evaluated, seconds_of
-from hexapla.run import write_json, write_text
+from hexapla.runs.record import write_json, write_text
 
 FIGURES = "figures"
 _MADE_OF = "made-of.json"

@@ -23,7 +23,7 @@ from hexapla.build.files import clear, locked
 from hexapla.corpus import open_corpus
 from hexapla.corpus_writer import MANIFEST
 from hexapla.errors import InputError
-from hexapla.recipe import find_recipe
+from hexapla.runs.recipe import find_recipe
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.corpora import CorpusRecipe, build_key, make_corpus
 from hexapla.reproduce.estimate import Estimate, duration, estimate_cells
@@ -43,7 +43,14 @@ from hexapla.reproduce.plan import Plan, make_plan
 from hexapla.reproduce.recipe import Recipe, read_experiments
 from hexapla.reproduce.results import compare_group, write_results
 from hexapla.reproduce.work import Job, drop_weights, is_evaluated
-from hexapla.run import RUN, check_apart, check_folder_to_be, read_record, write_run, write_text
+from hexapla.runs.record import (
+    RUN,
+    check_apart,
+    check_folder_to_be,
+    read_record,
+    write_run,
+    write_text,
+)
 
 Executor = Literal["local", "ray"]
 _log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from hexapla.align_config import AlignConfig
 from hexapla.encoder import RESULT
 from hexapla.evaluate import EvaluateConfig, evaluate
 from hexapla.evaluate.scores import SCORES_FILE
-from hexapla.run import RUN, read_record, write_json
+from hexapla.runs.record import RUN, read_record, write_json
 
 RECORD = "cell.json"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.errors import InputError
-from hexapla.run import write_json
+from hexapla.runs.record import write_json
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.files import CONVERTED, cache_folder
 
