@@ -35,7 +35,8 @@ from transformers import PrinterCallback, TrainerCallback, XLMRobertaConfig, XLM
 
 from hexapla.align import AlignConfig, make_trainer
 from hexapla.batches import RowBatchSampler, shared_texts
-from hexapla.corpus import open_corpus, write_corpus
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.encoder import load_encoder
 from hexapla.packing import Packing
 from hexapla.prepare import prepare

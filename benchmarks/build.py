@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.build import BuildConfig, build
-from hexapla.corpus import open_corpus
+from hexapla.corpus.reader import open_corpus
 from hexapla.filters import Chain, FilterSettings, Statistics, read_filters
 from hexapla.sources import SourceConfig
 from hexapla.translate import TranslatorConfig, open_translator

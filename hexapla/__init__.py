@@ -28,7 +28,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from hexapla.align import AlignConfig, align
-    from hexapla.corpus import open_corpus, write_corpus
+    from hexapla.corpus.reader import open_corpus
+    from hexapla.corpus.writer import write_corpus
     from hexapla.evaluate import EvaluateConfig, evaluate
     from hexapla.multiway import MultiwayLoss
     from hexapla.report.compare import CompareConfig, compare

@@ -211,7 +211,8 @@ def inspect(
 
         inspect_encoder(folder).render(screen)
         return
-    from hexapla.corpus import inspect_corpus, open_corpus
+    from hexapla.corpus.inspect import inspect_corpus
+    from hexapla.corpus.reader import open_corpus
     from hexapla.text.languages import parse_list
 
     corpus = open_corpus(folder, languages=parse_list(languages) if languages else None)
@@ -219,7 +220,7 @@ def inspect(
 
 
 def _say_size(out: Path) -> None:
-    from hexapla.corpus import open_corpus
+    from hexapla.corpus.reader import open_corpus
 
     corpus = open_corpus(out, verify=False)
     typer.echo(f"{out}: {len(corpus):,} rows in {len(corpus.languages)} languages")

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import is_sentence_transformer_model
 
-from hexapla.corpus import Corpus, open_corpus
+from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder import MERGED, RESULT, EncoderFacts, describe, load_encoder, locate, training_prompt
 from hexapla.encoder_card import CARD_KEYS
 from hexapla.errors import InputError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hexapla.corpus import open_corpus, write_corpus
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import write_corpus
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "hexapla" / "data" / "sample"

@@ -20,7 +20,8 @@ from sentence_transformers import (
 )
 
 from hexapla.align import AlignConfig, align
-from hexapla.corpus import open_corpus, write_corpus
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.held_out import HeldOutAccuracy
 from hexapla.multiway import MultiwayLoss

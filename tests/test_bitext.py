@@ -215,7 +215,7 @@ def test_a_pair_with_too_few_rows_is_refused(tmp_path: Path) -> None:
 def test_held_out_rows_are_those_that_training_leaves_out(tmp_path: Path) -> None:
     many = {code: [f"{code} {row}" for row in range(100)] for code in ("eng_Latn", "deu_Latn")}
     file = write_parquet(tmp_path / "x.parquet", **many)
-    from hexapla.corpus import open_corpus
+    from hexapla.corpus.reader import open_corpus
 
     kept, held_out = open_corpus(file).split(0.3)
     (task,) = read_bitext(file, name="x", held_out_share=0.3)

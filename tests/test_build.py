@@ -10,7 +10,7 @@ import pytest
 
 from hexapla.align import AlignConfig, align
 from hexapla.build import build, estimate_build
-from hexapla.corpus import open_corpus
+from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
 from hexapla.sources import SourceConfig
 from tests.toy import toy_rows

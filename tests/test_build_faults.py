@@ -36,7 +36,7 @@ def processes() -> ForkServerContext:
             "tests.toy_build",
             "hexapla.build",
             "hexapla.filters",
-            "hexapla.near_duplicates",
+            "hexapla.corpus.reader.near_duplicates",
             "pandas",
             "importlib.readers",
         ]

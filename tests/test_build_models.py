@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hexapla.build import BuildConfig, build
-from hexapla.corpus import Corpus, open_corpus
+from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.errors import InputError
 from hexapla.filters import FilterReport
 from hexapla.filters.settings import names

@@ -16,7 +16,7 @@ import pytest
 from hexapla.build import build
 from hexapla.build.files import commit, committed
 from hexapla.build.work import Task, Worker
-from hexapla.corpus import open_corpus
+from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
 from hexapla.filters import read_filters
 from hexapla.sources import SourceConfig

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from hexapla.cli import main
-from hexapla.corpus import write_corpus
+from hexapla.corpus.writer import write_corpus
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
 
 
@@ -175,7 +175,7 @@ def test_debug_shows_the_traceback_and_other_errors_exit_1(capsys, monkeypatch, 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the\ndisk is on fire")
 
-    monkeypatch.setattr("hexapla.corpus.open_corpus", broken)
+    monkeypatch.setattr("hexapla.corpus.reader.open_corpus", broken)
     assert main(["inspect", "sample"]) == 1
     assert capsys.readouterr().err == "hexapla: RuntimeError: the disk is on fire (--debug shows where)\n"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hexapla.contamination import Contamination, Match
+from hexapla.corpus.contamination import Contamination, Match
 from hexapla.errors import InputError
 from hexapla.text.words import tokens
 

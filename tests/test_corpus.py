@@ -21,7 +21,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import hexapla
-from hexapla.corpus import Corpus, is_held_out, open_corpus, row_id, write_corpus
+from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.corpus.rows import is_held_out, row_id
+from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 
 LANGUAGES = ("eng_Latn", "deu_Latn", "arb_Arab")
@@ -322,7 +324,7 @@ def test_the_word_sample_means_the_packaged_corpus_and_a_path_means_the_folder(
     packaged = write_corpus(ROWS, tmp_path / "package" / "data" / "sample", languages=LANGUAGES)
     write_corpus(many_rows(2), tmp_path / "here" / "sample", languages=LANGUAGES)
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setattr("hexapla.corpus.resources.files", lambda _: tmp_path / "package")
+    monkeypatch.setattr("hexapla.corpus.reader.resources.files", lambda _: tmp_path / "package")
     assert open_corpus("sample").sha256 == packaged.sha256
     assert len(open_corpus("./sample")) == len(open_corpus(Path("sample"))) == 2
     shutil.rmtree(packaged.path)

@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from hexapla.corpus import open_corpus, write_corpus
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 
 LANGUAGES = ("eng_Latn", "deu_Latn", "nob_Latn")

@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import DatasetCard
 
-from hexapla import corpus_writer
-from hexapla.corpus import open_corpus, row_id, write_corpus
+from hexapla.corpus import writer as corpus_writer
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.rows import row_id
+from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 
 LANGUAGES = ("eng_Latn", "deu_Latn", "nob_Latn")

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from hexapla.corpus_writer import write_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.encoder import load_encoder
 from hexapla.errors import InputError
 from hexapla.evaluate import EvaluateConfig, evaluate, unfinished, vectors

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hexapla.corpus import write_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
-from hexapla.evaluation_sets import read_set
+from hexapla.corpus.evaluation_sets import read_set
 from hexapla.text.lines import ending
 
 LANGUAGES = ("eng_Latn", "deu_Latn")
@@ -94,7 +94,7 @@ def test_a_line_break_in_quotes_at_the_border_of_two_blocks_ends_no_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "t.csv").write_text('text\n"So, he\nsaid."\nYes.\n', encoding="utf-8")
-    monkeypatch.setattr("hexapla.evaluation_sets._BLOCK", 16)
+    monkeypatch.setattr("hexapla.corpus.reader.evaluation_sets._BLOCK", 16)
     assert read(tmp_path / "t.csv") == ["So, he\nsaid.", "Yes."]
 
 

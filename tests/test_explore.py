@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip("gradio")
 
-from hexapla.corpus import open_corpus
-from hexapla.corpus_writer import write_corpus
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.encoder import load_encoder
 from hexapla.errors import InputError
 from hexapla.explore import ExploreConfig, Explorer, launch, open_explorer, results_table

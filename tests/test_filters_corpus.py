@@ -13,7 +13,9 @@ from typing import IO, Any
 import pytest
 from rich.console import Console
 
-from hexapla.corpus import open_corpus, row_id, write_corpus
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.rows import row_id
+from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.filters import FilterConfig, FilterReport, Verdict, filter_corpus
 

@@ -11,7 +11,8 @@ import datasets
 import pytest
 
 from hexapla.text.clean import clean_text
-from hexapla.corpus import Corpus, open_corpus, write_corpus
+from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.imports import ImportConfig, import_corpus, join
 from tests.toy import LANGUAGES, toy_encoder, toy_rows

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hexapla.corpus import Corpus, inspect_corpus, write_corpus
-from hexapla.inspect import ColumnFacts
+from hexapla.corpus.reader import Corpus
+from hexapla.corpus.inspect import inspect_corpus
+from hexapla.corpus.writer import write_corpus
+from hexapla.corpus.inspect import ColumnFacts
 
 ROWS: list[dict[str, str | None]] = [
     {"eng_Latn": "one", "deu_Latn": "eins", "zho_Hans": "一"},

@@ -20,7 +20,8 @@ from sentence_transformers import SentenceTransformer
 
 import hexapla.merge as stage
 from hexapla.cli import main
-from hexapla.corpus import open_corpus, write_corpus
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.encoder import describe, encode, load_encoder
 from hexapla.encoder_card import inspect_encoder
 from hexapla.errors import InputError

@@ -13,7 +13,7 @@ import torch
 from sentence_transformers.sentence_transformer.modules import Dense
 
 import hexapla.merge as stage
-from hexapla.corpus import write_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.encoder import load_encoder
 from hexapla.errors import InputError
 from hexapla.interpolation import difference

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from hexapla import near_duplicates
-from hexapla.cells import row_id
+from hexapla.corpus import near_duplicates
+from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
-from hexapla.near_duplicates import NearDuplicates
+from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.text.words import runs, tokens
 
 GUITAR = "A man is playing the guitar on a stage."

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hexapla.align import AlignConfig, align
-from hexapla.corpus import Corpus, open_corpus, write_corpus
+from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.encoder import EncoderFacts, describe
 from hexapla.errors import InputError
 from hexapla.evaluate.overlap import CONTAMINATION_FILE, corpus_overlap, find_corpus, read_overlap

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from hexapla.corpus import open_corpus
+from hexapla.corpus.reader import open_corpus
 from hexapla.encoder import load_encoder
 from hexapla.packing import chunks, flatten, packed, packed_attention, padded
 

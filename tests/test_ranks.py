@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hexapla.corpus import write_corpus
+from hexapla.corpus.writer import write_corpus
 from tests import rank_worker
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
 

@@ -48,7 +48,7 @@ def test_a_suite_whose_data_changed_is_measured_again_and_nothing_is_trained(
     recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
     reproduce(toy_config(recipe, own, out))
     weights = {path: path.stat().st_mtime_ns for path in (out / "encoders").rglob("model.safetensors")}
-    from hexapla.corpus import write_corpus
+    from hexapla.corpus.writer import write_corpus
     from tests.toy import LANGUAGES, toy_rows
 
     write_corpus(toy_rows(20, seed=11), own / "test", languages=LANGUAGES, overwrite=True)

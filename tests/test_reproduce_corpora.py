@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hexapla.corpus import open_corpus, write_corpus
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.reproduce.corpora import CorpusRecipe, build_key, corpus_key, damaged, make_corpus
 from hexapla.reproduce.recipe import read_experiments
 from tests.toy import LANGUAGES, toy_rows

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hexapla.cli import main
-from hexapla.corpus import open_corpus
+from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
 from hexapla.runs.recipe import carried_recipes
 from hexapla.reproduce import ReproduceConfig, reproduce

@@ -310,7 +310,7 @@ def test_a_setting_out_of_range_is_refused(config: EvaluateConfig, change: dict[
 
 
 def test_bf16_gives_nearly_the_same_scores_and_the_signature_says_so(tmp_path: Path) -> None:
-    from hexapla.corpus import write_corpus
+    from hexapla.corpus.writer import write_corpus
     from tests.toy import LANGUAGES as TOY
 
     write_corpus(toy_rows(60), tmp_path / "rows", languages=TOY)

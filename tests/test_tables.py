@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hexapla.corpus import open_corpus, row_id, write_corpus
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.rows import row_id
+from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 
 HEADER = ["deu_Latn", "en", "topic", "meta.page"]

@@ -18,7 +18,8 @@ from transformers import TrainerCallback
 
 from hexapla import encoding
 from hexapla.align import AlignConfig, align
-from hexapla.corpus import open_corpus, write_corpus
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError, TrainingError
 from hexapla.trainer import WHOLE, last_checkpoint
 from tests.toy import LANGUAGES, toy_encoder, toy_rows

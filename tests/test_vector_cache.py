@@ -54,7 +54,7 @@ def test_a_damaged_file_is_dropped_with_a_warning_and_costs_its_own_texts(
 
 def test_another_pooling_or_prompt_finds_nothing(tmp_path: Path) -> None:
     from hexapla.cli import main
-    from hexapla.corpus import write_corpus
+    from hexapla.corpus.writer import write_corpus
     from hexapla.evaluate import read_scores
     from tests.toy import LANGUAGES, toy_rows, toy_transformer
 

@@ -12,7 +12,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
 from hexapla.align import AlignConfig, align
-from hexapla.corpus import open_corpus, write_corpus
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.encoder import exact_dense, load_encoder
 from hexapla.errors import InputError, TrainingError
 from hexapla.held_out import HeldOutAccuracy

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from hexapla.corpus import write_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.reproduce import ReproduceConfig, stage
 from hexapla.reproduce.executors import Receipt, attempt
 from hexapla.reproduce.work import Job

@@ -15,8 +15,8 @@ from hexapla.build.config import BuildConfig
 from hexapla.build.files import committed
 from hexapla.build.plan import LEFT_OUT, SOURCE, Plan, shard_path
 from hexapla.build.work import JUDGED
-from hexapla.contamination import Contamination
-from hexapla.corpus_writer import write_corpus
+from hexapla.corpus.contamination import Contamination
+from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.filters import FilterReport, Verdict
 from hexapla.filters.filter_corpus import LOG_PROB, REJECTED, write_line

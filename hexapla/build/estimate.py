@@ -7,7 +7,7 @@ from typing import Any
 
 from hexapla.build.config import BuildConfig
 from hexapla.build.plan import pivot_rows
-from hexapla.contamination import Contamination
+from hexapla.corpus.contamination import Contamination
 from hexapla.translate import open_translator
 from hexapla.translate.translator import TranslatorConfig
 

@@ -20,7 +20,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.corpus_writer import file_facts, flush
+from hexapla.corpus.writer import file_facts, flush
 from hexapla.errors import InputError
 from hexapla.runs.record import RUN, write_json
 

@@ -19,10 +19,10 @@ import pyarrow as pa
 
 from hexapla.build.config import BuildConfig
 from hexapla.build.files import commit, read_json
-from hexapla.cells import row_id
-from hexapla.contamination import Contamination
+from hexapla.corpus.rows import row_id
+from hexapla.corpus.contamination import Contamination
 from hexapla.errors import InputError
-from hexapla.near_duplicates import NearDuplicates
+from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.runs.record import write_json
 from hexapla.sources import Sentence, SourceReport, read_sentences
 

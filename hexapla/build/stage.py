@@ -35,9 +35,9 @@ from hexapla.build.work import (
     Worker,
     ask_translator,
 )
-from hexapla.contamination import Contamination
-from hexapla.corpus import open_corpus
-from hexapla.corpus_writer import MANIFEST, check_out_folder
+from hexapla.corpus.contamination import Contamination
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import MANIFEST, check_out_folder
 from hexapla.errors import InputError
 from hexapla.filters import Chain, FilterReport, FilterSettings, Statistics, read_filters
 from hexapla.runs.record import RUN, check_out, write_json, write_run

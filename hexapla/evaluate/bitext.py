@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from hexapla.text import languages as codes
-from hexapla.corpus import Corpus, open_corpus
+from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.errors import InputError
 from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled, language_files, read_cells, short_sha
 from hexapla.evaluate.retrieval import NEIGHBOURS, Search

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hexapla.text import languages as codes
-from hexapla import tables
-from hexapla.corpus import N_ROWS, Corpus
+from hexapla.corpus import tables
+from hexapla.corpus.reader import N_ROWS, Corpus
 from hexapla.encoder import Task
 from hexapla.errors import InputError
 

@@ -2,7 +2,7 @@
 
 A score on sentences that the encoder was aligned on says little of others. `contamination.json` in a score folder keeps
 what was found, so that a comparison can flag the task without the corpus at hand. A sentence is found as
-`hexapla.contamination` finds one: equal to a cell but for case, punctuation and white space, or with more than half of
+`hexapla.corpus.reader.contamination` finds one: equal to a cell but for case, punctuation and white space, or with more than half of
 its 8-grams in one.
 """
 
@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hexapla.contamination import Contamination
-from hexapla.corpus import Corpus, open_corpus
+from hexapla.corpus.contamination import Contamination
+from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder import EncoderFacts, locate
 from hexapla.errors import InputError
 from hexapla.runs.record import read_record

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hexapla.text import languages as codes
-from hexapla.corpus import open_corpus
+from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
 from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled, read_cells, read_columns, short_sha
 

@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import IO, Literal, get_args
 
 from hexapla.text import languages as codes
-from hexapla.contamination import Contamination
-from hexapla.corpus import Corpus, open_corpus, row_id
-from hexapla.corpus_writer import check_out_folder, write_corpus
+from hexapla.corpus.contamination import Contamination
+from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.corpus.rows import row_id
+from hexapla.corpus.writer import check_out_folder, write_corpus
 from hexapla.errors import InputError, nearest
 from hexapla.filters.chain import Chain, Verdict
 from hexapla.filters.report import FilterReport
 from hexapla.filters.settings import FilterSettings, read_filters
 from hexapla.filters.statistics import Statistics
-from hexapla.near_duplicates import NearDuplicates
+from hexapla.corpus.near_duplicates import NearDuplicates
 
 Policy = Literal["null-cell", "drop-row"]
 Row = dict[str, str | None]

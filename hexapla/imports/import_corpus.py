@@ -21,14 +21,14 @@ from rich.text import Text
 
 from hexapla.text import languages as codes
 from hexapla.text.clean import clean_text
-from hexapla.corpus_writer import check_out_folder, file_facts, write_corpus
+from hexapla.corpus.writer import check_out_folder, file_facts, write_corpus
 from hexapla.errors import InputError
 from hexapla.imports.join import RowJoin
 from hexapla.imports.sources import Source, find_sources, refuse_without_pivot
 from hexapla.imports.tags import Entry, LanguageTags
 
 if TYPE_CHECKING:
-    from hexapla.corpus import Corpus
+    from hexapla.corpus.reader import Corpus
 
 
 @dataclass(frozen=True, kw_only=True)

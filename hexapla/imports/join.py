@@ -12,7 +12,7 @@ from itertools import groupby
 from types import TracebackType
 from typing import Self
 
-from hexapla.cells import row_id
+from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
 
 _TABLES = """
@@ -40,7 +40,7 @@ GROUP BY language ORDER BY language
 class RowJoin:
     """Collects entries, then gives their rows; to be used with `with`.
 
-    Two entries belong to one row when `hexapla.cells.row_id` of their pivot texts is the same. A row stands where the
+    Two entries belong to one row when `hexapla.corpus.rows.row_id` of their pivot texts is the same. A row stands where the
     first of its entries did and has that one's pivot text. Where its entries differ in another language, the text that
     most of them have wins, of equally many the first.
     """

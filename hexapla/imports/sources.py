@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from hexapla import tables
-from hexapla.cells import as_cell
-from hexapla.corpus import N_ROWS, Corpus, open_corpus
-from hexapla.corpus_writer import MANIFEST
+from hexapla.corpus import tables
+from hexapla.corpus.rows import as_cell
+from hexapla.corpus.reader import N_ROWS, Corpus, open_corpus
+from hexapla.corpus.writer import MANIFEST
 from hexapla.errors import InputError
 from hexapla.imports.moses import moses_groups, read_moses
 from hexapla.imports.po import read_po

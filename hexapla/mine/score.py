@@ -18,7 +18,7 @@ from hexapla.errors import nearest as nearest_word
 from hexapla.mine.files import check_ending, check_file, write_table
 from hexapla.mine.margin import Margin, margin_scores
 from hexapla.mine.search import nearest
-from hexapla.tables import read_field, text_fields
+from hexapla.corpus.tables import read_field, text_fields
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from hexapla.text import languages as codes
-from hexapla.corpus import Corpus, open_corpus
-from hexapla.corpus_writer import MANIFEST, write_corpus
+from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.corpus.writer import MANIFEST, write_corpus
 from hexapla.errors import InputError, nearest
 from hexapla.filters import FilterConfig, filter_corpus, read_filters
 from hexapla.reproduce.build_settings import make_build

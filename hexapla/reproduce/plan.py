@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hexapla.corpus import open_corpus
+from hexapla.corpus.reader import open_corpus
 from hexapla.encoder import cached, check_folder, describe, locate
 from hexapla.errors import InputError
 from hexapla.evaluate.config import EvaluateConfig

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from hexapla.text import languages as codes
-from hexapla.corpus import open_corpus
-from hexapla.corpus_writer import MANIFEST
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import MANIFEST
 from hexapla.report import CompareConfig, compare
 from hexapla.report.compare import RESULT
 from hexapla.report.headline import PAPER

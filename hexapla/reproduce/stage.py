@@ -20,8 +20,8 @@ from typing import Literal
 import hexapla
 from hexapla.build import build
 from hexapla.build.files import clear, locked
-from hexapla.corpus import open_corpus
-from hexapla.corpus_writer import MANIFEST
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import MANIFEST
 from hexapla.errors import InputError
 from hexapla.runs.recipe import find_recipe
 from hexapla.reproduce.build_settings import make_build

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from hexapla.text import languages as codes
-from hexapla.cells import row_id
+from hexapla.corpus.rows import row_id
 from hexapla.text.clean import clean_text
 from hexapla.errors import InputError
 from hexapla.sources.texts import Source, find_sources
@@ -122,7 +122,7 @@ class SourceReport:
 def read_sentences(config: SourceConfig, report: SourceReport | None = None) -> Iterator[Sentence]:
     """Open the sources and return their sentences, read as they are asked for.
 
-    The same text again is left out, told by the hash that also names a row (`hexapla.cells.row_id`); remembering it
+    The same text again is left out, told by the hash that also names a row (`hexapla.corpus.rows.row_id`); remembering it
     takes about 90 bytes a sentence.
 
     Args:

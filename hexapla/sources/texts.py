@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from hexapla import tables
+from hexapla.corpus import tables
 from hexapla.errors import InputError, nearest
 from hexapla.text.lines import COMPRESSIONS, decode_lines, ending, read_lines
 from hexapla.sources.hub import Dataset, is_dataset_name, no_field

@@ -19,9 +19,9 @@ import pyarrow.csv
 import pyarrow.json
 
 from hexapla.text import languages as codes
-from hexapla import tables
-from hexapla.corpus import open_corpus
-from hexapla.corpus_writer import MANIFEST
+from hexapla.corpus import tables
+from hexapla.corpus.reader import open_corpus
+from hexapla.corpus.writer import MANIFEST
 from hexapla.errors import InputError, nearest
 from hexapla.text.lines import COMPRESSIONS, ending, read_lines
 
@@ -103,7 +103,7 @@ def _read_table(stream: pa.NativeFile, suffix: str) -> pa.Table:
     """Read a table whole; Arrow tells columns of numbers, such as a score, from columns of text."""
     if suffix == ".jsonl":
         return pa.json.read_json(stream, read_options=pa.json.ReadOptions(block_size=_BLOCK))
-    # As in `hexapla.tables`: TSV has no quoting, CSV is quoted as in RFC 4180.
+    # As in `hexapla.corpus.tables`: TSV has no quoting, CSV is quoted as in RFC 4180.
     parse = pa.csv.ParseOptions(delimiter="\t", quote_char=False) if suffix == ".tsv" else pa.csv.ParseOptions()
     parse.newlines_in_values = suffix == ".csv"
     return pa.csv.read_csv(stream, read_options=pa.csv.ReadOptions(block_size=_BLOCK), parse_options=parse)

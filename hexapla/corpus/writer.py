@@ -22,13 +22,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.text import languages as codes
-from hexapla.cells import as_cell, row_id
-from hexapla.corpus_card import dataset_card
+from hexapla.corpus.rows import as_cell, row_id
+from hexapla.corpus.corpus_card import dataset_card
 from hexapla.errors import InputError, nearest
-from hexapla.tables import META, as_text
+from hexapla.corpus.tables import META, as_text
 
 if TYPE_CHECKING:
-    from hexapla.corpus import Corpus
+    from hexapla.corpus.reader import Corpus
 
 FORMAT = "hexapla corpus 1"
 MANIFEST = "corpus.json"
@@ -104,7 +104,7 @@ def write_corpus(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
-    from hexapla.corpus import open_corpus  # the reader's module offers this writer, so it cannot be imported above
+    from hexapla.corpus.reader import open_corpus
 
     return open_corpus(Path(out), verify=False)
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.text import languages as codes
-from hexapla.cells import as_cell
+from hexapla.corpus.rows import as_cell
 from hexapla.errors import InputError, nearest
 from hexapla.text.lines import COMPRESSIONS, damaged, ending, open_bytes, read_lines
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 from hexapla.text import languages as codes
 from hexapla.errors import InputError
-from hexapla.evaluation_sets import read_set
+from hexapla.corpus.evaluation_sets import read_set
 from hexapla.text.words import runs, tokens
 
 N_WORDS = 8  # of a gram

@@ -23,11 +23,11 @@ import pyarrow.compute as pc
 
 import hexapla
 from hexapla.text import languages as codes
-from hexapla import tables
-from hexapla.cells import is_held_out, row_id, share_bound
-from hexapla.corpus_writer import FORMAT, MANIFEST, file_facts, write_corpus
+from hexapla.corpus import tables
+from hexapla.corpus.rows import is_held_out, row_id, share_bound
+from hexapla.corpus.writer import FORMAT, MANIFEST, file_facts, write_corpus
 from hexapla.errors import InputError, nearest
-from hexapla.inspect import inspect_corpus
+from hexapla.corpus.inspect import inspect_corpus
 
 if TYPE_CHECKING:
     import datasets

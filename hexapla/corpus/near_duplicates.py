@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 
-from hexapla.cells import row_id
+from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
 from hexapla.text.words import tokens
 

@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hexapla.text import languages as codes
-from hexapla.corpus_card import made_by
+from hexapla.corpus.corpus_card import made_by
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hexapla.corpus import Corpus
+    from hexapla.corpus.reader import Corpus
 
 N_EXAMPLES = 3
 N_SHOWN = 7  # languages of an example shown; of more than that only the first N_FEW, to stay on one screen
