@@ -37,7 +37,7 @@ from hexapla.align import AlignConfig, make_trainer
 from hexapla.batches import RowBatchSampler, shared_texts
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
-from hexapla.encoder import load_encoder
+from hexapla.encoder.load import load_encoder
 from hexapla.packing import Packing
 from hexapla.prepare import prepare
 from hexapla.token_cache import open_token_cache

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from mteb.models.model_meta import ModelMeta
 from mteb.similarity_functions import cos_sim
 
-from hexapla.encoder import load_encoder
+from hexapla.encoder.load import load_encoder
 from hexapla.evaluate import EvaluateConfig, evaluate
 from hexapla.evaluate.bitext import BitextTask
 from hexapla.evaluate.inputs import Prompted

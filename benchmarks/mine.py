@@ -26,7 +26,7 @@ import faiss
 import numpy as np
 import pyarrow.parquet as pq
 
-from hexapla.encoder import encode, load_encoder
+from hexapla.encoder.load import encode, load_encoder
 from hexapla.mine import Neighbours, Pairs, mine_pairs, nearest
 from hexapla.mine.calibrate import calibrate
 

@@ -27,10 +27,10 @@ from transformers.integrations import TensorBoardCallback
 from hexapla.text import languages as codes
 from hexapla.align_config import AlignConfig
 from hexapla.batches import CellCollator, Regime, RowBatchSampler, shared_texts
-from hexapla.encoder import RESULT, encode, load_encoder, save_prompt, training_prompt
-from hexapla.encoder_card import write_card
+from hexapla.encoder.load import RESULT, encode, load_encoder, save_prompt, training_prompt
+from hexapla.encoder.encoder_card import write_card
 from hexapla.errors import InputError
-from hexapla.held_out import METRIC, HeldOutAccuracy
+from hexapla.encoder.held_out import METRIC, HeldOutAccuracy
 from hexapla.lora import Lora
 from hexapla.multiway import MultiwayLoss
 from hexapla.packing import Packing
@@ -38,7 +38,7 @@ from hexapla.prepare import Prepared, prepare
 from hexapla.runs.record import clear, write_json, write_run
 from hexapla.token_cache import TokenCache, open_token_cache
 from hexapla.trainer import Loader, LogAtCheckpoints, MultiwayTrainer, Progress, last_checkpoint, processes_of
-from hexapla.whitening import append_dense, whiten
+from hexapla.encoder.whitening import append_dense, whiten
 
 _EVALUATIONS_AN_EPOCH = 4
 _FALL = 0.3  # of the learning rate, whenever held-out rows have not improved for `patience` evaluations

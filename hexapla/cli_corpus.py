@@ -207,7 +207,7 @@ def inspect(
     """Show what is in a corpus or an encoder, in one screen."""
     screen = console()
     if folder == "tiny" or any((Path(folder) / name).is_file() for name in ("modules.json", "config.json")):
-        from hexapla.encoder_card import inspect_encoder
+        from hexapla.encoder.encoder_card import inspect_encoder
 
         inspect_encoder(folder).render(screen)
         return

@@ -86,7 +86,7 @@ def _sweep_table(result: dict[str, Any]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from hexapla.encoder_card import verdict
+    from hexapla.encoder.encoder_card import verdict
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for header in ("alpha", "accuracy %", f"{result['pivot']} ({result['measure']})"):

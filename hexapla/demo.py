@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hexapla.align import AlignConfig, align
 from hexapla.batches import Regime
-from hexapla.encoder import TINY
+from hexapla.encoder.load import TINY
 from hexapla.evaluate import EvaluateConfig, evaluate
 from hexapla.report import CompareConfig, Comparison, compare
 from hexapla.runs.record import check_out, clear, write_run

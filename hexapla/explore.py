@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from hexapla.text import languages as codes
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.encoder import encode, load_encoder, locate
+from hexapla.encoder.load import encode, load_encoder, locate
 from hexapla.errors import InputError
 from hexapla.runs.record import read_record
 

@@ -25,11 +25,19 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import is_sentence_transformer_model
 
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.encoder import MERGED, RESULT, EncoderFacts, describe, load_encoder, locate, training_prompt
-from hexapla.encoder_card import CARD_KEYS
+from hexapla.encoder.load import (
+    MERGED,
+    RESULT,
+    EncoderFacts,
+    describe,
+    load_encoder,
+    locate,
+    training_prompt,
+)
+from hexapla.encoder.encoder_card import CARD_KEYS
 from hexapla.errors import InputError
 from hexapla.evaluate.sts import Judged
-from hexapla.held_out import MOST_ROWS, HeldOutAccuracy
+from hexapla.encoder.held_out import MOST_ROWS, HeldOutAccuracy
 from hexapla.interpolation import Interpolation, difference, folder_difference, not_finite
 from hexapla.merge_config import MergeConfig, parse_alphas
 from hexapla.pivot_quality import Measure, agreement_with_base, agreement_with_scores, read_pairs

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from hexapla.encoder import encode
+from hexapla.encoder.load import encode
 from hexapla.errors import InputError
 from hexapla.evaluate.inputs import filled
 from hexapla.evaluate.sts import Judged, cosines, read_judged, spearman

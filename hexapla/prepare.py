@@ -18,7 +18,7 @@ from transformers.integrations.integration_utils import (
 from hexapla.align_config import AlignConfig
 from hexapla.batches import Regime, encodings_per_epoch, present_cells, usable_rows
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.encoder import RESULT, EncoderFacts, describe, locate
+from hexapla.encoder.load import RESULT, EncoderFacts, describe, locate
 from hexapla.errors import InputError, nearest
 from hexapla.lora import check_installed
 from hexapla.runs.record import check_apart, check_out

@@ -27,7 +27,7 @@ from hexapla import ranks
 from hexapla.batches import CellCollator, RowBatchSampler
 from hexapla.encoding import TOKENS_A_PASS
 from hexapla.errors import TrainingError
-from hexapla.held_out import METRIC
+from hexapla.encoder.held_out import METRIC
 from hexapla.multiway import MultiwayLoss, NonFiniteError
 from hexapla.runs.record import write_json
 

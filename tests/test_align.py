@@ -23,7 +23,7 @@ from hexapla.align import AlignConfig, align
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
-from hexapla.held_out import HeldOutAccuracy
+from hexapla.encoder.held_out import HeldOutAccuracy
 from hexapla.multiway import MultiwayLoss
 from tests.toy import LANGUAGES, toy_decoder, toy_encoder, toy_rows, toy_transformer
 

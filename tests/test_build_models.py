@@ -193,7 +193,7 @@ def test_two_processes_build_what_one_does(tmp_path: Path, cache: Path) -> None:
 
 def accuracy(encoder: str, cells: dict[str, list[str]]) -> float:
     """Return how often the nearest cell of another language, 0 to 1, is that of the English one's row."""
-    from hexapla.encoder import encode, load_encoder
+    from hexapla.encoder.load import encode, load_encoder
 
     model = load_encoder(encoder)
     vectors = {language: encode(model, texts, task="BitextMining") for language, texts in cells.items()}

@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hexapla.encoder import describe, encode, load_encoder, save_prompt, training_prompt
-from hexapla.encoder_card import inspect_encoder
+from hexapla.encoder.load import describe, encode, load_encoder, save_prompt, training_prompt
+from hexapla.encoder.encoder_card import inspect_encoder
 from hexapla.errors import InputError
 from tests.toy import toy_encoder, toy_transformer
 

@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from hexapla.corpus.writer import write_corpus
-from hexapla.encoder import load_encoder
+from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
 from hexapla.evaluate import EvaluateConfig, evaluate, unfinished, vectors
 from tests import toy_mteb

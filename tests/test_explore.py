@@ -14,7 +14,7 @@ pytest.importorskip("gradio")
 
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
-from hexapla.encoder import load_encoder
+from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
 from hexapla.explore import ExploreConfig, Explorer, launch, open_explorer, results_table
 from tests.toy import LANGUAGES, N_WORDS, toy_encoder, toy_rows, word

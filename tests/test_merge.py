@@ -22,8 +22,8 @@ import hexapla.merge as stage
 from hexapla.cli import main
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
-from hexapla.encoder import describe, encode, load_encoder
-from hexapla.encoder_card import inspect_encoder
+from hexapla.encoder.load import describe, encode, load_encoder
+from hexapla.encoder.encoder_card import inspect_encoder
 from hexapla.errors import InputError
 from hexapla.evaluate.sts import cosines
 from hexapla.interpolation import Interpolation

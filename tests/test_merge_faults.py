@@ -14,7 +14,7 @@ from sentence_transformers.sentence_transformer.modules import Dense
 
 import hexapla.merge as stage
 from hexapla.corpus.writer import write_corpus
-from hexapla.encoder import load_encoder
+from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
 from hexapla.interpolation import difference
 from hexapla.merge import MergeConfig, merge

@@ -14,7 +14,7 @@ import pytest
 mteb = pytest.importorskip("mteb")
 
 from hexapla.text import languages as codes  # noqa: E402
-from hexapla.encoder import load_encoder  # noqa: E402
+from hexapla.encoder.load import load_encoder  # noqa: E402
 from hexapla.errors import InputError  # noqa: E402
 from hexapla.evaluate import EvaluateConfig, evaluate, fetch, mteb_check, sts  # noqa: E402
 from hexapla.evaluate.mteb_table import TASKS, parse_suite, table  # noqa: E402

@@ -10,7 +10,7 @@ import pytest
 from hexapla.align import AlignConfig, align
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.writer import write_corpus
-from hexapla.encoder import EncoderFacts, describe
+from hexapla.encoder.load import EncoderFacts, describe
 from hexapla.errors import InputError
 from hexapla.evaluate.overlap import CONTAMINATION_FILE, corpus_overlap, find_corpus, read_overlap
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hexapla.corpus.reader import open_corpus
-from hexapla.encoder import load_encoder
+from hexapla.encoder.load import load_encoder
 from hexapla.packing import chunks, flatten, packed, packed_attention, padded
 
 

@@ -35,7 +35,7 @@ def stand_in(name: str, folder: Path) -> Path:
     import torch
     from transformers import AutoTokenizer, BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
 
-    from hexapla.encoder import locate
+    from hexapla.encoder.load import locate
 
     path = folder / name.rpartition("/")[2]
     tokenizer = AutoTokenizer.from_pretrained(locate("tiny"))

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.cli import main
-from hexapla.encoder import encode, load_encoder
+from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.mine import ScoreConfig, score
 from tests.toy import knowing_encoder, toy_rows

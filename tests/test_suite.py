@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hexapla.encoder import EncoderFacts, load_encoder
+from hexapla.encoder.load import EncoderFacts, load_encoder
 from hexapla.errors import InputError
 from hexapla.evaluate import EvaluateConfig, Score, evaluate, read_scores, suite, vectors, xsim
 from hexapla.evaluate.inputs import Prompted

@@ -14,10 +14,10 @@ from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 from hexapla.align import AlignConfig, align
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
-from hexapla.encoder import exact_dense, load_encoder
+from hexapla.encoder.load import exact_dense, load_encoder
 from hexapla.errors import InputError, TrainingError
-from hexapla.held_out import HeldOutAccuracy
-from hexapla.whitening import whiten, within_row_whitening
+from hexapla.encoder.held_out import HeldOutAccuracy
+from hexapla.encoder.whitening import whiten, within_row_whitening
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
 
 
@@ -33,7 +33,7 @@ def settings(tmp_path) -> dict[str, object]:
 
 @pytest.mark.parametrize(("shrinkage", "most"), [(0.0, 1.1), (0.03, 15)])
 def test_translations_differ_evenly_in_all_directions_afterwards(monkeypatch, shrinkage, most):
-    monkeypatch.setattr("hexapla.whitening._SHRINKAGE", shrinkage)
+    monkeypatch.setattr("hexapla.encoder.load.whitening._SHRINKAGE", shrinkage)
     rng = np.random.default_rng(0)
     rows_N = np.repeat(np.arange(4000), [2, 3] * 2000)  # of different numbers of cells
     spread_DD = rng.standard_normal((8, 8)) * [5, 1, 1, 1, 1, 1, 1, 0.5]
@@ -113,8 +113,8 @@ def test_at_the_end_it_is_fitted_to_the_trained_encoder_and_changes_nothing_else
 
 
 def test_as_many_rows_are_taken_as_the_dimensions_ask_for(monkeypatch):
-    monkeypatch.setattr("hexapla.whitening._LEAST_ROWS", 2)
-    monkeypatch.setattr("hexapla.whitening._DEGREES_A_DIMENSION", 0.25)
+    monkeypatch.setattr("hexapla.encoder.load.whitening._LEAST_ROWS", 2)
+    monkeypatch.setattr("hexapla.encoder.load.whitening._DEGREES_A_DIMENSION", 0.25)
     taken: list[str] = []
     model = load_encoder("tiny")
     encode = model.encode

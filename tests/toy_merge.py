@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from sentence_transformers import SentenceTransformer
 
-from hexapla.encoder import describe
-from hexapla.encoder_card import write_card
+from hexapla.encoder.load import describe
+from hexapla.encoder.encoder_card import write_card
 from tests.toy import LANGUAGES, N_WORDS, word
 
 WORDS = "0.model.embeddings.word_embeddings.weight"

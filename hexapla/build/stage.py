@@ -117,7 +117,7 @@ def _check_filters(config: BuildConfig, filters: FilterSettings) -> None:
     """Find what the filters lack, a library or an encoder, before all is translated."""
     Chain(filters, config.pivot, config.to, Statistics())
     if filters.cosine is not None:
-        from hexapla.encoder import locate
+        from hexapla.encoder.load import locate
 
         locate(filters.cosine.encoder)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from hexapla.text import languages as codes
-from hexapla.encoder import Pooling
+from hexapla.encoder.load import Pooling
 from hexapla.errors import InputError, nearest
 from hexapla.evaluate.bitext import Pairs
 from hexapla.evaluate.mteb_table import OWN_SUITES, SUITES, TASKS, parse_suite

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hexapla.encoder import Task
+from hexapla.encoder.load import Task
 from hexapla.errors import InputError
 from hexapla.evaluate.bitext import BitextTask, read_bitext
 from hexapla.evaluate.config import EvaluateConfig

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hexapla.text import languages as codes
 from hexapla.corpus import tables
 from hexapla.corpus.reader import N_ROWS, Corpus
-from hexapla.encoder import Task
+from hexapla.encoder.load import Task
 from hexapla.errors import InputError
 
 # What a measurement is of: task and languages, as in `Score`.

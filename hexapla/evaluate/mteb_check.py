@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hexapla.encoder import EncoderFacts
+from hexapla.encoder.load import EncoderFacts
 from hexapla.evaluate.mteb_table import SIDE_BY_SIDE, table
 from hexapla.evaluate.mteb_tasks import Loaded
 from hexapla.evaluate.scores import Score

@@ -25,7 +25,7 @@ from rich.text import Text
 
 import hexapla
 from hexapla.text import languages as codes
-from hexapla.encoder import EncoderFacts, Task, describe, load_encoder, save_prompt
+from hexapla.encoder.load import EncoderFacts, Task, describe, load_encoder, save_prompt
 from hexapla.evaluate import unfinished
 from hexapla.evaluate.bitext import BitextTask
 from hexapla.evaluate.config import EvaluateConfig

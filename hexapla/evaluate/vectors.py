@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from hexapla.encoder import Task, encode
+from hexapla.encoder.load import Task, encode
 from hexapla.errors import InputError
 from hexapla.evaluate.inputs import Prompted
 from hexapla.evaluate.vector_cache import VectorCache

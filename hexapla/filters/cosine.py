@@ -33,13 +33,13 @@ class Cosine:
 
     @cached_property
     def _model(self) -> SentenceTransformer:
-        from hexapla.encoder import load_encoder
+        from hexapla.encoder.load import load_encoder
 
         return load_encoder(self.encoder)
 
     def scores(self, candidates: Sequence[Candidate]) -> list[float]:
         """Return 1 - cosine of each cell and its source."""
-        from hexapla.encoder import encode
+        from hexapla.encoder.load import encode
 
         if not candidates:
             return []

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hexapla.encoder import encode, load_encoder
+from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.mine.approximate import nearest_one_way
 from hexapla.mine.search import Best, Neighbours, check_sides, checked_block, compare

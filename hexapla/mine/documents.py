@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hexapla.encoder import encode, load_encoder
+from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.text.lines import read_lines
 from hexapla.mine.files import check_file

@@ -12,7 +12,7 @@ from typing import get_args
 import numpy as np
 import pyarrow as pa
 
-from hexapla.encoder import encode, load_encoder
+from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.errors import nearest as nearest_word
 from hexapla.mine.files import check_ending, check_file, write_table

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from hexapla.encoder import describe, encode, load_encoder
+from hexapla.encoder.load import describe, encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.errors import nearest as nearest_word
 from hexapla.mine.approximate import check_size, nearest_approximately

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from hexapla.batches import Regime
-from hexapla.encoder import cached, locate
+from hexapla.encoder.load import cached, locate
 from hexapla.reproduce.corpora import build_key
 from hexapla.reproduce.matrix import BUILT, CORPORA, Cell, standing
 from hexapla.reproduce.plan import Plan

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.corpus.reader import open_corpus
-from hexapla.encoder import cached, check_folder, describe, locate
+from hexapla.encoder.load import cached, check_folder, describe, locate
 from hexapla.errors import InputError
 from hexapla.evaluate.config import EvaluateConfig
 from hexapla.evaluate.data import read_data

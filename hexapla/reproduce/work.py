@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hexapla.align import align
 from hexapla.align_config import AlignConfig
-from hexapla.encoder import RESULT
+from hexapla.encoder.load import RESULT
 from hexapla.evaluate import EvaluateConfig, evaluate
 from hexapla.evaluate.scores import SCORES_FILE
 from hexapla.runs.record import RUN, read_record, write_json

@@ -20,7 +20,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
 from hexapla.batches import present_cells
-from hexapla.encoder import exact_dense
+from hexapla.encoder.load import exact_dense
 from hexapla.errors import TrainingError
 
 _LEAST_ROWS = 500

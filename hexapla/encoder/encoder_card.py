@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hexapla.text import languages as codes
 from hexapla.corpus.corpus_card import made_by
-from hexapla.encoder import RESULT, EncoderFacts, describe, locate
+from hexapla.encoder.load import RESULT, EncoderFacts, describe, locate
 from hexapla.errors import InputError
 
 if TYPE_CHECKING:
