@@ -33,15 +33,16 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from transformers import PrinterCallback, TrainerCallback, XLMRobertaConfig, XLMRobertaModel
 
-from hexapla.align import AlignConfig, make_trainer
-from hexapla.batches import RowBatchSampler, shared_texts
+from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.stage import make_trainer
+from hexapla.alignment.batches import RowBatchSampler, shared_texts
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
-from hexapla.packing import Packing
-from hexapla.prepare import prepare
-from hexapla.token_cache import open_token_cache
-from hexapla.trainer import MultiwayTrainer
+from hexapla.alignment.packing import Packing
+from hexapla.alignment.prepare import prepare
+from hexapla.alignment.token_cache import open_token_cache
+from hexapla.alignment.trainer import MultiwayTrainer
 
 SEVEN = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")
 DATA = Path(os.environ.get("HEXAPLA_DATA", "../shared/data"))
@@ -236,7 +237,7 @@ def overhead(folder: Path, n_rounds: int) -> str:
                 for batch in batches:
                     lengths, tokens = batch["cells_lengths"], {"input_ids": batch["cells_input_ids"]}
                     at = [0, *itertools.accumulate(lengths)]
-                    from hexapla.encoding import Cells
+                    from hexapla.alignment.gradient_cache import Cells
 
                     cells = Cells(tokens=tokens, lengths=lengths, constants={})
                     total = torch.zeros(())

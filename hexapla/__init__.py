@@ -27,18 +27,19 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from hexapla.align import AlignConfig, align
+    from hexapla.alignment.config import AlignConfig
+    from hexapla.alignment.stage import align
     from hexapla.corpus.reader import open_corpus
     from hexapla.corpus.writer import write_corpus
     from hexapla.evaluate import EvaluateConfig, evaluate
-    from hexapla.multiway import MultiwayLoss
+    from hexapla.alignment.loss import MultiwayLoss
     from hexapla.report.compare import CompareConfig, compare
 
 _HOMES = {
     "AlignConfig": "hexapla.align",
     "CompareConfig": "hexapla.report",
     "EvaluateConfig": "hexapla.evaluate",
-    "MultiwayLoss": "hexapla.multiway",
+    "MultiwayLoss": "hexapla.alignment.loss",
     "align": "hexapla.align",
     "compare": "hexapla.report",
     "evaluate": "hexapla.evaluate",

@@ -191,8 +191,8 @@ def align(
     said = {key: value for key, value in given.items() if value is not None and value is not False}
     from accelerate import PartialState
 
-    from hexapla.align import AlignConfig
-    from hexapla.align import align as run
+    from hexapla.alignment.config import AlignConfig
+    from hexapla.alignment.stage import align as run
     from hexapla.runs.recipe import read_recipe
 
     calm_libraries()

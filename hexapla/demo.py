@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from hexapla.align import AlignConfig, align
-from hexapla.batches import Regime
+from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.stage import align
+from hexapla.alignment.batches import Regime
 from hexapla.encoder.load import TINY
 from hexapla.evaluate import EvaluateConfig, evaluate
 from hexapla.report import CompareConfig, Comparison, compare

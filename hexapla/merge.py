@@ -272,7 +272,7 @@ def _result(
 
 def _save(model: SentenceTransformer, out: Path, made: dict[str, Any], result: dict[str, Any]) -> None:
     """Write the encoder as `align` writes one, and `merge.json` last."""
-    from hexapla.align import save_encoder
+    from hexapla.alignment.stage import save_encoder
 
     # The aligned encoder's card would be written again, with its scores and all.
     model._model_card_text = None

@@ -22,7 +22,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.align import AlignConfig, align
+from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.stage import align
 from hexapla.evaluate import EvaluateConfig, Score, evaluate
 
 SEEN = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")

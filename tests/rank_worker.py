@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from hexapla import ranks
-from hexapla.align import AlignConfig, align
-from hexapla.multiway import MultiwayLoss
+from hexapla.alignment import distributed as ranks
+from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.stage import align
+from hexapla.alignment.loss import MultiwayLoss
 from tests.toy import LANGUAGES, toy_rows
 
 N_ROWS = 9  # five of the first process and four of the second

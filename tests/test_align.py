@@ -19,12 +19,13 @@ from sentence_transformers import (
     SentenceTransformerTrainingArguments,
 )
 
-from hexapla.align import AlignConfig, align
+from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.stage import align
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.encoder.held_out import HeldOutAccuracy
-from hexapla.multiway import MultiwayLoss
+from hexapla.alignment.loss import MultiwayLoss
 from tests.toy import LANGUAGES, toy_decoder, toy_encoder, toy_rows, toy_transformer
 
 stage = sys.modules["hexapla.align"]  # the module: the name is the function's

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from hexapla.batches import (
+from hexapla.alignment.batches import (
     CellCollator,
     Regime,
     RowBatchSampler,
@@ -17,7 +17,7 @@ from hexapla.batches import (
     shared_texts,
     usable_rows,
 )
-from hexapla.token_cache import TokenCache
+from hexapla.alignment.token_cache import TokenCache
 from tests.toy import LANGUAGES, toy_rows
 
 

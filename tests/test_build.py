@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hexapla.align import AlignConfig, align
+from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.stage import align
 from hexapla.build import build, estimate_build
 from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError

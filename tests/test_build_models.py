@@ -205,7 +205,8 @@ def accuracy(encoder: str, cells: dict[str, list[str]]) -> float:
 @pytest.fixture(scope="module")
 def aligned(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """Go from English sentences to an aligned encoder."""
-    from hexapla.align import AlignConfig, align
+    from hexapla.alignment.config import AlignConfig
+    from hexapla.alignment.stage import align
 
     folder = tmp_path_factory.mktemp("aligned")
     build(config_of(folder, toy(shared_toy("nllb"), cache, compute_type="int8"), filters="default"), quiet=True)

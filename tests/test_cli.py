@@ -149,7 +149,7 @@ def test_flags_win_over_the_recipe(corpus, encoder, tmp_path):
 
 
 def test_the_carried_recipes_are_complete_and_read():
-    from hexapla.align import AlignConfig
+    from hexapla.alignment.config import AlignConfig
     from hexapla.runs.recipe import carried_recipes, read_recipe
 
     assert set(carried_recipes()) == {"hexapla", "paper"}

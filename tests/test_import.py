@@ -276,7 +276,8 @@ def test_zero_width_joiners_survive_cleaning() -> None:
 
 @pytest.mark.slow
 def test_a_translation_memory_becomes_an_aligned_encoder(tmp_path: Path, run: Import) -> None:
-    from hexapla.align import AlignConfig, align
+    from hexapla.alignment.config import AlignConfig
+    from hexapla.alignment.stage import align
 
     rows = [row for row in toy_rows(300, missing=0.1) if sum(map(bool, row.values())) > 1]
     tmx(tmp_path / "memory.tmx", [{code[:3]: text for code, text in row.items()} for row in rows])

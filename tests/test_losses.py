@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-from hexapla.losses import multiway_loss, same_rows
-from hexapla.multiway import MultiwayLoss
+from hexapla.alignment.functional import multiway_loss, same_rows
+from hexapla.alignment.loss import MultiwayLoss
 
 
 class Vectors(torch.nn.Module):
@@ -179,7 +179,7 @@ def test_blocks_of_anchors_give_the_loss_and_the_gradient_of_the_whole_matrix(mo
     whole, blocks = cells.clone().requires_grad_(), cells.clone().requires_grad_()
     loss = multiway_loss(whole, *ids)
     loss.backward()
-    monkeypatch.setattr("hexapla.losses.FLOATS_A_BLOCK", 4 * len(cells))  # four anchors at once
+    monkeypatch.setattr("hexapla.alignment.functional.FLOATS_A_BLOCK", 4 * len(cells))  # four anchors at once
     again = multiway_loss(blocks, *ids)
     (3.0 * again).backward()  # as a gradient scaler would
     assert again.item() == pytest.approx(loss.item(), rel=1e-12)

@@ -300,7 +300,8 @@ def test_the_command_prints_the_sweep_and_writes_the_encoder(capsys, settings, t
 
 
 def test_an_encoder_that_was_really_aligned_merges_with_its_base(settings, tmp_path):
-    from hexapla.align import AlignConfig, align
+    from hexapla.alignment.config import AlignConfig
+    from hexapla.alignment.stage import align
 
     trained = tmp_path / "trained"
     align(

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from sentence_transformers import SentenceTransformer
 
-from hexapla.encoding import Passes, encode
-from hexapla.losses import multiway_loss
-from hexapla.multiway import MultiwayLoss, NonFiniteError, sorted_cells, text_ids
-from hexapla.packing import Packing
+from hexapla.alignment.gradient_cache import Passes, encode
+from hexapla.alignment.functional import multiway_loss
+from hexapla.alignment.loss import MultiwayLoss, NonFiniteError, sorted_cells, text_ids
+from hexapla.alignment.packing import Packing
 from tests.toy import LANGUAGES, toy_decoder, toy_encoder, toy_rows
 
 
@@ -48,7 +48,7 @@ def assert_same(first, second, **tolerance) -> None:
 @pytest.mark.parametrize("chunk_tokens", [1, 40, 101, 200])
 @pytest.mark.parametrize("negatives", ["target", "all"])
 def test_cached_equals_plain_in_the_loss_and_every_gradient(encoder, chunk_tokens, negatives, packs, monkeypatch):
-    monkeypatch.setattr("hexapla.losses.FLOATS_A_BLOCK", 400)  # several blocks, as with thousands of cells
+    monkeypatch.setattr("hexapla.alignment.functional.FLOATS_A_BLOCK", 400)  # several blocks, as with thousands of cells
     encoder.eval()  # without dropout, since the two draw it in passes of other sizes
     with Packing(encoder, wanted=packs) as packing:
         assert packing.packs == packs
@@ -62,7 +62,7 @@ def test_cached_equals_plain_in_the_loss_and_every_gradient(encoder, chunk_token
 
 def test_cached_equals_plain_with_dropout_on(encoder, monkeypatch):
     encoder.train()
-    monkeypatch.setattr("hexapla.encoding.TOKENS_A_PASS", 60)  # the same passes in both, so the same draws
+    monkeypatch.setattr("hexapla.alignment.gradient_cache.TOKENS_A_PASS", 60)  # the same passes in both, so the same draws
     found = []
     for limit in (None, 60):
         torch.manual_seed(0)
@@ -117,7 +117,7 @@ def test_an_encoder_whose_packed_sentences_differ_stays_padded(encoder, monkeypa
 
     from transformers import AttentionInterface
 
-    from hexapla.packing import PACKED, sdpa_attention_forward
+    from hexapla.alignment.packing import PACKED, sdpa_attention_forward
 
     plain = sdpa_attention_forward
     monkeypatch.setitem(AttentionInterface._global_mapping, PACKED, across)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hexapla.align import AlignConfig, align
+from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.stage import align
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import EncoderFacts, describe

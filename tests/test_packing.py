@@ -9,7 +9,7 @@ import torch
 
 from hexapla.corpus.reader import open_corpus
 from hexapla.encoder.load import load_encoder
-from hexapla.packing import chunks, flatten, packed, packed_attention, padded
+from hexapla.alignment.packing import chunks, flatten, packed, packed_attention, padded
 
 
 @pytest.mark.parametrize("packs", [True, False])
@@ -78,7 +78,7 @@ def test_attention_stays_within_each_sentence():
 
 def test_the_kernel_of_a_gpu_is_given_the_ends_of_the_sentences(monkeypatch):
     # No GPU here: what would be called is called by hand, on a stand-in that attends sentence by sentence.
-    from hexapla import packing
+    from hexapla.alignment import packing
 
     seen = {}
 

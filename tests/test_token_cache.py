@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-import hexapla.token_cache as stage
+import hexapla.alignment.token_cache as stage
 from hexapla.errors import InputError
-from hexapla.token_cache import open_token_cache
+from hexapla.alignment.token_cache import open_token_cache
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
 
 

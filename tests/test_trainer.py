@@ -16,12 +16,13 @@ import torch
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
-from hexapla import encoding
-from hexapla.align import AlignConfig, align
+from hexapla.alignment import gradient_cache as encoding
+from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.stage import align
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError, TrainingError
-from hexapla.trainer import WHOLE, last_checkpoint
+from hexapla.alignment.trainer import WHOLE, last_checkpoint
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
 
 stage = sys.modules["hexapla.align"]  # the module: the name is the function's
@@ -270,7 +271,7 @@ def test_a_loss_that_is_no_number_names_its_rows_and_leaves_the_last_checkpoint(
 
 
 def test_a_gradient_that_is_no_number_never_reaches_the_weights(settings, monkeypatch):
-    from hexapla.multiway import MultiwayLoss
+    from hexapla.alignment.loss import MultiwayLoss
 
     plain, n_calls = MultiwayLoss.score, [0]
 
@@ -286,9 +287,9 @@ def test_a_gradient_that_is_no_number_never_reaches_the_weights(settings, monkey
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(settings, tmp_path, monkeypatch):
-    import hexapla.trainer
+    import hexapla.alignment.trainer
 
-    plain, n_calls = hexapla.trainer.save_file, [0]
+    plain, n_calls = hexapla.alignment.trainer.save_file, [0]
 
     def full(tensors, path):
         n_calls[0] += 1
@@ -297,7 +298,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(settings, tmp_path, monkeypatc
             raise OSError(errno.ENOSPC, "No space left on device")
         plain(tensors, path)
 
-    monkeypatch.setattr(hexapla.trainer, "save_file", full)
+    monkeypatch.setattr(hexapla.alignment.trainer, "save_file", full)
     with pytest.raises(TrainingError, match=r"checkpoint-12 could not be written .*No space left.*checkpoint-8 stands"):
         align(AlignConfig(**settings), quiet=True)
     checkpoints = settings["out"] / "checkpoints"

@@ -11,7 +11,8 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
-from hexapla.align import AlignConfig, align
+from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.stage import align
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import exact_dense, load_encoder

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
-from hexapla.batches import present_cells
+from hexapla.alignment.batches import present_cells
 from hexapla.encoder.load import exact_dense
 from hexapla.errors import TrainingError
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from hexapla.batches import Regime
+from hexapla.alignment.batches import Regime
 from hexapla.encoder.load import cached, locate
 from hexapla.reproduce.corpora import build_key
 from hexapla.reproduce.matrix import BUILT, CORPORA, Cell, standing

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hexapla.align_config import AlignConfig, Budget
-from hexapla.batches import Regime
+from hexapla.alignment.config import AlignConfig, Budget
+from hexapla.alignment.batches import Regime
 from hexapla.errors import InputError
 from hexapla.evaluate.config import EvaluateConfig
 from hexapla.reproduce.recipe import BASE, CORPUS, Experiment, Recipe

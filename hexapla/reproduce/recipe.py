@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from hexapla.align_config import AlignConfig, Budget
-from hexapla.batches import Regime
+from hexapla.alignment.config import AlignConfig, Budget
+from hexapla.alignment.batches import Regime
 from hexapla.errors import InputError, nearest
 from hexapla.evaluate.config import EvaluateConfig
 from hexapla.runs.recipe import find_recipe, read_toml

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hexapla.align import align
-from hexapla.align_config import AlignConfig
+from hexapla.alignment.stage import align
+from hexapla.alignment.config import AlignConfig
 from hexapla.encoder.load import RESULT
 from hexapla.evaluate import EvaluateConfig, evaluate
 from hexapla.evaluate.scores import SCORES_FILE

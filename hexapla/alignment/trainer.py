@@ -23,12 +23,12 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_
 from torch.utils.data import DataLoader
 from transformers import ProgressCallback, TrainerCallback
 
-from hexapla import ranks
-from hexapla.batches import CellCollator, RowBatchSampler
-from hexapla.encoding import TOKENS_A_PASS
+from hexapla.alignment import distributed as ranks
+from hexapla.alignment.batches import CellCollator, RowBatchSampler
+from hexapla.alignment.gradient_cache import TOKENS_A_PASS
 from hexapla.errors import TrainingError
 from hexapla.encoder.held_out import METRIC
-from hexapla.multiway import MultiwayLoss, NonFiniteError
+from hexapla.alignment.loss import MultiwayLoss, NonFiniteError
 from hexapla.runs.record import write_json
 
 WHOLE = "whole.json"  # written last into a checkpoint

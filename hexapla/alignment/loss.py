@@ -2,7 +2,7 @@
 
 All present cells are encoded longest first, never pair by pair (`encoding.py`), gathered from every process
 (`ranks.py`) and scored (`losses.py`). The module takes what the trainer's own collator makes of a dataset with one text
-column per language, or what `hexapla.batches.CellCollator` makes of rows with missing cells.
+column per language, or what `hexapla.alignment.batches.CellCollator` makes of rows with missing cells.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
-from hexapla import ranks
-from hexapla.encoding import Cells, Passes, encode, longest_first
-from hexapla.losses import Negatives, Pairs, multiway_loss
-from hexapla.packing import Features, flatten
+from hexapla.alignment import distributed as ranks
+from hexapla.alignment.gradient_cache import Cells, Passes, encode, longest_first
+from hexapla.alignment.functional import Negatives, Pairs, multiway_loss
+from hexapla.alignment.packing import Features, flatten
 
 MOST_LOGIT = 1e4  # (1 + margin) / temperature beyond it: float32 no longer tells cosines 1e-3 apart
 
@@ -56,7 +56,7 @@ class MultiwayLoss(nn.Module):
     """Multi-way contrastive loss for any `SentenceTransformerTrainer`: every column an anchor for every other.
 
     Takes what the trainer's collator makes of a dataset with one text column per language, every cell present
-    (`labels`, if given, is a (rows, columns) mask of those that are), or what `hexapla.batches.CellCollator` makes
+    (`labels`, if given, is a (rows, columns) mask of those that are), or what `hexapla.alignment.batches.CellCollator` makes
     of rows with missing cells.
 
     Args:
@@ -72,7 +72,7 @@ class MultiwayLoss(nn.Module):
         preserve: weight of a term that keeps pivots near what the encoder made of them before, for batches that say
             what that was; see `moved`.
 
-    >>> from hexapla.multiway import MultiwayLoss  # doctest: +SKIP
+    >>> from hexapla.alignment.loss import MultiwayLoss  # doctest: +SKIP
     >>> trainer = SentenceTransformerTrainer(model, train_dataset=rows, loss=MultiwayLoss(model))  # doctest: +SKIP
     """
 

@@ -19,7 +19,7 @@ from datasets import Dataset
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from hexapla.token_cache import TokenCache
+from hexapla.alignment.token_cache import TokenCache
 
 
 class Regime(StrEnum):

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from hexapla.text import languages as codes
-from hexapla.batches import Regime
+from hexapla.alignment.batches import Regime
 from hexapla.encoder.load import Pooling
 from hexapla.errors import InputError, nearest
-from hexapla.losses import Negatives
-from hexapla.multiway import check_settings
+from hexapla.alignment.functional import Negatives
+from hexapla.alignment.loss import check_settings
 
 Budget = Literal["rows", "encodings", "converged"]
 Whiten = Literal["none", "start", "end"]

@@ -16,8 +16,8 @@ import torch
 from sentence_transformers.base.losses import RandContext
 from torch import Tensor
 
-from hexapla import ranks
-from hexapla.packing import chunks, packed, padded
+from hexapla.alignment import distributed as ranks
+from hexapla.alignment.packing import chunks, packed, padded
 
 TOKENS_A_PASS = 16_384  # bounds what a pass takes beyond what is kept of it; not tuned, and not tried on a GPU
 
@@ -42,7 +42,7 @@ class Passes:
     """How cells are put through an encoder.
 
     Attributes:
-        packs: lay sentences end to end, for encoders under `hexapla.packing.Packing`.
+        packs: lay sentences end to end, for encoders under `hexapla.alignment.packing.Packing`.
         offset: number of the first position of a packed sentence.
         pad_token_id: what fills a padded one up.
         chunk_tokens: most token slots whose activations are held at once; None holds those of the whole step.

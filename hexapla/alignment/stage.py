@@ -25,19 +25,26 @@ from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallbac
 from transformers.integrations import TensorBoardCallback
 
 from hexapla.text import languages as codes
-from hexapla.align_config import AlignConfig
-from hexapla.batches import CellCollator, Regime, RowBatchSampler, shared_texts
+from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.batches import CellCollator, Regime, RowBatchSampler, shared_texts
 from hexapla.encoder.load import RESULT, encode, load_encoder, save_prompt, training_prompt
 from hexapla.encoder.encoder_card import write_card
 from hexapla.errors import InputError
 from hexapla.encoder.held_out import METRIC, HeldOutAccuracy
-from hexapla.lora import Lora
-from hexapla.multiway import MultiwayLoss
-from hexapla.packing import Packing
-from hexapla.prepare import Prepared, prepare
+from hexapla.alignment.lora import Lora
+from hexapla.alignment.loss import MultiwayLoss
+from hexapla.alignment.packing import Packing
+from hexapla.alignment.prepare import Prepared, prepare
 from hexapla.runs.record import clear, write_json, write_run
-from hexapla.token_cache import TokenCache, open_token_cache
-from hexapla.trainer import Loader, LogAtCheckpoints, MultiwayTrainer, Progress, last_checkpoint, processes_of
+from hexapla.alignment.token_cache import TokenCache, open_token_cache
+from hexapla.alignment.trainer import (
+    Loader,
+    LogAtCheckpoints,
+    MultiwayTrainer,
+    Progress,
+    last_checkpoint,
+    processes_of,
+)
 from hexapla.encoder.whitening import append_dense, whiten
 
 _EVALUATIONS_AN_EPOCH = 4

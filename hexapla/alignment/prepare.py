@@ -15,12 +15,12 @@ from transformers.integrations.integration_utils import (
     get_available_reporting_integrations,
 )
 
-from hexapla.align_config import AlignConfig
-from hexapla.batches import Regime, encodings_per_epoch, present_cells, usable_rows
+from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.batches import Regime, encodings_per_epoch, present_cells, usable_rows
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder.load import RESULT, EncoderFacts, describe, locate
 from hexapla.errors import InputError, nearest
-from hexapla.lora import check_installed
+from hexapla.alignment.lora import check_installed
 from hexapla.runs.record import check_apart, check_out
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from hexapla.errors import InputError
-from hexapla.multiway import text_ids
+from hexapla.alignment.loss import text_ids
 
 _FORMAT = 1
 _N_ROWS = 1000  # tokenised at once
