@@ -68,8 +68,8 @@ def merge(
     """
     calm_libraries()
     from hexapla.text.languages import parse_list
-    from hexapla.merge import MergeConfig
-    from hexapla.merge import merge as run
+    from hexapla.merge.config import MergeConfig
+    from hexapla.merge.stage import merge as run
 
     config = MergeConfig(
         base=base, aligned=aligned, corpus=corpus, out=out, alpha=alpha, held_out=held_out, sts=sts,

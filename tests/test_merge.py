@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 
-import hexapla.merge as stage
+import hexapla.merge.stage as stage
 from hexapla.cli import main
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
@@ -26,9 +26,10 @@ from hexapla.encoder.load import describe, encode, load_encoder
 from hexapla.encoder.encoder_card import inspect_encoder
 from hexapla.errors import InputError
 from hexapla.evaluate.sts import cosines
-from hexapla.interpolation import Interpolation
-from hexapla.merge import MergeConfig, merge
-from hexapla.pivot_quality import agreement_with_base, all_cosines
+from hexapla.merge.interpolation import Interpolation
+from hexapla.merge.config import MergeConfig
+from hexapla.merge.stage import merge
+from hexapla.merge.pivot_quality import agreement_with_base, all_cosines
 from tests.toy import LANGUAGES, toy_encoder, toy_rows, toy_transformer
 from tests.toy_merge import HELD_OUT, WORDS, make_aligned, write_records
 

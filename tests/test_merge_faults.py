@@ -12,13 +12,14 @@ import pytest
 import torch
 from sentence_transformers.sentence_transformer.modules import Dense
 
-import hexapla.merge as stage
+import hexapla.merge.stage as stage
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
-from hexapla.interpolation import difference
-from hexapla.merge import MergeConfig, merge
-from hexapla.merge_config import parse_alphas
+from hexapla.merge.interpolation import difference
+from hexapla.merge.config import MergeConfig
+from hexapla.merge.stage import merge
+from hexapla.merge.config import parse_alphas
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
 from tests.toy_merge import WORDS, make_aligned, write_records
 

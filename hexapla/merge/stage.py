@@ -38,9 +38,14 @@ from hexapla.encoder.encoder_card import CARD_KEYS
 from hexapla.errors import InputError
 from hexapla.evaluate.sts import Judged
 from hexapla.encoder.held_out import MOST_ROWS, HeldOutAccuracy
-from hexapla.interpolation import Interpolation, difference, folder_difference, not_finite
-from hexapla.merge_config import MergeConfig, parse_alphas
-from hexapla.pivot_quality import Measure, agreement_with_base, agreement_with_scores, read_pairs
+from hexapla.merge.interpolation import Interpolation, difference, folder_difference, not_finite
+from hexapla.merge.config import MergeConfig, parse_alphas
+from hexapla.merge.pivot_quality import (
+    Measure,
+    agreement_with_base,
+    agreement_with_scores,
+    read_pairs,
+)
 from hexapla.runs.record import RUN, check_apart, check_out, clear, write_json, write_run
 
 __all__ = ["MergeConfig", "merge"]
