@@ -25,13 +25,14 @@ from mteb.models.model_meta import ModelMeta
 from mteb.similarity_functions import cos_sim
 
 from hexapla.encoder.load import load_encoder
-from hexapla.evaluate import EvaluateConfig, evaluate
-from hexapla.evaluate.bitext import BitextTask
-from hexapla.evaluate.inputs import Prompted
-from hexapla.evaluate.mteb_check import no_bars
-from hexapla.evaluate.mteb_tasks import read_mteb
-from hexapla.evaluate.retrieval import Search
-from hexapla.evaluate.vectors import Vectors
+from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.stage import evaluate
+from hexapla.evaluation.tasks.bitext import BitextTask
+from hexapla.evaluation.tasks.inputs import Prompted
+from hexapla.evaluation.mteb_check import no_bars
+from hexapla.evaluation.mteb_tasks import read_mteb
+from hexapla.evaluation.retrieval import Search
+from hexapla.evaluation.vectors import Vectors
 from recipes.mteb_folder import write_all
 
 DATA = Path(os.environ.get("HEXAPLA_DATA", "../shared/data"))
@@ -130,7 +131,7 @@ def scoring(rounds: int) -> None:
 def languages(n: int = N_LANGUAGES) -> list[str]:
     """Return languages that NTREX, SIB-200 and MTEB's tables of them share, English among them."""
     columns = pq.read_schema(DATA / "ntrex" / "test.parquet").names
-    from hexapla.evaluate.mteb_table import table
+    from hexapla.evaluation.mteb_table import table
 
     tables = [{code for subset in table()[name] for code in subset.languages} for name in TASKS[:3]]
     tatoeba = {path.stem for path in (DATA / "tatoeba").glob("*.parquet")}
@@ -211,7 +212,7 @@ def run(rounds: int, n_languages: int = N_LANGUAGES) -> None:
 
 
 def _has(name: str, code: str) -> bool:
-    from hexapla.evaluate.mteb_table import languages_of
+    from hexapla.evaluation.mteb_table import languages_of
 
     return code in languages_of([name])
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from hexapla.alignment.stage import align
     from hexapla.corpus.reader import open_corpus
     from hexapla.corpus.writer import write_corpus
-    from hexapla.evaluate import EvaluateConfig, evaluate
+    from hexapla.evaluation.config import EvaluateConfig
+    from hexapla.evaluation.stage import evaluate
     from hexapla.alignment.loss import MultiwayLoss
     from hexapla.report.compare import CompareConfig, compare
 

@@ -73,8 +73,8 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Measure an encoder on MTEB's tasks or data of your own: bitext mining, similarity, classification."""
-    from hexapla.evaluate import EvaluateConfig
-    from hexapla.evaluate import evaluate as run
+    from hexapla.evaluation.config import EvaluateConfig
+    from hexapla.evaluation.stage import evaluate as run
     from hexapla.text.languages import parse_list
 
     calm_libraries()
@@ -101,7 +101,7 @@ def fetch_data(
     quiet: Quiet = False,
 ) -> None:
     """Copy the data of MTEB's tasks from the Hub into a folder, for evaluate --data where there is no network."""
-    from hexapla.evaluate.fetch import fetch_data as run
+    from hexapla.evaluation.fetch import fetch_data as run
 
     calm_libraries()
     folders = run(suite, out)

@@ -12,7 +12,8 @@ from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
 from hexapla.alignment.batches import Regime
 from hexapla.encoder.load import TINY
-from hexapla.evaluate import EvaluateConfig, evaluate
+from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.stage import evaluate
 from hexapla.report import CompareConfig, Comparison, compare
 from hexapla.runs.record import check_out, clear, write_run
 

@@ -24,7 +24,9 @@ import pyarrow.parquet as pq
 
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
-from hexapla.evaluate import EvaluateConfig, Score, evaluate
+from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.scores import Score
+from hexapla.evaluation.stage import evaluate
 
 SEEN = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")
 UNSEEN = ("ita_Latn", "pol_Latn", "ukr_Cyrl", "tur_Latn", "hin_Deva")

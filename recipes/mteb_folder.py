@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.evaluate.mteb_table import table
+from hexapla.evaluation.mteb_table import table
 
 _SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 

@@ -16,7 +16,7 @@ import mteb
 
 from hexapla.text import languages as codes
 from hexapla.errors import InputError
-from hexapla.evaluate.mteb_table import TABLE, TASKS
+from hexapla.evaluation.mteb_table import TABLE, TASKS
 from hexapla.runs.record import write_text
 
 # NTREX: the files under these columns are Cyrillic and Latin. srp_Latn and others have no row in the code table.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hexapla.evaluate.alterations import MOST_OF_A_KIND, altered
+from hexapla.evaluation.alterations import MOST_OF_A_KIND, altered
 
 
 def versions(sentence: str, *others: str) -> list[str]:

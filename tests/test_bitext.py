@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluate import retrieval as retrieval_module
-from hexapla.evaluate.bitext import read_bitext
-from hexapla.evaluate.retrieval import retrieval
+from hexapla.evaluation import retrieval as retrieval_module
+from hexapla.evaluation.tasks.bitext import read_bitext
+from hexapla.evaluation.retrieval import retrieval
 
 
 def directions(*degrees: float) -> np.ndarray:

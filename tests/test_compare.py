@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluate.scores import per_item_path
+from hexapla.evaluation.scores import per_item_path
 from hexapla.report.comparison import Cell
 from tests.toy_scores import (
     BITEXT,

@@ -17,7 +17,9 @@ from safetensors.numpy import load_file, save_file
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
-from hexapla.evaluate import EvaluateConfig, evaluate, unfinished, vectors
+from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.stage import evaluate
+from hexapla.evaluation import resume as unfinished, vectors
 from tests import toy_mteb
 from tests.toy import toy_encoder
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluate import language_probe
-from hexapla.evaluate.inputs import Measurement
-from hexapla.evaluate.language_probe import LanguageTask, identified
+from hexapla.evaluation.tasks import language_probe
+from hexapla.evaluation.tasks.inputs import Measurement
+from hexapla.evaluation.tasks.language_probe import LanguageTask, identified
 
 CODES = ("eng_Latn", "deu_Latn", "fra_Latn", "swh_Latn")
 

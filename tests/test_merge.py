@@ -25,7 +25,7 @@ from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import describe, encode, load_encoder
 from hexapla.encoder.encoder_card import inspect_encoder
 from hexapla.errors import InputError
-from hexapla.evaluate.sts import cosines
+from hexapla.evaluation.tasks.sts import cosines
 from hexapla.merge.interpolation import Interpolation
 from hexapla.merge.config import MergeConfig
 from hexapla.merge.stage import merge

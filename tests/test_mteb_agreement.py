@@ -12,8 +12,8 @@ mteb = pytest.importorskip("mteb")
 import datasets  # noqa: E402
 from mteb.models.model_meta import ModelMeta  # noqa: E402
 
-from hexapla.evaluate import sts, topics  # noqa: E402
-from hexapla.evaluate.retrieval import retrieval  # noqa: E402
+from hexapla.evaluation.tasks import sts, classification as topics  # noqa: E402
+from hexapla.evaluation.retrieval import retrieval  # noqa: E402
 
 DIM = 12
 

@@ -16,9 +16,12 @@ mteb = pytest.importorskip("mteb")
 from hexapla.text import languages as codes  # noqa: E402
 from hexapla.encoder.load import load_encoder  # noqa: E402
 from hexapla.errors import InputError  # noqa: E402
-from hexapla.evaluate import EvaluateConfig, evaluate, fetch, mteb_check, sts  # noqa: E402
-from hexapla.evaluate.mteb_table import TASKS, parse_suite, table  # noqa: E402
-from hexapla.evaluate.mteb_tasks import read_mteb  # noqa: E402
+from hexapla.evaluation.config import EvaluateConfig  # noqa: E402
+from hexapla.evaluation.stage import evaluate  # noqa: E402
+from hexapla.evaluation import fetch, mteb_check  # noqa: E402
+from hexapla.evaluation.tasks import sts  # noqa: E402
+from hexapla.evaluation.mteb_table import TASKS, parse_suite, table  # noqa: E402
+from hexapla.evaluation.mteb_tasks import read_mteb  # noqa: E402
 from recipes import mteb_subsets  # noqa: E402
 from recipes.mteb_folder import write_task  # noqa: E402
 from tests import toy_mteb  # noqa: E402

@@ -13,7 +13,12 @@ from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import EncoderFacts, describe
 from hexapla.errors import InputError
-from hexapla.evaluate.overlap import CONTAMINATION_FILE, corpus_overlap, find_corpus, read_overlap
+from hexapla.evaluation.contamination_report import (
+    CONTAMINATION_FILE,
+    corpus_overlap,
+    find_corpus,
+    read_overlap,
+)
 
 LONG = "one two three four five six seven eight nine ten eleven"  # four 8-grams
 ROWS = [

@@ -18,7 +18,7 @@ pytest.importorskip("altair")
 import itertools
 
 from hexapla.errors import InputError
-from hexapla.evaluate.scores import read_scores
+from hexapla.evaluation.scores import read_scores
 from hexapla.report import CompareConfig
 from hexapla.report.maps import changed_neighbours, read_examples
 from hexapla.report.page import ReportConfig, report

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluate import pool
-from hexapla.evaluate.inputs import Measurement
-from hexapla.evaluate.pool import PoolTask
+from hexapla.evaluation.tasks import mixed_pool as pool
+from hexapla.evaluation.tasks.inputs import Measurement
+from hexapla.evaluation.tasks.mixed_pool import PoolTask
 
 Columns = Mapping[str, Sequence[str | None]]
 

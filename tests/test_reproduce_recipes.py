@@ -237,7 +237,7 @@ def test_recipes_behind_published_numbers_can_be_read() -> None:
 
 
 def test_an_encoder_as_it_is_is_read_as_the_trainings_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hexapla.evaluate.scores import read_scores
+    from hexapla.evaluation.scores import read_scores
     from tests.toy import toy_transformer
     from tests.toy_matrix import toy_config, toy_data
 

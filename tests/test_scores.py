@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluate.scores import (
+from hexapla.evaluation.scores import (
     Score,
     parse_signature,
     per_item_path,

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluate.scores import per_item_path
+from hexapla.evaluation.scores import per_item_path
 from tests.toy_scores import BITEXT, DEU, FRA, hits, run_compare, write_aligned, write_run
 
 MEASURED = {(BITEXT, DEU): hits(5)}

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluate.sts import cosines, read_sts, spearman
+from hexapla.evaluation.tasks.sts import cosines, read_sts, spearman
 
 
 def test_spearman_by_hand() -> None:

@@ -15,9 +15,13 @@ import pytest
 
 from hexapla.encoder.load import EncoderFacts, load_encoder
 from hexapla.errors import InputError
-from hexapla.evaluate import EvaluateConfig, Score, evaluate, read_scores, suite, vectors, xsim
-from hexapla.evaluate.inputs import Prompted
-from hexapla.evaluate.scores import parse_signature, read_per_item
+from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.scores import Score, read_scores
+from hexapla.evaluation.stage import evaluate
+from hexapla.evaluation import stage as suite, vectors
+from hexapla.evaluation.tasks import xsim
+from hexapla.evaluation.tasks.inputs import Prompted
+from hexapla.evaluation.scores import parse_signature, read_per_item
 from tests.toy import toy_encoder, toy_rows
 
 N_ROWS = 40

@@ -11,7 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluate.topics import correctness, few_shot_draws, fit_probes, read_topics
+from hexapla.evaluation.tasks.classification import (
+    correctness,
+    few_shot_draws,
+    fit_probes,
+    read_topics,
+)
 
 TOPICS = ["travel", "health", "sports"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hexapla.evaluate.vector_cache import VectorCache
+from hexapla.evaluation.vector_cache import VectorCache
 
 ONE, TWO = np.float32([[1, 2], [3, 4]])
 
@@ -55,7 +55,7 @@ def test_a_damaged_file_is_dropped_with_a_warning_and_costs_its_own_texts(
 def test_another_pooling_or_prompt_finds_nothing(tmp_path: Path) -> None:
     from hexapla.cli import main
     from hexapla.corpus.writer import write_corpus
-    from hexapla.evaluate import read_scores
+    from hexapla.evaluation.scores import read_scores
     from tests.toy import LANGUAGES, toy_rows, toy_transformer
 
     write_corpus(toy_rows(30), tmp_path / "rows", languages=LANGUAGES)

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluate import xsim
-from hexapla.evaluate.alterations import altered
-from hexapla.evaluate.config import EvaluateConfig
-from hexapla.evaluate.data import read_data
-from hexapla.evaluate.inputs import Measurement
-from hexapla.evaluate.xsim import XsimTask, errors, found_by_margin
+from hexapla.evaluation.tasks import xsim
+from hexapla.evaluation.alterations import altered
+from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.data import read_data
+from hexapla.evaluation.tasks.inputs import Measurement
+from hexapla.evaluation.tasks.xsim import XsimTask, errors, found_by_margin
 
 
 def noisy_sides(n_rows: int, n_more: int, seed: int, noise: float = 0.9) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.evaluate.scores import Score, per_item_path, signature, write_scores
+from hexapla.evaluation.scores import Score, per_item_path, signature, write_scores
 
 LANGUAGES = ("eng_Latn", "deu_Latn", "fra_Latn", "hin_Deva", "swh_Latn", "zho_Hans")
 SEEN = ("eng_Latn", "deu_Latn", "fra_Latn")

@@ -12,7 +12,7 @@ import pyarrow as pa
 from rich.console import Console
 from scipy.stats import spearmanr
 
-from hexapla.evaluate.scores import Score, per_item_path, signature, write_scores
+from hexapla.evaluation.scores import Score, per_item_path, signature, write_scores
 from hexapla.report import CompareConfig, Comparison, compare
 
 BITEXT = "bitext/toy"

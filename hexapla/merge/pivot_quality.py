@@ -15,8 +15,8 @@ from sentence_transformers import SentenceTransformer
 
 from hexapla.encoder.load import encode
 from hexapla.errors import InputError
-from hexapla.evaluate.inputs import filled
-from hexapla.evaluate.sts import Judged, cosines, read_judged, spearman
+from hexapla.evaluation.tasks.inputs import filled
+from hexapla.evaluation.tasks.sts import Judged, cosines, read_judged, spearman
 
 Measure = Callable[[SentenceTransformer], float]  # -1 to 1, higher is better
 

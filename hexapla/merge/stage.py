@@ -36,7 +36,7 @@ from hexapla.encoder.load import (
 )
 from hexapla.encoder.encoder_card import CARD_KEYS
 from hexapla.errors import InputError
-from hexapla.evaluate.sts import Judged
+from hexapla.evaluation.tasks.sts import Judged
 from hexapla.encoder.held_out import MOST_ROWS, HeldOutAccuracy
 from hexapla.merge.interpolation import Interpolation, difference, folder_difference, not_finite
 from hexapla.merge.config import MergeConfig, parse_alphas

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from hexapla.errors import InputError
-from hexapla.evaluate.overlap import Overlap, read_overlap
+from hexapla.evaluation.contamination_report import Overlap, read_overlap
 from hexapla.report.comparison import Contaminated
 from hexapla.report.runs import Run
 from hexapla.report.seeds import Column

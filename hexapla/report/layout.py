@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from hexapla.evaluate.metrics import METRICS
+from hexapla.evaluation.metrics import METRICS
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from hexapla.errors import InputError
-from hexapla.evaluate import pool
-from hexapla.evaluate.examples import EXAMPLES
+from hexapla.evaluation.tasks import mixed_pool as pool
+from hexapla.evaluation.examples import EXAMPLES
 
 _PERPLEXITY = 30
 _MOST_LANGUAGES = 40  # on a map: more colours are told apart no longer

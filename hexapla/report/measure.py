@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from hexapla.errors import InputError
-from hexapla.evaluate.scores import RANKED_COLUMNS, read_per_item
+from hexapla.evaluation.scores import RANKED_COLUMNS, read_per_item
 from hexapla.report.bootstrap import FloatArray, IntArray, Means, RankCorrelations, Statistic, estimate, number_items
 from hexapla.report.runs import Key, Run, agreed_seen, check_same_items
 

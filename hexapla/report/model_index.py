@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.errors import InputError
-from hexapla.evaluate.metrics import METRICS
-from hexapla.evaluate.scores import Score
+from hexapla.evaluation.metrics import METRICS
+from hexapla.evaluation.scores import Score
 from hexapla.runs.record import write_text
 
 # MTEB's names for kinds of task, by the first part of ours.

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from hexapla.errors import InputError
-from hexapla.evaluate.metrics import METRICS
-from hexapla.evaluate.scores import Score, read_scores
+from hexapla.evaluation.metrics import METRICS
+from hexapla.evaluation.scores import Score, read_scores
 from hexapla.report import charts
 from hexapla.report.charts import Figure, language_name
 from hexapla.report.compare import CompareConfig, compare

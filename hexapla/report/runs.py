@@ -14,8 +14,8 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from hexapla.errors import InputError, nearest
-from hexapla.evaluate.metrics import METRICS
-from hexapla.evaluate.scores import Score, parse_signature, read_scores
+from hexapla.evaluation.metrics import METRICS
+from hexapla.evaluation.scores import Score, parse_signature, read_scores
 from hexapla.report.training import Training, read_training
 
 # Signature fields that two runs of one comparison may differ in. Any other field says what was measured.

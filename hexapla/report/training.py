@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.errors import InputError
-from hexapla.evaluate.scores import Score
+from hexapla.evaluation.scores import Score
 from hexapla.runs.record import RUN, read_record
 
 # Fields of align.json that a run is made by, besides regime, seed and budget.

@@ -17,7 +17,7 @@ from typing import Any
 from hexapla.alignment.config import AlignConfig, Budget
 from hexapla.alignment.batches import Regime
 from hexapla.errors import InputError
-from hexapla.evaluate.config import EvaluateConfig
+from hexapla.evaluation.config import EvaluateConfig
 from hexapla.reproduce.recipe import BASE, CORPUS, Experiment, Recipe
 
 FORMAT = 1  # of the result folder; part of every key

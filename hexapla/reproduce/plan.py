@@ -15,10 +15,10 @@ from typing import Any
 from hexapla.corpus.reader import open_corpus
 from hexapla.encoder.load import cached, check_folder, describe, locate
 from hexapla.errors import InputError
-from hexapla.evaluate.config import EvaluateConfig
-from hexapla.evaluate.data import read_data
-from hexapla.evaluate.fetch import data_source
-from hexapla.evaluate.mteb_table import languages_of, parse_suite
+from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.data import read_data
+from hexapla.evaluation.fetch import data_source
+from hexapla.evaluation.mteb_table import languages_of, parse_suite
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.corpora import CorpusRecipe, chosen_languages, corpus_key, taken_rows
 from hexapla.reproduce.matrix import TRUST, Cell, Group, Keys, make_cells, make_groups, of_encoder

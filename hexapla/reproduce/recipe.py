@@ -17,7 +17,7 @@ from typing import Any, TypeVar, get_args
 from hexapla.alignment.config import AlignConfig, Budget
 from hexapla.alignment.batches import Regime
 from hexapla.errors import InputError, nearest
-from hexapla.evaluate.config import EvaluateConfig
+from hexapla.evaluation.config import EvaluateConfig
 from hexapla.runs.recipe import find_recipe, read_toml
 from hexapla.reproduce.build_settings import BUILD_KEYS, make_build
 from hexapla.reproduce.corpora import SWEPT, CorpusRecipe

@@ -16,8 +16,9 @@ from pathlib import Path
 from hexapla.alignment.stage import align
 from hexapla.alignment.config import AlignConfig
 from hexapla.encoder.load import RESULT
-from hexapla.evaluate import EvaluateConfig, evaluate
-from hexapla.evaluate.scores import SCORES_FILE
+from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.stage import evaluate
+from hexapla.evaluation.scores import SCORES_FILE
 from hexapla.runs.record import RUN, read_record, write_json
 
 RECORD = "cell.json"

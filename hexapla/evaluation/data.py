@@ -12,15 +12,15 @@ import numpy as np
 
 from hexapla.encoder.load import Task
 from hexapla.errors import InputError
-from hexapla.evaluate.bitext import BitextTask, read_bitext
-from hexapla.evaluate.config import EvaluateConfig
-from hexapla.evaluate.language_probe import LanguageTask
-from hexapla.evaluate.mteb_table import parse_suite
-from hexapla.evaluate.mteb_tasks import Loaded, read_mteb
-from hexapla.evaluate.pool import PoolTask
-from hexapla.evaluate.sts import StsTask, read_sts
-from hexapla.evaluate.topics import TopicsTask, read_topics
-from hexapla.evaluate.xsim import XsimTask
+from hexapla.evaluation.tasks.bitext import BitextTask, read_bitext
+from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.tasks.language_probe import LanguageTask
+from hexapla.evaluation.mteb_table import parse_suite
+from hexapla.evaluation.mteb_tasks import Loaded, read_mteb
+from hexapla.evaluation.tasks.mixed_pool import PoolTask
+from hexapla.evaluation.tasks.sts import StsTask, read_sts
+from hexapla.evaluation.tasks.classification import TopicsTask, read_topics
+from hexapla.evaluation.tasks.xsim import XsimTask
 
 AnyTask = BitextTask | StsTask | TopicsTask | PoolTask | LanguageTask | XsimTask
 

@@ -14,13 +14,21 @@ import numpy as np
 from hexapla.text import languages as codes
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.errors import InputError
-from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled, language_files, read_cells, short_sha
-from hexapla.evaluate.retrieval import NEIGHBOURS, Search
+from hexapla.evaluation.tasks.inputs import (
+    Key,
+    Measurement,
+    Prompted,
+    filled,
+    language_files,
+    read_cells,
+    short_sha,
+)
+from hexapla.evaluation.retrieval import NEIGHBOURS, Search
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hexapla.evaluate.inputs import Embed
+    from hexapla.evaluation.tasks.inputs import Embed
 
 Pairs = Literal["pivot", "all"]
 

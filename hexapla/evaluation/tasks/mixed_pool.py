@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hexapla.errors import InputError
-from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled
+from hexapla.evaluation.tasks.inputs import Key, Measurement, Prompted, filled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hexapla.evaluate.inputs import Embed
+    from hexapla.evaluation.tasks.inputs import Embed
 
 # Cosines held at once, 64 MiB of float32.
 _BLOCK_ENTRIES = 2**24

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.evaluate.scores import Score, check_table, parse_line, read_per_item
+from hexapla.evaluation.scores import Score, check_table, parse_line, read_per_item
 
 UNFINISHED = "unfinished.jsonl"
 

@@ -19,14 +19,14 @@ import numpy as np
 
 from hexapla.text import languages as codes
 from hexapla.errors import InputError
-from hexapla.evaluate.alterations import VERSION, altered
-from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled
-from hexapla.evaluate.retrieval import NEIGHBOURS
+from hexapla.evaluation.alterations import VERSION, altered
+from hexapla.evaluation.tasks.inputs import Key, Measurement, Prompted, filled
+from hexapla.evaluation.retrieval import NEIGHBOURS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hexapla.evaluate.inputs import Embed
+    from hexapla.evaluation.tasks.inputs import Embed
 
 _PIVOT = "eng_Latn"
 

@@ -18,12 +18,20 @@ import numpy as np
 from hexapla.text import languages as codes
 from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
-from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled, read_cells, read_columns, short_sha
+from hexapla.evaluation.tasks.inputs import (
+    Key,
+    Measurement,
+    Prompted,
+    filled,
+    read_cells,
+    read_columns,
+    short_sha,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hexapla.evaluate.inputs import Embed
+    from hexapla.evaluation.tasks.inputs import Embed
 
 # MTEB's own: n_experiments, samples_per_label and max_iter in its abstasks/classification.py. Its seed is 42.
 N_DRAWS = 10

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 from hexapla.text import languages as codes
 from hexapla.encoder.load import Pooling
 from hexapla.errors import InputError, nearest
-from hexapla.evaluate.bitext import Pairs
-from hexapla.evaluate.mteb_table import OWN_SUITES, SUITES, TASKS, parse_suite
+from hexapla.evaluation.tasks.bitext import Pairs
+from hexapla.evaluation.mteb_table import OWN_SUITES, SUITES, TASKS, parse_suite
 
 _NOT_IDENTITY = ("out", "resume", "overwrite", "vectors", "batch_size", "trust_remote_code", "allow_pickle")
 

@@ -26,21 +26,21 @@ from rich.text import Text
 import hexapla
 from hexapla.text import languages as codes
 from hexapla.encoder.load import EncoderFacts, Task, describe, load_encoder, save_prompt
-from hexapla.evaluate import unfinished
-from hexapla.evaluate.bitext import BitextTask
-from hexapla.evaluate.config import EvaluateConfig
-from hexapla.evaluate.data import KINDS, Data, read_data
-from hexapla.evaluate.examples import write_examples
-from hexapla.evaluate.inputs import Measurement
-from hexapla.evaluate.metrics import METRICS
-from hexapla.evaluate.mteb_check import check_with_mteb
-from hexapla.evaluate.overlap import CONTAMINATION_FILE, corpus_overlap, find_corpus
-from hexapla.evaluate.scores import SCORES_FILE, Score, per_item_path, read_scores, signature
-from hexapla.evaluate.sts import StsTask
-from hexapla.evaluate.topics import TopicsTask
-from hexapla.evaluate.unfinished import Place
-from hexapla.evaluate.vector_cache import VectorCache
-from hexapla.evaluate.vectors import Vectors
+from hexapla.evaluation import resume as unfinished
+from hexapla.evaluation.tasks.bitext import BitextTask
+from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.data import KINDS, Data, read_data
+from hexapla.evaluation.examples import write_examples
+from hexapla.evaluation.tasks.inputs import Measurement
+from hexapla.evaluation.metrics import METRICS
+from hexapla.evaluation.mteb_check import check_with_mteb
+from hexapla.evaluation.contamination_report import CONTAMINATION_FILE, corpus_overlap, find_corpus
+from hexapla.evaluation.scores import SCORES_FILE, Score, per_item_path, read_scores, signature
+from hexapla.evaluation.tasks.sts import StsTask
+from hexapla.evaluation.tasks.classification import TopicsTask
+from hexapla.evaluation.resume import Place
+from hexapla.evaluation.vector_cache import VectorCache
+from hexapla.evaluation.vectors import Vectors
 from hexapla.runs.record import check_apart, check_out, clear, write_json, write_run, write_text
 
 if TYPE_CHECKING:

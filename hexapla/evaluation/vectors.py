@@ -16,8 +16,8 @@ import torch
 
 from hexapla.encoder.load import Task, encode
 from hexapla.errors import InputError
-from hexapla.evaluate.inputs import Prompted
-from hexapla.evaluate.vector_cache import VectorCache
+from hexapla.evaluation.tasks.inputs import Prompted
+from hexapla.evaluation.vector_cache import VectorCache
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,13 +18,21 @@ import numpy as np
 
 from hexapla.text import languages as codes
 from hexapla.errors import InputError
-from hexapla.evaluate.bitext import Pairs
-from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled, language_files, read_columns, short_sha
+from hexapla.evaluation.tasks.bitext import Pairs
+from hexapla.evaluation.tasks.inputs import (
+    Key,
+    Measurement,
+    Prompted,
+    filled,
+    language_files,
+    read_columns,
+    short_sha,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hexapla.evaluate.inputs import Embed
+    from hexapla.evaluation.tasks.inputs import Embed
 
 logger = logging.getLogger(__name__)
 

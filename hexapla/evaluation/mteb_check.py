@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hexapla.encoder.load import EncoderFacts
-from hexapla.evaluate.mteb_table import SIDE_BY_SIDE, table
-from hexapla.evaluate.mteb_tasks import Loaded
-from hexapla.evaluate.scores import Score
-from hexapla.evaluate.vectors import Vectors
+from hexapla.evaluation.mteb_table import SIDE_BY_SIDE, table
+from hexapla.evaluation.mteb_tasks import Loaded
+from hexapla.evaluation.scores import Score
+from hexapla.evaluation.vectors import Vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.evaluate.bitext import BitextTask
-from hexapla.evaluate.vectors import Vectors
+from hexapla.evaluation.tasks.bitext import BitextTask
+from hexapla.evaluation.vectors import Vectors
 
 EXAMPLES = "examples.parquet"
 N_ROWS = 100

@@ -7,8 +7,8 @@ import warnings
 from pathlib import Path
 
 from hexapla.errors import InputError
-from hexapla.evaluate.mteb_table import parse_suite
-from hexapla.evaluate.mteb_tasks import FETCHED
+from hexapla.evaluation.mteb_table import parse_suite
+from hexapla.evaluation.mteb_tasks import FETCHED
 from hexapla.runs.record import check_folder_to_be, write_json
 
 _log = logging.getLogger(__name__)

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hexapla.errors import InputError
-from hexapla.evaluate.inputs import Key, Measurement, Prompted, filled, short_sha
+from hexapla.evaluation.tasks.inputs import Key, Measurement, Prompted, filled, short_sha
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hexapla.evaluate.inputs import Embed
+    from hexapla.evaluation.tasks.inputs import Embed
 
 logger = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.errors import InputError
-from hexapla.evaluate.bitext import BitextTask, Pairs, unique
-from hexapla.evaluate.inputs import short_sha
-from hexapla.evaluate.mteb_table import (
+from hexapla.evaluation.tasks.bitext import BitextTask, Pairs, unique
+from hexapla.evaluation.tasks.inputs import short_sha
+from hexapla.evaluation.mteb_table import (
     BITEXT,
     SIDE_BY_SIDE,
     SPLITS,
@@ -28,10 +28,10 @@ from hexapla.evaluate.mteb_table import (
     Subset,
     languages_of,
     table,
-)  # fmt: skip
-from hexapla.evaluate.retrieval import NEIGHBOURS
-from hexapla.evaluate.sts import StsTask, sentence_pairs
-from hexapla.evaluate.topics import Side, TopicsTask, few_shot_draws, only_drawn
+)
+from hexapla.evaluation.retrieval import NEIGHBOURS
+from hexapla.evaluation.tasks.sts import StsTask, sentence_pairs
+from hexapla.evaluation.tasks.classification import Side, TopicsTask, few_shot_draws, only_drawn
 
 FETCHED = "hexapla-fetched.json"  # which revision of which repository a folder of `fetch-data` holds
 _PIVOT = "eng_Latn"

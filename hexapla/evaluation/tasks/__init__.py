@@ -1,0 +1,1 @@
+"""The tasks: what each measures of an encoder's vectors."""
