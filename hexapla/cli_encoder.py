@@ -119,7 +119,7 @@ def explore(
 ) -> None:
     """Serve a local page: type a sentence, see the nearest in all languages, before and after alignment."""
     calm_libraries()
-    from hexapla.explore import ExploreConfig, launch, open_explorer
+    from hexapla.explore.explorer import ExploreConfig, launch, open_explorer
     from hexapla.text.languages import parse_list
 
     config = ExploreConfig(

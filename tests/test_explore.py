@@ -16,7 +16,7 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
-from hexapla.explore import ExploreConfig, Explorer, launch, open_explorer, results_table
+from hexapla.explore.explorer import ExploreConfig, Explorer, launch, open_explorer, results_table
 from tests.toy import LANGUAGES, N_WORDS, toy_encoder, toy_rows, word
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_an_empty_query_and_a_vector_that_is_no_number_are_refused(
 ) -> None:
     with pytest.raises(InputError, match="the query is empty; type a sentence"):
         explorer.nearest("after", "  ")
-    monkeypatch.setattr("hexapla.explore.encode", lambda *_, **__: np.full((1, 32), np.nan))
+    monkeypatch.setattr("hexapla.explore.explorer.encode", lambda *_, **__: np.full((1, 32), np.nan))
     with pytest.raises(InputError, match="no finite vector for 'eng01'"):
         explorer.nearest("after", "eng01")
 
@@ -134,7 +134,7 @@ def test_a_setting_out_of_range_is_refused(change: dict[str, object], message: s
 
 
 def test_mistakes_are_found_before_an_encoder_loads(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hexapla.explore.load_encoder", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr("hexapla.explore.explorer.load_encoder", lambda *_, **__: pytest.fail("loaded"))
     with pytest.raises(InputError, match="has no swh_Latn; it has eng_Latn, deu_Latn"):
         open_explorer(ExploreConfig(encoder="tiny", corpus=str(corpus), languages=("sw",), port=0))
     with pytest.raises(InputError, match="no such encoder folder"):

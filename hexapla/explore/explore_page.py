@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hexapla.text import languages as codes
 from hexapla.errors import InputError
-from hexapla.explore import MOST_SHOWN, Explorer, results_table
+from hexapla.explore.explorer import MOST_SHOWN, Explorer, results_table
 
 if TYPE_CHECKING:
     import altair as alt

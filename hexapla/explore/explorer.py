@@ -278,7 +278,7 @@ def launch(explorer: Explorer, config: ExploreConfig, *, open_browser: bool = Fa
     Returns:
         Gradio's blocks, which `close()`.
     """
-    from hexapla.explore_page import build_page, serve
+    from hexapla.explore.explore_page import build_page, serve
 
     if config.host not in LOOPBACK:
         _log.warning("the page listens on %s: whoever reaches this machine can read the corpus and query", config.host)
