@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from hexapla.build import build
-from hexapla.build.files import commit, committed
-from hexapla.build.work import Task, Worker
+from hexapla.build.committed import commit, committed
+from hexapla.build.shard_worker import Task, Worker
 from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
 from hexapla.filters import read_filters

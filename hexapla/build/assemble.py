@@ -12,9 +12,9 @@ from typing import IO, Any
 import pyarrow.parquet as pq
 
 from hexapla.build.config import BuildConfig
-from hexapla.build.files import committed
-from hexapla.build.plan import LEFT_OUT, SOURCE, Plan, shard_path
-from hexapla.build.work import JUDGED
+from hexapla.build.committed import committed
+from hexapla.build.shard_plan import LEFT_OUT, SOURCE, Plan, shard_path
+from hexapla.build.shard_worker import JUDGED
 from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError

@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Any
 
-from hexapla.build.work import ATTEMPTS, Receipt, Task, Worker
+from hexapla.build.shard_worker import ATTEMPTS, Receipt, Task, Worker
 from hexapla.errors import InputError
 from hexapla.runs.ray_cluster import connect
 from hexapla.translate.translator import TranslatorConfig

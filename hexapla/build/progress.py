@@ -9,8 +9,8 @@ from rich import progress
 from rich.console import Console
 
 from hexapla.text import languages as codes
-from hexapla.build.plan import Plan
-from hexapla.build.work import Receipt, Task
+from hexapla.build.shard_plan import Plan
+from hexapla.build.shard_worker import Receipt, Task
 
 
 class Progress:

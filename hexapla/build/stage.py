@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 from hexapla.build.assemble import Assembly
 from hexapla.build.config import BuildConfig, flat
 from hexapla.build.executors import Processes, Ray, Run, run_here
-from hexapla.build.files import clear, locked, read_json
-from hexapla.build.plan import SOURCE, Plan, make_plan, read_plan, shard_path
+from hexapla.build.committed import clear, locked, read_json
+from hexapla.build.shard_plan import SOURCE, Plan, make_plan, read_plan, shard_path
 from hexapla.build.progress import Progress
-from hexapla.build.work import (
+from hexapla.build.shard_worker import (
     ATTEMPTS,
     CELLS,
     JUDGED,

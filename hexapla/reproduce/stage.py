@@ -19,7 +19,7 @@ from typing import Literal
 
 import hexapla
 from hexapla.build import build
-from hexapla.build.files import clear, locked
+from hexapla.build.committed import clear, locked
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import MANIFEST
 from hexapla.errors import InputError

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 import pyarrow as pa
 
 from hexapla.build.config import BuildConfig
-from hexapla.build.files import commit, read_json
+from hexapla.build.committed import commit, read_json
 from hexapla.corpus.rows import row_id
 from hexapla.corpus.contamination import Contamination
 from hexapla.errors import InputError

@@ -16,8 +16,8 @@ from typing import Any, Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.build.files import commit, committed, read_json
-from hexapla.build.plan import SOURCE, shard_path
+from hexapla.build.committed import commit, committed, read_json
+from hexapla.build.shard_plan import SOURCE, shard_path
 from hexapla.errors import InputError
 from hexapla.filters import Chain, FilterSettings, Statistics, Verdict
 from hexapla.translate.translator import Translation, Translator, TranslatorConfig

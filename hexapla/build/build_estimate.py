@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hexapla.build.config import BuildConfig
-from hexapla.build.plan import pivot_rows
+from hexapla.build.shard_plan import pivot_rows
 from hexapla.corpus.contamination import Contamination
 from hexapla.translate import open_translator
 from hexapla.translate.translator import TranslatorConfig
