@@ -22,7 +22,7 @@ from hexapla.cli import main
 from hexapla.errors import InputError
 from hexapla.reproduce import estimate, reproduce, stage
 from hexapla.reproduce.executors import Processes
-from hexapla.reproduce.work import Job
+from hexapla.reproduce.job import Job
 from tests.toy_matrix import do_here, results, toy_config, toy_data, toy_recipe
 
 
@@ -106,7 +106,7 @@ def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Pa
 def test_a_cell_that_fails_leaves_a_hole_and_its_reason(
     data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from hexapla.reproduce import work
+    from hexapla.reproduce import job as work
 
     real = work.align
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hexapla.reproduce import estimate, reproduce
-from hexapla.reproduce.plan import make_plan
-from hexapla.reproduce.recipe import read_experiments
+from hexapla.reproduce.run_plan import make_plan
+from hexapla.reproduce.experiments import read_experiments
 from tests.toy_matrix import do_here, results, toy_config, toy_data, toy_recipe
 
 
@@ -83,7 +83,7 @@ def test_a_new_suite_trains_again_what_was_not_kept(data: Path, tmp_path: Path, 
 def test_data_and_results_may_move(
     data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hexapla.reproduce import work
+    from hexapla.reproduce import job as work
 
     real = work.evaluate
 
@@ -143,7 +143,7 @@ def test_a_suite_on_the_hub_is_of_the_revisions_that_mteb_names(
     recipe.write_text(recipe.read_text().replace('suite = "bitext"\ndata = "DATA/test"', 'suite = "Tatoeba"'))
     found = []
     for revision in ("yesterday", "today", "today"):
-        monkeypatch.setattr("hexapla.reproduce.plan.data_source", lambda task, revision=revision: (task, revision))
+        monkeypatch.setattr("hexapla.reproduce.run_plan.data_source", lambda task, revision=revision: (task, revision))
         found.append(make_plan(read_experiments(recipe, data), dry_run=True).keys.suites["toy"])
     assert found[0] != found[1] == found[2]
 

@@ -9,7 +9,7 @@ import numpy as np
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.reproduce.corpora import CorpusRecipe, build_key, corpus_key, damaged, make_corpus
-from hexapla.reproduce.recipe import read_experiments
+from hexapla.reproduce.experiments import read_experiments
 from tests.toy import LANGUAGES, toy_rows
 from tests.toy_matrix import toy_recipe
 

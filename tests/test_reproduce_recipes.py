@@ -18,7 +18,7 @@ from hexapla.errors import InputError
 from hexapla.runs.recipe import carried_recipes
 from hexapla.reproduce import ReproduceConfig, reproduce
 from hexapla.reproduce.matrix import Keys, make_cells
-from hexapla.reproduce.recipe import read_experiments
+from hexapla.reproduce.experiments import read_experiments
 from tests.toy import LANGUAGES, toy_rows
 from tests.toy_matrix import do_here, toy_recipe
 

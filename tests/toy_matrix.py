@@ -14,7 +14,7 @@ import pytest
 from hexapla.corpus.writer import write_corpus
 from hexapla.reproduce import ReproduceConfig, stage
 from hexapla.reproduce.executors import Receipt, attempt
-from hexapla.reproduce.work import Job
+from hexapla.reproduce.job import Job
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
 
 TOY = """

@@ -20,7 +20,7 @@ import torch
 from hexapla.build.executors import end_with_parent
 from hexapla.errors import InputError
 from hexapla.runs.ray_cluster import connect, cores_of_a_task
-from hexapla.reproduce.work import Job, do
+from hexapla.reproduce.job import Job, do
 
 _SECONDS_TO_END = 20  # of an idle process, to unload its libraries
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hexapla.report.charts import COLOURS
-from hexapla.reproduce.recipe import Sweep
+from hexapla.reproduce.experiments import Sweep
 
 if TYPE_CHECKING:
     from hexapla.reproduce.results import Value

@@ -18,7 +18,7 @@ from hexapla.alignment.config import AlignConfig, Budget
 from hexapla.alignment.batches import Regime
 from hexapla.errors import InputError
 from hexapla.evaluation.config import EvaluateConfig
-from hexapla.reproduce.recipe import BASE, CORPUS, Experiment, Recipe
+from hexapla.reproduce.experiments import BASE, CORPUS, Experiment, Recipe
 
 FORMAT = 1  # of the result folder; part of every key
 # Of an encoder's settings of training: what an evaluation of it needs, and how one that is not trained is read.

@@ -26,8 +26,8 @@ from hexapla.report.page import ReportConfig, report
 from hexapla.reproduce.corpora import build_key
 from hexapla.reproduce.figures import draw
 from hexapla.reproduce.matrix import BUILT, COMPARISONS, CORPORA, Cell, Group, standing
-from hexapla.reproduce.plan import Plan
-from hexapla.reproduce.work import is_evaluated, seconds_of
+from hexapla.reproduce.run_plan import Plan
+from hexapla.reproduce.job import is_evaluated, seconds_of
 from hexapla.runs.record import write_json, write_text
 
 FIGURES = "figures"

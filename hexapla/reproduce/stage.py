@@ -26,7 +26,7 @@ from hexapla.errors import InputError
 from hexapla.runs.recipe import find_recipe
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.corpora import CorpusRecipe, build_key, make_corpus
-from hexapla.reproduce.estimate import Estimate, duration, estimate_cells
+from hexapla.reproduce.matrix_estimate import Estimate, duration, estimate_cells
 from hexapla.reproduce.executors import Processes, Ray, Receipt
 from hexapla.reproduce.matrix import (
     BUILT,
@@ -39,10 +39,10 @@ from hexapla.reproduce.matrix import (
     evaluate_config,
     standing,
 )
-from hexapla.reproduce.plan import Plan, make_plan
-from hexapla.reproduce.recipe import Recipe, read_experiments
+from hexapla.reproduce.run_plan import Plan, make_plan
+from hexapla.reproduce.experiments import Recipe, read_experiments
 from hexapla.reproduce.results import compare_group, write_results
-from hexapla.reproduce.work import Job, drop_weights, is_evaluated
+from hexapla.reproduce.job import Job, drop_weights, is_evaluated
 from hexapla.runs.record import (
     RUN,
     check_apart,

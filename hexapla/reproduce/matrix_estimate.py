@@ -19,8 +19,8 @@ from hexapla.alignment.batches import Regime
 from hexapla.encoder.load import cached, locate
 from hexapla.reproduce.corpora import build_key
 from hexapla.reproduce.matrix import BUILT, CORPORA, Cell, standing
-from hexapla.reproduce.plan import Plan
-from hexapla.reproduce.work import has_weights, is_evaluated
+from hexapla.reproduce.run_plan import Plan
+from hexapla.reproduce.job import has_weights, is_evaluated
 
 # Of a large matrix product's speed, over whole cells: 30 of the tiny encoder, told as 68 minutes, took 62. Of larger
 # encoders it is a guess.

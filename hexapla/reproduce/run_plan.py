@@ -22,7 +22,7 @@ from hexapla.evaluation.mteb_table import languages_of, parse_suite
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.corpora import CorpusRecipe, chosen_languages, corpus_key, taken_rows
 from hexapla.reproduce.matrix import TRUST, Cell, Group, Keys, make_cells, make_groups, of_encoder
-from hexapla.reproduce.recipe import BASE, CORPUS, Recipe
+from hexapla.reproduce.experiments import BASE, CORPUS, Recipe
 from hexapla.sources.texts import STANDARD_INPUT
 from hexapla.translate import open_translator
 from hexapla.translate.translator import TranslatorConfig
