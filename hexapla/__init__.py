@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hexapla.evaluation.config import EvaluateConfig
     from hexapla.evaluation.stage import evaluate
     from hexapla.alignment.loss import MultiwayLoss
-    from hexapla.report.compare import CompareConfig, compare
+    from hexapla.report.stage import CompareConfig, compare
 
 _HOMES = {
     "AlignConfig": "hexapla.align",

@@ -274,7 +274,7 @@ def test_a_kill_leaves_no_result_that_is_not_of_the_run(tmp_path: Path, monkeypa
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt("killed")
 
-    monkeypatch.setattr(sys.modules["hexapla.report.lines"], "resample", killed)
+    monkeypatch.setattr(sys.modules["hexapla.report.table_lines"], "resample", killed)
     with pytest.raises(KeyboardInterrupt, match="killed"):
         run_compare(*paths, out=out, seed=1, overwrite=True)
     assert json.loads((out / "run.json").read_text())["config"]["seed"] == 1

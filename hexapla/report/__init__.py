@@ -1,6 +1,6 @@
 """Scores of several runs -> a comparison: gains over a baseline with confidence intervals, as a table."""
 
-from hexapla.report.compare import CompareConfig, compare
+from hexapla.report.stage import CompareConfig, compare
 from hexapla.report.comparison import Comparison
 
 __all__ = ["CompareConfig", "Comparison", "compare"]

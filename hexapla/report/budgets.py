@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 
 from hexapla.errors import InputError
-from hexapla.report.runs import Run
+from hexapla.report.score_runs import Run
 from hexapla.report.training import Training
 
 _CLOSE = 0.01  # share by which two amounts may differ: steps are whole, and the last one of an epoch is short

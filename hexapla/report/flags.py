@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from hexapla.errors import InputError
 from hexapla.evaluation.contamination_report import Overlap, read_overlap
 from hexapla.report.comparison import Contaminated
-from hexapla.report.runs import Run
+from hexapla.report.score_runs import Run
 from hexapla.report.seeds import Column
 
 

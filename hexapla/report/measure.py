@@ -11,7 +11,7 @@ import pyarrow as pa
 from hexapla.errors import InputError
 from hexapla.evaluation.scores import RANKED_COLUMNS, read_per_item
 from hexapla.report.bootstrap import FloatArray, IntArray, Means, RankCorrelations, Statistic, estimate, number_items
-from hexapla.report.runs import Key, Run, agreed_seen, check_same_items
+from hexapla.report.score_runs import Key, Run, agreed_seen, check_same_items
 
 ENGLISH = "eng_Latn"
 _SEEN_WORDS = {True: "seen", False: "unseen", None: "all"}

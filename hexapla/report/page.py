@@ -21,7 +21,7 @@ from hexapla.evaluation.metrics import METRICS
 from hexapla.evaluation.scores import Score, read_scores
 from hexapla.report import charts
 from hexapla.report.charts import Figure, language_name
-from hexapla.report.compare import CompareConfig, compare
+from hexapla.report.stage import CompareConfig, compare
 from hexapla.report.comparison import Block, Comparison
 from hexapla.report.headline import as_the_paper, headline, summary
 from hexapla.report.maps import Examples, changed_neighbours, project, read_examples

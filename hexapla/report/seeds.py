@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hexapla.errors import InputError, nearest
 from hexapla.report.budgets import close
-from hexapla.report.runs import Run, folder_names, short_name, tell_apart
+from hexapla.report.score_runs import Run, folder_names, short_name, tell_apart
 
 # Settings that a label may name, where columns of one regime differ in them.
 _TOLD = ("base", "corpus", "temperature", "margin", "negatives", "matryoshka", "whiten", "preserve", "lora",

@@ -20,7 +20,7 @@ from hexapla.text import languages as codes
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import MANIFEST
 from hexapla.report import CompareConfig, compare
-from hexapla.report.compare import RESULT
+from hexapla.report.stage import RESULT
 from hexapla.report.headline import PAPER
 from hexapla.report.page import ReportConfig, report
 from hexapla.reproduce.corpora import build_key

@@ -17,7 +17,7 @@ from hexapla.report.bootstrap import FloatArray, average, interval, interval_ove
 from hexapla.report.comparison import Block, Cell, Line
 from hexapla.report.measure import GROUPS, Measured
 from hexapla.report.permutation import p_of, p_over_seeds, permute
-from hexapla.report.runs import Key
+from hexapla.report.score_runs import Key
 from hexapla.report.seeds import Column
 
 HEADLINE_METRICS = ("accuracy", "spearman")

@@ -18,9 +18,9 @@ from hexapla.errors import InputError, nearest
 from hexapla.report.budgets import check_budgets
 from hexapla.report.comparison import Comparison, RunFacts
 from hexapla.report.flags import flag
-from hexapla.report.lines import task_blocks
+from hexapla.report.table_lines import task_blocks
 from hexapla.report.measure import measure
-from hexapla.report.runs import Key, check_comparable, read_runs
+from hexapla.report.score_runs import Key, check_comparable, read_runs
 from hexapla.report.seeds import Column, baseline_first, columns_of
 from hexapla.runs.record import check_folder_to_be, write_json, write_run, write_text
 
