@@ -6,7 +6,7 @@
 
 from hexapla.mine.documents import AlignDocumentsConfig, Link, align_documents, link_sentences
 from hexapla.mine.margin import Pairs, margin_scores, mine_pairs
-from hexapla.mine.score import ScoreConfig, score
+from hexapla.mine.score_bitext import ScoreConfig, score
 from hexapla.mine.search import Neighbours, nearest
 from hexapla.mine.stage import MineConfig, mine
 

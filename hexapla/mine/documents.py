@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.text.lines import read_lines
-from hexapla.mine.files import check_file
+from hexapla.mine.bitext_files import check_file
 from hexapla.runs.record import write_text
 
 FloatArray = NDArray[np.float32]

@@ -24,7 +24,7 @@ from hexapla.errors import InputError
 from hexapla.errors import nearest as nearest_word
 from hexapla.mine.approximate import check_size, nearest_approximately
 from hexapla.mine.calibrate import Calibration, calibrate, read_gold
-from hexapla.mine.files import check_ending, check_file, write_table
+from hexapla.mine.bitext_files import check_ending, check_file, write_table
 from hexapla.mine.margin import Margin, Pairs, Retrieval, mine_pairs
 from hexapla.mine.search import block_rows, nearest
 from hexapla.mine.sides import Side, encode_side, read_side

@@ -15,7 +15,7 @@ import pyarrow as pa
 from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.errors import nearest as nearest_word
-from hexapla.mine.files import check_ending, check_file, write_table
+from hexapla.mine.bitext_files import check_ending, check_file, write_table
 from hexapla.mine.margin import Margin, margin_scores
 from hexapla.mine.search import nearest
 from hexapla.corpus.tables import read_field, text_fields
