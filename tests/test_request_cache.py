@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.translate.files import cache_folder
+from hexapla.translate.checkpoint_files import cache_folder
 from hexapla.translate.request_cache import RequestCache, request_key
 from tests.bad_endpoint import (
     NUMBERS,

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.translate import Translation, Translator, TranslatorConfig, files, open_translator
+from hexapla.translate import (
+    Translation,
+    Translator,
+    TranslatorConfig,
+    checkpoint_files as files,
+    open_translator,
+)
 from hexapla.translate.ctranslate2 import CTranslate2Translator
 from hexapla.translate.transformers import TransformersTranslator
 from tests.toy_nmt import BAD_PAIRS, ENGLISH, KINDS, TRANSLATIONS, languages_of, random_nmt, shared_toy

@@ -17,7 +17,7 @@ from typing import Any
 
 from hexapla.text import languages
 from hexapla.errors import InputError, nearest
-from hexapla.translate import files
+from hexapla.translate import checkpoint_files as files
 from hexapla.translate.language_tokens import LAYOUTS, ONE_PAIR, Layout, find_tokens, pair_in_name, spoken
 from hexapla.translate.translator import TranslatorConfig
 

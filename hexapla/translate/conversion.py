@@ -18,7 +18,7 @@ from typing import Any
 from hexapla.errors import InputError
 from hexapla.runs.record import write_json
 from hexapla.translate.checkpoint import Checkpoint
-from hexapla.translate.files import CONVERTED, cache_folder
+from hexapla.translate.checkpoint_files import CONVERTED, cache_folder
 
 CONVERTIBLE = ("m2m_100", "marian", "t5", "mt5", "umt5", "bart")
 _RECORD = "conversion.json"

@@ -19,7 +19,7 @@ from typing import Any
 from hexapla.text import languages
 from hexapla.errors import InputError
 from hexapla.translate.endpoint import Endpoint, EndpointFailure, Stopped, check_libraries, completions_url
-from hexapla.translate.files import cache_folder
+from hexapla.translate.checkpoint_files import cache_folder
 from hexapla.translate.prompts import PROMPT_VERSION, Answer, answer_tokens, chat_request, prompt_tokens, read_answer
 from hexapla.translate.request_cache import FILE, RequestCache, request_key
 from hexapla.translate.translator import Translation, TranslatorConfig
