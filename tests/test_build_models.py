@@ -15,7 +15,7 @@ from hexapla.build import BuildConfig, build
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.errors import InputError
 from hexapla.filters import FilterReport
-from hexapla.filters.settings import names
+from hexapla.filters.filter_settings import names
 from hexapla.sources import SourceConfig
 from hexapla.translate import TranslatorConfig, open_translator
 from tests.bad_endpoint import BadEndpoint, bad_endpoint, quick_and_keyless, refuses, translated

@@ -13,7 +13,7 @@ from hexapla.errors import InputError
 from hexapla.filters import Chain, FilterSettings, Statistics, Verdict, read_filters
 from hexapla.filters import statistics as statistics_module
 from hexapla.filters.form import LengthRatio
-from hexapla.filters.settings import names
+from hexapla.filters.filter_settings import names
 from hexapla.filters.statistics import Histogram, Repeats, target_key
 
 POOL = ("eng_Latn", "deu_Latn", "rus_Cyrl")

@@ -194,7 +194,7 @@ def test_what_is_rejected_waits_in_a_hidden_folder_beside_the_corpus(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
     (tmp_path / "disk").mkdir()
     (tmp_path / "out").symlink_to(tmp_path / "disk" / "out")
-    filter_module = importlib.import_module("hexapla.filters.filter_corpus")  # the package's name is the function
+    filter_module = importlib.import_module("hexapla.filters.stage")  # the package's name is the function
     written = filter_module.write_line
     beside: list[str] = []
 

@@ -19,7 +19,7 @@ from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.filters import FilterReport, Verdict
-from hexapla.filters.filter_corpus import LOG_PROB, REJECTED, write_line
+from hexapla.filters.stage import LOG_PROB, REJECTED, write_line
 from hexapla.runs.record import RUN
 
 

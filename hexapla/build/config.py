@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from hexapla.text import languages as codes
 from hexapla.errors import InputError, nearest
-from hexapla.filters.filter_corpus import Policy
+from hexapla.filters.stage import Policy
 from hexapla.sources import SourceConfig
 from hexapla.translate.translator import Translator, TranslatorConfig
 

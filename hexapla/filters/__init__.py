@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from hexapla.filters.chain import Chain, Verdict
-from hexapla.filters.filter_corpus import FilterConfig, filter_corpus
-from hexapla.filters.report import FilterReport
-from hexapla.filters.settings import FilterSettings, read_filters
+from hexapla.filters.stage import FilterConfig, filter_corpus
+from hexapla.filters.filter_report import FilterReport
+from hexapla.filters.filter_settings import FilterSettings, read_filters
 from hexapla.filters.statistics import Statistics
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from hexapla.errors import InputError
 from hexapla.filters.candidate import Candidate, Column, Scorer
-from hexapla.filters.settings import FilterSettings
+from hexapla.filters.filter_settings import FilterSettings
 from hexapla.filters.statistics import Statistics
 
 EMPTY = "empty"

@@ -23,8 +23,8 @@ from hexapla.corpus.rows import row_id
 from hexapla.corpus.writer import check_out_folder, write_corpus
 from hexapla.errors import InputError, nearest
 from hexapla.filters.chain import Chain, Verdict
-from hexapla.filters.report import FilterReport
-from hexapla.filters.settings import FilterSettings, read_filters
+from hexapla.filters.filter_report import FilterReport
+from hexapla.filters.filter_settings import FilterSettings, read_filters
 from hexapla.filters.statistics import Statistics
 from hexapla.corpus.near_duplicates import NearDuplicates
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hexapla.errors import InputError
 from hexapla.filters.chain import Verdict
-from hexapla.filters.settings import names
+from hexapla.filters.filter_settings import names
 
 if TYPE_CHECKING:
     from rich.console import Console
