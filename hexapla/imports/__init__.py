@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from hexapla.imports.import_corpus import ImportConfig, import_corpus
+from hexapla.imports.stage import ImportConfig, import_corpus
 
 __all__ = ["ImportConfig", "import_corpus"]

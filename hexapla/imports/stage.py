@@ -24,7 +24,7 @@ from hexapla.text.clean import clean_text
 from hexapla.corpus.writer import check_out_folder, file_facts, write_corpus
 from hexapla.errors import InputError
 from hexapla.imports.join import RowJoin
-from hexapla.imports.sources import Source, find_sources, refuse_without_pivot
+from hexapla.imports.source_files import Source, find_sources, refuse_without_pivot
 from hexapla.imports.tags import Entry, LanguageTags
 
 if TYPE_CHECKING:
