@@ -2,7 +2,7 @@
 
 import sys
 
-from hexapla.cli import main
+from hexapla.cli.app import main
 
 
 def entry() -> None:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hexapla.cli import main
+from hexapla.cli.app import main
 from hexapla.corpus.writer import write_corpus
 from tests.toy import LANGUAGES, toy_encoder, toy_rows
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hexapla.cli import main
+from hexapla.cli.app import main
 from tests.toy_scores import BITEXT, DEU, SWH, hits, write_aligned, write_run
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hexapla.cli import main
+from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
 from tests.toy_nmt import ENGLISH, TRANSLATIONS, shared_toy
 

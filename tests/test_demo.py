@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hexapla.cli import main
+from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
 from hexapla.demo import POOL, UNSEEN
 

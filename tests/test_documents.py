@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hexapla.cli import main
+from hexapla.cli.app import main
 from hexapla.errors import InputError
 from hexapla.mine import AlignDocumentsConfig, Link, align_documents, link_sentences
 from hexapla.mine.documents import SIZES, FloatArray

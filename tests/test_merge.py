@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 
 import hexapla.merge.stage as stage
-from hexapla.cli import main
+from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import describe, encode, load_encoder

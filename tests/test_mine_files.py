@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hexapla.cli import main
+from hexapla.cli.app import main
 from hexapla.errors import InputError
 from hexapla.mine import MineConfig, mine, sides
 from hexapla.mine.calibrate import calibrate

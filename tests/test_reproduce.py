@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from hexapla.cli import main
+from hexapla.cli.app import main
 from hexapla.errors import InputError
 from hexapla.reproduce import estimate, reproduce, stage
 from hexapla.reproduce.executors import Processes

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hexapla.cli import main
+from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
 from hexapla.runs.recipe import carried_recipes

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hexapla.cli import main
+from hexapla.cli.app import main
 from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.mine import ScoreConfig, score

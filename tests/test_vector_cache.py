@@ -53,7 +53,7 @@ def test_a_damaged_file_is_dropped_with_a_warning_and_costs_its_own_texts(
 
 
 def test_another_pooling_or_prompt_finds_nothing(tmp_path: Path) -> None:
-    from hexapla.cli import main
+    from hexapla.cli.app import main
     from hexapla.corpus.writer import write_corpus
     from hexapla.evaluation.scores import read_scores
     from tests.toy import LANGUAGES, toy_rows, toy_transformer

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hexapla.cli_options import Debug, Overwrite, Pickle, Quiet, Remote, State, calm_libraries
+from hexapla.cli.options import Debug, Overwrite, Pickle, Quiet, Remote, State, calm_libraries
 
 
 def mine(

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from hexapla.cli_options import Debug, Languages, Out, Overwrite, Quiet, State, calm_libraries, console
+from hexapla.cli.options import (
+    Debug,
+    Languages,
+    Out,
+    Overwrite,
+    Quiet,
+    State,
+    calm_libraries,
+    console,
+)
 
 TEXT, TRANSLATOR, ENDPOINT, SCALE = "Text", "Translator", "Endpoint (OpenAI-compatible)", "Scale"
 Pivot = Annotated[str, typer.Option("--pivot", help="Language that the others are translations of.")]

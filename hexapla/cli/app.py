@@ -16,8 +16,15 @@ from typing import Annotated, Any
 import typer
 
 import hexapla
-from hexapla import cli_compare, cli_corpus, cli_encoder, cli_evaluate, cli_mine, cli_reproduce
-from hexapla.cli_options import (
+from hexapla.cli import (
+    compare as cli_compare,
+    corpus as cli_corpus,
+    encoder as cli_encoder,
+    evaluate as cli_evaluate,
+    mine as cli_mine,
+    reproduce as cli_reproduce,
+)
+from hexapla.cli.options import (
     Debug,
     Languages,
     MaxTokens,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hexapla.cli_options import (
+from hexapla.cli.options import (
     Debug,
     Languages,
     MaxTokens,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hexapla.cli_options import Debug, Out, Overwrite, Quiet, console
+from hexapla.cli.options import Debug, Out, Overwrite, Quiet, console
 
 Scores = Annotated[
     list[Path], typer.Argument(help="Score folders, two or more; the first is the baseline, seeds may be many.")

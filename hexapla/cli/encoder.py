@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hexapla.cli_options import (
+from hexapla.cli.options import (
     Debug,
     Languages,
     Out,
