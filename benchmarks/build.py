@@ -243,7 +243,7 @@ def filters() -> None:
 
 
 def _make_full_size(folder: str) -> None:
-    from tests.toy_nmt import random_nmt
+    from tests.fixtures.nmt import random_nmt
 
     random_nmt("nllb", Path(folder), d_model=1024, layers=12, heads=16, vocabulary=256_206)
 
@@ -286,7 +286,7 @@ def full_size(away: Path) -> None:
 
 def main() -> None:
     """Measure and print."""
-    from tests.toy_nmt import random_nmt
+    from tests.fixtures.nmt import random_nmt
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--d-model", type=int, default=128)

@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 from hexapla.text.languages import LANGUAGES
 from hexapla.report import CompareConfig
 from hexapla.report.page import ReportConfig, report
-from tests.toy_report import write_runs
+from tests.fixtures.reports import write_runs
 
 
 def seconds_to_sorted(page_file: Path, rounds: int) -> list[float]:

@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from tests.bad_endpoint import BadEndpoint
+    from tests.fixtures.bad_endpoint import BadEndpoint
 
 _HOME = tempfile.mkdtemp(prefix="hexapla-tests-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
@@ -43,7 +43,7 @@ def _own_log_level() -> Iterator[None]:
 @pytest.fixture
 def quick_and_keyless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Endpoints are asked without long waits, and without the key of whoever runs the tests."""
-    from tests import bad_endpoint  # here, since it imports the package, which reads what is set above
+    from tests.fixtures import bad_endpoint  # here, since it imports the package, which reads what is set above
 
     bad_endpoint.quick_and_keyless(monkeypatch)
 
@@ -51,7 +51,7 @@ def quick_and_keyless(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def server(quick_and_keyless: None) -> Iterator[BadEndpoint]:
     """An endpoint to be misled by."""
-    from tests import bad_endpoint
+    from tests.fixtures import bad_endpoint
 
     with bad_endpoint.bad_endpoint() as running:
         yield running

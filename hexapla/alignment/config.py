@@ -56,7 +56,7 @@ class AlignConfig:
         matryoshka: leading dimensions that must do by themselves; the loss is the mean over them.
         whiten: append a linear layer that makes the spread of a row's cells even in all directions (WCCN), fitted to
             the rows that are trained on, with all their columns: "start" trains it too, "end" fits it to the trained
-            encoder, "none" does without; see `hexapla.encoder.load.whitening`.
+            encoder, "none" does without; see `hexapla.encoder.whitening`.
         preserve: weight of a term that keeps the pivot's vectors as the encoder has them, once whitened; 0 is without.
         compile: let torch.compile make the encoder's kernels; sentences are padded then.
         pooling: of a bare transformer: "mean", "cls" or "lasttoken"; by default the last token's vector where attention

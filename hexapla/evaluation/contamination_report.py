@@ -2,7 +2,7 @@
 
 A score on sentences that the encoder was aligned on says little of others. `contamination.json` in a score folder keeps
 what was found, so that a comparison can flag the task without the corpus at hand. A sentence is found as
-`hexapla.corpus.reader.contamination` finds one: equal to a cell but for case, punctuation and white space, or with more than half of
+`hexapla.corpus.contamination` finds one: equal to a cell but for case, punctuation and white space, or with more than half of
 its 8-grams in one.
 """
 

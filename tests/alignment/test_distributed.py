@@ -1,0 +1,72 @@
+"""Two processes on gloo equal one: in the loss and every gradient of a split batch, and in the weights of a whole run.
+
+One launch of two processes makes everything that is compared here; `rank_worker.py` is what they run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hexapla.corpus.writer import write_corpus
+from tests.fixtures import rank_worker
+from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("ranks")
+    write_corpus(toy_rows(200, missing=0.1), folder / "corpus", languages=LANGUAGES)
+    toy_encoder(folder / "encoder")
+    (folder / "two").mkdir()
+    root = Path(__file__).parents[2]
+    launched = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m",
+         "tests.fixtures.rank_worker", str(folder / "encoder"), str(folder / "corpus"), str(folder / "two")],
+        cwd=root, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+    assert launched.returncode == 0, launched.stderr[-3000:]
+    return folder
+
+
+@pytest.mark.parametrize("name", rank_worker.SETTINGS)
+def test_two_processes_give_the_gradient_of_one_with_the_joined_batch(made, name):
+    one = rank_worker.gradients(str(made / "encoder"), name, 0, 1)
+    two = torch.load(made / "two" / f"{name}.pt")
+    assert one.keys() == two.keys() and len(one) > 10
+    assert one["loss"] > 0.5
+    for key, expected in one.items():
+        torch.testing.assert_close(two[key], expected, rtol=1e-4, atol=1e-6, msg=f"{name}: {key}")
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Return the weights of the transformer, and of a linear layer behind it."""
+    return {
+        key: value for path in sorted(folder.glob("**/model.safetensors")) for key, value in load_file(path).items()
+    }
+
+
+@pytest.mark.parametrize("name", rank_worker.RUNS)
+def test_a_run_on_two_processes_ends_in_the_weights_of_a_run_on_one(made, name):
+    rank_worker.run(str(made / "encoder"), str(made / "corpus"), made / "one" / name, **rank_worker.RUNS[name])
+    one, two = (_weights(made / n / name) for n in ("one", "two"))
+    start = load_file(made / "encoder" / "model.safetensors")
+    for key, expected in one.items():
+        if not key.endswith("key.bias"):  # softmax cancels it: a gradient of rounding errors, which Adam makes steps of
+            torch.testing.assert_close(two[key], expected, rtol=1e-3, atol=1e-4, msg=key)
+    assert (
+        one["encoder.layer.0.output.dense.weight"] - start["encoder.layer.0.output.dense.weight"]
+    ).abs().max() > 0.01
+    results = [json.loads((made / n / name / "align.json").read_text()) for n in ("one", "two")]
+    assert [result.pop("n_processes") for result in results] == [1, 2]
+    for key in ("n_steps", "n_encodings", "n_whitened", "held_out", "regime"):
+        assert results[0][key] == results[1][key]

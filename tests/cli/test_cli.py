@@ -1,0 +1,226 @@
+"""The command line: 0 done, 2 on the user's mistake with one line on stderr and nothing written, 1 on anything else."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from hexapla.cli.app import main
+from hexapla.corpus.writer import write_corpus
+from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("corpora") / "toy"
+    write_corpus(toy_rows(60), folder, languages=LANGUAGES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory) -> Path:
+    return toy_encoder(tmp_path_factory.mktemp("encoders") / "toy")
+
+
+def refused(capsys, *arguments: str | Path) -> str:
+    """Run a command that must fail on the user's mistake; return its one line."""
+    assert main([str(argument) for argument in arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    return line
+
+
+def test_the_whole_way_from_corpus_to_comparison(capsys, corpus, encoder, tmp_path):
+    for regime in ("en-x", "multiway"):
+        assert main(["--quiet", "align", str(corpus), "--encoder", str(encoder), "--out", str(tmp_path / regime),
+                     "--regime", regime, "--rows-per-step", "16", "--epochs", "3", "--learning-rate", "3e-3"]) == 0  # fmt: skip
+    for name, folder in {"base": encoder, "en-x": tmp_path / "en-x", "multiway": tmp_path / "multiway"}.items():
+        assert main(["evaluate", str(folder), "--suite", "bitext", "--data", str(corpus), "--seen", ",".join(LANGUAGES),
+                     "--out", str(tmp_path / "scores" / name), "--quiet"]) == 0  # fmt: skip
+    capsys.readouterr()
+    names = [str(tmp_path / "scores" / name) for name in ("base", "en-x", "multiway")]
+    assert main(["compare", *names, "--out", str(tmp_path / "comparison")]) == 0
+    printed = capsys.readouterr().out
+    assert "en-x" in printed and "multiway" in printed and "seen" in printed
+    assert json.loads((tmp_path / "comparison" / "comparison.json").read_text())
+    assert main(["inspect", str(tmp_path / "multiway")]) == 0
+    assert "Languages seen in alignment: English (eng_Latn), German (deu_Latn)" in capsys.readouterr().out.replace(
+        "\n", " "
+    )
+
+
+def test_inspect_shows_a_corpus(capsys, corpus):
+    assert main(["inspect", str(corpus)]) == 0
+    printed = capsys.readouterr().out
+    assert "60 rows in 4 languages" in printed and "deu_Latn" in printed
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--regime", "multi-way"], 'did you mean "multiway"'),
+        (["--languages", "eng_Latn,zz"], "zz"),
+        (["--languages", "eng_Latn,zh"], "zho_Hans"),
+        (["--languages", "eng_Latn"], "only eng_Latn is asked for"),
+        (["--languages", "eng_Latn,pol_Latn"], "no column pol_Latn"),
+        (["--rows-per-step", "61"], "60 rows to train on, fewer than the 61 of a step"),
+        (["--encoder", "./nowhere"], "no such encoder folder"),
+        (["--recipe", "papr"], 'did you mean "paper"'),
+        (["--temperature", "warm"], "temperature"),
+        (["--no-such-flag"], "--no-such-flag"),
+        (["--resume"], "no run to resume here"),
+        (["--out", f"{__file__}/out"], f"{__file__} is a file; no folder can lie in it"),
+    ],
+)
+def test_mistakes_in_align(capsys, corpus, encoder, tmp_path, extra, message):
+    line = refused(capsys, "align", corpus, "--encoder", encoder, "--out", tmp_path / "out", *extra)
+    assert message in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_mistakes_with_corpora(capsys, corpus, encoder, tmp_path):
+    def align(folder: Path) -> str:
+        return refused(capsys, "align", folder, "--encoder", encoder, "--out", tmp_path / "out")
+
+    def damaged(name: str) -> Path:
+        write_corpus(toy_rows(60), tmp_path / name, languages=LANGUAGES)
+        return tmp_path / name
+
+    assert "nowhere" in align(tmp_path / "nowhere")
+    folder = damaged("unfinished")
+    (folder / "corpus.json").unlink()
+    assert "corpus.json" in align(folder)
+    folder = damaged("truncated")
+    shard = folder / "part-00000.parquet"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    assert "part-00000.parquet is truncated" in align(folder)
+    folder = damaged("flipped")
+    shard = folder / "part-00000.parquet"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    assert "part-00000.parquet was altered" in align(folder)
+    folder = damaged("miscounted")
+    manifest = json.loads((folder / "corpus.json").read_text())
+    manifest["shards"][0]["n_rows"] = manifest["n_rows"] = 59
+    (folder / "corpus.json").write_text(json.dumps(manifest))
+    assert "has 60 rows; it should have 59" in align(folder)
+    table = tmp_path / "table.tsv"
+    table.write_text("eng_Latn\tdeu_Latn\na\tb\n\tc\n")
+    assert "no eng_Latn cell" in align(table)
+    table.write_text("eng_Latn\na\nb\n")
+    assert "one language" in align(table) or "two" in align(table)
+    table.write_bytes(b"eng_Latn\tdeu_Latn\na\tb\nc\0d\te\n")
+    assert "NUL" in align(table)
+    table.write_bytes(b"eng_Latn\tdeu_Latn\na\tb\nc\t\xed\xa0\x80\n")
+    assert "table.tsv:3" in align(table)
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_recipe_keys_name_the_nearest(capsys, corpus, encoder, tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("[align]\ntemprature = 0.1\n")
+    command = ["align", corpus, "--encoder", encoder, "--out", tmp_path / "out", "--recipe", recipe]
+    assert 'unknown key "temprature" in [align]; did you mean "temperature"' in refused(capsys, *command)
+    recipe.write_text("[aling]\n")
+    assert 'unknown table [aling]; a recipe has [align]; did you mean "align"' in refused(capsys, *command)
+    recipe.write_text("temperature = \n")
+    assert "not a TOML file" in refused(capsys, *command)
+    recipe.write_text("[align]\ntemperature = 'warm'\n")
+    assert "temperature is 'warm'; it must be a number" in refused(capsys, *command)
+    assert not (tmp_path / "out").exists()
+
+
+def test_flags_win_over_the_recipe(corpus, encoder, tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("[align]\nrows_per_step = 20\nregime = 'star'\n")
+    assert main(["--quiet", "align", str(corpus), "--encoder", str(encoder), "--out", str(tmp_path / "out"),
+                 "--recipe", str(recipe), "--regime", "en-x", "--report-to", "none"]) == 0  # fmt: skip
+    config = json.loads((tmp_path / "out" / "run.json").read_text())["config"]
+    assert (config["rows_per_step"], config["regime"]) == (20, "en-x")
+
+
+def test_the_carried_recipes_are_complete_and_read():
+    from hexapla.alignment.config import AlignConfig
+    from hexapla.runs.recipe import carried_recipes, read_recipe
+
+    assert set(carried_recipes()) == {"hexapla", "paper"}
+    for name in carried_recipes():
+        AlignConfig(corpus="sample", encoder="tiny", out=Path("out"), **read_recipe(name, "align", AlignConfig))
+
+
+def test_scores_that_do_not_match_are_refused(capsys, encoder, tmp_path):
+    for name, seed in (("one", 0), ("other", 1)):
+        write_corpus(toy_rows(20, seed), tmp_path / name / "data", languages=LANGUAGES)
+        assert main(["evaluate", str(encoder), "--suite", "bitext", "--data", str(tmp_path / name / "data"), "--seen",
+                     "eng_Latn", "--out", str(tmp_path / name / "scores"), "--quiet"]) == 0  # fmt: skip
+    capsys.readouterr()
+    assert "differs" in refused(capsys, "compare", tmp_path / "one" / "scores", tmp_path / "other" / "scores")
+    assert "two" in refused(capsys, "compare", tmp_path / "one" / "scores")
+    assert "nowhere" in refused(capsys, "compare", tmp_path / "one" / "scores", tmp_path / "nowhere")
+
+
+def test_debug_shows_the_traceback_and_other_errors_exit_1(capsys, monkeypatch, tmp_path):
+    assert main(["--debug", "inspect", str(tmp_path / "nowhere")]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the\ndisk is on fire")
+
+    monkeypatch.setattr("hexapla.corpus.reader.open_corpus", broken)
+    assert main(["inspect", "sample"]) == 1
+    assert capsys.readouterr().err == "hexapla: RuntimeError: the disk is on fire (--debug shows where)\n"
+
+
+def test_help_answers_without_heavy_imports():
+    code = (
+        "import sys; from hexapla.cli import main; main(['--help']); "
+        "heavy = {'torch', 'transformers', 'datasets', 'sentence_transformers', 'pyarrow', 'numpy'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert time.perf_counter() - started < 10  # half a second on a quiet machine; the imports are the point
+    for command in ("align", "merge", "evaluate", "compare", "inspect", "demo"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", ["align", "merge", "evaluate", "fetch-data", "compare", "report", "explore", "inspect", "demo"]
+)
+def test_every_command_has_help_with_an_example(capsys, command):
+    assert main([command, "--help"]) == 0
+    assert "Example: hexapla " + command in " ".join(capsys.readouterr().out.split())
+
+
+def test_quiet_holds_for_one_call_before_or_after_the_command(monkeypatch):
+    levels = []
+    monkeypatch.setattr(
+        "hexapla.demo.demo",
+        lambda *_, **__: levels.append(logging.getLogger("hexapla").level) or SimpleNamespace(render=print),
+    )
+    for arguments in (["--quiet", "demo"], ["demo"], ["demo", "--quiet"], ["demo"]):
+        assert main(arguments) == 0
+    assert levels == [logging.WARNING, logging.INFO] * 2
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "from hexapla import AlignConfig, align, EvaluateConfig, evaluate, CompareConfig, compare",
+        "import hexapla.align, hexapla.evaluate\nfrom hexapla import *",
+        "from hexapla.reproduce import reproduce\nfrom hexapla import align, compare, evaluate",
+    ],
+)
+def test_the_stages_are_functions_whatever_is_imported_first(imports):
+    asks = f"{imports}\nimport inspect\nassert all(map(inspect.isfunction, (align, compare, evaluate)))"
+    subprocess.run([sys.executable, "-c", asks], check=True, timeout=120)

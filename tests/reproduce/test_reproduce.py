@@ -1,0 +1,269 @@
+"""A matrix of experiments, whatever happens to it.
+
+Pinned here: killed and resumed it equals the uninterrupted one; a cell that fails leaves a hole with its reason, and the
+others go on; what stands in a folder is not lost.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hexapla.cli.app import main
+from hexapla.errors import InputError
+from hexapla.reproduce import estimate, reproduce, stage
+from hexapla.reproduce.executors import Processes
+from hexapla.reproduce.job import Job
+from tests.fixtures.matrix import do_here, results, toy_config, toy_data, toy_recipe
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy_data(tmp_path_factory.mktemp("matrix") / "data")
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    return do_here(monkeypatch)
+
+
+def test_two_workers_and_a_page_from_the_command_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = toy_recipe(tmp_path / "toy.toml")
+    recipe.write_text(recipe.read_text().replace("page = false", ""))
+    out = tmp_path / "out"
+    assert main(["reproduce", str(recipe), "--data", str(data), "--out", str(out), "--workers", "2"]) == 0
+    assert capsys.readouterr().out.strip() == f"{out}/results.md: 3 of 3 cells done now, 0 failed"
+    page = (out / "comparisons" / "main" / "report.html").read_text()
+    assert "<b>base</b>, <b>multiway</b> against <b>en-x</b>" in page
+    said = (out / "results.md").read_text()
+    assert "Baseline en-x; encoder one; corpus toy; budget rows; suite toy." in said
+    assert all(f"| task | languages | {kind} | how many | means, % |" in said for kind in ("script", "family"))
+    assert "| bitext/test | seen | Germanic | 1 | en-x " in said
+    found = json.loads((out / "results.json").read_text())
+    values = {
+        (value["regime"], value["languages"]): value["value"]
+        for value in found["values"]
+        if value["task"].startswith("bitext/")
+    }
+    assert values["multiway", "seen"] > values["en-x", "seen"] > values["base", "seen"]
+
+
+def test_an_idle_process_ends_by_itself(tmp_path: Path) -> None:
+    job = Job(label="nothing", log=tmp_path / "log", scores=tmp_path / "scores", align=None, evaluate={})
+    processes = [multiprocessing.active_children() for _ in Processes(1)(iter([job]))]
+    assert [process.exitcode for process in processes[0]] == [0], "killed, it leaves its libraries' semaphores behind"
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Path) -> None:
+    recipe = toy_recipe(tmp_path / "toy.toml", encoders=("one", "two"), seeds=(0, 1))
+    # All by workers: a sum over other numbers of threads may differ in its last digit.
+    whole = reproduce(toy_config(recipe, data, tmp_path / "whole", workers=2))
+    assert (whole.n_cells, whole.n_done, whole.failures, whole.lacking) == (10, 10, {}, {})
+    command = [
+        sys.executable,
+        "-m",
+        "hexapla",
+        "reproduce",
+        str(recipe),
+        "--data",
+        str(data),
+        "--workers",
+        "2",
+        "--out",
+    ]
+    killed, n_kills, n_before = tmp_path / "killed", 0, -1
+    resume: list[str] = []
+    for wait_s in (0.2, 0.6):
+        process = subprocess.Popen([*command, str(killed), *resume], start_new_session=True, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 200
+        while not (killed / "logs").is_dir() or len(list((killed / "logs").iterdir())) <= n_before:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(wait_s)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        n_kills, n_before, resume = n_kills + 1, len(list((killed / "logs").iterdir())), ["--resume"]
+        if n_before > 5:
+            break  # a fast machine; enough must be left to resume
+    assert n_kills >= 1
+    done = reproduce(toy_config(recipe, data, killed, resume=True, workers=2))
+    assert 0 < done.n_done < 10, "the kills left nothing to do, or all"
+    assert results(killed) == results(tmp_path / "whole")
+
+
+def test_a_cell_that_fails_leaves_a_hole_and_its_reason(
+    data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hexapla.reproduce import job as work
+
+    real = work.align
+
+    def fails(config, **options):  # type: ignore[no-untyped-def]
+        if config.seed == 1 and config.regime == "en-x":
+            raise RuntimeError("no room on the device")
+        return real(config, **options)
+
+    monkeypatch.setattr(work, "align", fails)
+    recipe = toy_recipe(tmp_path / "toy.toml", seeds=(0, 1))
+    recipe.write_text(recipe.read_text().replace("page = false", ""))
+    out = tmp_path / "out"
+    assert main(["reproduce", str(recipe), "--data", str(data), "--out", str(out)]) == 1
+    reason = "one, toy, en-x, rows, seed 1 is missing: RuntimeError: no room on the device"
+    assert reason in (out / "results.md").read_text()
+    assert reason in (out / "comparisons" / "main" / "report.html").read_text()
+    assert "1 failed" in capsys.readouterr().out
+    assert "RuntimeError: no room on the device" in next((out / "logs").glob("*en-x.rows.seed1*")).read_text()
+    monkeypatch.setattr(work, "align", real)
+    assert reproduce(toy_config(recipe, data, out, resume=True)).n_done == 1
+    assert "missing" not in (out / "results.md").read_text()
+
+
+def test_a_worker_that_dies_is_replaced_and_its_cell_told(data: Path, tmp_path: Path) -> None:
+    from hexapla.reproduce.executors import Processes
+
+    def job(label: str, evaluate: object) -> Job:
+        return Job(label=label, log=tmp_path / "log", scores=tmp_path / label, align=None, evaluate=evaluate)  # type: ignore[arg-type]
+
+    receipts = list(Processes(1)(iter([job("deadly", _Deadly()), job("next", {})])))
+    assert [(receipt.job.label, receipt.failure) for receipt in receipts] == [
+        ("deadly", "its process died (signal 9; out of memory?)"),
+        ("next", None),
+    ]
+
+
+class _Deadly:
+    """In the place of a job's evaluations: whoever looks at them is gone."""
+
+    def items(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_encoders_that_are_not_kept_leave_their_records(data: Path, tmp_path: Path, here: list[str]) -> None:
+    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
+    reproduce(toy_config(recipe, data, out, keep_encoders=False))
+    left = {path.name for path in (out / "encoders").rglob("*") if path.is_file()}
+    assert left == {"align.json", "run.json", "README.md"}
+    assert reproduce(toy_config(recipe, data, out, keep_encoders=False, resume=True)).n_done == 0
+
+
+def test_regimes_that_differ_in_any_setting_are_columns_of_their_own(
+    data: Path, tmp_path: Path, here: list[str]
+) -> None:
+    recipe = toy_recipe(tmp_path / "toy.toml", seeds=(0, 1))
+    text = recipe.read_text().replace(
+        "[regimes.en-x]", '[regimes.warmer]\nregime = "multiway"\nwarmup = 0.5\n[regimes.en-x]'
+    )
+    recipe.write_text(text.replace('"en-x", "multiway"', '"en-x", "multiway", "warmer"'))
+    reproduce(toy_config(recipe, data, tmp_path / "out"))
+    found = json.loads((tmp_path / "out/comparisons/main/comparison.json").read_text())
+    assert [run["label"] for run in found["runs"]] == ["en-x, 2 seeds", "base", "multiway, 2 seeds", "warmer, 2 seeds"]
+
+
+def test_what_is_read_is_not_dropped(data: Path, tmp_path: Path, here: list[str]) -> None:
+    out = tmp_path / "out"
+    reproduce(toy_config(toy_recipe(tmp_path / "toy.toml"), data, out))
+    before = results(out)
+    with pytest.raises(InputError, match=r"holds the recipe, .*recipe.toml; give another folder"):
+        reproduce(toy_config(out / "recipe.toml", data, out, overwrite=True))
+    recipe = tmp_path / "toy.toml"
+    (out / "text.txt").write_text("It is raining.\n")
+    build = f'build = {{texts = "{out / "text.txt"}", to = ["deu_Latn"], translator = "org/nmt"}}'
+    recipe.write_text(recipe.read_text().replace('path = "DATA/corpus"', build))
+    with pytest.raises(InputError, match=r"holds the input .*text.txt, .*; give another folder"):
+        reproduce(toy_config(recipe, data, out, overwrite=True))
+    assert results(out) == before
+
+
+def test_a_corpus_that_fails_takes_its_own_cells_along_and_no_others(
+    data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = stage.make_corpus
+
+    def fails(recipe, out):  # type: ignore[no-untyped-def]
+        if recipe.n_rows == 24:
+            raise OSError("No space left on device")
+        return real(recipe, out)
+
+    monkeypatch.setattr(stage, "make_corpus", fails)
+    recipe = toy_recipe(tmp_path / "toy.toml")
+    recipe.write_text(recipe.read_text().replace("n_rows = 32", "n_rows = [24, 48]"))
+    outcome = reproduce(toy_config(recipe, data, tmp_path / "out"))
+    assert set(outcome.failures.values()) == {"its corpus toy-24 failed: No space left on device"}
+    assert outcome.n_done == 3 and set(outcome.lacking) == {"main.toy-24"}
+    assert "its corpus toy-24 failed" in (tmp_path / "out" / "results.md").read_text()
+
+
+def test_a_sweep_is_drawn_and_its_values_stand_in_the_table(data: Path, tmp_path: Path, here: list[str]) -> None:
+    recipe = toy_recipe(tmp_path / "toy.toml", seeds=(0, 1))
+    recipe.write_text(recipe.read_text().replace("n_rows = 32", "n_rows = [12, 24, 48]"))
+    out = tmp_path / "out"
+    assert reproduce(toy_config(recipe, data, out)).n_cells == 13
+    assert "![main](figures/main-n_rows.svg)" in (out / "results.md").read_text()
+    drawn = (out / "figures" / "main-n_rows.svg").read_text()
+    assert all(word in drawn for word in ("multiway", "en-x", "n rows", "seen"))
+    found = json.loads((out / "results.json").read_text())["values"]
+    of = [value for value in found if (value["corpus"], value["regime"]) == ("toy-48", "multiway")]
+    gains = of[0]["interval_seeds"]
+    assert of[0]["n_seeds"] == 2 and sum(gains) / 2 == pytest.approx(of[0]["gain"]) and gains[0] <= gains[1]
+
+
+def test_sweeps_of_several_corpora_are_told_apart_by_their_names(data: Path, tmp_path: Path, here: list[str]) -> None:
+    long = "toy-with-some-of-its-cells-missing"
+    more = f'[corpora.{long}]\npath = "DATA/corpus"\nn_rows = [12, 24]\nmissing = 0.3\n'
+    recipe = toy_recipe(tmp_path / "toy.toml", more=more)
+    text = recipe.read_text().replace("n_rows = 32", "n_rows = [12, 24]")
+    recipe.write_text(text.replace('corpora = ["toy"]', f'corpora = ["toy", "{long}"]'))
+    reproduce(toy_config(recipe, data, tmp_path / "out"))
+    drawn = (tmp_path / "out" / "figures" / "main-n_rows.svg").read_text()
+    labels = [label for label in (">toy<", f">{long}<", ">multiway<", ">en-x<") if label not in drawn]
+    assert not labels, "colours are of the training, shapes of the corpus, each with its whole name"
+
+
+def test_a_dry_run_writes_nothing_and_knows_what_is_done(data: Path, tmp_path: Path, here: list[str]) -> None:
+    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
+    plan, before = estimate(toy_config(recipe, data, out))
+    assert (len(plan.cells), before.n_cells, out.exists()) == (3, 3, False)
+    assert before.seconds > 0 and before.disk_mib > 0
+    reproduce(toy_config(recipe, data, out))
+    _, after = estimate(toy_config(recipe, data, out))
+    assert after.n_cells == 0
+
+
+def test_what_stands_in_the_folder_is_not_lost(data: Path, tmp_path: Path, here: list[str]) -> None:
+    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
+    reproduce(toy_config(recipe, data, out))
+    with pytest.raises(InputError, match="holds results; --resume goes on with them"):
+        reproduce(toy_config(recipe, data, out))
+    run = json.loads((out / "run.json").read_text())
+    (out / "run.json").write_text(json.dumps({**run, "format": 0}))
+    with pytest.raises(InputError, match="holds results of format 0; this version"):
+        reproduce(toy_config(recipe, data, out, resume=True))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.tex").write_text("mine")
+    for changes in ({}, {"overwrite": True}):
+        with pytest.raises(InputError, match="not empty, and what it holds are no results of reproduce"):
+            reproduce(toy_config(recipe, data, other, **changes))
+    assert (other / "thesis.tex").read_text() == "mine"
+
+
+def test_too_little_disk_is_said_before_it_starts(
+    data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=2**20))
+    with pytest.raises(InputError, match=r"GiB are needed and 0.0 GiB are free"):
+        reproduce(toy_config(toy_recipe(tmp_path / "toy.toml"), data, tmp_path / "out"))
+    assert not (tmp_path / "out").exists() and here == []
