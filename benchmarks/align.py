@@ -1,8 +1,10 @@
 """What `hexapla align` costs, against sentence-transformers' own trainer, a bare loop and a large matrix multiply.
 
-In: real rows (`HEXAPLA_DATA`, by default ../shared/data; see recipes/README.md), without them the packaged sample's.
-Out: ratios. What is compared alternates in one run, so that a busy machine slows all alike; memory is that of a process
-of its own each. `python -m benchmarks.align [rows sentences peak overhead memory columns]`
+In: real rows (`HEXAPLA_DATA`, by default ../shared/data; see recipes/README.md), without them the
+packaged sample's.
+Out: ratios. What is compared alternates in one run, so that a busy machine slows all alike; memory
+is that of a process of its own each. `python -m benchmarks.align [rows sentences peak overhead
+memory columns]`
 """
 
 from __future__ import annotations
@@ -33,20 +35,23 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from transformers import PrinterCallback, TrainerCallback, XLMRobertaConfig, XLMRobertaModel
 
-from hexapla.alignment.config import AlignConfig
-from hexapla.alignment.stage import make_trainer
 from hexapla.alignment.batches import RowBatchSampler, shared_texts
+from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.packing import Packing
+from hexapla.alignment.prepare import prepare
+from hexapla.alignment.stage import make_trainer
+from hexapla.alignment.token_cache import open_token_cache
+from hexapla.alignment.trainer import MultiwayTrainer
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
-from hexapla.alignment.packing import Packing
-from hexapla.alignment.prepare import prepare
-from hexapla.alignment.token_cache import open_token_cache
-from hexapla.alignment.trainer import MultiwayTrainer
 
 SEVEN = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")
 DATA = Path(os.environ.get("HEXAPLA_DATA", "../shared/data"))
-SHAPES = {"base": (12, 768, 12, 250_002), "small": (6, 384, 12, 16_000)}  # layers, width, heads, pieces
+SHAPES = {
+    "base": (12, 768, 12, 250_002),
+    "small": (6, 384, 12, 16_000),
+}  # layers, width, heads, pieces
 Rows = list[dict[str, str | None]]
 
 
@@ -54,19 +59,32 @@ def real_rows(n_rows: int, folder: str, languages: Sequence[str]) -> Rows:
     """Return rows that have all their cells, of real text where it is at hand."""
     path = DATA / folder / "train.parquet"
     source = pq.read_table(path).select(list(languages)).to_pylist() if path.is_file() else []
-    rows = [row for row in source or open_corpus("sample", languages=languages).rows() if all(row.values())]
+    rows = [
+        row
+        for row in source or open_corpus("sample", languages=languages).rows()
+        if all(row.values())
+    ]
     random.Random(0).shuffle(rows)
-    return [dict(zip(languages, row.values(), strict=True)) for row in itertools.islice(itertools.cycle(rows), n_rows)]
+    return [
+        dict(zip(languages, row.values(), strict=True))
+        for row in itertools.islice(itertools.cycle(rows), n_rows)
+    ]
 
 
 def encoder_of(shape: str, folder: Path, dropout: float) -> str:
     """Save an encoder of a published shape with random weights and the tiny encoder's tokenizer."""
     layers, width, heads, pieces = SHAPES[shape]
     config = XLMRobertaConfig(
-        vocab_size=pieces, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
-        intermediate_size=4 * width, max_position_embeddings=514, type_vocab_size=1, hidden_dropout_prob=dropout,
+        vocab_size=pieces,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
-    )  # fmt: skip
+    )
     torch.manual_seed(0)
     XLMRobertaModel(config, add_pooling_layer=False).save_pretrained(folder / "bare")
     load_encoder("tiny").tokenizer.save_pretrained(folder / "bare")
@@ -98,13 +116,20 @@ class Ours:
         folder.mkdir(parents=True, exist_ok=True)
         write_corpus(rows, folder / "corpus", languages=list(rows[0]))
         self.config = AlignConfig(
-            corpus=str(folder / "corpus"), encoder=encoder, out=folder / "out", report_to="none", precision="fp32",
-            checkpoint_steps=10**6, **settings,  # type: ignore[arg-type]
-        )  # fmt: skip
+            corpus=str(folder / "corpus"),
+            encoder=encoder,
+            out=folder / "out",
+            report_to="none",
+            precision="fp32",
+            checkpoint_steps=10**6,
+            **settings,  # type: ignore[arg-type]
+        )
         self.model = load_encoder(encoder)
         self.prepared = prepare(self.config)
         names = (self.prepared.corpus.sha256, self.prepared.base.sha256)
-        self.cells = open_token_cache(self.prepared.rows, self.prepared.corpus.languages, self.model, "", names)
+        self.cells = open_token_cache(
+            self.prepared.rows, self.prepared.corpus.languages, self.model, "", names
+        )
 
     def trainer(self, packing: Packing) -> MultiwayTrainer:
         """Return the trainer, its optimiser fresh."""
@@ -122,29 +147,44 @@ class Ours:
 
     def lengths(self) -> np.ndarray:
         """Return the tokens of each cell of the steps that `seconds` counts."""
-        sampler = RowBatchSampler(shared_texts(self.cells.texts), len(self.cells.texts), self.config.rows_per_step)
+        sampler = RowBatchSampler(
+            shared_texts(self.cells.texts), len(self.cells.texts), self.config.rows_per_step
+        )
         rows = np.array([row for batch in list(sampler.batches())[1:] for row in batch])
         n_columns = self.cells.texts.shape[1]
         return self.cells.lengths((rows[:, None] * n_columns + np.arange(n_columns)).flatten())
 
 
-def theirs(rows: Rows, encoder: str, folder: Path, pairs: Sequence[tuple[str, str]], batch_size: int) -> float:
+def theirs(
+    rows: Rows, encoder: str, folder: Path, pairs: Sequence[tuple[str, str]], batch_size: int
+) -> float:
     """Train with sentence-transformers' trainer on pair datasets; return the seconds of all steps but the first."""
     model = load_encoder(encoder)  # in float32, as ours
     sets = {
-        f"{a}-{b}": Dataset.from_dict({"anchor": [r[a] for r in rows], "positive": [r[b] for r in rows]})
+        f"{a}-{b}": Dataset.from_dict(
+            {"anchor": [r[a] for r in rows], "positive": [r[b] for r in rows]}
+        )
         for a, b in pairs
     }
     loss = MultipleNegativesRankingLoss(
         model, directions=("query_to_doc", "doc_to_query"), partition_mode="per_direction"
     )
     arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(folder), num_train_epochs=1, per_device_train_batch_size=batch_size, learning_rate=2e-5,
-        use_cpu=True, report_to="none", save_strategy="no", disable_tqdm=True, logging_steps=10,
-    )  # fmt: skip
+        output_dir=str(folder),
+        num_train_epochs=1,
+        per_device_train_batch_size=batch_size,
+        learning_rate=2e-5,
+        use_cpu=True,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+        logging_steps=10,
+    )
     data = DatasetDict(sets) if len(sets) > 1 else next(iter(sets.values()))
     clock = Clock()
-    trainer = SentenceTransformerTrainer(model=model, args=arguments, train_dataset=data, loss=loss, callbacks=[clock])
+    trainer = SentenceTransformerTrainer(
+        model=model, args=arguments, train_dataset=data, loss=loss, callbacks=[clock]
+    )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
     return clock.seconds()
@@ -176,7 +216,9 @@ def rows_a_second(folder: Path, n_rounds: int) -> str:
     found = alternating(
         {
             "ours": lambda: ours.seconds() / (n_steps - 1) / 32,
-            "theirs": lambda: theirs(rows[:32], "tiny", folder, pairs, 32) / (len(pairs) - 1) * len(pairs) / 32,
+            "theirs": lambda: (
+                theirs(rows[:32], "tiny", folder, pairs, 32) / (len(pairs) - 1) * len(pairs) / 32
+            ),
         },
         n_rounds,
     )
@@ -193,7 +235,8 @@ def sentences_a_second(folder: Path, n_rounds: int) -> str:
     ]
     ours = Ours(rows, "tiny", folder, rows_per_step=32)
     found = alternating(
-        {"ours": ours.seconds, "theirs": lambda: theirs(pairs, "tiny", folder, [("a", "b")], 112)}, n_rounds
+        {"ours": ours.seconds, "theirs": lambda: theirs(pairs, "tiny", folder, [("a", "b")], 112)},
+        n_rounds,
     )
     return f"{ratio(found, 'theirs', 'ours')} x; {4 * 224 / statistics.median(found['ours']):.0f} sentences/s"
 
@@ -202,12 +245,19 @@ def peak_share(folder: Path, n_rounds: int) -> str:
     """Compare a step's arithmetic with a large matrix multiply, for XLM-R base's shape."""
     shown = []
     for dropout in (0.1, 0.0):
-        ours = Ours(real_rows(48, "stsb-mt", SEVEN), encoder_of("base", folder / str(dropout), dropout),
-                    folder / f"rows-{dropout}", rows_per_step=16)  # fmt: skip
+        ours = Ours(
+            real_rows(48, "stsb-mt", SEVEN),
+            encoder_of("base", folder / str(dropout), dropout),
+            folder / f"rows-{dropout}",
+            rows_per_step=16,
+        )
         lengths = ours.lengths()
         layers, width, _, _ = SHAPES["base"]
-        # Forward and backward: 6 a weight and token, 12 a token and token that it attends to, in each layer.
-        flops = layers * (6 * 12 * width**2 * lengths.sum() + 12 * width * (lengths.astype(float) ** 2).sum())
+        # Forward and backward: 6 a weight and token, 12 a token and token that it attends to, in
+        # each layer.
+        flops = layers * (
+            6 * 12 * width**2 * lengths.sum() + 12 * width * (lengths.astype(float) ** 2).sum()
+        )
         one, other = torch.randn(3072, 3072), torch.randn(3072, 3072)
 
         def multiply(one: torch.Tensor = one, other: torch.Tensor = other) -> float:
@@ -216,7 +266,9 @@ def peak_share(folder: Path, n_rounds: int) -> str:
                 one @ other
             return 8 * 2 * 3072**3 / (time.perf_counter() - started)
 
-        found = alternating({"step": lambda o=ours, f=flops: f / o.seconds(), "peak": multiply}, n_rounds)
+        found = alternating(
+            {"step": lambda o=ours, f=flops: f / o.seconds(), "peak": multiply}, n_rounds
+        )
         shown.append(f"{ratio(found, 'step', 'peak')} with dropout {dropout}")
     return f"{'; '.join(shown)}; peak {statistics.median(found['peak']) / 1e9:.0f} GFLOP/s"
 
@@ -224,8 +276,13 @@ def peak_share(folder: Path, n_rounds: int) -> str:
 def overhead(folder: Path, n_rounds: int) -> str:
     """Compare the trainer's steps with forward, backward and AdamW alone, on the same passes."""
     shown = []
-    for name, encoder, n_rows in (("tiny", "tiny", 64), ("small", encoder_of("small", folder, 0.0), 32)):
-        ours = Ours(real_rows(3 * n_rows, "stsb-mt", SEVEN), encoder, folder / name, rows_per_step=n_rows)
+    for name, encoder, n_rows in (
+        ("tiny", "tiny", 64),
+        ("small", encoder_of("small", folder, 0.0), 32),
+    ):
+        ours = Ours(
+            real_rows(3 * n_rows, "stsb-mt", SEVEN), encoder, folder / name, rows_per_step=n_rows
+        )
 
         def bare(ours: Ours = ours) -> float:
             with Packing(ours.model) as packing:
@@ -235,7 +292,10 @@ def overhead(folder: Path, n_rounds: int) -> str:
                 ours.model.train()
                 ends = []
                 for batch in batches:
-                    lengths, tokens = batch["cells_lengths"], {"input_ids": batch["cells_input_ids"]}
+                    lengths, tokens = (
+                        batch["cells_lengths"],
+                        {"input_ids": batch["cells_input_ids"]},
+                    )
                     at = [0, *itertools.accumulate(lengths)]
                     from hexapla.alignment.gradient_cache import Cells
 
@@ -259,11 +319,24 @@ def memory(folder: Path, n_rounds: int) -> str:
     """Compare the peak memory of processes: 512 rows a step in chunks of what 64 rows take, and 64 rows whole."""
     encoder = encoder_of("small", folder, 0.0)
     peaks = {
-        name: int(subprocess.run(
-            [sys.executable, "-m", "benchmarks.align", "--one-step", name, "--encoder", encoder],
-            check=True, capture_output=True, text=True,
-        ).stdout.split()[-1]) for name in ("64", "512")
-    }  # fmt: skip
+        name: int(
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "benchmarks.align",
+                    "--one-step",
+                    name,
+                    "--encoder",
+                    encoder,
+                ],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout.split()[-1]
+        )
+        for name in ("64", "512")
+    }
     return f"{peaks['512'] / peaks['64']:.2f}; {peaks['512']} MiB of 512 rows in chunks, {peaks['64']} MiB of 64 whole"
 
 
@@ -282,8 +355,11 @@ def one_step(name: str, encoder: str) -> None:
 
 def columns(folder: Path, n_rounds: int) -> str:
     """Compare seconds a token from 2 to 16 languages a row; cells are dealt anew, so that all have the same lengths."""
-    several = [c for c in pq.read_schema(DATA / "courses" / "train.parquet").names if "_" in c][:16] \
-        if (DATA / "courses" / "train.parquet").is_file() else list(open_corpus("sample").languages)  # fmt: skip
+    several = (
+        [c for c in pq.read_schema(DATA / "courses" / "train.parquet").names if "_" in c][:16]
+        if (DATA / "courses" / "train.parquet").is_file()
+        else list(open_corpus("sample").languages)
+    )
     rows, draw = real_rows(96, "courses", several), random.Random(0)
     cells = [cell for row in rows for cell in row.values()]
     draw.shuffle(cells)
@@ -293,7 +369,8 @@ def columns(folder: Path, n_rounds: int) -> str:
         dealt = [dict(zip(several[:n], draw.sample(cells, n), strict=True)) for _ in range(96)]
         runs[n] = Ours(dealt, "tiny", folder / str(n), rows_per_step=32)
     found = alternating(
-        {str(n): lambda r=r, n=n: r.seconds() / int(r.lengths().sum()) for n, r in runs.items()}, n_rounds
+        {str(n): lambda r=r, n=n: r.seconds() / int(r.lengths().sum()) for n, r in runs.items()},
+        n_rounds,
     )
     medians = {n: statistics.median(seconds) for n, seconds in found.items()}
     middle = statistics.mean(medians.values())
@@ -303,9 +380,13 @@ def columns(folder: Path, n_rounds: int) -> str:
 
 
 PARTS = {
-    "rows": rows_a_second, "sentences": sentences_a_second, "peak": peak_share, "overhead": overhead,
-    "memory": memory, "columns": columns,
-}  # fmt: skip
+    "rows": rows_a_second,
+    "sentences": sentences_a_second,
+    "peak": peak_share,
+    "overhead": overhead,
+    "memory": memory,
+    "columns": columns,
+}
 
 
 def main() -> None:
@@ -319,7 +400,10 @@ def main() -> None:
     if args.one_step:
         one_step(args.one_step, args.encoder)
         return
-    print(f"{torch.get_num_threads()} threads, {'real rows' if DATA.is_dir() else 'the sample'}", flush=True)
+    print(
+        f"{torch.get_num_threads()} threads, {'real rows' if DATA.is_dir() else 'the sample'}",
+        flush=True,
+    )
     for name in args.parts or PARTS:
         with tempfile.TemporaryDirectory() as folder:
             print(f"{name:10} {PARTS[name](Path(folder), args.rounds)}", flush=True)

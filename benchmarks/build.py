@@ -1,8 +1,9 @@
 """What `hexapla build` costs: CTranslate2 against transformers, the build against a bare loop, size, filters.
 
-In: a translator of NLLB's architecture with random weights, made here (it writes as long as it may, so every sentence
-costs the same), and sentences joined of the packaged sample's. Out: ratios of medians; what is compared alternates in
-one run, so that a busy machine slows all alike. `python -m benchmarks.build`
+In: a translator of NLLB's architecture with random weights, made here (it writes as long as it may,
+so every sentence costs the same), and sentences joined of the packaged sample's. Out: ratios of
+medians; what is compared alternates in one run, so that a busy machine slows all alike. `python -m
+benchmarks.build`
 """
 
 from __future__ import annotations
@@ -60,7 +61,11 @@ def alternating(works: dict[str, Callable[[], Any]], n_rounds: int = N_ROUNDS) -
 
 def peak_mib() -> float:
     """Return the peak of this process's resident memory; `getrusage` would begin with its parent's."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    (line,) = (
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
     return int(line.split()[1]) / 1024
 
 
@@ -81,17 +86,33 @@ def backends(folder: Path, texts: Sequence[str], cache: Path) -> None:
                 batch_tokens=512,
             )
         )
-        for backend, kind in (("transformers", "float32"), ("ctranslate2", "float32"), ("ctranslate2", "int8"))
+        for backend, kind in (
+            ("transformers", "float32"),
+            ("ctranslate2", "float32"),
+            ("ctranslate2", "int8"),
+        )
     }
     targets = [TO[i % len(TO)] for i in range(len(texts))]
-    written = {name: translator.translate(texts, targets) for name, translator in translators.items()}
+    written = {
+        name: translator.translate(texts, targets) for name, translator in translators.items()
+    }
     expected = [found.text for found in written["transformers float32"]]
-    works = {name: lambda t=translator: t.translate(texts, targets) for name, translator in translators.items()}
+    works = {
+        name: lambda t=translator: t.translate(texts, targets)
+        for name, translator in translators.items()
+    }
     seconds = alternating(works, 2)
     for name, taken in seconds.items():
-        equal = sum(found.text == text for found, text in zip(written[name], expected, strict=True)) / len(texts)
+        equal = sum(
+            found.text == text for found, text in zip(written[name], expected, strict=True)
+        ) / len(texts)
         speed = seconds["transformers float32"] / taken
-        row(f"{name}, beam 4", f"{len(texts) / taken:7.1f} sentences/s", f"{speed:5.1f}x", f"{equal:.1%} equal output")
+        row(
+            f"{name}, beam 4",
+            f"{len(texts) / taken:7.1f} sentences/s",
+            f"{speed:5.1f}x",
+            f"{equal:.1%} equal output",
+        )
     for translator in translators.values():
         translator.close()
 
@@ -104,7 +125,10 @@ def overhead(folder: Path, texts: Sequence[str], cache: Path, away: Path) -> Non
     checkpoint = translator.checkpoint  # type: ignore[attr-defined]
     tokens = [[checkpoint.pieces[i] for i in ids] for ids in checkpoint.encode(texts, "")]
     limits = [translator._limit(len(piece)) for piece in tokens]  # type: ignore[attr-defined]
-    jobs = {limit: [t for t, own in zip(tokens, limits, strict=True) if own == limit] for limit in set(limits)}
+    jobs = {
+        limit: [t for t, own in zip(tokens, limits, strict=True) if own == limit]
+        for limit in set(limits)
+    }
     batch = translator._load().translate_batch  # type: ignore[attr-defined]
 
     def bare() -> None:
@@ -153,26 +177,37 @@ def overhead(folder: Path, texts: Sequence[str], cache: Path, away: Path) -> Non
 class _Fluent:
     """A translator that takes its time to write nonsense and then says what is right, so that filters find it fit.
 
-    Random weights fail every filter, and all would be translated twice; of a real model's output little is.
+    Random weights fail every filter, and all would be translated twice; of a real model's output
+    little is.
     """
 
     def __init__(self, translator: Any, languages: Sequence[str]) -> None:
         self._translator = translator
         corpus = open_corpus("sample")
         english = [str(cell) for cell in corpus.cells("eng_Latn")]
-        self._right = {code: dict(zip(english, map(str, corpus.cells(code)), strict=True)) for code in languages}
-        self._parts = {_joined(a, b): (a, b) for a, b in itertools.product(english, english) if a != b}
+        self._right = {
+            code: dict(zip(english, map(str, corpus.cells(code)), strict=True))
+            for code in languages
+        }
+        self._parts = {
+            _joined(a, b): (a, b) for a, b in itertools.product(english, english) if a != b
+        }
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._translator, name)
 
-    def translate(self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False) -> Any:
+    def translate(
+        self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False
+    ) -> Any:
         written = self._translator.translate(texts, targets)
         parts = (self._parts[text] for text in texts)
         fluent = (
-            _joined(self._right[code][a], self._right[code][b]) for (a, b), code in zip(parts, targets, strict=True)
+            _joined(self._right[code][a], self._right[code][b])
+            for (a, b), code in zip(parts, targets, strict=True)
         )
-        return [replace(one, text=text, problem=None) for one, text in zip(written, fluent, strict=True)]
+        return [
+            replace(one, text=text, problem=None) for one, text in zip(written, fluent, strict=True)
+        ]
 
     def close(self) -> None:
         pass
@@ -211,7 +246,11 @@ def sizes(folder: Path, away: Path) -> None:
             process.join()
     for n, measured in found.items():
         seconds, memory = (min(values) for values in zip(*measured, strict=True))
-        row(f"build of {n} sentences", f"{seconds / n * 1000:.2f} ms a sentence", f"peak {memory:.0f} MiB")
+        row(
+            f"build of {n} sentences",
+            f"{seconds / n * 1000:.2f} ms a sentence",
+            f"peak {memory:.0f} MiB",
+        )
 
 
 def filters() -> None:
@@ -275,7 +314,11 @@ def full_size(away: Path) -> None:
     makes.start()
     makes.join()
     what = "NLLB-200-distilled-600M's shape:"
-    for done, work in (("conversion to int8", _load), ("loading", _load), ("translation, beam 4", _translate)):
+    for done, work in (
+        ("conversion to int8", _load),
+        ("loading", _load),
+        ("translation, beam 4", _translate),
+    ):
         process = context.Process(target=work, args=(folder, str(away), answer))
         process.start()
         number, memory = answer.get()
@@ -292,8 +335,14 @@ def main() -> None:
     parser.add_argument("--d-model", type=int, default=128)
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--sentences", type=int, default=96)
-    parser.add_argument("--only", choices=("backends", "overhead", "sizes", "filters"), help="measure one of them")
-    parser.add_argument("--full-size", action="store_true", help="only NLLB-200-distilled-600M's shape; 5 GB of disk")
+    parser.add_argument(
+        "--only", choices=("backends", "overhead", "sizes", "filters"), help="measure one of them"
+    )
+    parser.add_argument(
+        "--full-size",
+        action="store_true",
+        help="only NLLB-200-distilled-600M's shape; 5 GB of disk",
+    )
     args = parser.parse_args()
     logging.disable()
     with tempfile.TemporaryDirectory() as temporary:
@@ -301,7 +350,9 @@ def main() -> None:
         if args.full_size:
             full_size(away)
             return
-        small = random_nmt("nllb", away / "small", d_model=args.d_model, layers=args.layers, vocabulary=8000)
+        small = random_nmt(
+            "nllb", away / "small", d_model=args.d_model, layers=args.layers, vocabulary=8000
+        )
         tiny = random_nmt("nllb", away / "tiny", d_model=64, layers=1)
         texts = sentences(args.sentences)
         parts: dict[str, Callable[[], None]] = {

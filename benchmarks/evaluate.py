@@ -1,7 +1,9 @@
 """What `hexapla evaluate` costs, against MTEB's own evaluation and sentence-transformers' own encoding.
 
-In: real rows (`HEXAPLA_DATA`, by default ../shared/data; see recipes/README.md), for `scoring` random vectors.
-Out: ratios, of alternating rounds in one run. `python -m benchmarks.evaluate [scoring encode run] [--rounds N]`
+In: real rows (`HEXAPLA_DATA`, by default ../shared/data; see recipes/README.md), for `scoring`
+random vectors.
+Out: ratios, of alternating rounds in one run. `python -m benchmarks.evaluate [scoring encode run]
+[--rounds N]`
 """
 
 from __future__ import annotations
@@ -26,12 +28,12 @@ from mteb.similarity_functions import cos_sim
 
 from hexapla.encoder.load import load_encoder
 from hexapla.evaluation.config import EvaluateConfig
-from hexapla.evaluation.stage import evaluate
-from hexapla.evaluation.tasks.bitext import BitextTask
-from hexapla.evaluation.tasks.inputs import Prompted
 from hexapla.evaluation.mteb_check import no_bars
 from hexapla.evaluation.mteb_tasks import read_mteb
 from hexapla.evaluation.retrieval import Search
+from hexapla.evaluation.stage import evaluate
+from hexapla.evaluation.tasks.bitext import BitextTask
+from hexapla.evaluation.tasks.inputs import Prompted
 from hexapla.evaluation.vectors import Vectors
 from recipes.mteb_folder import write_all
 
@@ -50,7 +52,9 @@ def alternate(rounds: int, ways: Mapping[str, Callable[[], float]]) -> None:
     for name, taken in seconds.items():
         ratios = [one / other for one, other in zip(seconds[first], taken, strict=True)]
         spread = f"({min(ratios):.2f} to {max(ratios):.2f})" if rounds > 1 else ""
-        print(f"  {name:44s} {statistics.median(taken):8.2f} s   {statistics.median(ratios):6.2f} x {spread}")
+        print(
+            f"  {name:44s} {statistics.median(taken):8.2f} s   {statistics.median(ratios):6.2f} x {spread}"
+        )
 
 
 class Known:
@@ -78,7 +82,9 @@ def scoring(rounds: int) -> None:
     """Score all ordered pairs of 26 languages of 1,004 rows: ours with margin and hubness, MTEB's F1 and accuracy."""
     generator = np.random.default_rng(0)
     task = mteb.get_task("FloresBitextMining")
-    codes = sorted({code for pair in task.metadata.eval_langs for code in pair.split("-")})[:N_LANGUAGES]
+    codes = sorted({code for pair in task.metadata.eval_langs for code in pair.split("-")})[
+        :N_LANGUAGES
+    ]
     meaning = generator.normal(size=(N_ROWS, DIM))
     vectors, cells = {}, {}
     for code in codes:
@@ -88,14 +94,23 @@ def scoring(rounds: int) -> None:
         vectors.update(zip(cells[code], rows, strict=True))
     pairs = [(one, other) for number, one in enumerate(codes) for other in codes[number + 1 :]]
     ours = BitextTask(
-        name="x", split="test", data_sha="", items=[str(row) for row in range(N_ROWS)], cells=cells,
+        name="x",
+        split="test",
+        data_sha="",
+        items=[str(row) for row in range(N_ROWS)],
+        cells=cells,
         rows=dict.fromkeys(pairs, range(N_ROWS)),
-    )  # fmt: skip
+    )
     scores: dict[str, dict[str, float]] = {}
 
     def by_mteb() -> float:
-        one = mteb.get_task("FloresBitextMining", hf_subsets=[f"{a}-{b}" for a in codes for b in codes if a != b])
-        one.dataset, one.data_loaded = datasets.DatasetDict(devtest=datasets.Dataset.from_dict(cells)), True
+        one = mteb.get_task(
+            "FloresBitextMining", hf_subsets=[f"{a}-{b}" for a in codes for b in codes if a != b]
+        )
+        one.dataset, one.data_loaded = (
+            datasets.DatasetDict(devtest=datasets.Dataset.from_dict(cells)),
+            True,
+        )
         encoder = Known(vectors)
         started = time.perf_counter()
         with no_bars():
@@ -105,7 +120,9 @@ def scoring(rounds: int) -> None:
 
     def alone() -> float:
         started, search = time.perf_counter(), Search(None)
-        columns = {code: np.stack([vectors[text] for text in texts]) for code, texts in cells.items()}
+        columns = {
+            code: np.stack([vectors[text] for text in texts]) for code, texts in cells.items()
+        }
         for one, other in pairs:
             for found in search(columns[one], columns[other]):
                 found.f1.mean(), found.accuracy.mean()
@@ -120,8 +137,13 @@ def scoring(rounds: int) -> None:
         scores["ours"] = found
         return time.perf_counter() - started
 
-    print(f"scoring {2 * len(pairs)} ordered pairs of {N_LANGUAGES} languages, {N_ROWS} rows, {DIM} dimensions")
-    ways = {"hexapla, F1 and accuracy, as MTEB's": alone, "hexapla evaluate, with margin and hubness": by_us}
+    print(
+        f"scoring {2 * len(pairs)} ordered pairs of {N_LANGUAGES} languages, {N_ROWS} rows, {DIM} dimensions"
+    )
+    ways = {
+        "hexapla, F1 and accuracy, as MTEB's": alone,
+        "hexapla evaluate, with margin and hubness": by_us,
+    }
     alternate(rounds, {"mteb's evaluator": by_mteb, **ways})
     apart = max(abs(scores["ours"][pair] - value) for pair, value in scores["mteb"].items())
     mean = statistics.mean(scores["ours"].values())
@@ -135,7 +157,11 @@ def languages(n: int = N_LANGUAGES) -> list[str]:
 
     tables = [{code for subset in table()[name] for code in subset.languages} for name in TASKS[:3]]
     tatoeba = {path.stem for path in (DATA / "tatoeba").glob("*.parquet")}
-    found = [code for code in columns if all(code in one for one in tables) and code in {*tatoeba, "eng_Latn"}]
+    found = [
+        code
+        for code in columns
+        if all(code in one for one in tables) and code in {*tatoeba, "eng_Latn"}
+    ]
     return found[:n]
 
 
@@ -156,7 +182,9 @@ def encode(rounds: int) -> None:
     def by_them(batch_size: int) -> Callable[[], float]:
         def way() -> float:
             started = time.perf_counter()
-            model.encode(texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
+            model.encode(
+                texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
+            )
             return time.perf_counter() - started
 
         return way
@@ -182,11 +210,15 @@ def run(rounds: int, n_languages: int = N_LANGUAGES) -> None:
             started = time.perf_counter()
             evaluate(
                 EvaluateConfig(
-                    encoder="tiny", suite=",".join(TASKS), data=root / "data", out=root / f"ours{next(number)}",
-                    languages=tuple(chosen), vectors=None,
+                    encoder="tiny",
+                    suite=",".join(TASKS),
+                    data=root / "data",
+                    out=root / f"ours{next(number)}",
+                    languages=tuple(chosen),
+                    vectors=None,
                 ),
                 quiet=True,
-            )  # fmt: skip
+            )
             return time.perf_counter() - started
 
         def by_mteb() -> float:
@@ -198,17 +230,29 @@ def run(rounds: int, n_languages: int = N_LANGUAGES) -> None:
             cache = mteb.ResultCache(root / f"theirs{next(number)}")
             for name in TASKS:
                 (loaded,) = read_mteb([name], data=root / "data", languages=has[name])
-                if name == "NTREXBitextMining":  # with English only, as we measure it, not 600 pairs
-                    loaded.task.hf_subsets = [pair for pair in loaded.task.hf_subsets if "eng_Latn" in pair]
+                if (
+                    name == "NTREXBitextMining"
+                ):  # with English only, as we measure it, not 600 pairs
+                    loaded.task.hf_subsets = [
+                        pair for pair in loaded.task.hf_subsets if "eng_Latn" in pair
+                    ]
                 with no_bars():
                     mteb.evaluate(
-                        encoder, loaded.task, cache=cache, overwrite_strategy="always", show_progress_bar=False,
-                        co2_tracker=False, encode_kwargs={"batch_size": 32},
-                    )  # fmt: skip
+                        encoder,
+                        loaded.task,
+                        cache=cache,
+                        overwrite_strategy="always",
+                        show_progress_bar=False,
+                        co2_tracker=False,
+                        encode_kwargs={"batch_size": 32},
+                    )
             return time.perf_counter() - started
 
         print(f"{', '.join(TASKS)} for {len(chosen)} languages, the tiny encoder, end to end")
-        alternate(rounds, {"mteb.evaluate, batches of 32 (its default)": by_mteb, "hexapla evaluate": by_us})
+        alternate(
+            rounds,
+            {"mteb.evaluate, batches of 32 (its default)": by_mteb, "hexapla evaluate": by_us},
+        )
 
 
 def _has(name: str, code: str) -> bool:

@@ -1,6 +1,7 @@
 """What `hexapla mine` finds and what its search costs, against LASER's `mine_bitexts.py`, as that calls FAISS.
 
-In: real rows (`HEXAPLA_DATA`, by default ../shared/data; see recipes/README.md), for `search` and `cost` made vectors.
+In: real rows (`HEXAPLA_DATA`, by default ../shared/data; see recipes/README.md), for `search` and
+`cost` made vectors.
 Out: tables and ratios of one run, for `cost` a figure too, `mining-cost.svg`.
 `python -m benchmarks.mine [pairs piles search cost] [--encoder NAME=FOLDER ...] [--out FOLDER]`
 """
@@ -37,7 +38,9 @@ K, DIM, MEMORY_MIB = 4, 384, 512
 PARALLEL = 0.1  # share of each pile
 N_DRAWS = 1000
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
-QUERIES = 16_384  # of the largest sizes so many are searched, and the time is that of all in proportion
+QUERIES = (
+    16_384  # of the largest sizes so many are searched, and the time is that of all in proportion
+)
 
 
 def laser_neighbours(source: np.ndarray, target: np.ndarray) -> tuple[Neighbours, Neighbours]:
@@ -92,8 +95,14 @@ def read_piles(path: Path, code: str, seed: int = 0) -> Piles:
     n_each = int(len(rows) / (2 - PARALLEL))
     n_parallel = int(PARALLEL * n_each)
     n_alone = n_each - n_parallel
-    both, source, target = rows[:n_parallel], rows[n_parallel : n_parallel + n_alone], rows[n_each : n_each + n_alone]
-    return Piles([english[row] for row in both + source], [other[row] for row in both + target], n_parallel)
+    both, source, target = (
+        rows[:n_parallel],
+        rows[n_parallel : n_parallel + n_alone],
+        rows[n_each : n_each + n_alone],
+    )
+    return Piles(
+        [english[row] for row in both + source], [other[row] for row in both + target], n_parallel
+    )
 
 
 def pairs(encoders: Mapping[str, str], out: Path) -> None:
@@ -103,7 +112,9 @@ def pairs(encoders: Mapping[str, str], out: Path) -> None:
     texts: dict[str, tuple[list[str], list[str]]] = {}
     for code in ("deu_Latn", "rus_Cyrl", "zho_Hans", "tur_Latn"):
         table = pq.read_table(DATA / "tatoeba" / f"{code}.parquet")
-        texts[f"Tatoeba {code}"] = tuple(list(dict.fromkeys(table[key].to_pylist())) for key in ("eng_Latn", code))
+        texts[f"Tatoeba {code}"] = tuple(
+            list(dict.fromkeys(table[key].to_pylist())) for key in ("eng_Latn", code)
+        )
         piles = read_piles(DATA / "ntrex" / "test.parquet", code)
         texts[f"pile {code}"] = (piles.source, piles.target)
     print(f"pairs by {name}: LASER's, ours, in both")
@@ -122,25 +133,37 @@ def f1_interval(found: Pairs, n_parallel: int, n_source: int) -> tuple[float, fl
     hit[found.source[(found.source == found.target) & (found.source < n_parallel)]] = 1
     gold[:n_parallel] = 1
     draws = np.random.default_rng(0).integers(n_source, size=(N_DRAWS, n_source))
-    values = 200 * hit[draws].sum(axis=1) / np.maximum(mined[draws].sum(axis=1) + gold[draws].sum(axis=1), 1)
+    values = (
+        200
+        * hit[draws].sum(axis=1)
+        / np.maximum(mined[draws].sum(axis=1) + gold[draws].sum(axis=1), 1)
+    )
     low, high = np.quantile(values, [0.025, 0.975])
     return float(200 * hit.sum() / (mined.sum() + gold.sum())), float(low), float(high)
 
 
 def piles(encoders: Mapping[str, str], out: Path) -> None:
     """Mine NTREX, a tenth of it parallel; the threshold is the best one of SIB-200's train rows, dealt out likewise."""
-    print("BUCC-like piles of NTREX, 1,051 a side, 105 of them parallel: F1, % [95 % over source sentences]")
+    print(
+        "BUCC-like piles of NTREX, 1,051 a side, 105 of them parallel: F1, % [95 % over source sentences]"
+    )
     print(f"  {'':10s}" + "".join(f"{name:>22s}" for name in encoders))
-    table: dict[str, dict[str, tuple[float, float, float]]] = {code: {} for code in (*SEEN, *UNSEEN)}
+    table: dict[str, dict[str, tuple[float, float, float]]] = {
+        code: {} for code in (*SEEN, *UNSEEN)
+    }
     for name, path in encoders.items():
         model = load_encoder(path)
         for code in table:
             chosen = read_piles(DATA / "sib200" / "train.parquet", code)
             test = read_piles(DATA / "ntrex" / "test.parquet", code)
-            sides = [encode(model, side, task="BitextMining") for side in (chosen.source, chosen.target)]
+            sides = [
+                encode(model, side, task="BitextMining") for side in (chosen.source, chosen.target)
+            ]
             gold = {(row, row) for row in range(chosen.n_parallel)}
             threshold = calibrate(mine_pairs(*nearest(*sides, K)), gold).threshold
-            sides = [encode(model, side, task="BitextMining") for side in (test.source, test.target)]
+            sides = [
+                encode(model, side, task="BitextMining") for side in (test.source, test.target)
+            ]
             found = mine_pairs(*nearest(*sides, K)).above(threshold)
             table[code][name] = f1_interval(found, test.n_parallel, len(test.source))
     for code, row in table.items():
@@ -149,15 +172,17 @@ def piles(encoders: Mapping[str, str], out: Path) -> None:
     for group, codes in (("seen", SEEN), ("unseen", UNSEEN)):
         print(
             f"  {group:10s}"
-            + "".join(f"{np.mean([table[code][name][0] for code in codes]):22.1f}" for name in encoders)
+            + "".join(
+                f"{np.mean([table[code][name][0] for code in codes]):22.1f}" for name in encoders
+            )
         )
 
 
 def made(n_rows: int, folder: Path, dim: int = DIM) -> tuple[np.ndarray, np.ndarray]:
     """Write two sides of float16 vectors, of which each has its translation at a cosine of about 0.8 on the other side.
 
-    They lie about as many centres as a thousandth of them, in 48 of the dimensions and some noise: an encoder's vectors
-    are neither without structure nor of full rank.
+    They lie about as many centres as a thousandth of them, in 48 of the dimensions and some noise:
+    an encoder's vectors are neither without structure nor of full rank.
     """
     generator = np.random.default_rng(0)
     spread = generator.normal(size=(48, dim)).astype(np.float32)
@@ -166,7 +191,9 @@ def made(n_rows: int, folder: Path, dim: int = DIM) -> tuple[np.ndarray, np.ndar
     sides = [np.memmap(path, dtype=np.float16, mode="w+", shape=(n_rows, dim)) for path in paths]
     for start in range(0, n_rows, QUERIES):
         n = min(QUERIES, n_rows - start)
-        inner = centres[generator.integers(len(centres), size=n)] + generator.normal(size=(n, 48)).astype(np.float32)
+        inner = centres[generator.integers(len(centres), size=n)] + generator.normal(
+            size=(n, 48)
+        ).astype(np.float32)
         for side in sides:
             vectors = (inner + 0.5 * generator.normal(size=inner.shape).astype(np.float32)) @ spread
             vectors += generator.normal(size=vectors.shape).astype(np.float32)
@@ -188,10 +215,15 @@ def search(encoders: Mapping[str, str], out: Path, rounds: int = 3) -> None:
             ended = time.perf_counter()
             ratios.append((middle - started) / (ended - middle))
             print(
-                f"  FAISS flat {middle - started:6.1f} s, ours {ended - middle:6.1f} s: {ratios[-1]:.2f} x", flush=True
+                f"  FAISS flat {middle - started:6.1f} s, ours {ended - middle:6.1f} s: {ratios[-1]:.2f} x",
+                flush=True,
             )
-        same = np.mean([np.mean(one.index == other.index) for one, other in zip(theirs, ours, strict=True)])
-    print(f"  median {np.median(ratios):.2f} x; equal neighbours in equal places {100 * same:.2f} %")
+        same = np.mean(
+            [np.mean(one.index == other.index) for one, other in zip(theirs, ours, strict=True)]
+        )
+    print(
+        f"  median {np.median(ratios):.2f} x; equal neighbours in equal places {100 * same:.2f} %"
+    )
 
 
 class Memory:
@@ -220,14 +252,18 @@ class Memory:
 
 def recall(exact: Neighbours, found: Neighbours) -> float:
     """Return the share of the exact neighbours that are found."""
-    both = (len(set(a) & set(b)) for a, b in zip(exact.index.tolist(), found.index.tolist(), strict=True))
+    both = (
+        len(set(a) & set(b))
+        for a, b in zip(exact.index.tolist(), found.index.tolist(), strict=True)
+    )
     return sum(both) / exact.index.size
 
 
 def cost(encoders: Mapping[str, str], out: Path, largest: int = SIZES[-1]) -> None:
     """Search 10,000 to a million a side, exactly and by IVF-PQ, and draw what it takes.
 
-    Above 100,000 a slice of the source stands for all of it, against the whole target. Recall is on that slice.
+    Above 100,000 a slice of the source stands for all of it, against the whole target. Recall is on
+    that slice.
     """
     from hexapla.mine import approximate
 
@@ -241,48 +277,65 @@ def cost(encoders: Mapping[str, str], out: Path, largest: int = SIZES[-1]) -> No
                 started = time.perf_counter()
                 exact, _ = nearest(part, target, K, memory_mib=MEMORY_MIB)
                 exact_s = share * (time.perf_counter() - started)
-            # One direction; the other takes as long. The index is made once, its search is of the slice.
+            # One direction; the other takes as long. The index is made once, its search is of the
+            # slice.
             started = time.perf_counter()
             index = approximate._index(faiss, target, "target", 0)
             index_s = time.perf_counter() - started
             started = time.perf_counter()
             found = approximate._searched(index, part, target, K, "source")
             near_s = 2 * (index_s + share * (time.perf_counter() - started))
-        rows.append({"n": n_rows, "exact": exact_s, "IVF-PQ": near_s, "recall": recall(exact, found)})
+        rows.append(
+            {"n": n_rows, "exact": exact_s, "IVF-PQ": near_s, "recall": recall(exact, found)}
+        )
         print(
             f"  {n_rows:9,d} a side: exact {exact_s:9.1f} s within {MEMORY_MIB} MiB ({memory.most:.0f} measured); "
             f"IVF-PQ {near_s:8.1f} s, recall {rows[-1]['recall']:.3f}",
             flush=True,
         )
     for name in ("exact", "IVF-PQ"):
-        slope, _ = np.polyfit(np.log([row["n"] for row in rows]), np.log([row[name] for row in rows]), 1)
+        slope, _ = np.polyfit(
+            np.log([row["n"] for row in rows]), np.log([row[name] for row in rows]), 1
+        )
         print(f"  {name}: seconds grow as n^{slope:.2f}")
     draw(rows, out / "mining-cost.svg")
 
 
 def draw(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     """Draw seconds over sentences a side, both axes logarithmic."""
-    values = [{"sentences a side": row["n"], "seconds": row[name], "search": name}
-              for row in rows for name in ("exact", "IVF-PQ")]  # fmt: skip
+    values = [
+        {"sentences a side": row["n"], "seconds": row[name], "search": name}
+        for row in rows
+        for name in ("exact", "IVF-PQ")
+    ]
     axes = {axis: altair.Scale(type="log") for axis in ("x", "y")}
-    chart = altair.Chart(altair.Data(values=values)).mark_line(point=True).encode(
-        x=altair.X("sentences a side:Q", scale=axes["x"], axis=altair.Axis(format="~s")),
-        y=altair.Y("seconds:Q", scale=axes["y"]),
-        color=altair.Color("search:N"),
-    )  # fmt: skip
+    chart = (
+        altair.Chart(altair.Data(values=values))
+        .mark_line(point=True)
+        .encode(
+            x=altair.X("sentences a side:Q", scale=axes["x"], axis=altair.Axis(format="~s")),
+            y=altair.Y("seconds:Q", scale=axes["y"]),
+            color=altair.Color("search:N"),
+        )
+    )
     chart.properties(width=420, height=280).save(path)
 
 
 PARTS: Mapping[str, Callable[[Mapping[str, str], Path], None]] = {
-    "pairs": pairs, "piles": piles, "search": search, "cost": cost,
-}  # fmt: skip
+    "pairs": pairs,
+    "piles": piles,
+    "search": search,
+    "cost": cost,
+}
 
 
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", default=list(PARTS), help=f"of {', '.join(PARTS)}")
-    parser.add_argument("--encoder", action="append", default=[], metavar="NAME=FOLDER", help="besides tiny")
+    parser.add_argument(
+        "--encoder", action="append", default=[], metavar="NAME=FOLDER", help="besides tiny"
+    )
     parser.add_argument("--out", type=Path, default=Path())
     given = parser.parse_args()
     encoders = {"tiny": "tiny", **dict(one.split("=", 1) for one in given.encoder)}

@@ -1,7 +1,8 @@
 """How heavy `hexapla report`'s page is, and how soon a reader can use it, for 40 languages.
 
-In: score folders made up for the purpose. Out: megabytes, and seconds from opening the file in Chromium until a click
-on a heading has sorted the table. `python -m benchmarks.page [--languages 40] [--rounds 5]`
+In: score folders made up for the purpose. Out: megabytes, and seconds from opening the file in
+Chromium until a click on a heading has sorted the table. `python -m benchmarks.page [--languages
+40] [--rounds 5]`
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from hexapla.text.languages import LANGUAGES
 from hexapla.report import CompareConfig
 from hexapla.report.page import ReportConfig, report
+from hexapla.text.languages import LANGUAGES
 from tests.fixtures.reports import write_runs
 
 
@@ -26,7 +27,9 @@ def seconds_to_sorted(page_file: Path, rounds: int) -> list[float]:
     """Open the page anew each time, and return how long it took until a click had sorted a table."""
     taken = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
         for _ in range(rounds):
             context = browser.new_context(offline=True)
             page = context.new_page()
@@ -47,16 +50,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args(arguments)
     others = [code for code in LANGUAGES if code not in ("eng_Latn", "deu_Latn", "fra_Latn")]
-    languages = ("eng_Latn", "deu_Latn", "fra_Latn", *others[:: len(others) // given.languages])[: given.languages]
+    languages = ("eng_Latn", "deu_Latn", "fra_Latn", *others[:: len(others) // given.languages])[
+        : given.languages
+    ]
     with tempfile.TemporaryDirectory() as folder:
         runs = write_runs(Path(folder), languages=languages, n_items=200, n_rows=100)
         started = time.perf_counter()
         config = CompareConfig(scores=tuple(runs), out=Path(folder) / "out")
         page = report(ReportConfig(compare=config))
-        print(f"{len(languages)} languages, {len(runs)} runs: made in {time.perf_counter() - started:.0f} s")
+        print(
+            f"{len(languages)} languages, {len(runs)} runs: made in {time.perf_counter() - started:.0f} s"
+        )
         print(f"  {page.stat().st_size / 1e6:.2f} MB")
         taken = seconds_to_sorted(page, given.rounds)
-        print(f"  sorted {statistics.median(taken):.2f} s after opening ({min(taken):.2f} to {max(taken):.2f})")
+        print(
+            f"  sorted {statistics.median(taken):.2f} s after opening ({min(taken):.2f} to {max(taken):.2f})"
+        )
 
 
 if __name__ == "__main__":

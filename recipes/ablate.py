@@ -1,12 +1,13 @@
 """Ablations of the alignment recipe on real data: each candidate alone, chosen on development data over several seeds.
 
-In: the folders that recipes/README.md lists. The tiny encoder is aligned on 3,000 rows of `stsb-mt/train` in English
-and six targets, each variant encoding as many sentences as one epoch of multiway does unless its settings say
-otherwise; all-MiniLM-L6-v2, an encoder that is good already, on 1,500 rows and three targets. Judged on 400 rows of
-`sib200/train` (bitext with English, 6 seen and 5 unseen languages) and 750 pairs of `stsb-mt/dev` (English, German,
-Chinese, Italian).
-`--test` measures on test sets instead: `sib200/test`, `tatoeba`, `stsb-mt/test`, the same languages.
-Out: `results.jsonl`, a line a run, and the encoders. What is there is not run again. Several processes may share `OUT`.
+In: the folders that recipes/README.md lists. The tiny encoder is aligned on 3,000 rows of
+`stsb-mt/train` in English and six targets, each variant encoding as many sentences as one epoch of
+multiway does unless its settings say otherwise; all-MiniLM-L6-v2, an encoder that is good already,
+on 1,500 rows and three targets. Judged on 400 rows of `sib200/train` (bitext with English, 6 seen
+and 5 unseen languages) and 750 pairs of `stsb-mt/dev` (English, German, Chinese, Italian). `--test`
+measures on test sets instead: `sib200/test`, `tatoeba`, `stsb-mt/test`, the same languages.
+Out: `results.jsonl`, a line a run, and the encoders. What is there is not run again. Several
+processes may share `OUT`.
 """
 
 from __future__ import annotations
@@ -31,10 +32,19 @@ from hexapla.evaluation.stage import evaluate
 SEEN = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")
 UNSEEN = ("ita_Latn", "pol_Latn", "ukr_Cyrl", "tur_Latn", "hin_Deva")
 STS = ("eng_Latn", "deu_Latn", "zho_Hans", "ita_Latn")
-HOLLOW = ("rus_Cyrl", "zho_Hans", "jpn_Jpan")  # they lose four fifths of their cells in `holes.parquet`
+HOLLOW = (
+    "rus_Cyrl",
+    "zho_Hans",
+    "jpn_Jpan",
+)  # they lose four fifths of their cells in `holes.parquet`
 PAPER = {"corpus": "rows.parquet", "languages": SEEN, "rows_per_step": 64, "learning_rate": 1e-3}
 EN_X = {"regime": "en-x", "budget": "encodings"}
-MINILM = {"encoder": "minilm", "corpus": "few.parquet", "languages": SEEN[:4], "learning_rate": 1e-4}
+MINILM = {
+    "encoder": "minilm",
+    "corpus": "few.parquet",
+    "languages": SEEN[:4],
+    "learning_rate": 1e-4,
+}
 VARIANTS: dict[str, dict[str, Any] | None] = {
     "base": None,
     "paper": {},
@@ -66,19 +76,30 @@ def prepare(data: Path, out: Path) -> None:
     rows = whole.take(np.sort(np.random.default_rng(0).permutation(len(whole))[:3000]))
     draw = np.random.default_rng(1)
     hollow = {
-        name: [None if name in HOLLOW and draw.random() < 0.8 else cell for cell in rows.column(name).to_pylist()]
+        name: [
+            None if name in HOLLOW and draw.random() < 0.8 else cell
+            for cell in rows.column(name).to_pylist()
+        ]
         for name in rows.column_names
     }
-    judge = {"dev": pq.read_table(data / "sib200" / "train.parquet").slice(0, 400),
-             "test": pq.read_table(data / "sib200" / "test.parquet")}  # fmt: skip
-    tables = {"rows": rows, "few": rows.slice(0, 1500), "holes": pa.table(hollow),
-              **{f"bitext-{split}": table for split, table in judge.items()}}  # fmt: skip
+    judge = {
+        "dev": pq.read_table(data / "sib200" / "train.parquet").slice(0, 400),
+        "test": pq.read_table(data / "sib200" / "test.parquet"),
+    }
+    tables = {
+        "rows": rows,
+        "few": rows.slice(0, 1500),
+        "holes": pa.table(hollow),
+        **{f"bitext-{split}": table for split, table in judge.items()},
+    }
     for name, table in tables.items():
         pq.write_table(table, out / f"{name}.parquet")
     for language in STS:
         for split, n_pairs in (("dev", 750), ("test", None)):
             (out / f"sts-{split}").mkdir(exist_ok=True)
-            pairs = pq.read_table(data / "stsb-mt" / split / f"{language}.parquet").slice(0, n_pairs)
+            pairs = pq.read_table(data / "stsb-mt" / split / f"{language}.parquet").slice(
+                0, n_pairs
+            )
             pq.write_table(pairs, out / f"sts-{split}" / f"{language}.parquet")
 
 
@@ -91,7 +112,9 @@ def measure(encoder: str, name: str, args: argparse.Namespace) -> dict[str, floa
     languages = (*SEEN, *UNSEEN)
 
     def scores(task: str, suite: str, data: Path, **more: Any) -> list[Score]:
-        return evaluate(EvaluateConfig(**asked, out=folder / task, suite=suite, data=data, **more), quiet=True)  # type: ignore[arg-type]
+        return evaluate(
+            EvaluateConfig(**asked, out=folder / task, suite=suite, data=data, **more), quiet=True
+        )  # type: ignore[arg-type]
 
     bitext = scores("bitext", "bitext", args.out / f"bitext-{split}.parquet", languages=languages)
     sts = scores("sts", "sts", args.out / f"sts-{split}")
@@ -100,7 +123,9 @@ def measure(encoder: str, name: str, args: argparse.Namespace) -> dict[str, floa
         found = [
             score.value
             for score in scores
-            if score.task.startswith(f"{task}/") and score.metric == metric and seen in (score.seen, score.languages)
+            if score.task.startswith(f"{task}/")
+            and score.metric == metric
+            and seen in (score.seen, score.languages)
         ]
         return round(float(np.mean(found)), 4)
 
@@ -115,7 +140,10 @@ def measure(encoder: str, name: str, args: argparse.Namespace) -> dict[str, floa
     }
     if args.test:
         tatoeba = scores("tatoeba", "bitext", args.data / "tatoeba", languages=languages)
-        found |= {f"tatoeba_{name}": mean(tatoeba, "bitext", "accuracy", name == "seen") for name in ("seen", "unseen")}
+        found |= {
+            f"tatoeba_{name}": mean(tatoeba, "bitext", "accuracy", name == "seen")
+            for name in ("seen", "unseen")
+        }
     return found
 
 
@@ -131,14 +159,24 @@ def run(variant: str, seed: int, args: argparse.Namespace) -> None:
     if settings is not None:
         chosen = {**PAPER, **settings, "encoder": encoder}
         config = AlignConfig(
-            **{**chosen, "corpus": str(args.out / chosen["corpus"])}, out=args.out / "runs" / name, seed=seed,
-            report_to="none", precision=args.precision, resume=(args.out / "runs" / name).exists(),
-        )  # fmt: skip
+            **{**chosen, "corpus": str(args.out / chosen["corpus"])},
+            out=args.out / "runs" / name,
+            seed=seed,
+            report_to="none",
+            precision=args.precision,
+            resume=(args.out / "runs" / name).exists(),
+        )
         result = align(config, quiet=True)
         took = {key: result[key] for key in ("n_steps", "n_encodings", "seconds")}
         encoder = str(args.out / "runs" / name)
     split = "test" if args.test else "dev"
-    line = {"variant": variant, "seed": seed, "split": split, **measure(encoder, name, args), **took}
+    line = {
+        "variant": variant,
+        "seed": seed,
+        "split": split,
+        **measure(encoder, name, args),
+        **took,
+    }
     with (args.out / "results.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")
     print(json.dumps(line), flush=True)
@@ -151,7 +189,9 @@ def summary(results: Path) -> str:
     for split, variant in dict.fromkeys((line["split"], line["variant"]) for line in lines):
         runs = [line for line in lines if (line["split"], line["variant"]) == (split, variant)]
         cells = [f"{split} {variant} ({len(runs)} seeds)"]
-        for key in (key for key in runs[0] if key.startswith(("bitext", "margin", "tatoeba", "sts"))):
+        for key in (
+            key for key in runs[0] if key.startswith(("bitext", "margin", "tatoeba", "sts"))
+        ):
             values = [100 * run[key] for run in runs]
             spread = f" ±{np.std(values, ddof=1):.1f}" if len(runs) > 1 else ""
             cells.append(f"{key} {np.mean(values):.1f}{spread}")
@@ -164,7 +204,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minilm", type=Path, help="folder of all-MiniLM-L6-v2, for the variants that start with it")
+    parser.add_argument(
+        "--minilm",
+        type=Path,
+        help="folder of all-MiniLM-L6-v2, for the variants that start with it",
+    )
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--precision", default="auto")

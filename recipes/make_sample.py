@@ -15,10 +15,13 @@ def main() -> None:
     """Write the corpus folder."""
     table = open_corpus(HERE / "sample.tsv")
     made = {
-        language: {"source": "translated from eng_Latn for this project, and proofread"} for language in table.languages
+        language: {"source": "translated from eng_Latn for this project, and proofread"}
+        for language in table.languages
     }
     made["eng_Latn"] = {"source": "written for this project"}
-    write_corpus(table.rows(), OUT, languages=table.languages, columns=made, license="mit", overwrite=True)
+    write_corpus(
+        table.rows(), OUT, languages=table.languages, columns=made, license="mit", overwrite=True
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Lay data of the tasks' own sources out as MTEB's repositories do, for `hexapla evaluate --data` without a network.
 
-`python recipes/mteb_folder.py --data DATA --out DIR` takes the folders that `recipes/README.md` lists and makes
-`DIR/{Tatoeba,NTREXBitextMining,STSBenchmarkMultilingualSTS,SIB200Classification}`. Scores on data converted from these
-sources equal those on MTEB's own copies (checked against published results to the last digit for bitext and STS).
+`python recipes/mteb_folder.py --data DATA --out DIR` takes the folders that `recipes/README.md`
+lists and makes `DIR/{Tatoeba,NTREXBitextMining,STSBenchmarkMultilingualSTS,SIB200Classification}`.
+Scores on data converted from these sources equal those on MTEB's own copies (checked against
+published results to the last digit for bitext and STS).
 """
 
 from __future__ import annotations
@@ -61,10 +62,19 @@ def stsb(source: Path, out: Path) -> None:
     """Convert `{dev,test}/LANG.parquet` (`sentence1`, `sentence2`, `score`)."""
     splits: dict[str, dict[str, list[Any]]] = {}
     for split in ("dev", "test"):
-        rows: dict[str, list[Any]] = {"sentence1": [], "sentence2": [], "similarity_score": [], "lang": []}
+        rows: dict[str, list[Any]] = {
+            "sentence1": [],
+            "sentence2": [],
+            "similarity_score": [],
+            "lang": [],
+        }
         for subset in table()["STSBenchmarkMultilingualSTS"]:
             found = pq.read_table(source / split / f"{subset.languages[0]}.parquet")
-            for column, name in (("sentence1", "sentence1"), ("sentence2", "sentence2"), ("similarity_score", "score")):
+            for column, name in (
+                ("sentence1", "sentence1"),
+                ("sentence2", "sentence2"),
+                ("similarity_score", "score"),
+            ):
                 rows[column] += found[name].to_pylist()
             rows["lang"] += [subset.name] * len(found)
         splits[split] = rows

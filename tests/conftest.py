@@ -28,7 +28,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--ray-kills", type=int, default=2, help="how often to kill a build on a Ray cluster")
+    parser.addoption(
+        "--ray-kills", type=int, default=2, help="how often to kill a build on a Ray cluster"
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +45,9 @@ def _own_log_level() -> Iterator[None]:
 @pytest.fixture
 def quick_and_keyless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Endpoints are asked without long waits, and without the key of whoever runs the tests."""
-    from tests.fixtures import bad_endpoint  # here, since it imports the package, which reads what is set above
+    from tests.fixtures import (
+        bad_endpoint,
+    )  # here, since it imports the package, which reads what is set above
 
     bad_endpoint.quick_and_keyless(monkeypatch)
 

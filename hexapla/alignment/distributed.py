@@ -1,7 +1,7 @@
 """One tensor a process -> all of them on every process, with gradients that find their way back.
 
-Batches are split over processes by rows, so that each has its own number of cells, and every process needs all cells as
-candidates. With one process everything here is the identity.
+Batches are split over processes by rows, so that each has its own number of cells, and every
+process needs all cells as candidates. With one process everything here is the identity.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """The multi-way contrastive loss: the vectors of many rows in many languages -> one number.
 
-In: the vectors of a batch's cells, and which row and column each cell is of. How the vectors are made is in
-`encoding.py`; here is arithmetic alone. n encodings of a row serve its n(n-1) terms. The similarity matrix is gone
-through in blocks of anchors, loss and gradient together, so that memory grows with the cells and not with their square.
+In: the vectors of a batch's cells, and which row and column each cell is of. How the vectors are
+made is in `encoding.py`; here is arithmetic alone. n encodings of a row serve its n(n-1) terms. The
+similarity matrix is gone through in blocks of anchors, loss and gradient together, so that memory
+grows with the cells and not with their square.
 
-The one decision worth knowing: cells of the same row are never negatives, and rows that share a text count as the same
-row. Both are known from ids (row numbers, hashes of token ids), never from similarity: dropout makes two encodings of
-one text differ.
+The one decision worth knowing: cells of the same row are never negatives, and rows that share a
+text count as the same row. Both are known from ids (row numbers, hashes of token ids), never from
+similarity: dropout makes two encodings of one text differ.
 
-Shape suffixes: N cells, R rows, C columns, D dimensions, A anchors (a block of N), K sets of negatives (C or 1).
+Shape suffixes: N cells, R rows, C columns, D dimensions, A anchors (a block of N), K sets of
+negatives (C or 1).
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from torch import Tensor
 Negatives = Literal["target", "all"]
 Pairs = Literal["all", "pivot"]
 
-FLOATS_A_BLOCK = 2**24  # of the similarity matrix alive at once: 64 MiB, and a few times that for what is made of it
+FLOATS_A_BLOCK = (
+    2**24
+)  # of the similarity matrix alive at once: 64 MiB, and a few times that for what is made of it
 _MASKED = -1e30  # not -inf: a logsumexp over nothing but -inf has NaN gradients
 
 
@@ -36,8 +40,8 @@ def same_rows(rows_N: Tensor, texts_N: Tensor, n_rows: int) -> Tensor:
         n_rows: rows in the batch.
 
     Returns:
-        (n_rows, n_rows) boolean, symmetric, true on the diagonal. Sharing is not followed further: that a shares a
-        text with b, and b with c, does not make a and c one row.
+        (n_rows, n_rows) boolean, symmetric, true on the diagonal. Sharing is not followed further:
+        that a shares a text with b, and b with c, does not make a and c one row.
 
     >>> same_rows(torch.tensor([0, 0, 1, 1, 2]), torch.tensor([7, 8, 9, 8, 5]), 3).int().tolist()
     [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
@@ -69,26 +73,28 @@ def multiway_loss(
     """Compute the multi-way contrastive loss of a batch of cells.
 
     For an ordered pair of columns (a, b) and a row i that has both cells, the term is
-    `-log(exp(E_ia·E_ib/t) / (exp(E_ia·E_ib/t) + sum over negatives n of exp(E_ia·n/t)))`: InfoNCE (van den Oord et al.
-    2018) with every column as anchor. Terms are averaged per anchor column first, then over columns, so that a column
-    with many missing cells counts as much as a full one.
+    `-log(exp(E_ia·E_ib/t) / (exp(E_ia·E_ib/t) + sum over negatives n of exp(E_ia·n/t)))`: InfoNCE
+    (van den Oord et al. 2018) with every column as anchor. Terms are averaged per anchor column
+    first, then over columns, so that a column with many missing cells counts as much as a full one.
 
     Args:
         cells_ND: (N, D) embeddings of unit length, in any order, float32 or wider.
         rows_N: (N,) row number of each cell, from 0.
-        columns_N: (N,) column number of each cell, from 0; the pivot is column 0. No two cells share row and column.
+        columns_N: (N,) column number of each cell, from 0; the pivot is column 0. No two cells
+            share row and column.
         texts_N: (N,) id of each cell's text; rows that share one count as the same row.
         temperature: divisor of cosines, above 0.
-        margin: cosine that is taken off the positive's (LaBSE's additive margin, Yang et al. 2019), 0 or more.
-        negatives: "target" takes other rows' cells of column b; "all" takes other rows' cells of every column, the
-            anchor's own included, which punishes clustering by language.
+        margin: cosine that is taken off the positive's (LaBSE's additive margin, Yang et al. 2019),
+            0 or more.
+        negatives: "target" takes other rows' cells of column b; "all" takes other rows' cells of
+            every column, the anchor's own included, which punishes clustering by language.
         pairs: "all" ordered pairs of columns, or only those with the "pivot".
-        own: the cells whose terms are summed, all by default. Weights are those of the whole batch, so the losses of
-            processes that each own a part add up to the loss of the whole.
+        own: the cells whose terms are summed, all by default. Weights are those of the whole batch,
+            so the losses of processes that each own a part add up to the loss of the whole.
 
     Returns:
-        A scalar, 0 or more, lower is better; 0 (with gradients of 0) if no row has two cells. It can be differentiated
-        once.
+        A scalar, 0 or more, lower is better; 0 (with gradients of 0) if no row has two cells. It
+        can be differentiated once.
 
     Two rows, two columns, each cell orthogonal to the other row's: every term is log(1 + e^-1).
 
@@ -98,13 +104,17 @@ def multiway_loss(
     0.3133
     """
     n_rows, n_columns = int(rows_N.max()) + 1, int(columns_N.max()) + 1
-    order_N = torch.argsort(columns_N, stable=True)  # candidates by column, so that each column is a range
+    order_N = torch.argsort(
+        columns_N, stable=True
+    )  # candidates by column, so that each column is a range
     sizes = torch.bincount(columns_N, minlength=n_columns).tolist()
     cell_RC = torch.full((n_rows, n_columns), -1, dtype=torch.long, device=rows_N.device)
     cell_RC[rows_N[order_N], columns_N[order_N]] = torch.arange(len(rows_N), device=rows_N.device)
     same_RR = same_rows(rows_N, texts_N, n_rows)
 
-    term_NC = (cell_RC[rows_N] >= 0) & (torch.arange(n_columns, device=rows_N.device) != columns_N[:, None])
+    term_NC = (cell_RC[rows_N] >= 0) & (
+        torch.arange(n_columns, device=rows_N.device) != columns_N[:, None]
+    )
     if pairs == "pivot":
         term_NC[:, 1:] &= (columns_N == 0)[:, None]
     n_terms_C = torch.zeros(n_columns, dtype=cells_ND.dtype, device=cells_ND.device)
@@ -120,7 +130,9 @@ def multiway_loss(
             negative_AK = torch.stack(
                 [_logsumexp(column_AN) for column_AN in torch.split(masked_AN, sizes, dim=1)], dim=1
             )
-        positive_AC = logits_AN.gather(1, cell_RC[rows_N[anchors]].clamp(min=0)) - margin / temperature
+        positive_AC = (
+            logits_AN.gather(1, cell_RC[rows_N[anchors]].clamp(min=0)) - margin / temperature
+        )
         terms_AC = F.softplus(negative_AK - positive_AC).masked_fill(~term_NC[anchors], 0.0)
         return (terms_AC.sum(dim=1) * weight_N[anchors]).sum()
 
@@ -129,7 +141,11 @@ def multiway_loss(
 
 def _logsumexp(logits_AN: Tensor) -> Tensor:
     """Reduce (A, N) to (A,); a column without cells has no negatives."""
-    return logits_AN.logsumexp(dim=1) if logits_AN.shape[1] else logits_AN.new_full((len(logits_AN),), _MASKED)
+    return (
+        logits_AN.logsumexp(dim=1)
+        if logits_AN.shape[1]
+        else logits_AN.new_full((len(logits_AN),), _MASKED)
+    )
 
 
 Part = Callable[[Tensor, slice], Tensor]

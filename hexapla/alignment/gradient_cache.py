@@ -1,8 +1,9 @@
 """The cells of a step -> their vectors, with gradients: in one go when they fit, by gradient caching when they do not.
 
-Cells come longest first, so a pass holds cells of one length and of any row and language. Gradient caching (GradCache,
-Gao et al. 2021) encodes chunk by chunk without gradients, lets the loss say what it wants of each vector, and encodes
-each chunk once more on the way back, with the same dropout: activations of one chunk, gradients of the whole batch.
+Cells come longest first, so a pass holds cells of one length and of any row and language. Gradient
+caching (GradCache, Gao et al. 2021) encodes chunk by chunk without gradients, lets the loss say
+what it wants of each vector, and encodes each chunk once more on the way back, with the same
+dropout: activations of one chunk, gradients of the whole batch.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from torch import Tensor
 from hexapla.alignment import distributed as ranks
 from hexapla.alignment.packing import chunks, packed, padded
 
-TOKENS_A_PASS = 16_384  # bounds what a pass takes beyond what is kept of it; not tuned, and not tried on a GPU
+TOKENS_A_PASS = (
+    16_384  # bounds what a pass takes beyond what is kept of it; not tuned, and not tried on a GPU
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,8 @@ class Passes:
         packs: lay sentences end to end, for encoders under `hexapla.alignment.packing.Packing`.
         offset: number of the first position of a packed sentence.
         pad_token_id: what fills a padded one up.
-        chunk_tokens: most token slots whose activations are held at once; None holds those of the whole step.
+        chunk_tokens: most token slots whose activations are held at once; None holds those of the
+            whole step.
         even: make as many passes as every other process, which sharded weights need.
     """
 
@@ -75,7 +79,11 @@ class Passes:
         """Return an encoder's features of cells `begin` to `end`, whose tokens are `first` to `last`."""
         tokens = {key: value[first:last] for key, value in cells.tokens.items()}
         lengths = cells.lengths[begin:end]
-        made = packed(tokens, lengths, self.offset) if self.packs else padded(tokens, lengths, self.pad_token_id)
+        made = (
+            packed(tokens, lengths, self.offset)
+            if self.packs
+            else padded(tokens, lengths, self.pad_token_id)
+        )
         return {**cells.constants, **made}
 
 
@@ -92,7 +100,9 @@ def encode(model: Any, cells: Cells, passes: Passes) -> Tensor:
     """
     steps = _Steps(model, cells, passes)
     if passes.is_cached(cells) and torch.is_grad_enabled():
-        start = torch.zeros((), device=steps.device, requires_grad=True)  # so that its backward is called at all
+        start = torch.zeros(
+            (), device=steps.device, requires_grad=True
+        )  # so that its backward is called at all
         return _Cached.apply(start, steps)  # type: ignore[no-any-return, no-untyped-call]
     return torch.cat([steps.encode(k) for k in range(len(steps))])
 
@@ -142,7 +152,11 @@ class _Cached(torch.autograd.Function):
         device, enabled, dtype = ctx.autocast
         for k, (begin, end) in enumerate(ctx.steps.ranges):
             with ctx.steps.syncing(k):
-                with torch.enable_grad(), ctx.random[k], torch.autocast(device, dtype=dtype, enabled=enabled):
+                with (
+                    torch.enable_grad(),
+                    ctx.random[k],
+                    torch.autocast(device, dtype=dtype, enabled=enabled),
+                ):
                     vectors = ctx.steps.encode(k)
                 vectors.backward(gradient_ND[begin:end].to(vectors.dtype))
         return None, None

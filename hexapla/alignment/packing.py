@@ -1,13 +1,15 @@
 """Sentences of many lengths -> one pass of an encoder without padding: laid end to end, attention kept inside each.
 
-In: token ids of sentences, longest first. Out: the features that sentence-transformers' `Transformer` and `Pooling`
-take of flattened inputs. transformers' attention interface lets us bring the attention for them, so every other layer
-sees nothing but real tokens, in one matrix multiply. Sentences of equal length stand side by side, so attention is
-plain scaled-dot-product attention per length, without a mask, on any device; on a GPU in half precision and without
+In: token ids of sentences, longest first. Out: the features that sentence-transformers'
+`Transformer` and `Pooling` take of flattened inputs. transformers' attention interface lets us
+bring the attention for them, so every other layer sees nothing but real tokens, in one matrix
+multiply. Sentences of equal length stand side by side, so attention is plain scaled-dot-product
+attention per length, without a mask, on any device; on a GPU in half precision and without
 attention dropout it is PyTorch's variable-length kernel.
 
-The one decision worth knowing: whether an architecture can be packed is not looked up in a list but tried. Before
-training a few texts are embedded packed and padded, and padding stays where the two differ.
+The one decision worth knowing: whether an architecture can be packed is not looked up in a list but
+tried. Before training a few texts are embedded packed and padded, and padding stays where the two
+differ.
 """
 
 from __future__ import annotations
@@ -28,8 +30,15 @@ Features = dict[str, Any]
 
 MAX_PADDING = 0.1  # share of a chunk's token slots that may be padding, where there is padding
 PACKED = "hexapla_packed"
-_FLAT_KEYS = frozenset({"cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k", "sequence_groups"})
-_PROBES = ("a", "one two three four", "one two three", "Packed or padded, a sentence must embed alike.")
+_FLAT_KEYS = frozenset(
+    {"cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k", "sequence_groups"}
+)
+_PROBES = (
+    "a",
+    "one two three four",
+    "one two three",
+    "Packed or padded, a sentence must embed alike.",
+)
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +61,8 @@ def packed_attention(
         value: (1, key heads, T, D).
         attention_mask: None for packed sentences.
         sequence_groups: (sentences, tokens in each), in order; their products sum to T.
-        **kwargs: what every attention of transformers takes: `dropout`, `scaling`, `is_causal`, `cu_seq_lens_q`.
+        **kwargs: what every attention of transformers takes: `dropout`, `scaling`, `is_causal`,
+            `cu_seq_lens_q`.
 
     Returns:
         (1, T, heads, D), and None for the weights.
@@ -60,12 +70,18 @@ def packed_attention(
     if sequence_groups is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)  # type: ignore[no-any-return]
     flat = [states.squeeze(0).transpose(0, 1) for states in (query, key, value)]  # (T, heads, D)
-    if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16) and not kwargs.get("dropout"):
+    if (
+        query.is_cuda
+        and query.dtype in (torch.float16, torch.bfloat16)
+        and not kwargs.get("dropout")
+    ):
         return _variable_length_kernel(module, flat, **kwargs), None
     sizes = [n_sentences * n_tokens for n_sentences, n_tokens in sequence_groups]
     parts = []
     # Split, not sliced: the gradient of a slice is as large as the whole.
-    for shape, *group in zip(sequence_groups, *(torch.split(states, sizes) for states in flat), strict=True):
+    for shape, *group in zip(
+        sequence_groups, *(torch.split(states, sizes) for states in flat), strict=True
+    ):
         heads_first = [states.unflatten(0, shape).transpose(1, 2) for states in group]
         attended, _ = sdpa_attention_forward(module, *heads_first, None, **kwargs)
         parts.append(attended.flatten(0, 1))
@@ -80,15 +96,27 @@ def _variable_length_kernel(module: torch.nn.Module, flat: list[Tensor], **kwarg
     is_causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     query, key, value = flat
     attended: Any = varlen_attn(
-        query, key, value, ends, ends, longest, longest, scale=kwargs.get("scaling"),
-        window_size=(-1, 0) if is_causal else (-1, -1), enable_gqa=query.shape[1] != key.shape[1],
-    )  # fmt: skip
+        query,
+        key,
+        value,
+        ends,
+        ends,
+        longest,
+        longest,
+        scale=kwargs.get("scaling"),
+        window_size=(-1, 0) if is_causal else (-1, -1),
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
     return attended.unsqueeze(0)  # type: ignore[no-any-return]
 
 
 def _mask(*args: Any, attention_mask: Tensor | None = None, **kwargs: Any) -> Tensor | None:
     """Make SDPA's mask for padded inputs, none for packed ones: transformers would make one of T x T."""
-    return None if attention_mask is None else sdpa_mask(*args, attention_mask=attention_mask, **kwargs)
+    return (
+        None
+        if attention_mask is None
+        else sdpa_mask(*args, attention_mask=attention_mask, **kwargs)
+    )
 
 
 AttentionInterface.register(PACKED, packed_attention)
@@ -150,23 +178,32 @@ class Packing:
 
     def _embeds_alike(self) -> bool:
         features = self._model.preprocess(list(_PROBES))
-        features = {k: v.to(self._model.device) if isinstance(v, Tensor) else v for k, v in features.items()}
+        features = {
+            k: v.to(self._model.device) if isinstance(v, Tensor) else v for k, v in features.items()
+        }
         was_training = self._model.training
         self._model.eval()
         with torch.no_grad():
             tokens, lengths = flatten(features)
             order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
             starts = [0, *itertools.accumulate(lengths)]
-            tokens = {k: torch.cat([v[starts[i] : starts[i + 1]] for i in order]) for k, v in tokens.items()}
+            tokens = {
+                k: torch.cat([v[starts[i] : starts[i + 1]] for i in order])
+                for k, v in tokens.items()
+            }
             expected = self._model(dict(features))["sentence_embedding"][order]
             try:
-                got = self._model(packed(tokens, [lengths[i] for i in order], self.offset))["sentence_embedding"]
+                got = self._model(packed(tokens, [lengths[i] for i in order], self.offset))[
+                    "sentence_embedding"
+                ]
             except (RuntimeError, TypeError, ValueError, IndexError) as error:
                 _log.debug("packed sentences are refused: %s", error)
                 return False
             finally:
                 self._model.train(was_training)
-        return got.shape == expected.shape and bool(torch.allclose(got, expected, rtol=1e-3, atol=1e-3))
+        return got.shape == expected.shape and bool(
+            torch.allclose(got, expected, rtol=1e-3, atol=1e-3)
+        )
 
 
 def _obstacle(first: Any) -> str | None:
@@ -174,9 +211,16 @@ def _obstacle(first: Any) -> str | None:
     inner = getattr(first, "auto_model", None)
     if inner is None or not getattr(inner, "is_backend_compatible", lambda: False)():
         return "its attention cannot be replaced"
-    if inner.config._attn_implementation not in ("sdpa", "eager", "flash_attention_2", "flash_attention_3"):
+    if inner.config._attn_implementation not in (
+        "sdpa",
+        "eager",
+        "flash_attention_2",
+        "flash_attention_3",
+    ):
         return f"its attention is {inner.config._attn_implementation}"
-    window = getattr(inner.config, "sliding_window", None) or getattr(inner.config, "local_attention", None)
+    window = getattr(inner.config, "sliding_window", None) or getattr(
+        inner.config, "local_attention", None
+    )
     if window and (first.max_seq_length or window + 1) > window:
         return f"it attends in windows of {window} tokens"
     return None
@@ -189,7 +233,8 @@ def flatten(features: Features) -> tuple[dict[str, Tensor], list[int]]:
         features: `input_ids`, `attention_mask` and others of (N, width).
 
     Returns:
-        Each tensor of that shape but the mask as (T,), sentence after sentence, and the N sentences' tokens.
+        Each tensor of that shape but the mask as (T,), sentence after sentence, and the N
+        sentences' tokens.
     """
     mask = features["attention_mask"].bool()
     tokens = {
@@ -216,9 +261,13 @@ def packed(tokens: dict[str, Tensor], lengths: Sequence[int], offset: int) -> Fe
     return {
         **{key: value.unsqueeze(0) for key, value in tokens.items()},
         "position_ids": positions.unsqueeze(0),
-        "cu_seq_lens_q": ends, "cu_seq_lens_k": ends, "max_length_q": lengths[0], "max_length_k": lengths[0],
-        "sequence_groups": groups, "modality": "text",
-    }  # fmt: skip
+        "cu_seq_lens_q": ends,
+        "cu_seq_lens_k": ends,
+        "max_length_q": lengths[0],
+        "max_length_k": lengths[0],
+        "sequence_groups": groups,
+        "modality": "text",
+    }
 
 
 def padded(tokens: dict[str, Tensor], lengths: Sequence[int], pad_token_id: int) -> Features:
@@ -240,7 +289,8 @@ def chunks(
     Args:
         lengths: tokens of each sentence, longest first.
         most_tokens: slots in a chunk.
-        packs: whether sentences are packed; padded ones are also cut where padding would take more than `max_padding`.
+        packs: whether sentences are packed; padded ones are also cut where padding would take more
+            than `max_padding`.
         max_padding: share of a chunk's slots.
 
     >>> list(chunks([10, 10, 9, 5, 5, 1], 100, packs=False)), list(chunks([10, 10, 9, 5, 5, 1], 20, packs=True))

@@ -1,9 +1,10 @@
 """Corpus + encoder -> aligned encoder: what is checked, loaded, trained and written, in that order.
 
-What rows and cells a step has is in `batches.py`, what is made of them in `multiway.py`, what the trainer does with it
-in `trainer.py`. The run's folder becomes the encoder's: `run.json` stands in it from the start, checkpoints while it
-trains, the encoder at the end and `align.json`, which says what it took, last of all. Under `torchrun` every process
-comes through here; the first alone writes.
+What rows and cells a step has is in `batches.py`, what is made of them in `multiway.py`, what the
+trainer does with it in `trainer.py`. The run's folder becomes the encoder's: `run.json` stands in
+it from the start, checkpoints while it trains, the encoder at the end and `align.json`, which says
+what it took, last of all. Under `torchrun` every process comes through here; the first alone
+writes.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ import torch
 from accelerate import PartialState
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
-from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback, set_seed
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+    set_seed,
+)
 from transformers.integrations import TensorBoardCallback
 
-from hexapla.text import languages as codes
-from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.batches import CellCollator, Regime, RowBatchSampler, shared_texts
-from hexapla.encoder.load import RESULT, encode, load_encoder, save_prompt, training_prompt
-from hexapla.encoder.encoder_card import write_card
-from hexapla.errors import InputError
-from hexapla.encoder.held_out import METRIC, HeldOutAccuracy
+from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.lora import Lora
 from hexapla.alignment.loss import MultiwayLoss
 from hexapla.alignment.packing import Packing
 from hexapla.alignment.prepare import Prepared, prepare
-from hexapla.runs.record import clear, write_json, write_run
 from hexapla.alignment.token_cache import TokenCache, open_token_cache
 from hexapla.alignment.trainer import (
     Loader,
@@ -45,10 +46,18 @@ from hexapla.alignment.trainer import (
     last_checkpoint,
     processes_of,
 )
+from hexapla.encoder.encoder_card import write_card
+from hexapla.encoder.held_out import METRIC, HeldOutAccuracy
+from hexapla.encoder.load import RESULT, encode, load_encoder, save_prompt, training_prompt
 from hexapla.encoder.whitening import append_dense, whiten
+from hexapla.errors import InputError
+from hexapla.runs.record import clear, write_json, write_run
+from hexapla.text import languages as codes
 
 _EVALUATIONS_AN_EPOCH = 4
-_FALL = 0.3  # of the learning rate, whenever held-out rows have not improved for `patience` evaluations
+_FALL = (
+    0.3  # of the learning rate, whenever held-out rows have not improved for `patience` evaluations
+)
 _PATIENCES = 3  # without improvement until training ends: two falls and what they bring
 _POINTS_OF_A_CURVE = 500  # of the loss, kept in align.json
 __all__ = ["AlignConfig", "align", "make_trainer", "save_encoder"]
@@ -67,8 +76,10 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
         What is in `align.json`: what was trained on what, and what it took.
 
     Raises:
-        InputError: settings, corpus, encoder or output folder that cannot be used. Nothing is written then.
-        TrainingError: the loss is not finite, memory does not do for a single text, or a checkpoint cannot be written.
+        InputError: settings, corpus, encoder or output folder that cannot be used. Nothing is
+            written then.
+        TrainingError: the loss is not finite, memory does not do for a single text, or a checkpoint
+            cannot be written.
     """
     processes = PartialState(cpu=not torch.cuda.is_available())
     if not processes.is_main_process:
@@ -77,19 +88,32 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
     if prepared.finished:
         _log.info("%s: this run is finished already", config.out)
         return _read_result(config.out)
-    set_seed(config.seed)  # of adapters, and of what an encoder's file lacks, such as a pooler that is not used
+    set_seed(
+        config.seed
+    )  # of adapters, and of what an encoder's file lacks, such as a pooler that is not used
     model = load_encoder(
-        config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle,
-        max_tokens=config.max_tokens, pooling=config.pooling,
-    )  # fmt: skip
+        config.encoder,
+        trust_remote_code=config.trust_remote_code,
+        allow_pickle=config.allow_pickle,
+        max_tokens=config.max_tokens,
+        pooling=config.pooling,
+    )
     _check_encoder(config, model)
     prompt = config.prompt if config.prompt is not None else training_prompt(model)
     with processes.main_process_first():
         cells = open_token_cache(
-            prepared.rows, prepared.corpus.languages, model, prompt, (prepared.corpus.sha256, prepared.base.sha256)
+            prepared.rows,
+            prepared.corpus.languages,
+            model,
+            prompt,
+            (prepared.corpus.sha256, prepared.base.sha256),
         )
     if cells.n_truncated:
-        _log.warning("%d texts are longer than %d tokens and are truncated", cells.n_truncated, model.max_seq_length)
+        _log.warning(
+            "%d texts are longer than %d tokens and are truncated",
+            cells.n_truncated,
+            model.max_seq_length,
+        )
     processes.wait_for_everyone()  # all have looked at the folder
     if processes.is_main_process:
         if config.overwrite:
@@ -104,13 +128,19 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
     reference = _reference(config, prepared, model, prompt) if config.preserve else None
     lora = Lora(model, config.lora) if config.lora else None
     if config.gradient_checkpointing:
-        model[0].auto_model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model[0].auto_model.gradient_checkpointing_enable(
+            gradient_checkpointing_kwargs={"use_reentrant": False}
+        )
     with Packing(model, wanted=not config.compile) as packing:
-        trainer = make_trainer(config, prepared, model, cells, prompt, reference=reference, quiet=quiet)
+        trainer = make_trainer(
+            config, prepared, model, cells, prompt, reference=reference, quiet=quiet
+        )
         trainer.loss.passes.packs, trainer.loss.passes.offset = packing.packs, packing.offset
         trainer.loss.passes.even = trainer.is_fsdp_enabled
         if config.compile:
-            inner = model[0].auto_model  # whose forward is what sentence-transformers calls, not the module itself
+            inner = model[
+                0
+            ].auto_model  # whose forward is what sentence-transformers calls, not the module itself
             inner.forward = torch.compile(inner.forward, dynamic=True)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if config.compile:
@@ -133,20 +163,27 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
 def _check_encoder(config: AlignConfig, model: SentenceTransformer) -> None:
     """Refuse what only the loaded encoder shows."""
     if config.regime == Regime.PIVOT_ONLY and not _has_dropout(model):
-        raise InputError(f"{config.encoder}: has no dropout, and only that tells a text from itself under pivot-only; "
-                         "take another encoder, or set the dropout in its config.json")  # fmt: skip
+        raise InputError(
+            f"{config.encoder}: has no dropout, and only that tells a text from itself under pivot-only; "
+            "take another encoder, or set the dropout in its config.json"
+        )
     dim = model.get_embedding_dimension() or 0
     if config.matryoshka and max(config.matryoshka) > dim:
-        raise InputError(f"matryoshka asks for {max(config.matryoshka)} dimensions; {config.encoder} has {dim}")
+        raise InputError(
+            f"matryoshka asks for {max(config.matryoshka)} dimensions; {config.encoder} has {dim}"
+        )
 
 
 def _whole_encoder(config: AlignConfig, trainer: MultiwayTrainer) -> SentenceTransformer:
     """Gather the sharded weights into an encoder of this process."""
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     model = load_encoder(
-        config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle,
-        max_tokens=config.max_tokens, pooling=config.pooling,
-    )  # fmt: skip
+        config.encoder,
+        trust_remote_code=config.trust_remote_code,
+        allow_pickle=config.allow_pickle,
+        max_tokens=config.max_tokens,
+        pooling=config.pooling,
+    )
     if config.whiten == "start":
         append_dense(model)
     lora = Lora(model, config.lora) if config.lora else None
@@ -162,7 +199,9 @@ def _checkpoint_to_resume(config: AlignConfig, n_processes: int) -> Path | None:
     found = last_checkpoint(config.out / "checkpoints")
     if found and (before := processes_of(found)) != n_processes:
         _log.warning(
-            "%d processes go on with what %d began: rows keep their order, dropout draws anew", n_processes, before
+            "%d processes go on with what %d began: rows keep their order, dropout draws anew",
+            n_processes,
+            before,
         )
     return found
 
@@ -177,7 +216,9 @@ def _uses_bf16(config: AlignConfig) -> bool:
     return config.precision == "bf16" or (config.precision == "auto" and has_bf16)
 
 
-def _reference(config: AlignConfig, prepared: Prepared, model: SentenceTransformer, prompt: str) -> NDArray[np.float32]:
+def _reference(
+    config: AlignConfig, prepared: Prepared, model: SentenceTransformer, prompt: str
+) -> NDArray[np.float32]:
     """Return (R, D) the unit vectors that the encoder gives the pivots before it is trained."""
     pivots = list(prepared.rows[prepared.corpus.pivot])
     before = dict(model.prompts)
@@ -188,15 +229,27 @@ def _reference(config: AlignConfig, prepared: Prepared, model: SentenceTransform
 
 
 def make_trainer(
-    config: AlignConfig, prepared: Prepared, model: SentenceTransformer, cells: TokenCache, prompt: str, *,
-    reference: NDArray[np.float32] | None = None, quiet: bool,
-) -> MultiwayTrainer:  # fmt: skip
+    config: AlignConfig,
+    prepared: Prepared,
+    model: SentenceTransformer,
+    cells: TokenCache,
+    prompt: str,
+    *,
+    reference: NDArray[np.float32] | None = None,
+    quiet: bool,
+) -> MultiwayTrainer:
     """Wire loss, batches and callbacks into the trainer."""
     pairs: Literal["all", "pivot"] = "pivot" if config.regime == Regime.STAR else "all"
     loss = MultiwayLoss(
-        model, config.temperature, config.margin, config.negatives, pairs,
-        chunk_tokens=config.chunk_tokens, matryoshka=config.matryoshka, preserve=config.preserve,
-    )  # fmt: skip
+        model,
+        config.temperature,
+        config.margin,
+        config.negatives,
+        pairs,
+        chunk_tokens=config.chunk_tokens,
+        matryoshka=config.matryoshka,
+        preserve=config.preserve,
+    )
     callbacks: list[TrainerCallback] = [LogAtCheckpoints()]
     report_to = config.report_to
     processes = PartialState()
@@ -209,12 +262,18 @@ def make_trainer(
     if config.budget == "converged":
         callbacks.append(EarlyStoppingCallback(_PATIENCES * config.patience))
     sampler = RowBatchSampler(
-        shared_texts(cells.texts[prepared.usable]), len(prepared.usable), config.rows_per_step, seed=config.seed,
-        rank=processes.process_index, n_ranks=processes.num_processes,
-    )  # fmt: skip
+        shared_texts(cells.texts[prepared.usable]),
+        len(prepared.usable),
+        config.rows_per_step,
+        seed=config.seed,
+        rank=processes.process_index,
+        n_ranks=processes.num_processes,
+    )
     ids = prepared.rows.select_columns(["row_id"])
     keys = np.array([int(row_id[:16], 16) for row_id in ids["row_id"]], dtype=np.uint64)
-    collator = CellCollator(cache=cells, regime=config.regime, keys=keys, sampler=sampler, reference=reference)
+    collator = CellCollator(
+        cache=cells, regime=config.regime, keys=keys, sampler=sampler, reference=reference
+    )
     n_steps = -(-len(sampler) // config.gradient_accumulation)
     languages = prepared.corpus.languages
     trainer = MultiwayTrainer(
@@ -223,7 +282,9 @@ def make_trainer(
         loader=Loader(sampler, prepared.usable.tolist(), collator),
         row_ids=ids,
         loss=loss,
-        evaluator=HeldOutAccuracy(prepared.held_out, languages, prompt) if prepared.held_out is not None else None,
+        evaluator=HeldOutAccuracy(prepared.held_out, languages, prompt)
+        if prepared.held_out is not None
+        else None,
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
@@ -246,7 +307,9 @@ def _arguments(
         learning_rate=config.learning_rate,
         lr_scheduler_type="reduce_lr_on_plateau" if converged else "linear",
         # It waits for one evaluation more than its patience says.
-        lr_scheduler_kwargs=dict(mode="max", factor=_FALL, patience=config.patience - 1, threshold=0.0)
+        lr_scheduler_kwargs=dict(
+            mode="max", factor=_FALL, patience=config.patience - 1, threshold=0.0
+        )
         if converged
         else None,
         warmup_steps=config.warmup,
@@ -268,12 +331,15 @@ def _arguments(
         use_cpu=not torch.cuda.is_available(),
         # What the trainer would set, with a warning; our batches are as they are.
         dataloader_drop_last=PartialState().num_processes > 1,
-        # Each process makes as many passes as its cells take, and a broadcast in each would wait for the others.
+        # Each process makes as many passes as its cells take, and a broadcast in each would wait
+        # for the others.
         ddp_broadcast_buffers=False,
         # Early stopping counts evaluations without improvement; a resumed run must not count anew.
         restore_callback_states_from_checkpoint=True,
     )
-    if arguments.n_gpu > 1:  # DataParallel would give each GPU a part of the rows, and so fewer negatives
+    if (
+        arguments.n_gpu > 1
+    ):  # DataParallel would give each GPU a part of the rows, and so fewer negatives
         arguments._n_gpu = 1
     return arguments
 
@@ -291,7 +357,9 @@ def save_encoder(model: SentenceTransformer, out: Path, result: dict[str, Any]) 
     model.save(str(partial), safe_serialization=True)
     write_card(partial / "README.md", result)
     for path in partial.rglob("*.safetensors"):
-        path.chmod(0o644)  # it is written for the owner alone, and a shared encoder is of use to others
+        path.chmod(
+            0o644
+        )  # it is written for the owner alone, and a shared encoder is of use to others
     for path in sorted(partial.iterdir(), key=lambda path: path.name == "modules.json"):
         target = out / path.name
         if target.is_dir():
@@ -310,8 +378,12 @@ def _result(
     seconds: float,
 ) -> dict[str, Any]:
     history = trainer.state.log_history
-    curve = [{"step": entry["step"], "accuracy": entry[METRIC]} for entry in history if METRIC in entry]
-    losses = [{"step": entry["step"], "loss": entry["loss"]} for entry in history if "loss" in entry]
+    curve = [
+        {"step": entry["step"], "accuracy": entry[METRIC]} for entry in history if METRIC in entry
+    ]
+    losses = [
+        {"step": entry["step"], "loss": entry["loss"]} for entry in history if "loss" in entry
+    ]
     every = -(-len(losses) // _POINTS_OF_A_CURVE) or 1
     epochs = float(trainer.state.epoch or 0.0)
     corpus = prepared.corpus
@@ -322,7 +394,9 @@ def _result(
         "corpus": corpus.name,
         "corpus_sha256": corpus.sha256,
         "pivot": corpus.pivot,
-        "languages": [corpus.pivot] if config.regime == Regime.PIVOT_ONLY else list(corpus.languages),
+        "languages": [corpus.pivot]
+        if config.regime == Regime.PIVOT_ONLY
+        else list(corpus.languages),
         "columns": corpus.manifest.get("columns", {}),
         "base": prepared.base.name,
         "base_sha256": prepared.base.sha256,

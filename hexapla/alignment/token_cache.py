@@ -1,7 +1,8 @@
 """The cells of a run's rows -> their token ids, once, in memory-mapped files that every epoch, run and process shares.
 
-Tokenising inside a step would have the device wait for it, again in every epoch. The files lie in the cache of
-`datasets` under a name made of the rows, the tokenizer and what is put in front of a text, so they are never stale.
+Tokenising inside a step would have the device wait for it, again in every epoch. The files lie in
+the cache of `datasets` under a name made of the rows, the tokenizer and what is put in front of a
+text, so they are never stale.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from datasets import Dataset, config
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from hexapla.errors import InputError
 from hexapla.alignment.loss import text_ids
+from hexapla.errors import InputError
 
 _FORMAT = 1
 _N_ROWS = 1000  # tokenised at once
@@ -57,11 +58,19 @@ class TokenCache:
         """Return the features of cells, numbered row by row, laid end to end."""
         found = [self.ids[self.starts[cell] : self.starts[cell + 1]] for cell in cells.tolist()]
         ids = torch.from_numpy(np.concatenate(found).astype(np.int64))
-        return {"input_ids": ids, "token_type_ids": torch.zeros_like(ids)} if self.has_types else {"input_ids": ids}
+        return (
+            {"input_ids": ids, "token_type_ids": torch.zeros_like(ids)}
+            if self.has_types
+            else {"input_ids": ids}
+        )
 
 
 def open_token_cache(
-    rows: Dataset, languages: Sequence[str], model: SentenceTransformer, prompt: str, identity: Sequence[str]
+    rows: Dataset,
+    languages: Sequence[str],
+    model: SentenceTransformer,
+    prompt: str,
+    identity: Sequence[str],
 ) -> TokenCache:
     """Tokenise rows, or find it done.
 
@@ -81,11 +90,15 @@ def open_token_cache(
     if not folder.exists():
         _write(folder, rows, languages, model, prompt)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("ids", "starts", "texts")}
+    arrays = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("ids", "starts", "texts")
+    }
     return TokenCache(**arrays, **facts)
 
 
-def _write(folder: Path, rows: Dataset, languages: Sequence[str], model: SentenceTransformer, prompt: str) -> None:
+def _write(
+    folder: Path, rows: Dataset, languages: Sequence[str], model: SentenceTransformer, prompt: str
+) -> None:
     """Write the files beside and rename their folder, so that it is whole or not there."""
     partial = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.partial")
     partial.mkdir(parents=True)
@@ -95,11 +108,17 @@ def _write(folder: Path, rows: Dataset, languages: Sequence[str], model: Sentenc
     try:
         with (partial / "ids.raw").open("wb") as file:
             for batch in rows.select_columns(list(languages)).iter(batch_size=_N_ROWS):
-                cells = [text for row in zip(*(batch[column] for column in languages), strict=True) for text in row]
+                cells = [
+                    text
+                    for row in zip(*(batch[column] for column in languages), strict=True)
+                    for text in row
+                ]
                 ids, sizes = _tokenise(model, cells, prompt, facts)
                 file.write(ids.astype(np.int32).tobytes())
                 hashes = np.zeros(len(cells), dtype=np.int64)
-                hashes[sizes > 0] = text_ids(torch.from_numpy(ids), sizes[sizes > 0].tolist()).numpy()
+                hashes[sizes > 0] = text_ids(
+                    torch.from_numpy(ids), sizes[sizes > 0].tolist()
+                ).numpy()
                 lengths.append(sizes)
                 texts.append(hashes)
         starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
@@ -130,12 +149,18 @@ def _tokenise(
     mask = features["attention_mask"].bool()
     sizes[present] = mask.sum(dim=1).numpy()
     if (empty := np.flatnonzero(sizes[present] == 0)).size:
-        raise InputError(f'the encoder\'s tokenizer makes no token of "{texts[empty[0]][:60]}"; leave such cells out')
-    facts["constants"] = {key: value for key, value in features.items() if not isinstance(value, torch.Tensor)}
+        raise InputError(
+            f'the encoder\'s tokenizer makes no token of "{texts[empty[0]][:60]}"; leave such cells out'
+        )
+    facts["constants"] = {
+        key: value for key, value in features.items() if not isinstance(value, torch.Tensor)
+    }
     facts["has_types"] = "token_type_ids" in features
     limit = model.max_seq_length
     if limit is not None:  # only a text that fills the limit can have been longer
-        full = [prompt + text for text, size in zip(texts, sizes[present], strict=True) if size >= limit]
+        full = [
+            prompt + text for text, size in zip(texts, sizes[present], strict=True) if size >= limit
+        ]
         if full:
             whole = model.tokenizer(full, truncation=False, verbose=False)["input_ids"]
             facts["n_truncated"] += sum(len(line) > limit for line in whole)

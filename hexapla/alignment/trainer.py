@@ -1,8 +1,9 @@
 """sentence-transformers' trainer for batches of cells, and what it lacks: short memory, broken numbers, a full disk.
 
-Batches come from `batches.py` as they are, split over processes by rows. A step that runs out of memory is repeated in
-smaller chunks. A loss or gradient that is no number stops the run before it reaches the weights, and names its rows.
-A checkpoint counts once it is whole on the disk, and the one before it stands until then.
+Batches come from `batches.py` as they are, split over processes by rows. A step that runs out of
+memory is repeated in smaller chunks. A loss or gradient that is no number stops the run before it
+reaches the weights, and names its rows. A checkpoint counts once it is whole on the disk, and the
+one before it stands until then.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from transformers import ProgressCallback, TrainerCallback
 from hexapla.alignment import distributed as ranks
 from hexapla.alignment.batches import CellCollator, RowBatchSampler
 from hexapla.alignment.gradient_cache import TOKENS_A_PASS
-from hexapla.errors import TrainingError
-from hexapla.encoder.held_out import METRIC
 from hexapla.alignment.loss import MultiwayLoss, NonFiniteError
+from hexapla.encoder.held_out import METRIC
+from hexapla.errors import TrainingError
 from hexapla.runs.record import write_json
 
 WHOLE = "whole.json"  # written last into a checkpoint
@@ -39,7 +40,9 @@ _log = logging.getLogger(__name__)
 class Loader(DataLoader[int]):
     """Batches of cells, for the rows and in the order of a sampler."""
 
-    def __init__(self, sampler: RowBatchSampler, rows: Sequence[int], collator: CellCollator) -> None:
+    def __init__(
+        self, sampler: RowBatchSampler, rows: Sequence[int], collator: CellCollator
+    ) -> None:
         super().__init__(rows, batch_sampler=sampler, collate_fn=collator)  # type: ignore[arg-type]
 
     def set_epoch(self, epoch: int) -> None:
@@ -75,11 +78,18 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         """Return the batches as they are; the sampler has split them over the processes."""
         return self._loader
 
-    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
         """Make a step, again in smaller chunks if it runs out of memory."""
         lengths = inputs["cells_lengths"]
-        earlier = [p.grad.clone() if p.grad is not None else None for p in model.parameters()]  # of accumulated batches
-        random = torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        earlier = [
+            p.grad.clone() if p.grad is not None else None for p in model.parameters()
+        ]  # of accumulated batches
+        random = (
+            torch.get_rng_state(),
+            torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        )
         while True:
             try:
                 loss: torch.Tensor = super().training_step(model, dict(inputs), num_items_in_batch)
@@ -90,9 +100,12 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
                 if not is_out_of_memory(error):
                     raise
                 if ranks.n_ranks() > 1:
-                    raise TrainingError("one process ran out of memory, which the others cannot know; lower "
-                                        "--chunk-tokens and --resume") from error  # fmt: skip
-            # Out of the except clause, so that the failed step's frames, and what they hold, are gone.
+                    raise TrainingError(
+                        "one process ran out of memory, which the others cannot know; lower "
+                        "--chunk-tokens and --resume"
+                    ) from error
+            # Out of the except clause, so that the failed step's frames, and what they hold, are
+            # gone.
             self._halve(lengths)
             for parameter, gradient in zip(model.parameters(), earlier, strict=True):
                 parameter.grad = gradient if gradient is None else gradient.clone()
@@ -104,14 +117,23 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
     def _halve(self, lengths: list[int]) -> None:
         """Halve the chunks of this and all later steps, down to one text of the longest."""
         passes, total = self.loss.passes, sum(lengths)
-        was = total if passes.chunk_tokens is None else min(passes.chunk_tokens, total, TOKENS_A_PASS)
+        was = (
+            total if passes.chunk_tokens is None else min(passes.chunk_tokens, total, TOKENS_A_PASS)
+        )
         now = max(was // 2, lengths[0])
         if now >= was:
-            raise TrainingError(f"out of memory with a single chunk of {was} tokens; lower --max-tokens, or take "
-                                "--gradient-checkpointing or --lora")  # fmt: skip
+            raise TrainingError(
+                f"out of memory with a single chunk of {was} tokens; lower --max-tokens, or take "
+                "--gradient-checkpointing or --lora"
+            )
         passes.chunk_tokens = now
-        _log.warning("Out of memory in step %d of %d tokens: it is repeated by gradient caching in chunks of %d, as "
-                     "are all steps from here", self.state.global_step + 1, total, now)  # fmt: skip
+        _log.warning(
+            "Out of memory in step %d of %d tokens: it is repeated by gradient caching in chunks of %d, as "
+            "are all steps from here",
+            self.state.global_step + 1,
+            total,
+            now,
+        )
 
     def _clip_grad_norm(self, model: Any) -> Any:
         """Stop before gradients that are no numbers reach the weights."""
@@ -123,14 +145,20 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
     def _broken(self, what: str, rows: list[int], inputs: dict[str, Any]) -> TrainingError:
         """Say what is not finite, in which rows, and what is left."""
         last = last_checkpoint(Path(self.args.output_dir))
-        left = f"{last} is whole, and --resume goes on from there" if last else "no checkpoint was written yet"
+        left = (
+            f"{last} is whole, and --resume goes on from there"
+            if last
+            else "no checkpoint was written yet"
+        )
         place = ""
         if rows:
             numbers = inputs["cells_rows"]
             ids = [self._row_ids[numbers[row]]["row_id"] for row in rows[:5]]
             place = f" in {len(rows)} rows of the batch, among them {', '.join(ids)}"
-        return TrainingError(f"step {self.state.global_step + 1}: the {what} is not finite{place}; {left}. A lower "
-                             "learning rate, a higher temperature or --precision fp32 may help")  # fmt: skip
+        return TrainingError(
+            f"step {self.state.global_step + 1}: the {what} is not finite{place}; {left}. A lower "
+            "learning rate, a higher temperature or --precision fp32 may help"
+        )
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write a checkpoint, to the disk, and say last that it is whole; remove what could not be written whole."""
@@ -141,21 +169,36 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
                 for path in folder.iterdir():
                     with path.open("rb") as file:
                         os.fsync(file.fileno())
-                write_json(folder / WHOLE, {"step": self.state.global_step, "processes": ranks.n_ranks()})
+                write_json(
+                    folder / WHOLE, {"step": self.state.global_step, "processes": ranks.n_ranks()}
+                )
         except Exception as error:
             shutil.rmtree(folder, ignore_errors=True)
             last = last_checkpoint(folder.parent)
-            left = f"{last} stands, and --resume goes on from there" if last else "there is none before it"
-            raise TrainingError(f"checkpoint {folder} could not be written ({error}); {left}") from error
+            left = (
+                f"{last} stands, and --resume goes on from there"
+                if last
+                else "there is none before it"
+            )
+            raise TrainingError(
+                f"checkpoint {folder} could not be written ({error}); {left}"
+            ) from error
 
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None) -> None:
+    def _save(
+        self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None
+    ) -> None:
         """Save what is trained, and nothing that the base encoder has already."""
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        trained = {name for name, parameter in self.model.named_parameters() if parameter.requires_grad}
+        trained = {
+            name for name, parameter in self.model.named_parameters() if parameter.requires_grad
+        }
         frozen = {name for name, _ in self.model.named_parameters()} - trained
         state = self.model.state_dict() if state_dict is None else state_dict
-        save_file({key: value.contiguous() for key, value in state.items() if key not in frozen}, folder / _WEIGHTS)
+        save_file(
+            {key: value.contiguous() for key, value in state.items() if key not in frozen},
+            folder / _WEIGHTS,
+        )
 
     def _load_from_checkpoint(self, checkpoint_path: str, model: Any = None) -> None:
         """Load what `_save` saved."""
@@ -165,9 +208,13 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
             missing, unexpected = set_model_state_dict(model, found, options=options)
         else:
             missing, unexpected = self.model.load_state_dict(found, strict=False)
-        trained = {name for name, parameter in self.model.named_parameters() if parameter.requires_grad}
+        trained = {
+            name for name, parameter in self.model.named_parameters() if parameter.requires_grad
+        }
         if unexpected or trained & set(missing):
-            raise TrainingError(f"{checkpoint_path}: not of this encoder: {[*unexpected, *missing][:3]}")
+            raise TrainingError(
+                f"{checkpoint_path}: not of this encoder: {[*unexpected, *missing][:3]}"
+            )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -197,8 +244,16 @@ class LogAtCheckpoints(TrainerCallback):  # type: ignore[misc]
 class Progress(ProgressCallback):  # type: ignore[misc]
     """The trainer's bar with the loss on it, in place of a line on stdout per report."""
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+    ) -> None:
         """Show the newest numbers."""
-        shown = {name: logs[key] for name, key in (("loss", "loss"), ("held-out", METRIC)) if logs and key in logs}
+        shown = {
+            name: logs[key]
+            for name, key in (("loss", "loss"), ("held-out", METRIC))
+            if logs and key in logs
+        }
         if self.training_bar is not None and shown:
-            self.training_bar.set_postfix({name: f"{float(value):.4f}" for name, value in shown.items()})
+            self.training_bar.set_postfix(
+                {name: f"{float(value):.4f}" for name, value in shown.items()}
+            )

@@ -11,8 +11,8 @@ from typing import IO, Any
 
 import pyarrow.parquet as pq
 
-from hexapla.build.config import BuildConfig
 from hexapla.build.committed import committed
+from hexapla.build.config import BuildConfig
 from hexapla.build.shard_plan import LEFT_OUT, SOURCE, Plan, shard_path
 from hexapla.build.shard_worker import JUDGED
 from hexapla.corpus.contamination import Contamination
@@ -27,9 +27,20 @@ class Assembly:
     """The rows of a build on their way into its corpus, counted."""
 
     def __init__(
-        self, config: BuildConfig, plan: Plan, key: str, contamination: Contamination | None, quiet: bool
+        self,
+        config: BuildConfig,
+        plan: Plan,
+        key: str,
+        contamination: Contamination | None,
+        quiet: bool,
     ) -> None:
-        self.config, self.plan, self.key, self.contamination, self.quiet = config, plan, key, contamination, quiet
+        self.config, self.plan, self.key, self.contamination, self.quiet = (
+            config,
+            plan,
+            key,
+            contamination,
+            quiet,
+        )
         self.report = FilterReport()
         for reason, n_sentences in plan.counts["left_out"].items():
             self.report.add_row_losses(reason, n_sentences)
@@ -39,14 +50,17 @@ class Assembly:
         """Write the corpus under its final name, unless a language lost more than it may.
 
         Raises:
-            InputError: A language lost too much; what was rejected then lies in the folder of the build.
+            InputError: A language lost too much; what was rejected then lies in the folder of the
+                build.
         """
         rejected = self.config.work / REJECTED
         shutil.rmtree(rejected, ignore_errors=True)
         rejected.mkdir()
         with ExitStack() as stack:
             files = {
-                name: stack.enter_context((rejected / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n"))
+                name: stack.enter_context(
+                    (rejected / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n")
+                )
                 for name in (*self.config.to, "rows")
             }
 
@@ -75,7 +89,10 @@ class Assembly:
     def _rows(self, files: Mapping[str, IO[str]]) -> Iterator[dict[str, str | None]]:
         for shard in self.plan.shards:
             source = self._read(SOURCE, shard).to_pylist()
-            judged = {language: self._read(JUDGED, shard, language).to_pylist() for language in self.config.to}
+            judged = {
+                language: self._read(JUDGED, shard, language).to_pylist()
+                for language in self.config.to
+            }
             for language, cells in judged.items():
                 self._report(language, [row["text"] for row in source], cells)
             for number, pivot in enumerate(source):
@@ -84,7 +101,9 @@ class Assembly:
                 if row is not None:
                     yield row
         try:
-            self.report.check(self.config.max_loss, quiet=self.quiet)  # before an empty corpus would be the complaint
+            self.report.check(
+                self.config.max_loss, quiet=self.quiet
+            )  # before an empty corpus would be the complaint
         except InputError as error:
             kept = f"Going on (--resume) with a higher one keeps all translations; see {self.config.work / REJECTED}"
             raise InputError(f"{error}. {kept}") from None
@@ -92,7 +111,9 @@ class Assembly:
     def _read(self, stage: str, shard: str, language: str = "") -> Any:
         path = shard_path(self.config.work, stage, shard, language)
         if committed(path, self.key) is None:
-            raise InputError(f"{path}: missing or altered; run the build again with --resume to make it anew")
+            raise InputError(
+                f"{path}: missing or altered; run the build again with --resume to make it anew"
+            )
         return pq.read_table(path)
 
     def _report(self, language: str, sources: list[str], cells: list[dict[str, Any]]) -> None:
@@ -102,24 +123,43 @@ class Assembly:
             Verdict(cell["reason"], cell["score"]) if is_lost else None
             for cell, is_lost in zip(cells, lost, strict=True)
         ]
-        texts = [cell["first"] if is_lost else cell["text"] for cell, is_lost in zip(cells, lost, strict=True)]
+        texts = [
+            cell["first"] if is_lost else cell["text"]
+            for cell, is_lost in zip(cells, lost, strict=True)
+        ]
         self.report.add(language, sources, texts, verdicts)
-        self.counts["retranslated"] += sum(cell["reason"] is not None and cell["text"] is not None for cell in cells)
-        self.counts["missing"] += sum(cell["text"] is None and cell["reason"] is None for cell in cells)
+        self.counts["retranslated"] += sum(
+            cell["reason"] is not None and cell["text"] is not None for cell in cells
+        )
+        self.counts["missing"] += sum(
+            cell["text"] is None and cell["reason"] is None for cell in cells
+        )
 
     def _row(
-        self, pivot: Mapping[str, str], cells: Mapping[str, Mapping[str, Any]], files: Mapping[str, IO[str]]
+        self,
+        pivot: Mapping[str, str],
+        cells: Mapping[str, Mapping[str, Any]],
+        files: Mapping[str, IO[str]],
     ) -> dict[str, str | None] | None:
         """Return the row to keep, and note what is not kept."""
-        rejected = {language: cell for language, cell in cells.items() if cell["reason"] is not None}
+        rejected = {
+            language: cell for language, cell in cells.items() if cell["reason"] is not None
+        }
         for language, cell in rejected.items():
             entry = {
-                "row_id": pivot["row_id"], "source": pivot["text"], "cell": cell["first"], "reason": cell["reason"],
-                "score": _rounded(cell["score"]), "second": cell["second"], "replaced_by": cell["text"],
-            }  # fmt: skip
+                "row_id": pivot["row_id"],
+                "source": pivot["text"],
+                "cell": cell["first"],
+                "reason": cell["reason"],
+                "score": _rounded(cell["score"]),
+                "second": cell["second"],
+                "replaced_by": cell["text"],
+            }
             write_line(files[language], entry)
         texts = {language: cell["text"] for language, cell in cells.items()}
-        match = self.contamination.match(texts.values()) if self.contamination else None  # the pivot was, in the plan
+        match = (
+            self.contamination.match(texts.values()) if self.contamination else None
+        )  # the pivot was, in the plan
         is_cell_lost = any(cell["text"] is None for cell in rejected.values())
         reason = None
         if match is not None:
@@ -131,10 +171,20 @@ class Assembly:
         if reason is not None:
             self.counts["rows_left_out"] += 1
             self.report.add_row_losses(reason)
-            write_line(files["rows"], {"reason": reason, "row": {self.config.pivot: pivot["text"], **texts}})
+            write_line(
+                files["rows"],
+                {"reason": reason, "row": {self.config.pivot: pivot["text"], **texts}},
+            )
             return None
-        log_probs = {f"{LOG_PROB}{language}": _text(cell["log_prob"]) for language, cell in cells.items()}
-        return {self.config.pivot: pivot["text"], **texts, "meta.source": pivot["source"], **log_probs}
+        log_probs = {
+            f"{LOG_PROB}{language}": _text(cell["log_prob"]) for language, cell in cells.items()
+        }
+        return {
+            self.config.pivot: pivot["text"],
+            **texts,
+            "meta.source": pivot["source"],
+            **log_probs,
+        }
 
 
 def _rounded(number: float | None) -> float | None:

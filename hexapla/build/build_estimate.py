@@ -64,15 +64,20 @@ def estimate_build(config: BuildConfig) -> BuildEstimate:
     translator = config.translator
     opened = open_translator(translator) if isinstance(translator, TranslatorConfig) else translator
     opened.check(config.to)
-    contamination = Contamination.load(config.against, (config.pivot, *config.to)) if config.against else None
+    contamination = (
+        Contamination.load(config.against, (config.pivot, *config.to)) if config.against else None
+    )
     counts: dict[str, Any] = {}
     texts = [row["text"] for row in pivot_rows(config, contamination, counts, None)]
-    estimate = getattr(opened, "estimate", None)  # only an endpoint's translator has requests to count
+    estimate = getattr(
+        opened, "estimate", None
+    )  # only an endpoint's translator has requests to count
     asked: dict[str, Any] = {}
     if estimate is not None:
         found = [estimate(texts, [language] * len(texts)) for language in config.to]
         asked = {
-            key: sum(getattr(one, key) for one in found) for key in ("n_requests", "input_tokens", "output_tokens")
+            key: sum(getattr(one, key) for one in found)
+            for key in ("n_requests", "input_tokens", "output_tokens")
         }
         costs = [one.cost for one in found]
         asked["cost"] = None if None in costs else sum(costs)

@@ -1,8 +1,9 @@
 """Files that a kill, a power cut or a second run cannot spoil: a table and its commit record, and the lock of a build.
 
-A table is written under a name of its own beside its place, flushed, renamed, and then vouched for by a record written
-the same way. It is there if the record is, is of this build, and its hash is that of the file; else it is made again.
-Equal rows give equal bytes, so nothing here may hold a time, a host or a number of workers.
+A table is written under a name of its own beside its place, flushed, renamed, and then vouched for
+by a record written the same way. It is there if the record is, is of this build, and its hash is
+that of the file; else it is made again. Equal rows give equal bytes, so nothing here may hold a
+time, a host or a number of workers.
 """
 
 from __future__ import annotations
@@ -98,7 +99,9 @@ def _lock(folder: Path) -> IO[str]:
             raise InputError(
                 f"{folder}: another run is at work here (process {holder}); wait for it or stop it"
             ) from error
-        if (folder / LOCK).exists() and os.path.samestat(os.fstat(file.fileno()), os.stat(folder / LOCK)):
+        if (folder / LOCK).exists() and os.path.samestat(
+            os.fstat(file.fileno()), os.stat(folder / LOCK)
+        ):
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from hexapla.text import languages as codes
 from hexapla.errors import InputError, nearest
 from hexapla.filters.stage import Policy
 from hexapla.sources import SourceConfig
+from hexapla.text import languages as codes
 from hexapla.translate.translator import Translator, TranslatorConfig
 
 Executor = Literal["local", "ray"]
@@ -25,8 +25,10 @@ class BuildConfig:
         source: The texts and which of their sentences; its language is the pivot.
         to: Languages to translate into.
         translator: Which one, or a user's own `Translator`.
-        out: The corpus folder to make. While the build runs its parts lie in `NAME.building` beside it.
-        near_duplicates: Least similarity, above 0 to 1, at which a sentence repeats an earlier one; None keeps all.
+        out: The corpus folder to make. While the build runs its parts lie in `NAME.building` beside
+            it.
+        near_duplicates: Least similarity, above 0 to 1, at which a sentence repeats an earlier one;
+            None keeps all.
         against: Evaluation sets to keep apart from: files, folders or "mteb:TASK".
         filters: "default", "none" or a TOML file.
         policy: What a rejected cell does: it becomes null, or its whole row is dropped.
@@ -34,7 +36,8 @@ class BuildConfig:
         rows_per_shard: Rows that are translated into one language, and committed, at once.
         executor: "local" processes, or a "ray" cluster that shares the folder.
         workers: Processes or actors, each with a translator of its own.
-        address: Of the Ray cluster; None for the one that this machine belongs to, or else one of its own.
+        address: Of the Ray cluster; None for the one that this machine belongs to, or else one of
+            its own.
         resume: Go on with the interrupted build of the same settings.
         overwrite: Replace the corpus, or the unfinished build, that is there.
         license: Of the corpus, best as an SPDX id.
@@ -62,22 +65,30 @@ class BuildConfig:
         object.__setattr__(self, "out", Path(self.out))
         object.__setattr__(self, "to", codes.parse_list(self.to, least=1))
         if self.source.language in self.to:
-            raise InputError(f"{self.source.language} is the pivot and among the languages to translate into; drop it")
+            raise InputError(
+                f"{self.source.language} is the pivot and among the languages to translate into; drop it"
+            )
         for key, choices in (("policy", Policy), ("executor", Executor)):
             value, allowed = getattr(self, key), get_args(choices)
             if value not in allowed:
-                raise InputError(f'{key} is "{value}"; it must be {" or ".join(allowed)}{nearest(value, allowed)}')
+                raise InputError(
+                    f'{key} is "{value}"; it must be {" or ".join(allowed)}{nearest(value, allowed)}'
+                )
         for key in ("rows_per_shard", "workers"):
             if getattr(self, key) < 1:
                 raise InputError(f"{key} is {getattr(self, key)}; it must be 1 or more")
         if not 0 <= self.max_loss <= 1:
-            raise InputError(f"max_loss is {self.max_loss}; it is a share of the cells, from 0 to 1")
+            raise InputError(
+                f"max_loss is {self.max_loss}; it is a share of the cells, from 0 to 1"
+            )
         if self.near_duplicates is not None and not 0 < self.near_duplicates <= 1:
             raise InputError(
                 f"near_duplicates is {self.near_duplicates}; it is a similarity above 0 and at most 1, 0.8 for most"
             )
         if self.address is not None and self.executor != "ray":
-            raise InputError(f"address is {self.address}, that of a Ray cluster; say --executor ray with it")
+            raise InputError(
+                f"address is {self.address}, that of a Ray cluster; say --executor ray with it"
+            )
 
     @property
     def pivot(self) -> str:
@@ -95,9 +106,12 @@ class BuildConfig:
         source = asdict(self.source)
         del source["texts"]
         return {
-            "source": source, "to": self.to, "near_duplicates": self.near_duplicates, "policy": self.policy,
+            "source": source,
+            "to": self.to,
+            "near_duplicates": self.near_duplicates,
+            "policy": self.policy,
             "rows_per_shard": self.rows_per_shard,
-        }  # fmt: skip
+        }
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Where tasks are done: in this process, in others of this machine, or on a Ray cluster. Correctness lies in the files.
 
-An executor only hands tasks to workers and receipts back, in any order; a worker that dies takes nothing with it but
-its unfinished task, which the caller finds undone and hands out again.
+An executor only hands tasks to workers and receipts back, in any order; a worker that dies takes
+nothing with it but its unfinished task, which the caller finds undone and hands out again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class Processes:
         before = _n_begun(worker)
         pool = ProcessPoolExecutor(
             min(self.n_workers, len(tasks)),
-            mp_context=multiprocessing.get_context("spawn"),  # a fork would copy the translator's threads, and hang
+            mp_context=multiprocessing.get_context(
+                "spawn"
+            ),  # a fork would copy the translator's threads, and hang
             initializer=_begin,
             initargs=(worker,),
         )
@@ -61,7 +63,9 @@ class Processes:
                 ) from error
             log.warning("a worker process died (out of memory?); its shard is tried again")
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)  # no shard may be written once the lock is free
+            pool.shutdown(
+                wait=True, cancel_futures=True
+            )  # no shard may be written once the lock is free
 
 
 def _n_begun(worker: Worker) -> int:
@@ -89,8 +93,8 @@ def _do(task: Task) -> Receipt:
 class Ray:
     """Actors on a Ray cluster. The folder of the build must be on a file system that all its machines share.
 
-    A task is a row of a Ray dataset and its receipt the row that comes back. Ray's own retries are left as they are:
-    with them a lost machine costs its unfinished tasks and no more.
+    A task is a row of a Ray dataset and its receipt the row that comes back. Ray's own retries are
+    left as they are: with them a lost machine costs its unfinished tasks and no more.
     """
 
     def __init__(self, n_workers: int, address: str | None) -> None:
@@ -107,7 +111,9 @@ class Ray:
         config = worker.translator
         if not isinstance(config, TranslatorConfig) or config.backend == "openai":
             return {"num_cpus": 1}
-        gpu = config.device.startswith("cuda") or (config.device == "auto" and "GPU" in self._ray.cluster_resources())
+        gpu = config.device.startswith("cuda") or (
+            config.device == "auto" and "GPU" in self._ray.cluster_resources()
+        )
         return {"num_cpus": config.threads or 1, **({"num_gpus": 1} if gpu else {})}
 
     def sized(self, worker: Worker) -> Worker:
@@ -133,7 +139,9 @@ class Ray:
         receipts = data.from_items(rows, override_num_blocks=len(rows)).map(
             _Actor,
             fn_constructor_args=(self.sized(worker),),
-            compute=data.ActorPoolStrategy(size=min(self.n_workers, len(tasks)), max_tasks_in_flight_per_actor=1),
+            compute=data.ActorPoolStrategy(
+                size=min(self.n_workers, len(tasks)), max_tasks_in_flight_per_actor=1
+            ),
             **self.resources(worker),
         )
         for row in receipts.iter_rows():

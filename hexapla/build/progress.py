@@ -8,9 +8,9 @@ from types import TracebackType
 from rich import progress
 from rich.console import Console
 
-from hexapla.text import languages as codes
 from hexapla.build.shard_plan import Plan
 from hexapla.build.shard_worker import Receipt, Task
+from hexapla.text import languages as codes
 
 
 class Progress:
@@ -29,7 +29,9 @@ class Progress:
             disable=quiet or not console.is_terminal,
         )
         self._tasks = {
-            language: self._bars.add_task(f"{verb} {codes.name(language)}", total=plan.n_sentences, rates="")
+            language: self._bars.add_task(
+                f"{verb} {codes.name(language)}", total=plan.n_sentences, rates=""
+            )
             for language in languages
         }
         self._n_tokens = dict.fromkeys(languages, 0)
@@ -40,7 +42,10 @@ class Progress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._bars.stop()
 
@@ -61,4 +66,6 @@ class Progress:
             rates = f"{self._n_new[language] / seconds:,.0f} sentences/s" if seconds else ""
             if seconds and self._n_tokens[language]:
                 rates += f", {self._n_tokens[language] / seconds:,.0f} tokens/s"
-            self._bars.update(self._tasks[language], advance=self._plan.n_rows[receipt.task.shard], rates=rates)
+            self._bars.update(
+                self._tasks[language], advance=self._plan.n_rows[receipt.task.shard], rates=rates
+            )

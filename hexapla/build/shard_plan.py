@@ -1,7 +1,8 @@
 """Sentences -> shards of the pivot column, planned from the input alone: how many workers there are changes nothing.
 
-What is left out on the way (too short, repeated, part of an evaluation set) is kept with its reason in
-`left_out.jsonl`. `plan.json` is written last: while it is missing the plan is made anew, which costs no translation.
+What is left out on the way (too short, repeated, part of an evaluation set) is kept with its reason
+in `left_out.jsonl`. `plan.json` is written last: while it is missing the plan is made anew, which
+costs no translation.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from typing import Any, TextIO
 
 import pyarrow as pa
 
-from hexapla.build.config import BuildConfig
 from hexapla.build.committed import commit, read_json
-from hexapla.corpus.rows import row_id
+from hexapla.build.config import BuildConfig
 from hexapla.corpus.contamination import Contamination
-from hexapla.errors import InputError
 from hexapla.corpus.near_duplicates import NearDuplicates
+from hexapla.corpus.rows import row_id
+from hexapla.errors import InputError
 from hexapla.runs.record import write_json
 from hexapla.sources import Sentence, SourceReport, read_sentences
 
@@ -74,17 +75,29 @@ def make_plan(config: BuildConfig, contamination: Contamination | None, key: str
         rows = pivot_rows(config, contamination, counts, left_out)
         while shard := list(islice(rows, config.rows_per_shard)):
             name = f"{len(n_rows):05d}"
-            commit(pa.Table.from_pylist(shard, schema=SCHEMA), shard_path(config.work, SOURCE, name), key)
+            commit(
+                pa.Table.from_pylist(shard, schema=SCHEMA),
+                shard_path(config.work, SOURCE, name),
+                key,
+            )
             n_rows[name] = len(shard)
     if not n_rows:
-        told = ", ".join(f"{reason} {n}" for reason, n in counts["left_out"].items()) or "there was no text"
-        raise InputError(f"no sentence is left to translate ({told}); see --min-characters, --against and the text")
+        told = (
+            ", ".join(f"{reason} {n}" for reason, n in counts["left_out"].items())
+            or "there was no text"
+        )
+        raise InputError(
+            f"no sentence is left to translate ({told}); see --min-characters, --against and the text"
+        )
     write_json(config.work / PLAN, {"n_rows": n_rows, "counts": counts})
     return Plan(n_rows, counts)
 
 
 def pivot_rows(
-    config: BuildConfig, contamination: Contamination | None, counts: dict[str, Any], left_out: TextIO | None
+    config: BuildConfig,
+    contamination: Contamination | None,
+    counts: dict[str, Any],
+    left_out: TextIO | None,
 ) -> Iterator[dict[str, str]]:
     """Yield the rows to translate; `counts` is complete when they have all been read."""
     dropped: Counter[str] = Counter()

@@ -1,8 +1,9 @@
 """One piece of work: a shard and some of its languages, translated or judged. Idempotent, alone, anywhere.
 
-What is written depends on the shard, the settings and nothing else: a piece whose tables are all committed is not done
-again, one of which some are missing is done again whole, so that the batches are the same, and only the missing ones
-are written. A worker is sent to other processes and machines, and loads its translator when it first needs it.
+What is written depends on the shard, the settings and nothing else: a piece whose tables are all
+committed is not done again, one of which some are missing is done again whole, so that the batches
+are the same, and only the missing ones are written. A worker is sent to other processes and
+machines, and loads its translator when it first needs it.
 """
 
 from __future__ import annotations
@@ -25,13 +26,18 @@ from hexapla.translate.translator import Translation, Translator, TranslatorConf
 CELLS, JUDGED, STATISTICS, ATTEMPTS = "cells", "judged", "statistics.json", "attempts"
 MOST_ATTEMPTS = 3
 HOPELESS = ("empty", "source too long")  # what no other search would change
-CELL_SCHEMA = pa.schema([("text", pa.string()), ("log_prob", pa.float32()), ("problem", pa.string())])
+CELL_SCHEMA = pa.schema(
+    [("text", pa.string()), ("log_prob", pa.float32()), ("problem", pa.string())]
+)
 JUDGED_SCHEMA = pa.schema(
     [
         *CELL_SCHEMA,
         ("reason", pa.string()),  # why the first translation was rejected, null if it was not
         ("score", pa.float32()),
-        ("first", pa.string()),  # the rejected first translation; `text` is then the accepted second one, or null
+        (
+            "first",
+            pa.string(),
+        ),  # the rejected first translation; `text` is then the accepted second one, or null
         ("second", pa.string()),  # the second translation if it was rejected too
     ]
 )
@@ -111,7 +117,9 @@ class Worker:
                     f"shard {task.shard} of {', '.join(task.languages)} has failed {n - 1} times; run again with "
                     "--resume --workers 1 --debug to see why, or with less memory per batch (--batch-tokens)"
                 )
-            return Receipt(task, self._translate(task) if task.stage == "cells" else self._judge(task))
+            return Receipt(
+                task, self._translate(task) if task.stage == "cells" else self._judge(task)
+            )
         except Exception as error:
             error.add_note(traceback.format_exc())
             return Receipt(task, error=error)
@@ -173,9 +181,13 @@ class Worker:
         return n_tokens
 
     def _ask(self, pairs: Sequence[tuple[str, str]], retry: bool = False) -> list[Translation]:
-        found = self.open().translate([text for text, _ in pairs], [language for _, language in pairs], retry=retry)
+        found = self.open().translate(
+            [text for text, _ in pairs], [language for _, language in pairs], retry=retry
+        )
         if len(found) != len(pairs):
-            raise RuntimeError(f"the translator returned {len(found)} translations of {len(pairs)} texts")
+            raise RuntimeError(
+                f"the translator returned {len(found)} translations of {len(pairs)} texts"
+            )
         return found
 
     def _judge(self, task: Task) -> dict[str, int]:
@@ -184,17 +196,26 @@ class Worker:
             return {}
         sources = self._sources(task)
         columns = {language: self._cells(task.shard, language) for language in task.languages}
-        verdicts = {language: self._verdicts(language, sources, cells) for language, cells in columns.items()}
+        verdicts = {
+            language: self._verdicts(language, sources, cells)
+            for language, cells in columns.items()
+        }
         rejected = [
             (language, row)
             for language, found in verdicts.items()
             for row, verdict in enumerate(found)
             if verdict is not None and columns[language][row].problem not in HOPELESS
         ]
-        again = self._ask([(sources[row], language) for language, row in rejected], retry=True) if rejected else []
+        again = (
+            self._ask([(sources[row], language) for language, row in rejected], retry=True)
+            if rejected
+            else []
+        )
         second = dict(zip(rejected, again, strict=True))
         for language in missing:
-            table = self._judged_table(language, sources, columns[language], verdicts[language], second)
+            table = self._judged_table(
+                language, sources, columns[language], verdicts[language], second
+            )
             commit(table, shard_path(self.work, JUDGED, task.shard, language), self.key)
         return {}
 
@@ -203,7 +224,9 @@ class Worker:
         rows = pq.read_table(path, schema=CELL_SCHEMA).to_pylist()
         return [Translation(row["text"], row["log_prob"], problem=row["problem"]) for row in rows]
 
-    def _verdicts(self, language: str, sources: Sequence[str], cells: Sequence[Translation]) -> list[Verdict | None]:
+    def _verdicts(
+        self, language: str, sources: Sequence[str], cells: Sequence[Translation]
+    ) -> list[Verdict | None]:
         if self._chain is None:
             statistics = Statistics.from_json(read_json(self.work / STATISTICS) or {})
             self._chain = Chain(self.filters, self.pivot, self.languages, statistics)
@@ -234,7 +257,11 @@ class Worker:
         }
         rows = []
         for number, (cell, verdict) in enumerate(zip(cells, verdicts, strict=True)):
-            kept = cell if verdict is None else accepted.get(number, Translation(None, problem=cell.problem))
+            kept = (
+                cell
+                if verdict is None
+                else accepted.get(number, Translation(None, problem=cell.problem))
+            )
             rows.append(
                 {
                     "text": kept.text,
@@ -259,5 +286,7 @@ def ask_translator(worker: Worker) -> TranslatorFacts:
 
 
 def _cell_table(cells: Sequence[Translation]) -> pa.Table:
-    rows = [{"text": cell.text, "log_prob": cell.log_prob, "problem": cell.problem} for cell in cells]
+    rows = [
+        {"text": cell.text, "log_prob": cell.log_prob, "problem": cell.problem} for cell in cells
+    ]
     return pa.Table.from_pylist(rows, schema=CELL_SCHEMA)

@@ -1,7 +1,8 @@
 """The build from beginning to end: plan, translate, see what is normal, judge, write; each step only where undone.
 
-All state lies in the folder of the build, so going on after a kill is the same call again, and what comes out is the
-same to the byte. Only the last step writes under the corpus's own name, and the folder of the build then goes.
+All state lies in the folder of the build, so going on after a kill is the same call again, and what
+comes out is the same to the byte. Only the last step writes under the corpus's own name, and the
+folder of the build then goes.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from hexapla.build.assemble import Assembly
+from hexapla.build.committed import clear, locked, read_json
 from hexapla.build.config import BuildConfig, flat
 from hexapla.build.executors import Processes, Ray, Run, run_here
-from hexapla.build.committed import clear, locked, read_json
-from hexapla.build.shard_plan import SOURCE, Plan, make_plan, read_plan, shard_path
 from hexapla.build.progress import Progress
+from hexapla.build.shard_plan import SOURCE, Plan, make_plan, read_plan, shard_path
 from hexapla.build.shard_worker import (
     ATTEMPTS,
     CELLS,
@@ -45,7 +46,9 @@ from hexapla.sources import source_facts
 from hexapla.sources.texts import STANDARD_INPUT, find_sources
 
 log = logging.getLogger(__name__)
-LEAST_TEXTS = 2048  # in one call of a translator that can mix languages, so that its batches are full
+LEAST_TEXTS = (
+    2048  # in one call of a translator that can mix languages, so that its batches are full
+)
 _ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -60,14 +63,18 @@ def build(config: BuildConfig, quiet: bool = False) -> FilterReport:
         What the filters rejected. With `resume` of a finished build, what it reported then.
 
     Raises:
-        InputError: Anything wrong with what was given, found before the first sentence is translated where it can be;
-            or a language that lost more than `max_loss`.
+        InputError: Anything wrong with what was given, found before the first sentence is
+            translated where it can be; or a language that lost more than `max_loss`.
     """
     with _room(config):
         _check_cheaply(config)
         filters = read_filters(config.filters)
         _check_filters(config, filters)
-        contamination = Contamination.load(config.against, (config.pivot, *config.to)) if config.against else None
+        contamination = (
+            Contamination.load(config.against, (config.pivot, *config.to))
+            if config.against
+            else None
+        )
         worker = Worker(config.work, "", config.pivot, config.to, config.translator, filters)
         run: Run = run_here if config.workers == 1 else Processes(config.workers)
         if config.executor == "ray":
@@ -77,7 +84,8 @@ def build(config: BuildConfig, quiet: bool = False) -> FilterReport:
         else:
             facts = ask_translator(worker)
             if config.workers > 1:
-                worker.close()  # to tell its facts it may have loaded weights, which only the others need
+                # to tell its facts it may have loaded weights, which only the others need
+                worker.close()
         sources = source_facts(config.source)
         settings = flat(
             {
@@ -88,10 +96,14 @@ def build(config: BuildConfig, quiet: bool = False) -> FilterReport:
                 },
                 "translator": facts.made_by,
                 "filters": filters.to_json(),
-                "against": {str(fact["name"]): fact for fact in contamination.facts()} if contamination else {},
+                "against": {str(fact["name"]): fact for fact in contamination.facts()}
+                if contamination
+                else {},
             }
         )
-        worker.key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+        worker.key = hashlib.sha256(
+            json.dumps(settings, sort_keys=True, default=str).encode()
+        ).hexdigest()
         with locked(config.work):
             if _is_finished(config, settings):
                 log.info("%s: this build is finished already", config.out)
@@ -132,9 +144,12 @@ def _is_finished(config: BuildConfig, settings: Mapping[str, Any]) -> bool:
     asked = json.loads(json.dumps(settings, default=str))
     is_made = (out / MANIFEST).is_file() and _settings_in(out) == asked
     if config.resume and is_made and _settings_in(work) in (None, asked):
-        return True  # killed at the earliest after the last rename: all that is left of it is to be removed
+        # killed at the earliest after the last rename: all that is left of it is to be removed
+        return True
     if any(not path.name.startswith(".") for path in work.iterdir()):
-        check_out(work, "build", settings, done=MANIFEST, resume=config.resume, overwrite=config.overwrite)
+        check_out(
+            work, "build", settings, done=MANIFEST, resume=config.resume, overwrite=config.overwrite
+        )
         if config.resume:
             if STANDARD_INPUT in config.source.texts and read_plan(work):
                 log.info("standard input was read by the interrupted run, and is not read again")
@@ -165,7 +180,12 @@ def _build(
         log.info("reading the text")
         plan = make_plan(config, contamination, worker.key)
     told = ", ".join(f"{n} {reason}" for reason, n in plan.counts["left_out"].items()) or "nothing"
-    log.info("%d sentences to translate into %s; left out: %s", plan.n_sentences, ", ".join(config.to), told)
+    log.info(
+        "%d sentences to translate into %s; left out: %s",
+        plan.n_sentences,
+        ", ".join(config.to),
+        told,
+    )
     for stage in (CELLS, JUDGED):
         for language in config.to:
             (work / stage / language).mkdir(parents=True, exist_ok=True)
@@ -173,9 +193,21 @@ def _build(
     (work / ATTEMPTS).mkdir()
 
     mixes = facts.multilingual
-    _do_all(worker, _tasks("cells", plan, config.to, mixes), run, plan, Progress("translated", config.to, plan, quiet))
+    _do_all(
+        worker,
+        _tasks("cells", plan, config.to, mixes),
+        run,
+        plan,
+        Progress("translated", config.to, plan, quiet),
+    )
     notes = _see_what_is_normal(config, worker, plan)
-    _do_all(worker, _tasks("judged", plan, config.to, mixes), run, plan, Progress("judged", config.to, plan, quiet))
+    _do_all(
+        worker,
+        _tasks("judged", plan, config.to, mixes),
+        run,
+        plan,
+        Progress("judged", config.to, plan, quiet),
+    )
     worker.close()
     for note in notes:
         log.info("%s", note)
@@ -187,15 +219,18 @@ def _build(
         **dict.fromkeys(config.to, facts.made_by),
     }
     assembly.write(columns, overwrite=replaces)
-    log.info("%d cells were rejected, translated again and then accepted", assembly.counts["retranslated"])
+    log.info(
+        "%d cells were rejected, translated again and then accepted",
+        assembly.counts["retranslated"],
+    )
     return assembly.report
 
 
 def _tasks(stage: Any, plan: Plan, languages: Sequence[str], mixes: bool) -> list[Task]:
     """Return the tasks of a stage.
 
-    A translator that mixes languages goes shard by shard, with so many languages at once that its batches are full; one
-    that has a model for each goes language by language, to load each once.
+    A translator that mixes languages goes shard by shard, with so many languages at once that its
+    batches are full; one that has a model for each goes language by language, to load each once.
     """
     if not mixes:
         return [Task(stage, shard, (language,)) for language in languages for shard in plan.shards]
@@ -207,7 +242,9 @@ def _tasks(stage: Any, plan: Plan, languages: Sequence[str], mixes: bool) -> lis
     return tasks
 
 
-def _do_all(worker: Worker, tasks: Sequence[Task], run: Run, plan: Plan, progress: Progress) -> None:
+def _do_all(
+    worker: Worker, tasks: Sequence[Task], run: Run, plan: Plan, progress: Progress
+) -> None:
     """Hand out what is undone until nothing is; the worker itself refuses a task that keeps failing."""
     with progress:
         pending = []
@@ -245,10 +282,17 @@ def _see_what_is_normal(config: BuildConfig, worker: Worker, plan: Plan) -> tupl
             texts = pq.read_table(shard_path(config.work, SOURCE, shard)).column("text").to_pylist()
             for language in config.to:
                 cells = pq.read_table(shard_path(config.work, CELLS, shard, language))
-                statistics.add(language, texts, cells.column("text").to_pylist(), cells.column("log_prob").to_pylist())
+                statistics.add(
+                    language,
+                    texts,
+                    cells.column("text").to_pylist(),
+                    cells.column("log_prob").to_pylist(),
+                )
         content = statistics.to_json()
         write_json(config.work / STATISTICS, content)
-    return tuple(Chain(worker.filters, config.pivot, config.to, Statistics.from_json(content)).notes)
+    return tuple(
+        Chain(worker.filters, config.pivot, config.to, Statistics.from_json(content)).notes
+    )
 
 
 @contextmanager

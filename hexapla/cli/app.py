@@ -18,10 +18,20 @@ import typer
 import hexapla
 from hexapla.cli import (
     compare as cli_compare,
+)
+from hexapla.cli import (
     corpus as cli_corpus,
+)
+from hexapla.cli import (
     encoder as cli_encoder,
+)
+from hexapla.cli import (
     evaluate as cli_evaluate,
+)
+from hexapla.cli import (
     mine as cli_mine,
+)
+from hexapla.cli import (
     reproduce as cli_reproduce,
 )
 from hexapla.cli.options import (
@@ -66,10 +76,22 @@ for _command, _name, _example in (
     (cli_corpus.import_, "import", "hexapla import memory.tmx de.po --out corpus"),
     (cli_corpus.filter_, "filter", "hexapla filter sample --out filtered"),
     (cli_corpus.inspect, "inspect", "hexapla inspect sample"),
-    (cli_encoder.merge, "merge", "hexapla merge tiny aligned --corpus sample --alpha 0:1:0.1 --out merged"),
-    (cli_evaluate.evaluate, "evaluate", "hexapla evaluate tiny --suite bitext --data sample --out scores"),
+    (
+        cli_encoder.merge,
+        "merge",
+        "hexapla merge tiny aligned --corpus sample --alpha 0:1:0.1 --out merged",
+    ),
+    (
+        cli_evaluate.evaluate,
+        "evaluate",
+        "hexapla evaluate tiny --suite bitext --data sample --out scores",
+    ),
     (cli_encoder.explore, "explore", "hexapla explore aligned sample"),
-    (cli_mine.mine, "mine", "hexapla mine news.en.txt news.de.txt --encoder aligned --out bitext.tsv"),
+    (
+        cli_mine.mine,
+        "mine",
+        "hexapla mine news.en.txt news.de.txt --encoder aligned --out bitext.tsv",
+    ),
     (cli_mine.score, "score", "hexapla score bitext.tsv --encoder aligned --out scored.tsv"),
     (
         cli_mine.align_documents,
@@ -77,20 +99,29 @@ for _command, _name, _example in (
         "hexapla align-documents book.en.txt book.de.txt --encoder aligned --out links.tsv",
     ),
     (cli_compare.compare, "compare", "hexapla compare scores/base scores/en-x scores/multiway"),
-    (cli_compare.report, "report", "hexapla report scores/base scores/en-x scores/multiway --out report"),
+    (
+        cli_compare.report,
+        "report",
+        "hexapla report scores/base scores/en-x scores/multiway --out report",
+    ),
     (cli_reproduce.reproduce, "reproduce", "hexapla reproduce paper --out paper --dry-run"),
     (cli_evaluate.fetch_data, "fetch-data", "hexapla fetch-data --suite quick --out data"),
 ):
     app.command(_name, epilog=f"Example: [bold]{_example}[/bold]")(_command)
 
 
-@app.command(epilog="Example: [bold]hexapla align sample --encoder tiny --regime en-x --out aligned[/bold]")
+@app.command(
+    epilog="Example: [bold]hexapla align sample --encoder tiny --regime en-x --out aligned[/bold]"
+)
 def align(
     corpus: Annotated[str, typer.Argument(help="Corpus folder, table file, or sample.")],
     out: Out,
     encoder: Annotated[str | None, typer.Option(help="Hub name, encoder folder, or tiny.")] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="TOML file, or paper or hexapla: settings below, but for those given here.")
+        str | None,
+        typer.Option(
+            help="TOML file, or paper or hexapla: settings below, but for those given here."
+        ),
     ] = None,
     languages: Languages = None,
     regime: Annotated[
@@ -116,19 +147,33 @@ def align(
         ),
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="Of the loss: cosines are divided by it. [dim]\\[default: 0.05][/dim]")
+        float | None,
+        typer.Option(help="Of the loss: cosines are divided by it. [dim]\\[default: 0.05][/dim]"),
     ] = None,
     margin: Annotated[
         float | None,
-        typer.Option(help="By which a translation must beat other rows, in cosine. [dim]\\[default: 0][/dim]"),
+        typer.Option(
+            help="By which a translation must beat other rows, in cosine. [dim]\\[default: 0][/dim]"
+        ),
     ] = None,
     epochs: Annotated[
-        float | None, typer.Option(help="Passes over the rows. [dim]\\[default: 1; at most 50 when converged][/dim]")
+        float | None,
+        typer.Option(
+            help="Passes over the rows. [dim]\\[default: 1; at most 50 when converged][/dim]"
+        ),
     ] = None,
-    rows_per_step: Annotated[int | None, typer.Option(help="Rows in one batch. [dim]\\[default: 64][/dim]")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="AdamW's peak. [dim]\\[default: 2e-5][/dim]")] = None,
-    warmup: Annotated[float | None, typer.Option(help="Share of steps, rising. [dim]\\[default: 0.1][/dim]")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="AdamW's. [dim]\\[default: 0.01][/dim]")] = None,
+    rows_per_step: Annotated[
+        int | None, typer.Option(help="Rows in one batch. [dim]\\[default: 64][/dim]")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="AdamW's peak. [dim]\\[default: 2e-5][/dim]")
+    ] = None,
+    warmup: Annotated[
+        float | None, typer.Option(help="Share of steps, rising. [dim]\\[default: 0.1][/dim]")
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="AdamW's. [dim]\\[default: 0.01][/dim]")
+    ] = None,
     gradient_accumulation: Annotated[
         int | None, typer.Option(help="Batches per optimiser step. [dim]\\[default: 1][/dim]")
     ] = None,
@@ -140,14 +185,20 @@ def align(
         ),
     ] = None,
     gradient_checkpointing: Annotated[
-        bool, typer.Option("--gradient-checkpointing", help="Keep no activations: slower, far less memory.")
+        bool,
+        typer.Option(
+            "--gradient-checkpointing", help="Keep no activations: slower, far less memory."
+        ),
     ] = False,
     lora: Annotated[
         int | None,
-        typer.Option(help="Rank of low-rank adapters, trained instead of the weights. [dim]\\[default: 0][/dim]"),
+        typer.Option(
+            help="Rank of low-rank adapters, trained instead of the weights. [dim]\\[default: 0][/dim]"
+        ),
     ] = None,
     matryoshka: Annotated[
-        str | None, typer.Option(metavar="DIM,DIM,...", help="Leading dimensions that must do by themselves.")
+        str | None,
+        typer.Option(metavar="DIM,DIM,...", help="Leading dimensions that must do by themselves."),
     ] = None,
     whiten: Annotated[
         str | None,
@@ -158,17 +209,22 @@ def align(
     ] = None,
     preserve: Annotated[
         float | None,
-        typer.Option(help="Weight of a term that keeps the pivot's vectors as they are. [dim]\\[default: 0][/dim]"),
+        typer.Option(
+            help="Weight of a term that keeps the pivot's vectors as they are. [dim]\\[default: 0][/dim]"
+        ),
     ] = None,
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     pooling: PoolingOption = None,
     max_tokens: MaxTokens = None,
     prompt: Annotated[
-        str | None, typer.Option(help="Text in front of every cell; the encoder's own if not given.")
+        str | None,
+        typer.Option(help="Text in front of every cell; the encoder's own if not given."),
     ] = None,
     held_out: Annotated[
         float | None,
-        typer.Option(help="Share of rows kept from training. [dim]\\[default: 0; 0.05 when converged][/dim]"),
+        typer.Option(
+            help="Share of rows kept from training. [dim]\\[default: 0; 0.05 when converged][/dim]"
+        ),
     ] = None,
     patience: Annotated[
         int | None,
@@ -180,13 +236,21 @@ def align(
     checkpoint_steps: Annotated[
         int | None, typer.Option(help="Steps between checkpoints. [dim]\\[default: 500][/dim]")
     ] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, bf16 or fp32. [dim]\\[default: auto][/dim]")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto, bf16 or fp32. [dim]\\[default: auto][/dim]")
+    ] = None,
     report_to: Annotated[
         str | None,
-        typer.Option(help="tensorboard, none, or another the trainer knows. [dim]\\[default: tensorboard][/dim]"),
+        typer.Option(
+            help="tensorboard, none, or another the trainer knows. [dim]\\[default: tensorboard][/dim]"
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of order, draws and dropout. [dim]\\[default: 0][/dim]")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
+    seed: Annotated[
+        int | None, typer.Option(help="Of order, draws and dropout. [dim]\\[default: 0][/dim]")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")
+    ] = False,
     overwrite: Overwrite = False,
     trust_remote_code: Remote = False,
     allow_pickle: Pickle = False,
@@ -194,7 +258,9 @@ def align(
     quiet: Quiet = False,
 ) -> None:
     """Train an encoder on a multi-way corpus, under a regime and a budget."""
-    given = {key: value for key, value in locals().items() if key not in ("recipe", "debug", "quiet")}
+    given = {
+        key: value for key, value in locals().items() if key not in ("recipe", "debug", "quiet")
+    }
     said = {key: value for key, value in given.items() if value is not None and value is not False}
     from accelerate import PartialState
 
@@ -205,7 +271,9 @@ def align(
     calm_libraries()
     settings = {**(read_recipe(recipe, "align", AlignConfig) if recipe else {}), **said}
     if "encoder" not in settings:
-        raise InputError('no encoder; give --encoder, a Hub name such as "xlm-roberta-base", a folder, or "tiny"')
+        raise InputError(
+            'no encoder; give --encoder, a Hub name such as "xlm-roberta-base", a folder, or "tiny"'
+        )
     result = run(AlignConfig(**settings), quiet=State.quiet)
     processes = PartialState()
     if processes.is_main_process:
@@ -261,7 +329,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"hexapla: {type(error).__name__}: {error} (--debug shows where)", 1)
     if status == 130:  # what the parser makes of Ctrl-C, and the shell's own number for it
         return _fail(
-            "hexapla: interrupted; what takes --resume goes on with it (align, build, evaluate, mine, reproduce)", 130
+            "hexapla: interrupted; what takes --resume goes on with it (align, build, evaluate, mine, reproduce)",
+            130,
         )
     return status if isinstance(status, int) else 0
 

@@ -25,15 +25,23 @@ if TYPE_CHECKING:
 
 
 def merge(
-    base: Annotated[str, typer.Argument(help="The encoder that was aligned: Hub name, encoder folder, or tiny.")],
+    base: Annotated[
+        str, typer.Argument(help="The encoder that was aligned: Hub name, encoder folder, or tiny.")
+    ],
     aligned: Annotated[str, typer.Argument(help="The folder that hexapla align made of it.")],
     corpus: Annotated[
-        str, typer.Option("--corpus", help="Corpus folder, table file, or sample, whose held-out rows choose alpha.")
+        str,
+        typer.Option(
+            "--corpus",
+            help="Corpus folder, table file, or sample, whose held-out rows choose alpha.",
+        ),
     ],
     out: Out,
     alpha: Annotated[
         str,
-        typer.Option(help="START:STOP:STEP, a number, or a list with commas; 0 is the base, 1 the aligned encoder."),
+        typer.Option(
+            help="START:STOP:STEP, a number, or a list with commas; 0 is the base, 1 the aligned encoder."
+        ),
     ] = "0:1:0.1",
     languages: Languages = None,
     held_out: Annotated[
@@ -45,7 +53,9 @@ def merge(
     ] = None,
     sts: Annotated[
         Path | None,
-        typer.Option(help="Parquet file of pairs in the pivot's language: sentence1, sentence2, score."),
+        typer.Option(
+            help="Parquet file of pairs in the pivot's language: sentence1, sentence2, score."
+        ),
     ] = None,
     tolerance: Annotated[
         float | None,
@@ -63,22 +73,33 @@ def merge(
 ) -> None:
     """Mix the weights of an encoder and of its aligned child: the best retrieval that costs the pivot nothing.
 
-    Every alpha is measured on held-out rows. One that loses more than the tolerance on the pivot does not qualify; of
-    the others the most accurate is kept.
+    Every alpha is measured on held-out rows. One that loses more than the tolerance on the pivot
+    does not qualify; of the others the most accurate is kept.
     """
     calm_libraries()
-    from hexapla.text.languages import parse_list
     from hexapla.merge.config import MergeConfig
     from hexapla.merge.stage import merge as run
+    from hexapla.text.languages import parse_list
 
     config = MergeConfig(
-        base=base, aligned=aligned, corpus=corpus, out=out, alpha=alpha, held_out=held_out, sts=sts,
-        languages=parse_list(languages) if languages else None, tolerance=tolerance, overwrite=overwrite,
-        trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
-    )  # fmt: skip
+        base=base,
+        aligned=aligned,
+        corpus=corpus,
+        out=out,
+        alpha=alpha,
+        held_out=held_out,
+        sts=sts,
+        languages=parse_list(languages) if languages else None,
+        tolerance=tolerance,
+        overwrite=overwrite,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+    )
     result = run(config, quiet=State.quiet)
     console().print(_sweep_table(result))
-    typer.echo(f"{out}: alpha {result['alpha']:g}, {result['n_rows']} rows judged, {result['seconds']:.0f} s")
+    typer.echo(
+        f"{out}: alpha {result['alpha']:g}, {result['n_rows']} rows judged, {result['seconds']:.0f} s"
+    )
 
 
 def _sweep_table(result: dict[str, Any]) -> Table:
@@ -93,17 +114,22 @@ def _sweep_table(result: dict[str, Any]) -> Table:
         table.add_column(header, justify="right")
     table.add_column("")
     for point in result["sweep"]:
-        style = "bold" if point["alpha"] == result["alpha"] else "" if point["loses_nothing"] else "dim"
+        style = (
+            "bold" if point["alpha"] == result["alpha"] else "" if point["loses_nothing"] else "dim"
+        )
         cells = (f"{point['alpha']:g}", f"{100 * point['accuracy']:.1f}", f"{point['pivot']:.4f}")
         table.add_row(*cells, verdict(point, result), style=style)
     return table
 
 
 def explore(
-    encoder: Annotated[str, typer.Argument(help="After alignment: encoder folder, Hub name, or tiny.")],
+    encoder: Annotated[
+        str, typer.Argument(help="After alignment: encoder folder, Hub name, or tiny.")
+    ],
     corpus: Annotated[str, typer.Argument(help="Corpus folder, table file, or sample.")],
     before: Annotated[
-        str | None, typer.Option(help="Encoder to show beside it; what it was aligned from if not given.")
+        str | None,
+        typer.Option(help="Encoder to show beside it; what it was aligned from if not given."),
     ] = None,
     languages: Languages = None,
     rows: Annotated[int, typer.Option(help="Rows of the corpus, from its start.")] = 2000,
@@ -111,7 +137,9 @@ def explore(
         str, typer.Option(help="Address to listen on; other than loopback, others can query.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any that is free.")] = 7860,
-    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = False,
+    open_browser: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in a browser.")
+    ] = False,
     trust_remote_code: Remote = False,
     allow_pickle: Pickle = False,
     debug: Debug = False,
@@ -123,7 +151,14 @@ def explore(
     from hexapla.text.languages import parse_list
 
     config = ExploreConfig(
-        encoder=encoder, corpus=corpus, before=before, languages=parse_list(languages) if languages else None,
-        rows=rows, host=host, port=port, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
-    )  # fmt: skip
+        encoder=encoder,
+        corpus=corpus,
+        before=before,
+        languages=parse_list(languages) if languages else None,
+        rows=rows,
+        host=host,
+        port=port,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+    )
     launch(open_explorer(config, quiet=State.quiet), config, open_browser=open_browser)

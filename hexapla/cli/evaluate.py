@@ -41,28 +41,47 @@ def evaluate(
     ] = None,
     languages: Languages = None,
     seen: Annotated[
-        str | None, typer.Option(help="Languages that alignment saw; what the encoder says if not given.")
+        str | None,
+        typer.Option(help="Languages that alignment saw; what the encoder says if not given."),
     ] = None,
-    pairs: Annotated[str, typer.Option(help="pivot: the pivot with every other language; all: every two.")] = "pivot",
+    pairs: Annotated[
+        str, typer.Option(help="pivot: the pivot with every other language; all: every two.")
+    ] = "pivot",
     mteb_compatible: Annotated[
-        bool, typer.Option("--mteb-compatible", help="Score by MTEB's own evaluator too; leave its result files.")
+        bool,
+        typer.Option(
+            "--mteb-compatible", help="Score by MTEB's own evaluator too; leave its result files."
+        ),
     ] = False,
     corpus: Annotated[
-        str | None, typer.Option(help="What the encoder was aligned on, to look for evaluation sentences in.")
+        str | None,
+        typer.Option(help="What the encoder was aligned on, to look for evaluation sentences in."),
     ] = None,
     vectors: Annotated[
-        Path | None, typer.Option(help="Folder to keep vectors in, for further evaluations of the same weights.")
+        Path | None,
+        typer.Option(
+            help="Folder to keep vectors in, for further evaluations of the same weights."
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Of a corpus of your own: all rows, or held-out.")] = "all",
-    held_out: Annotated[float, typer.Option(help="Share that was held out, with --split held-out.")] = 0.05,
+    split: Annotated[
+        str, typer.Option(help="Of a corpus of your own: all rows, or held-out.")
+    ] = "all",
+    held_out: Annotated[
+        float, typer.Option(help="Share that was held out, with --split held-out.")
+    ] = 0.05,
     batch_size: Annotated[int, typer.Option(help="Texts in one forward pass.")] = 64,
-    precision: Annotated[str, typer.Option(help="fp32, or bf16: faster where the hardware has it.")] = "fp32",
+    precision: Annotated[
+        str, typer.Option(help="fp32, or bf16: faster where the hardware has it.")
+    ] = "fp32",
     max_tokens: MaxTokens = None,
     pooling: PoolingOption = None,
     prompt: Annotated[
-        str | None, typer.Option(help="Text in front of every text; the encoder's own if not given.")
+        str | None,
+        typer.Option(help="Text in front of every text; the encoder's own if not given."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the draws in classification and topics; 42 is MTEB's.")] = 42,
+    seed: Annotated[
+        int, typer.Option(help="Of the draws in classification and topics; 42 is MTEB's.")
+    ] = 42,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted evaluation in the folder.")
     ] = False,
@@ -80,21 +99,41 @@ def evaluate(
     calm_libraries()
     scores = run(
         EvaluateConfig(
-            encoder=encoder, suite=suite, data=data, out=out,
-            languages=parse_list(languages) if languages else None, seen=parse_list(seen) if seen else None,
-            pairs=pairs, split=split, held_out_share=held_out, batch_size=batch_size,  # type: ignore[arg-type]
-            precision=precision, pooling=pooling, prompt=prompt,  # type: ignore[arg-type]
-            mteb_compatible=mteb_compatible, corpus=corpus, vectors=vectors, max_tokens=max_tokens, seed=seed,
-            resume=resume, overwrite=overwrite, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
+            encoder=encoder,
+            suite=suite,
+            data=data,
+            out=out,
+            languages=parse_list(languages) if languages else None,
+            seen=parse_list(seen) if seen else None,
+            pairs=pairs,
+            split=split,
+            held_out_share=held_out,
+            batch_size=batch_size,  # type: ignore[arg-type]
+            precision=precision,
+            pooling=pooling,
+            prompt=prompt,  # type: ignore[arg-type]
+            mteb_compatible=mteb_compatible,
+            corpus=corpus,
+            vectors=vectors,
+            max_tokens=max_tokens,
+            seed=seed,
+            resume=resume,
+            overwrite=overwrite,
+            trust_remote_code=trust_remote_code,
+            allow_pickle=allow_pickle,
         ),
         quiet=State.quiet,
-    )  # fmt: skip
+    )
     typer.echo(f"{out}: {len(scores)} scores of {len({score.task for score in scores})} tasks")
 
 
 def fetch_data(
     suite: Annotated[
-        str, typer.Option(metavar="SUITE|TASK,...", help="paper, bitext, sts, classification, quick, or MTEB tasks.")
+        str,
+        typer.Option(
+            metavar="SUITE|TASK,...",
+            help="paper, bitext, sts, classification, quick, or MTEB tasks.",
+        ),
     ],
     out: Out,
     debug: Debug = False,

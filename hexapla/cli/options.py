@@ -32,24 +32,40 @@ def _set_quiet(value: bool) -> bool:
     return value
 
 
-Debug = Annotated[bool, typer.Option("--debug", callback=_set_debug, help="Show a traceback on errors.")]
-Quiet = Annotated[bool, typer.Option("--quiet", callback=_set_quiet, help="Show no progress and no notes.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", callback=_set_debug, help="Show a traceback on errors.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", callback=_set_quiet, help="Show no progress and no notes.")
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the folder.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what an earlier run left in the folder.")
+]
 Languages = Annotated[
     str | None,
     typer.Option(
-        "--languages", metavar="LANG,LANG,...", help="Those to take, such as eng_Latn,deu_Latn or en,de; else all."
+        "--languages",
+        metavar="LANG,LANG,...",
+        help="Those to take, such as eng_Latn,deu_Latn or en,de; else all.",
     ),
 ]
 Remote = Annotated[bool, typer.Option("--trust-remote-code", help="Run the encoder's own code.")]
-Pickle = Annotated[bool, typer.Option("--allow-pickle", help="Load weights other than safetensors.")]
+Pickle = Annotated[
+    bool, typer.Option("--allow-pickle", help="Load weights other than safetensors.")
+]
 MaxTokens = Annotated[
-    int | None, typer.Option("--max-tokens", help="Truncate longer texts; the encoder's own limit if not given.")
+    int | None,
+    typer.Option(
+        "--max-tokens", help="Truncate longer texts; the encoder's own limit if not given."
+    ),
 ]
 PoolingOption = Annotated[
     str | None,
-    typer.Option("--pooling", help="Of a bare transformer: mean, cls or lasttoken; by its attention if not given."),
+    typer.Option(
+        "--pooling",
+        help="Of a bare transformer: mean, cls or lasttoken; by its attention if not given.",
+    ),
 ]
 
 

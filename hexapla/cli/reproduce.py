@@ -12,21 +12,37 @@ from hexapla.cli.options import Debug, Overwrite, Quiet, State, calm_libraries
 
 def reproduce(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="TOML file, or mini, paper, paper-diverse or domain.")
+        str,
+        typer.Argument(
+            metavar="RECIPE", help="TOML file, or mini, paper, paper-diverse or domain."
+        ),
     ],
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder that DATA/ in the recipe stands for.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and what it will take, and stop.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder that DATA/ in the recipe stands for.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and what it will take, and stop.")
+    ] = False,
     print_recipe: Annotated[
         bool, typer.Option("--print", help="Print the recipe, to copy and change; and stop.")
     ] = False,
-    executor: Annotated[str, typer.Option(help="local processes, or a ray cluster that shares the folder.")] = "local",
+    executor: Annotated[
+        str, typer.Option(help="local processes, or a ray cluster that shares the folder.")
+    ] = "local",
     workers: Annotated[int, typer.Option(help="Cells done at once.")] = 1,
     address: Annotated[str | None, typer.Option(help="Of the Ray cluster.")] = None,
-    gpus: Annotated[float, typer.Option(help="That Ray gives to a cell; may be a part of one.")] = 0.0,
-    keep_encoders: Annotated[bool, typer.Option(help="Keep the trained weights, once their scores stand.")] = True,
+    gpus: Annotated[
+        float, typer.Option(help="That Ray gives to a cell; may be a part of one.")
+    ] = 0.0,
+    keep_encoders: Annotated[
+        bool, typer.Option(help="Keep the trained weights, once their scores stand.")
+    ] = True,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the results in the folder, also by a changed recipe.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the results in the folder, also by a changed recipe."
+        ),
     ] = False,
     overwrite: Overwrite = False,
     debug: Debug = False,
@@ -47,9 +63,17 @@ def reproduce(
 
     calm_libraries()
     config = ReproduceConfig(
-        recipe=recipe, out=out, data=data, executor=executor, workers=workers, address=address, gpus=gpus,  # type: ignore[arg-type]
-        keep_encoders=keep_encoders, resume=resume, overwrite=overwrite,
-    )  # fmt: skip
+        recipe=recipe,
+        out=out,
+        data=data,
+        executor=executor,
+        workers=workers,
+        address=address,
+        gpus=gpus,  # type: ignore[arg-type]
+        keep_encoders=keep_encoders,
+        resume=resume,
+        overwrite=overwrite,
+    )
     if dry_run:
         plan, estimate = plan_only(config)
         for line in (*plan.lines(), *estimate.lines()):

@@ -1,10 +1,11 @@
 """Evaluation sets (files, folders, MTEB tasks) -> an index that says which evaluation sentence stands in a row.
 
-A row is contaminated by a sentence that equals one of its cells but for case, punctuation and white space, or of whose
-distinct 8-grams more than half stand in one cell. The grams are of eight words; in scripts without spaces, of as many
-characters as eight words have (`tokens.runs`). A shorter sentence is found only when it equals a cell; that holds for
-the shortest too, so an evaluation set that has "Yes." costs the corpus its rows that say "Yes." and nothing else. A
-cell that is a small part of an evaluation document is not found.
+A row is contaminated by a sentence that equals one of its cells but for case, punctuation and white
+space, or of whose distinct 8-grams more than half stand in one cell. The grams are of eight words;
+in scripts without spaces, of as many characters as eight words have (`tokens.runs`). A shorter
+sentence is found only when it equals a cell; that holds for the shortest too, so an evaluation set
+that has "Yes." costs the corpus its rows that say "Yes." and nothing else. A cell that is a small
+part of an evaluation document is not found.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hexapla.text import languages as codes
-from hexapla.errors import InputError
 from hexapla.corpus.evaluation_sets import read_set
+from hexapla.errors import InputError
+from hexapla.text import languages as codes
 from hexapla.text.words import runs, tokens
 
 N_WORDS = 8  # of a gram
@@ -43,7 +44,8 @@ class Match:
 class Contamination:
     """The sentences of evaluation sets, indexed. It can be sent to other processes.
 
-    One core takes about 50,000 English texts of 70 characters a second, however many sentences there are.
+    One core takes about 50,000 English texts of 70 characters a second, however many sentences
+    there are.
     """
 
     def __init__(self) -> None:
@@ -52,18 +54,22 @@ class Contamination:
         self._sentences: list[tuple[str, str]] = []  # (set, sentence as it stands there)
         self._n_grams: list[int] = []  # of each sentence, distinct ones
         self._equal: dict[str, int] = {}  # folded sentence -> its place in the lists
-        self._holders: dict[str, int | tuple[int, ...]] = {}  # 8-gram -> the one or several sentences that have it
+        self._holders: dict[
+            str, int | tuple[int, ...]
+        ] = {}  # 8-gram -> the one or several sentences that have it
 
     @classmethod
     def load(cls, sets: Sequence[str], languages: Sequence[str]) -> Contamination:
         """Read and index evaluation sets.
 
         Args:
-            sets: Each a file, a folder or `mteb:TASK`; what is read of them, `evaluation_sets.read_set` says.
+            sets: Each a file, a folder or `mteb:TASK`; what is read of them,
+                `evaluation_sets.read_set` says.
             languages: The corpus's languages.
 
         Raises:
-            InputError: A set that does not exist, cannot be read or has no sentence in these languages.
+            InputError: A set that does not exist, cannot be read or has no sentence in these
+                languages.
         """
         codes_of_corpus = codes.parse_list(languages)
         index = cls()
@@ -86,7 +92,8 @@ class Contamination:
     def match(self, texts: Iterable[str | None]) -> Match | None:
         """Return the evaluation sentence in the first of a row's texts that holds one, or None.
 
-        Of several in one text: the one that equals it, else the one of whose 8-grams the greatest share is there.
+        Of several in one text: the one that equals it, else the one of whose 8-grams the greatest
+        share is there.
         """
         for position, text in enumerate(texts):
             if text is None:
@@ -117,8 +124,8 @@ class Contamination:
     def facts(self) -> list[dict[str, object]]:
         """Return `name`, `n_sentences` and `sha256` of each set, for the manifest.
 
-        Sentences are counted once. The hash is of the distinct sentences, sorted, each followed by a newline: the same
-        for the same sentences in whatever file and order they come.
+        Sentences are counted once. The hash is of the distinct sentences, sorted, each followed by
+        a newline: the same for the same sentences in whatever file and order they come.
         """
         return [dict(fact) for fact in self._facts]
 
@@ -145,7 +152,11 @@ class Contamination:
 
     def _shares(self, words: list[str]) -> dict[int, float]:
         """Return the share of its 8-grams that is there, of each sentence that has any there."""
-        found = [holders for gram in runs(words, N_WORDS) if (holders := self._holders.get(gram)) is not None]
+        found = [
+            holders
+            for gram in runs(words, N_WORDS)
+            if (holders := self._holders.get(gram)) is not None
+        ]
         if not found:
             return {}
         counts = Counter(place for holders in found for place in _as_tuple(holders))

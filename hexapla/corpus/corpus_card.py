@@ -37,7 +37,8 @@ def dataset_card(name: str, manifest: Mapping[str, Any]) -> str:
         front["license"] = manifest["license"]
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()]
     made = [
-        f"| `{code}` | {codes.name(code)} | {made_by(manifest['columns'][code]) or 'not noted'} |" for code in languages
+        f"| `{code}` | {codes.name(code)} | {made_by(manifest['columns'][code]) or 'not noted'} |"
+        for code in languages
     ]
     return "\n".join(
         [
@@ -84,8 +85,13 @@ def made_by(how: Mapping[str, object]) -> str:
     'nllb, ctranslate2, int8_float32'
     """
     if "name" in how:
-        shown = ", ".join(str(how[key]) for key in ("name", "backend", "compute_type") if key in how)
+        shown = ", ".join(
+            str(how[key]) for key in ("name", "backend", "compute_type") if key in how
+        )
     else:
-        texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in how.items()}
+        texts = {
+            key: value if isinstance(value, str) else json.dumps(value)
+            for key, value in how.items()
+        }
         shown = ", ".join(f"{key} {value}" for key, value in texts.items())
     return shown.replace("|", "/")  # "|" would end a table's cell

@@ -1,8 +1,8 @@
 """The name of an evaluation set -> its sentences, to be kept out of training.
 
-A set is a file, a folder of files, or `mteb:TASK`. Of a table with columns named by language those of the corpus's
-languages are read and nothing else, so that the topic of a sentence does not count as a sentence; of any other table
-every column of text but labels and ids.
+A set is a file, a folder of files, or `mteb:TASK`. Of a table with columns named by language those
+of the corpus's languages are read and nothing else, so that the topic of a sentence does not count
+as a sentence; of any other table every column of text but labels and ids.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.json
 
-from hexapla.text import languages as codes
 from hexapla.corpus import tables
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import MANIFEST
 from hexapla.errors import InputError, nearest
+from hexapla.text import languages as codes
 from hexapla.text.lines import COMPRESSIONS, ending, read_lines
 
 MTEB = "mteb:"
 SUFFIXES = (".txt", *tables.SUFFIXES)
 _ABOUT = ("README.md", "LICENSE", "MANIFEST.json")  # of a folder: about the texts, not texts
-_LABELS = frozenset({"label", "labels", "label_text", "lang", "language", "id", "_id", "idx", "index_id", "row_id"})
+_LABELS = frozenset(
+    {"label", "labels", "label_text", "lang", "language", "id", "_id", "idx", "index_id", "row_id"}
+)
 _TAG = re.compile(r"([a-z]{2,3})(?:[-_][A-Za-z]{2,4})?")
 _BLOCK = 1 << 26  # bytes; a line must fit into one
 _NO_SENTENCES = frozenset({"relevant_docs", "top_ranked", "qrels"})  # of MTEB's retrieval tasks
@@ -38,20 +40,25 @@ def read_set(name: str, languages: Sequence[str]) -> Iterator[str]:
     """Yield the sentences of one evaluation set as they stand in it, repeated ones too.
 
     Args:
-        name: A .txt file (a sentence a line) or a .jsonl, .tsv, .csv or .parquet table, either with .gz or .zst after
-            it; a folder of these, read with its subfolders; a corpus folder; or `mteb:TASK`.
-        languages: Canonical codes of the corpus's languages. Of an MTEB task every subset with at least one of them is
-            read, its other half too: an English sentence of the Swahili test must not be trained on either.
+        name: A .txt file (a sentence a line) or a .jsonl, .tsv, .csv or .parquet table, either with
+            .gz or .zst after it; a folder of these, read with its subfolders; a corpus folder; or
+            `mteb:TASK`.
+        languages: Canonical codes of the corpus's languages. Of an MTEB task every subset with at
+            least one of them is read, its other half too: an English sentence of the Swahili test
+            must not be trained on either.
 
     Raises:
-        InputError: No such set, a file that cannot be read or has no text, an MTEB task that cannot be reached.
+        InputError: No such set, a file that cannot be read or has no text, an MTEB task that cannot
+            be reached.
     """
     if name.startswith(MTEB):
         yield from _mteb_task(name.removeprefix(MTEB), languages)
         return
     path = Path(name)
     if not path.exists():
-        raise InputError(f"there is no evaluation set at {name}; give a file, a folder, or {MTEB}TASK")
+        raise InputError(
+            f"there is no evaluation set at {name}; give a file, a folder, or {MTEB}TASK"
+        )
     if path.is_file():
         yield from _file(path, languages)
     elif (path / MANIFEST).exists():
@@ -66,10 +73,16 @@ def read_set(name: str, languages: Sequence[str]) -> Iterator[str]:
 def _files(folder: Path) -> list[Path]:
     """Return a folder's files in the order of their names; one of another kind might be a set that goes unread."""
     inside = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    files = sorted(path for path in inside if path.name not in _ABOUT and not any(p[0] == "." for p in path.parts))
+    files = sorted(
+        path
+        for path in inside
+        if path.name not in _ABOUT and not any(p[0] == "." for p in path.parts)
+    )
     for file in files:
         if ending(file) not in SUFFIXES:
-            raise InputError(f"{folder} has {file}, which is none of {', '.join(SUFFIXES)}; name the files to be read")
+            raise InputError(
+                f"{folder} has {file}, which is none of {', '.join(SUFFIXES)}; name the files to be read"
+            )
     if not files:
         raise InputError(f"{folder} has no evaluation set: no file of {', '.join(SUFFIXES)}")
     return [folder / file for file in files]
@@ -91,10 +104,14 @@ def _file(path: Path, languages: Sequence[str]) -> Iterator[str]:
     for _ in read_lines(path):
         pass  # Arrow takes bytes that are not UTF-8 for another kind of column, and tells no line
     try:
-        with pa.input_stream(str(path), compression=COMPRESSIONS.get(path.suffix.lower())) as stream:
+        with pa.input_stream(
+            str(path), compression=COMPRESSIONS.get(path.suffix.lower())
+        ) as stream:
             table = _read_table(stream, kind)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} cannot be read as {kind[1:]}: {str(error).splitlines()[0]}") from error
+        raise InputError(
+            f"{path} cannot be read as {kind[1:]}: {str(error).splitlines()[0]}"
+        ) from error
     names = [field.name for field in table.schema if pa.types.is_string(field.type)]
     yield from _texts(table.select(_sentence_columns(names, languages, str(path))).columns)
 
@@ -104,9 +121,15 @@ def _read_table(stream: pa.NativeFile, suffix: str) -> pa.Table:
     if suffix == ".jsonl":
         return pa.json.read_json(stream, read_options=pa.json.ReadOptions(block_size=_BLOCK))
     # As in `hexapla.corpus.tables`: TSV has no quoting, CSV is quoted as in RFC 4180.
-    parse = pa.csv.ParseOptions(delimiter="\t", quote_char=False) if suffix == ".tsv" else pa.csv.ParseOptions()
+    parse = (
+        pa.csv.ParseOptions(delimiter="\t", quote_char=False)
+        if suffix == ".tsv"
+        else pa.csv.ParseOptions()
+    )
     parse.newlines_in_values = suffix == ".csv"
-    return pa.csv.read_csv(stream, read_options=pa.csv.ReadOptions(block_size=_BLOCK), parse_options=parse)
+    return pa.csv.read_csv(
+        stream, read_options=pa.csv.ReadOptions(block_size=_BLOCK), parse_options=parse
+    )
 
 
 def _texts(columns: Iterable[Any]) -> Iterator[str]:
@@ -120,7 +143,9 @@ def _sentence_columns(names: Sequence[str], languages: Sequence[str], place: str
         return _named_by_language(names, languages, place)
     chosen = [name for name in names if name not in _LABELS]
     if not chosen:
-        raise InputError(f"{place} has no column of sentences; its columns of text: {', '.join(names) or 'none'}")
+        raise InputError(
+            f"{place} has no column of sentences; its columns of text: {', '.join(names) or 'none'}"
+        )
     return chosen
 
 
@@ -130,7 +155,9 @@ def _named_by_language(names: Sequence[str], languages: Sequence[str], place: st
     chosen = [name for name in names if _subtag(name) in wanted]
     if not chosen:
         have = ", ".join(filter(_subtag, names))
-        raise InputError(f"{place} has none of the corpus's languages ({', '.join(languages)}); it has {have}")
+        raise InputError(
+            f"{place} has none of the corpus's languages ({', '.join(languages)}); it has {have}"
+        )
     return chosen
 
 
@@ -144,7 +171,9 @@ def _subtag(column: str) -> str | None:
 @cache
 def _subtags(code: str) -> frozenset[str]:
     row = codes.LANGUAGES[code]
-    return frozenset(re.split("[-_]", tag)[0].casefold() for tag in (code, row.bcp47, *row.mteb, *row.aliases))
+    return frozenset(
+        re.split("[-_]", tag)[0].casefold() for tag in (code, row.bcp47, *row.mteb, *row.aliases)
+    )
 
 
 # MTEB
@@ -154,7 +183,9 @@ def _mteb_task(name: str, languages: Sequence[str]) -> Iterator[str]:
     try:
         import mteb
     except ImportError:
-        message = f"{MTEB}{name} needs the library mteb; install it with: pip install 'hexapla[evaluate]'"
+        message = (
+            f"{MTEB}{name} needs the library mteb; install it with: pip install 'hexapla[evaluate]'"
+        )
         raise InputError(message) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tasks renamed or superseded
@@ -162,15 +193,21 @@ def _mteb_task(name: str, languages: Sequence[str]) -> Iterator[str]:
         if name not in names:
             raise InputError(f"MTEB has no task {name}{nearest(name, names)}")
         try:
-            task = mteb.get_task(name, languages=sorted({code for own in languages for code in codes.to_mteb(own)}))
+            task = mteb.get_task(
+                name, languages=sorted({code for own in languages for code in codes.to_mteb(own)})
+            )
         except ValueError as error:
-            raise InputError(f"{MTEB}{name} has none of the corpus's languages: {', '.join(languages)}") from error
+            raise InputError(
+                f"{MTEB}{name} has none of the corpus's languages: {', '.join(languages)}"
+            ) from error
         try:
             task.load_data()
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             remedy = "load it once with a connection, so that it is cached, or give its sentences as a file"
-            raise InputError(f"the data of {MTEB}{name} cannot be had ({reason}); {remedy}") from error
+            raise InputError(
+                f"the data of {MTEB}{name} cannot be had ({reason}); {remedy}"
+            ) from error
     yield from _dataset(task.dataset, set(task.eval_splits), languages, f"{MTEB}{name}")
 
 
@@ -187,7 +224,9 @@ def _dataset(data: Any, splits: set[str], languages: Sequence[str], place: str) 
     names = [name for name, feature in data.features.items() if _holds_text(feature)]
     for column in _sentence_columns(names, languages, place):
         for value in data[column]:
-            yield from (text for text in ([value] if isinstance(value, str) else value or ()) if text)
+            yield from (
+                text for text in ([value] if isinstance(value, str) else value or ()) if text
+            )
 
 
 def _holds_text(feature: Any) -> bool:

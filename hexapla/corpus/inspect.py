@@ -1,6 +1,7 @@
 """What is in a corpus, on one screen: `hexapla inspect CORPUS`.
 
-The facts are gathered in one pass that keeps 8 bytes a cell, to count repeated texts, and nothing else.
+The facts are gathered in one pass that keeps 8 bytes a cell, to count repeated texts, and nothing
+else.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hexapla.text import languages as codes
 from hexapla.corpus.corpus_card import made_by
+from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from hexapla.corpus.reader import Corpus
 
 N_EXAMPLES = 3
-N_SHOWN = 7  # languages of an example shown; of more than that only the first N_FEW, to stay on one screen
+# languages of an example shown; of more than that only the first N_FEW, to stay on one screen
+N_SHOWN = 7
 N_FEW = 3
 
 
@@ -34,8 +36,8 @@ class ColumnFacts:
 
     Attributes:
         n_cells: Cells that are not null.
-        n_repeated: Cells whose text stands in an earlier row too. Many of them under different pivots are a sign of a
-            translator that collapses onto a few sentences.
+        n_repeated: Cells whose text stands in an earlier row too. Many of them under different
+            pivots are a sign of a translator that collapses onto a few sentences.
         mean_characters: Of the cells that are not null; 0 when there is none.
         longest: Characters of the longest cell.
         made_by: How the column was made, as the corpus notes it; empty when it does not.
@@ -72,9 +74,15 @@ class CorpusFacts:
         n_shards = f"{self.n_shards} file" + ("" if self.n_shards == 1 else "s")
         size = f"{self.n_rows:,} rows in {len(self.columns)} languages, {n_shards}, {self.size_mib:,.1f} MiB"
         console.print(Text(f"{self.name}: {size}", style="bold"))
-        console.print(Text(f"pivot {self.pivot}, license {self.license or 'not noted'}, filters {self.n_filters}"))
+        console.print(
+            Text(
+                f"pivot {self.pivot}, license {self.license or 'not noted'}, filters {self.n_filters}"
+            )
+        )
         if any(self.dropped.values()):
-            counts = (f"{n:,} {reason.replace('_', ' ')}" for reason, n in self.dropped.items() if n)
+            counts = (
+                f"{n:,} {reason.replace('_', ' ')}" for reason, n in self.dropped.items() if n
+            )
             console.print(Text(f"left out when written: {', '.join(counts)}"))
         console.print(Text(f"sha256 {self.sha256}"), soft_wrap=True)
         self._render_columns(console)
@@ -135,7 +143,8 @@ def inspect_corpus(corpus: Corpus) -> CorpusFacts:
         dropped=manifest.get("dropped", {}),
         n_filters=len(manifest.get("filters", [])),
         columns=tuple(
-            tally.facts(code, made_by(manifest.get("columns", {}).get(code, {}))) for code, tally in tallies.items()
+            tally.facts(code, made_by(manifest.get("columns", {}).get(code, {})))
+            for code, tally in tallies.items()
         ),
         examples=tuple({code: row[code] for code in corpus.languages} for row in examples),
     )
@@ -154,7 +163,9 @@ class _Tally:
             if cell is not None:
                 self.n_characters += len(cell)
                 self.longest = max(self.longest, len(cell))
-                self.hashes.append(hash(cell))  # 64 bits: two texts of ten million collide once in 400,000 corpora
+                self.hashes.append(
+                    hash(cell)
+                )  # 64 bits: two texts of ten million collide once in 400,000 corpora
 
     def facts(self, language: str, made: str) -> ColumnFacts:
         n_cells = len(self.hashes)
@@ -171,4 +182,6 @@ class _Tally:
 
 def _printable(text: str) -> str:
     """Replace control characters, which would move the cursor or colour the terminal, and line ends."""
-    return "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text)
+    return "".join(
+        " " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text
+    )

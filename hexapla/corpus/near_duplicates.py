@@ -1,20 +1,24 @@
 """Texts one after another -> which of them nearly repeats an earlier one.
 
-Two texts are compared by the Jaccard similarity of their character 4-grams over the folded text (`hexapla.text.words`), so
-that an inflected or misspelt word still counts for most of itself. MinHash only proposes candidates and each is then
-compared exactly: a text is never called a repetition because of an estimate. A pair exactly at the threshold is
-proposed with a probability of 0.95 or more, a closer one nearly always.
+Two texts are compared by the Jaccard similarity of their character 4-grams over the folded text
+(`hexapla.text.words`), so that an inflected or misspelt word still counts for most of itself.
+MinHash only proposes candidates and each is then compared exactly: a text is never called a
+repetition because of an estimate. A pair exactly at the threshold is proposed with a probability of
+0.95 or more, a closer one nearly always.
 
 A repetition is told only where it is sure:
 
-- Texts whose numbers differ are two texts, however alike: "Step 1 of 5" and "Step 2 of 5" say different things, and
-  to tell them apart is what an encoder should learn. Their order counts too: 2-1 is not 1-2.
-- A text of fewer than five words repeats another only when both are equal but for case, punctuation and white space.
-- Each text is compared with those that were kept, not with those found to be repetitions, so that no chain of small
-  steps leads from a text to one that is unlike it.
+- Texts whose numbers differ are two texts, however alike: "Step 1 of 5" and "Step 2 of 5" say
+  different things, and to tell them apart is what an encoder should learn. Their order counts too:
+  2-1 is not 1-2.
+- A text of fewer than five words repeats another only when both are equal but for case, punctuation
+  and white space.
+- Each text is compared with those that were kept, not with those found to be repetitions, so that
+  no chain of small steps leads from a text to one that is unlike it.
 
-On English sentences of 70 characters one core takes 25,000 texts a second; a text kept costs about 1.5 KB. Thousands of
-texts of one template, too unlike to be repetitions and without numbers, are all compared: 5,000 of them take 6 seconds.
+On English sentences of 70 characters one core takes 25,000 texts a second; a text kept costs about
+1.5 KB. Thousands of texts of one template, too unlike to be repetitions and without numbers, are
+all compared: 5,000 of them take 6 seconds.
 """
 
 from __future__ import annotations
@@ -25,9 +29,13 @@ from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
 from hexapla.text.words import tokens
 
-N_CHARACTERS = 4  # of a shingle; words with word pairs, tried on course texts, lost misspelt and inflected repetitions
+# of a shingle; words with word pairs, tried on course texts, lost misspelt and inflected
+# repetitions
+N_CHARACTERS = 4
 LEAST_WORDS = 5
-N_HASHES = 60  # of a text's MinHash; 120 would propose 0.99 of the pairs at a threshold of 0.8 for twice the memory
+# of a text's MinHash; 120 would propose 0.99 of the pairs at a threshold of 0.8 for twice the
+# memory
+N_HASHES = 60
 SEED = 1
 _DIGITS = re.compile(r"\d+")
 
@@ -48,12 +56,15 @@ class NearDuplicates:
         """Remember nothing yet.
 
         Args:
-            threshold: The least Jaccard similarity of a repetition, above 0, at most 1. At 0.8 most pairs differ in an
-                article, an ending, a spelling or a heading's first word; a short sentence may differ in its noun
-                ("playing with a doll", "playing with a dog"). At 0.7 many say different things.
+            threshold: The least Jaccard similarity of a repetition, above 0, at most 1. At 0.8 most
+                pairs differ in an article, an ending, a spelling or a heading's first word; a short
+                sentence may differ in its noun ("playing with a doll", "playing with a dog"). At
+                0.7 many say different things.
         """
         if not 0 < threshold <= 1:
-            raise InputError(f"the near-duplicate threshold is {threshold}; it must be above 0 and at most 1")
+            raise InputError(
+                f"the near-duplicate threshold is {threshold}; it must be above 0 and at most 1"
+            )
         try:
             import rensa
         except ImportError:
@@ -105,8 +116,8 @@ class NearDuplicates:
 def _shingles(folded: str) -> set[str]:
     """Return the character 4-grams, each with all the numbers of the text: texts of other numbers then share none.
 
-    Not comparing the numbers apart keeps such texts from being proposed at all: each of 100,000 lines that differ in a
-    page number would otherwise be a candidate for all that follow.
+    Not comparing the numbers apart keeps such texts from being proposed at all: each of 100,000
+    lines that differ in a page number would otherwise be a candidate for all that follow.
     """
     padded = f" {folded} "  # the first and the last word count as much as the others
     shingles = {padded[i : i + N_CHARACTERS] for i in range(len(padded) - N_CHARACTERS + 1)}
@@ -122,8 +133,8 @@ def _jaccard(a: set[str], b: set[str]) -> float:
 def _n_bands(threshold: float) -> int:
     """Return the fewest bands of hashes with which a pair at the threshold is proposed with a probability of 0.95.
 
-    A pair of similarity s agrees in one band of r hashes with the probability s^r (Broder 1997). Fewer, longer bands
-    propose fewer candidates in vain and cost less memory.
+    A pair of similarity s agrees in one band of r hashes with the probability s^r (Broder 1997).
+    Fewer, longer bands propose fewer candidates in vain and cost less memory.
     """
     for n_rows in (30, 20, 15, 12, 10, 6, 5, 4, 3, 2):
         n_bands = N_HASHES // n_rows

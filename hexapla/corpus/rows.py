@@ -1,7 +1,7 @@
 """What may stand in a cell, and the identity that a row gets from its pivot text.
 
-A row's id is a hash of what its pivot says, never its position, so a row keeps its id, and its side of every split,
-when a corpus grows, is reordered or is sharded anew.
+A row's id is a hash of what its pivot says, never its position, so a row keeps its id, and its side
+of every split, when a corpus grows, is reordered or is sharded anew.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ def as_cell(value: object, place: str, column: str) -> str | None:
         column: The column it was found in.
 
     Raises:
-        InputError: Not text, or text that Arrow, tokenizers or a terminal would choke on much later.
+        InputError: Not text, or text that Arrow, tokenizers or a terminal would choke on much
+            later.
 
     >>> as_cell("Guten Tag", "row 1", "deu_Latn"), as_cell(" ", "row 1", "deu_Latn")
     ('Guten Tag', None)
@@ -31,7 +32,9 @@ def as_cell(value: object, place: str, column: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise InputError(f"{place} has {str(value)[:40]} ({type(value).__name__}) in {column}; a cell is text or null")
+        raise InputError(
+            f"{place} has {str(value)[:40]} ({type(value).__name__}) in {column}; a cell is text or null"
+        )
     if "\0" in value:
         raise InputError(f"{place} has a NUL character in {column}; remove it")
     try:
@@ -46,8 +49,8 @@ def as_cell(value: object, place: str, column: str) -> str | None:
 def row_id(pivot_text: str) -> str:
     r"""Hash a row's pivot text: 32 hex digits of BLAKE2b over its UTF-8.
 
-    Before hashing the text is put in Unicode NFC and every run of whitespace becomes one space, with none at the ends.
-    Case and punctuation count: "US" and "us" are two rows.
+    Before hashing the text is put in Unicode NFC and every run of whitespace becomes one space,
+    with none at the ends. Case and punctuation count: "US" and "us" are two rows.
 
     >>> row_id("Good  morning\n") == row_id("Good morning") != row_id("good morning")
     True

@@ -1,8 +1,9 @@
 """Single files that people bring (Parquet, TSV, CSV, JSON lines) -> Arrow batches of clean cells.
 
-Every file is streamed, and may be compressed (`train.tsv.gz`). What is wrong with a text file is told with its line,
-as `train.tsv:812`. TSV has no quoting, as its media type (IANA text/tab-separated-values) says: a lone `"` in a cell is
-common in bitext and must not swallow the lines after it. CSV is quoted as in RFC 4180.
+Every file is streamed, and may be compressed (`train.tsv.gz`). What is wrong with a text file is
+told with its line, as `train.tsv:812`. TSV has no quoting, as its media type (IANA
+text/tab-separated-values) says: a lone `"` in a cell is common in bitext and must not swallow the
+lines after it. CSV is quoted as in RFC 4180.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.text import languages as codes
 from hexapla.corpus.rows import as_cell
 from hexapla.errors import InputError, nearest
+from hexapla.text import languages as codes
 from hexapla.text.lines import COMPRESSIONS, damaged, ending, open_bytes, read_lines
 
 SUFFIXES = (".parquet", ".tsv", ".csv", ".jsonl")
@@ -34,8 +35,9 @@ _WRITTEN_AS_A_CODE = re.compile(r"[a-z]{2,3}[-_]([A-Z][a-z]{2,4}|[A-Z]{2})")
 def text_columns(path: Path) -> dict[str, bool]:
     """Return the columns of a file in order, and whether each holds text.
 
-    In JSON lines the columns are the keys of any line, and one string is enough for a column to be of text: a number
-    among its texts is then an error on reading and not a reason to overlook the column.
+    In JSON lines the columns are the keys of any line, and one string is enough for a column to be
+    of text: a number among its texts is then an error on reading and not a reason to overlook the
+    column.
     """
     if ending(path) == ".parquet":
         with open_parquet(path) as file:
@@ -51,14 +53,17 @@ def text_columns(path: Path) -> dict[str, bool]:
     return dict.fromkeys(header, True)
 
 
-def language_columns(path: Path, columns: Mapping[str, bool], asked: Sequence[str] | None) -> dict[str, str]:
+def language_columns(
+    path: Path, columns: Mapping[str, bool], asked: Sequence[str] | None
+) -> dict[str, str]:
     """Return language -> column for those of the `text_columns` that a language names.
 
-    A column `id` nearly always numbers the rows, so it is Indonesian only when that language is among those `asked` for
-    and no other column has it.
+    A column `id` nearly always numbers the rows, so it is Indonesian only when that language is
+    among those `asked` for and no other column has it.
 
     Raises:
-        InputError: Two columns of one language, fewer than two languages, an ambiguous name or a language without text.
+        InputError: Two columns of one language, fewer than two languages, an ambiguous name or a
+            language without text.
     """
     found: dict[str, str] = {}
     for name, is_text in columns.items():
@@ -68,33 +73,48 @@ def language_columns(path: Path, columns: Mapping[str, bool], asked: Sequence[st
         if not is_text:
             raise InputError(f"{path}: the column {name} holds no text; a language's column does")
         if code in found:
-            raise InputError(f"{path}: the columns {found[code]} and {name} are both {code}; rename or drop one")
+            raise InputError(
+                f"{path}: the columns {found[code]} and {name} are both {code}; rename or drop one"
+            )
         found[code] = name
     if columns.get("id") and asked and "ind_Latn" in asked:
         found.setdefault("ind_Latn", "id")
     if len(found) < 2:
         others = [name for name in columns if name not in found.values()]
-        have = f"only {', '.join([*found, *others])}" if found else f"none among {', '.join(others) or 'no columns'}"
-        raise InputError(f"{path}: a corpus needs two columns named by language (eng_Latn, deu_Latn); it has {have}")
+        have = (
+            f"only {', '.join([*found, *others])}"
+            if found
+            else f"none among {', '.join(others) or 'no columns'}"
+        )
+        raise InputError(
+            f"{path}: a corpus needs two columns named by language (eng_Latn, deu_Latn); it has {have}"
+        )
     return found
 
 
 def _language_of(name: str, path: Path) -> str | None:
     """Return the language that a column's name says, or None when it is a column of another kind.
 
-    What is neither must not pass for another kind: `zh` (which script?) and the mistyped `deu_Lath` are errors.
+    What is neither must not pass for another kind: `zh` (which script?) and the mistyped `deu_Lath`
+    are errors.
     """
     try:
         return codes.parse(name)
     except InputError as error:
-        tags = (tag for row in codes.LANGUAGES.values() for tag in (row.code, row.bcp47, *row.mteb, *row.aliases))
+        tags = (
+            tag
+            for row in codes.LANGUAGES.values()
+            for tag in (row.code, row.bcp47, *row.mteb, *row.aliases)
+        )
         short = {re.split("[-_]", tag)[0].casefold() for tag in tags}
         if _WRITTEN_AS_A_CODE.fullmatch(name) or name.casefold() in short:
             raise InputError(f"{path}, column {name}: {error}") from None
         return None
 
 
-def read_cells(path: Path, columns: Sequence[str], required: str, n_rows: int) -> Iterator[pa.RecordBatch]:
+def read_cells(
+    path: Path, columns: Sequence[str], required: str, n_rows: int
+) -> Iterator[pa.RecordBatch]:
     """Yield batches of at most `n_rows` rows with `columns` in that order, all strings, empty cells as null.
 
     Args:
@@ -104,9 +124,14 @@ def read_cells(path: Path, columns: Sequence[str], required: str, n_rows: int) -
         n_rows: Rows per batch.
 
     Raises:
-        InputError: A row without its pivot, a cell that is no clean text, a line that cannot be parsed.
+        InputError: A row without its pivot, a cell that is no clean text, a line that cannot be
+            parsed.
     """
-    rows = _parquet_rows(path, columns, n_rows) if ending(path) == ".parquet" else _text_rows(path, columns)
+    rows = (
+        _parquet_rows(path, columns, n_rows)
+        if ending(path) == ".parquet"
+        else _text_rows(path, columns)
+    )
     schema = pa.schema([(name, pa.string()) for name in columns])
     checked = (_check_row(place, row, required) for place, row in rows)
     while batch := list(islice(checked, n_rows)):
@@ -125,7 +150,8 @@ def read_field(path: Path, field: str) -> Iterator[tuple[int, str | None]]:
     """Yield (line, or row of a Parquet file; cell) of one of the `text_fields` in order.
 
     Raises:
-        InputError: A line without the field, a cell that is no clean text, a line that cannot be parsed.
+        InputError: A line without the field, a cell that is no clean text, a line that cannot be
+            parsed.
     """
     if ending(path) == ".parquet":
         number = 0
@@ -137,7 +163,9 @@ def read_field(path: Path, field: str) -> Iterator[tuple[int, str | None]]:
     for line, record in _jsonl_records(path) if ending(path) == ".jsonl" else _table_records(path):
         if field not in record:
             has = ", ".join(record) or "none"
-            raise InputError(f"{path}:{line}: row has no field {field}; it has {has}{nearest(field, record)}")
+            raise InputError(
+                f"{path}:{line}: row has no field {field}; it has {has}{nearest(field, record)}"
+            )
         yield line, as_cell(record[field], f"{path}:{line}: row", field)
 
 
@@ -176,7 +204,9 @@ def read_parquet(path: Path, columns: Sequence[str], n_rows: int) -> Iterator[pa
     with open_parquet(path) as file:
         for name in columns:
             if name not in file.schema_arrow.names:
-                raise InputError(f"{path} has no column {name}{nearest(name, file.schema_arrow.names)}")
+                raise InputError(
+                    f"{path} has no column {name}{nearest(name, file.schema_arrow.names)}"
+                )
         try:
             for batch in file.iter_batches(batch_size=n_rows, columns=list(columns)):
                 yield batch.select(list(columns))
@@ -184,7 +214,9 @@ def read_parquet(path: Path, columns: Sequence[str], n_rows: int) -> Iterator[pa
             raise _damaged(path, error) from error
 
 
-def _parquet_rows(path: Path, columns: Sequence[str], n_rows: int) -> Iterator[tuple[str, dict[str, object]]]:
+def _parquet_rows(
+    path: Path, columns: Sequence[str], n_rows: int
+) -> Iterator[tuple[str, dict[str, object]]]:
     number = 0
     for batch in read_parquet(path, columns, n_rows):
         arrays = [_decode(path, number, batch, name) for name in columns]
@@ -205,7 +237,9 @@ def _decode(path: Path, n_before: int, batch: pa.RecordBatch, name: str) -> list
             try:
                 cell.as_py()
             except UnicodeDecodeError as error:
-                raise InputError(f"{path}: row {number} has bytes in {name} that are not UTF-8 ({error})") from error
+                raise InputError(
+                    f"{path}: row {number} has bytes in {name} that are not UTF-8 ({error})"
+                ) from error
         raise
     return cells
 
@@ -213,13 +247,20 @@ def _decode(path: Path, n_before: int, batch: pa.RecordBatch, name: str) -> list
 def _is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+    checks = (
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_string_view,
+        pa.types.is_null,
+    )
     return any(check(kind) for check in checks)
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
     reason = str(error).splitlines()[0]
-    return InputError(f"{path} cannot be read as Parquet: it is truncated, altered or of another format ({reason})")
+    return InputError(
+        f"{path} cannot be read as Parquet: it is truncated, altered or of another format ({reason})"
+    )
 
 
 # Text files
@@ -247,9 +288,13 @@ def _jsonl_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             record = json.loads(line)
         except json.JSONDecodeError as error:
-            raise InputError(f"{path}:{number}: not JSON: {error.msg} at character {error.pos + 1}") from error
+            raise InputError(
+                f"{path}:{number}: not JSON: {error.msg} at character {error.pos + 1}"
+            ) from error
         if not isinstance(record, dict):
-            raise InputError(f'{path}:{number}: not a JSON object; a row is {{"eng_Latn": "...", "deu_Latn": "..."}}')
+            raise InputError(
+                f'{path}:{number}: not a JSON object; a row is {{"eng_Latn": "...", "deu_Latn": "..."}}'
+            )
         yield number, record
 
 
@@ -259,7 +304,9 @@ def _table_records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         if header is None:
             header = fields
         elif len(fields) != len(header):
-            raise InputError(f"{path}:{number}: row has {len(fields)} fields; the header has {len(header)}")
+            raise InputError(
+                f"{path}:{number}: row has {len(fields)} fields; the header has {len(header)}"
+            )
         else:
             yield number, dict(zip(header, fields, strict=True))
 
@@ -297,4 +344,6 @@ def _csv_fields(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _refuse_repeated(path: Path, names: Sequence[str]) -> None:
     repeated = {name for name in names if name and names.count(name) > 1}
     if repeated:
-        raise InputError(f"{path} has more than one column named {', '.join(sorted(repeated))}; rename all but one")
+        raise InputError(
+            f"{path} has more than one column named {', '.join(sorted(repeated))}; rename all but one"
+        )

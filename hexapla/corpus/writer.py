@@ -1,8 +1,9 @@
 """Rows -> a corpus folder, whole or not at all.
 
-Everything is written to a hidden folder beside the final one, `corpus.json` last, flushed to disk, and then renamed:
-whatever happens on the way, under the final name stands a complete corpus (the old one or the new) or nothing. Equal
-rows and settings give byte-identical files, so nothing here may write a time, a host or a random name into one.
+Everything is written to a hidden folder beside the final one, `corpus.json` last, flushed to disk,
+and then renamed: whatever happens on the way, under the final name stands a complete corpus (the
+old one or the new) or nothing. Equal rows and settings give byte-identical files, so nothing here
+may write a time, a host or a random name into one.
 """
 
 from __future__ import annotations
@@ -21,18 +22,19 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.text import languages as codes
-from hexapla.corpus.rows import as_cell, row_id
 from hexapla.corpus.corpus_card import dataset_card
-from hexapla.errors import InputError, nearest
+from hexapla.corpus.rows import as_cell, row_id
 from hexapla.corpus.tables import META, as_text
+from hexapla.errors import InputError, nearest
+from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     from hexapla.corpus.reader import Corpus
 
 FORMAT = "hexapla corpus 1"
 MANIFEST = "corpus.json"
-ROWS_PER_GROUP = 10_000  # a Parquet row group: what a reader decodes at once, about 10 MB of 7 languages' sentences
+# a Parquet row group: what a reader decodes at once, about 10 MB of 7 languages' sentences
+ROWS_PER_GROUP = 10_000
 
 Row = Mapping[str, object]
 
@@ -52,40 +54,48 @@ def write_corpus(
 ) -> Corpus:
     """Write rows, in order, as a corpus folder.
 
-    A row with fewer than two cells teaches no alignment and one with the id of an earlier row repeats it: both are left
-    out and counted in `corpus.json`, under `dropped`.
+    A row with fewer than two cells teaches no alignment and one with the id of an earlier row
+    repeats it: both are left out and counted in `corpus.json`, under `dropped`.
 
     Args:
-        rows: Mappings from canonical code to text; a missing, None, empty or all-whitespace text is a null cell. Keys
-            that begin with `meta.` are kept as strings; the first row says which there are. A `row_id` is made anew.
+        rows: Mappings from canonical code to text; a missing, None, empty or all-whitespace text is
+            a null cell. Keys that begin with `meta.` are kept as strings; the first row says which
+            there are. A `row_id` is made anew.
         out: The folder to make. It must be absent or empty, or else a corpus and `overwrite` on.
         languages: The columns. The pivot is put first.
         pivot: The column that every row must have and that its id is the hash of.
-        columns: How each language's column was made (translator, revision, settings, or the file it came from).
+        columns: How each language's column was made (translator, revision, settings, or the file it
+            came from).
         overwrite: Put the new corpus in the place of the old once the new one is complete.
         rows_per_shard: Rows per Parquet file.
         license: For the dataset card, best as an SPDX id.
-        finish: Called with the folder being written when its shards are. What it returns joins the manifest, in place
-            of an equal key; files that it writes there get their final name together with the corpus.
-        workspace: A folder on the same file system for what is unfinished, which a kill leaves there; default: beside
-            `out`, in a hidden folder.
+        finish: Called with the folder being written when its shards are. What it returns joins the
+            manifest, in place of an equal key; files that it writes there get their final name
+            together with the corpus.
+        workspace: A folder on the same file system for what is unfinished, which a kill leaves
+            there; default: beside `out`, in a hidden folder.
 
     Returns:
         The written corpus, opened.
 
     Raises:
-        InputError: Languages, `out` or a row that cannot be. Nothing is then left under `out`, or what was there.
+        InputError: Languages, `out` or a row that cannot be. Nothing is then left under `out`, or
+            what was there.
     """
     order = _order(languages, pivot)
     made = {codes.parse(code): dict(how) for code, how in (columns or {}).items()}
     if unused := made.keys() - set(order):
-        raise InputError(f"columns tells how {', '.join(sorted(unused))} was made, which is not among the languages")
+        raise InputError(
+            f"columns tells how {', '.join(sorted(unused))} was made, which is not among the languages"
+        )
     if rows_per_shard < 1:
         raise InputError(f"rows_per_shard is {rows_per_shard}; a shard has at least 1 row")
     made = {code: made.get(code, {}) for code in order}
     facts: dict[str, Any] = {"columns": made, "filters": [], "license": license}
     json.dumps(facts)  # what JSON cannot hold fails here, before the work
-    final = Path(os.path.realpath(out))  # a link to a folder stays, and the folder is replaced where it lies
+    final = Path(
+        os.path.realpath(out)
+    )  # a link to a folder stays, and the folder is replaced where it lies
     check_out_folder(final, overwrite)
 
     partial = (workspace or final.parent) / f".{final.name}.{uuid.uuid4().hex}.partial"
@@ -93,7 +103,9 @@ def write_corpus(
         _make_folder(partial)
         manifest = _write_shards(rows, partial, order, rows_per_shard) | facts
         manifest |= finish(partial) if finish else {}
-        (partial / "README.md").write_text(dataset_card(final.name, manifest), encoding="utf-8", newline="\n")
+        (partial / "README.md").write_text(
+            dataset_card(final.name, manifest), encoding="utf-8", newline="\n"
+        )
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         (partial / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
         for folder, _, files in os.walk(partial):
@@ -123,7 +135,9 @@ def _order(languages: Sequence[str], pivot: str) -> tuple[str, ...]:
     order = codes.parse_list(languages, least=2)
     pivot = codes.parse(pivot)
     if pivot not in order:
-        raise InputError(f"the pivot {pivot} is not among the languages {', '.join(order)}; add it or name another")
+        raise InputError(
+            f"the pivot {pivot} is not among the languages {', '.join(order)}; add it or name another"
+        )
     return (pivot, *(code for code in order if code != pivot))
 
 
@@ -137,9 +151,13 @@ def check_out_folder(out: Path, overwrite: bool) -> None:
     if not files:
         return
     if not overwrite:
-        raise InputError(f"{out} is not empty; choose another folder, or replace the corpus in it with --overwrite")
+        raise InputError(
+            f"{out} is not empty; choose another folder, or replace the corpus in it with --overwrite"
+        )
     if MANIFEST not in files and not all(name.startswith("part-") for name in files):
-        raise InputError(f"{out} is not empty and no corpus; --overwrite replaces only a corpus: choose another folder")
+        raise InputError(
+            f"{out} is not empty and no corpus; --overwrite replaces only a corpus: choose another folder"
+        )
 
 
 def _make_folder(folder: Path) -> None:
@@ -152,7 +170,9 @@ def _make_folder(folder: Path) -> None:
 # Rows -> shards
 
 
-def _write_shards(rows: Iterable[Row], folder: Path, order: Sequence[str], rows_per_shard: int) -> dict[str, Any]:
+def _write_shards(
+    rows: Iterable[Row], folder: Path, order: Sequence[str], rows_per_shard: int
+) -> dict[str, Any]:
     """Write the rows as `part-00000.parquet`, ... and return their part of the manifest."""
     rows = iter(rows)
     first = list(islice(rows, 1))
@@ -174,7 +194,9 @@ def _write_shards(rows: Iterable[Row], folder: Path, order: Sequence[str], rows_
         shards.append(file_facts(path) | {"n_rows": n_rows})
     if not shards:
         counts = ", ".join(f"{reason} {n}" for reason, n in dropped.items())
-        raise InputError(f"there is no row to write (left out: {counts}); a row needs cells in two languages")
+        raise InputError(
+            f"there is no row to write (left out: {counts}); a row needs cells in two languages"
+        )
     return {
         "format": FORMAT,
         "languages": list(order),
@@ -206,7 +228,11 @@ def _accepted(
             dropped["repeated_row"] += 1
         else:
             seen.add(digest)
-            yield [identity, *cells, *(as_cell(_meta_text(row.get(key)), place, key) for key in meta)]
+            yield [
+                identity,
+                *cells,
+                *(as_cell(_meta_text(row.get(key)), place, key) for key in meta),
+            ]
 
 
 def _meta_text(value: object) -> str | None:

@@ -7,20 +7,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hexapla.text import languages as codes
 from hexapla.corpus.corpus_card import made_by
 from hexapla.encoder.load import RESULT, EncoderFacts, describe, locate
 from hexapla.errors import InputError
+from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _BEFORE = "## Model Details"
 CARD_KEYS = (  # what a card cannot do without of `align.json`
-    "base", "base_sha256", "corpus", "corpus_sha256", "pivot", "languages", "columns", "regime", "negatives", "budget",
-    "temperature", "margin", "learning_rate", "rows_per_step", "seed", "n_steps", "epochs", "n_rows", "n_encodings",
+    "base",
+    "base_sha256",
+    "corpus",
+    "corpus_sha256",
+    "pivot",
+    "languages",
+    "columns",
+    "regime",
+    "negatives",
+    "budget",
+    "temperature",
+    "margin",
+    "learning_rate",
+    "rows_per_step",
+    "seed",
+    "n_steps",
+    "epochs",
+    "n_rows",
+    "n_encodings",
     "held_out",
-)  # fmt: skip
+)
 
 
 def write_card(path: Path, result: dict[str, Any]) -> None:
@@ -30,15 +47,20 @@ def write_card(path: Path, result: dict[str, Any]) -> None:
     section = alignment_section(result)
     if merged := result.get("merged"):
         section += f"\n{merge_section(merged)}"
-    path.write_text(f"{head}{section}\n{found}{tail}" if found else f"{text}\n{section}", encoding="utf-8")
+    path.write_text(
+        f"{head}{section}\n{found}{tail}" if found else f"{text}\n{section}", encoding="utf-8"
+    )
 
 
 def alignment_section(result: dict[str, Any]) -> str:
     """Return the section in Markdown: languages seen, corpus, how its columns were made, regime, budget."""
     seen = ", ".join(f"{codes.name(language)} (`{language}`)" for language in result["languages"])
     columns = result["columns"]
-    made = "".join(f"  - `{language}`: {made_by(columns[language])}\n"
-                   for language in result["languages"] if columns.get(language))  # fmt: skip
+    made = "".join(
+        f"  - `{language}`: {made_by(columns[language])}\n"
+        for language in result["languages"]
+        if columns.get(language)
+    )
     return f"""## Multi-way alignment
 
 Aligned by Hexapla from `{result["base"]}` (SHA-256 `{result["base_sha256"][:16]}`).
@@ -56,9 +78,15 @@ Aligned by Hexapla from `{result["base"]}` (SHA-256 `{result["base_sha256"][:16]
 def _extras(result: dict[str, Any]) -> str:
     """Return the settings that most encoders are made without."""
     dims = ", ".join(map(str, result.get("matryoshka", ())))
-    said = {"whitened at the": result.get("whiten"), "preserve": result.get("preserve"),
-            "LoRA of rank": result.get("lora"), "Matryoshka dimensions": dims}  # fmt: skip
-    return "".join(f", {what} {value}" for what, value in said.items() if value not in (None, 0, "", "none"))
+    said = {
+        "whitened at the": result.get("whiten"),
+        "preserve": result.get("preserve"),
+        "LoRA of rank": result.get("lora"),
+        "Matryoshka dimensions": dims,
+    }
+    return "".join(
+        f", {what} {value}" for what, value in said.items() if value not in (None, 0, "", "none")
+    )
 
 
 def _scores(result: dict[str, Any]) -> str:
@@ -138,8 +166,10 @@ class EncoderScreen:
 
     def render(self, console: Console) -> None:
         """Print one screen."""
-        console.print(f"[bold]{self.facts.name}[/bold]: {self.architecture}, {self.n_layers} layers, {self.dim} "
-                      f"dimensions, {self.vocabulary} pieces, {self.size_mib:.1f} MiB of weights")  # fmt: skip
+        console.print(
+            f"[bold]{self.facts.name}[/bold]: {self.architecture}, {self.n_layers} layers, {self.dim} "
+            f"dimensions, {self.vocabulary} pieces, {self.size_mib:.1f} MiB of weights"
+        )
         console.print(f"modules {' -> '.join(self.modules) or 'none: a bare transformer'}")
         console.print(f"sha256 {self.facts.sha256}", soft_wrap=True)
         if not self.result:
@@ -157,8 +187,14 @@ def inspect_encoder(name: str) -> EncoderScreen:
     """
     folder = locate(name)
     if folder is None:
-        raise InputError(f"{name}: inspect looks at folders; this is neither a corpus nor an encoder folder")
-    inner = [path for path in (folder / "config.json", folder / "0_Transformer" / "config.json") if path.is_file()]
+        raise InputError(
+            f"{name}: inspect looks at folders; this is neither a corpus nor an encoder folder"
+        )
+    inner = [
+        path
+        for path in (folder / "config.json", folder / "0_Transformer" / "config.json")
+        if path.is_file()
+    ]
     config = json.loads(inner[0].read_text(encoding="utf-8")) if inner else {}
     listed = folder / "modules.json"
     modules = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else []

@@ -11,7 +11,9 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 METRIC = "eval_held_out_accuracy"
-MOST_ROWS = 1000  # a search among more is slower and no steadier: the standard error is 1.5 points at most
+MOST_ROWS = (
+    1000  # a search among more is slower and no steadier: the standard error is 1.5 points at most
+)
 
 
 class HeldOutAccuracy(BaseEvaluator):  # type: ignore[misc]
@@ -33,7 +35,12 @@ class HeldOutAccuracy(BaseEvaluator):  # type: ignore[misc]
         self._columns = [list(rows[:MOST_ROWS][language]) for language in languages]
 
     def __call__(
-        self, model: SentenceTransformer, output_path: str | None = None, epoch: float = -1, steps: int = -1, **_: Any
+        self,
+        model: SentenceTransformer,
+        output_path: str | None = None,
+        epoch: float = -1,
+        steps: int = -1,
+        **_: Any,
     ) -> dict[str, float]:
         """Encode every column once and search."""
         pivot, *others = self._columns
@@ -42,7 +49,9 @@ class HeldOutAccuracy(BaseEvaluator):  # type: ignore[misc]
         for column in others or [pivot]:
             present = [i for i, cell in enumerate(column) if cell is not None]
             if len(present) > 1:
-                cosine_RR = vectors_RD[present] @ self._encode(model, [column[i] for i in present]).T
+                cosine_RR = (
+                    vectors_RD[present] @ self._encode(model, [column[i] for i in present]).T
+                )
                 own = np.arange(len(present))
                 found.append((cosine_RR.argmax(axis=1) == own).mean())
                 found.append((cosine_RR.argmax(axis=0) == own).mean())
@@ -50,5 +59,11 @@ class HeldOutAccuracy(BaseEvaluator):  # type: ignore[misc]
 
     def _encode(self, model: SentenceTransformer, texts: list[str]) -> np.ndarray:
         return np.asarray(
-            model.encode(texts, prompt=self._prompt, normalize_embeddings=True, batch_size=64, show_progress_bar=False)
+            model.encode(
+                texts,
+                prompt=self._prompt,
+                normalize_embeddings=True,
+                batch_size=64,
+                show_progress_bar=False,
+            )
         )

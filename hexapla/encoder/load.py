@@ -1,8 +1,8 @@
 """Anything that loads as a sentence encoder -> a SentenceTransformer, checked first; texts -> unit vectors.
 
-An encoder is a Hub name (`org/name`, or `org/name@revision`), a folder (sentence-transformers' or a bare transformer's)
-or the word `tiny`, which is the one that the package carries. What a folder would run or unpickle is looked at before
-anything of it is loaded.
+An encoder is a Hub name (`org/name`, or `org/name@revision`), a folder (sentence-transformers' or a
+bare transformer's) or the word `tiny`, which is the one that the package carries. What a folder
+would run or unpickle is looked at before anything of it is loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Dense
 
-Task = Literal["BitextMining", "STS", "Classification"]  # MTEB's names, which are also the keys of saved prompts
+Task = Literal[
+    "BitextMining", "STS", "Classification"
+]  # MTEB's names, which are also the keys of saved prompts
 Pooling = Literal["mean", "cls", "lasttoken"]
 TINY = "tiny"
 RESULT = "align.json"  # written last into an encoder folder by `align`
@@ -43,9 +45,10 @@ _log = logging.getLogger(__name__)
 class EncoderFacts:
     """What is known of an encoder without loading it.
 
-    `regime`, `corpus`, `seed` and `languages` (the columns of alignment training) are None and empty for an encoder
-    that `hexapla align` did not make. `sha256` is over the folder's weights, tokenizer and configuration; for a name
-    on the Hub it is the commit. `training` is what `align` wrote of its run: budget, rows and sentences seen, losses.
+    `regime`, `corpus`, `seed` and `languages` (the columns of alignment training) are None and
+    empty for an encoder that `hexapla align` did not make. `sha256` is over the folder's weights,
+    tokenizer and configuration; for a name on the Hub it is the commit. `training` is what `align`
+    wrote of its run: budget, rows and sentences seen, losses.
     """
 
     name: str
@@ -68,11 +71,17 @@ def locate(name: str | Path) -> Path | None:
     path = Path(name)
     if path.is_dir():
         if not (path / "modules.json").is_file() and not (path / "config.json").is_file():
-            raise InputError(f"{path}: no encoder in this folder; it has neither modules.json nor config.json")
+            raise InputError(
+                f"{path}: no encoder in this folder; it has neither modules.json nor config.json"
+            )
         return path
-    looks_local = str(name).startswith((".", "/", "~")) or str(name).partition("@")[0].count("/") > 1
+    looks_local = (
+        str(name).startswith((".", "/", "~")) or str(name).partition("@")[0].count("/") > 1
+    )
     if looks_local or path.exists() or not _HUB_NAME.fullmatch(str(name)):
-        raise InputError(f'{name}: no such encoder folder; give a folder, a Hub name such as "org/name", or "{TINY}"')
+        raise InputError(
+            f'{name}: no such encoder folder; give a folder, a Hub name such as "org/name", or "{TINY}"'
+        )
     return None
 
 
@@ -85,7 +94,9 @@ def cached(name: str) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def check_folder(folder: Path, *, trust_remote_code: bool = False, allow_pickle: bool = False) -> None:
+def check_folder(
+    folder: Path, *, trust_remote_code: bool = False, allow_pickle: bool = False
+) -> None:
     """Refuse a folder that would run code of its own or unpickle weights, unless that was asked for.
 
     Raises:
@@ -94,29 +105,43 @@ def check_folder(folder: Path, *, trust_remote_code: bool = False, allow_pickle:
     if not trust_remote_code:
         for config in sorted(folder.rglob("*config*.json")):
             if _json(config).get("auto_map"):
-                raise InputError(f"{config}: asks to run the folder's own code (auto_map); "
-                                 "read that code, then set trust_remote_code (--trust-remote-code)")  # fmt: skip
+                raise InputError(
+                    f"{config}: asks to run the folder's own code (auto_map); "
+                    "read that code, then set trust_remote_code (--trust-remote-code)"
+                )
         for module in _modules(folder):
             if not module.get("type", "").startswith("sentence_transformers."):
                 raise InputError(
                     f'{folder / "modules.json"}: module "{module.get("type")}" is not of sentence-transformers; '
                     "read that code, then set trust_remote_code (--trust-remote-code)"
                 )
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and "checkpoints" not in path.parts]
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "checkpoints" not in path.parts
+    ]
     safe = {path.parent for path in files if path.suffix == ".safetensors"}
     pickled = [path for path in files if path.suffix in _PICKLED and path.name not in _NOT_WEIGHTS]
     if not safe and not pickled:
         raise InputError(f"{folder}: no weights; an encoder folder holds model.safetensors")
-    pickled = [path for path in pickled if path.parent not in safe]  # beside safetensors they are not loaded
+    pickled = [
+        path for path in pickled if path.parent not in safe
+    ]  # beside safetensors they are not loaded
     if pickled and not allow_pickle:
-        raise InputError(f"{pickled[0]}: pickled weights can run code when loaded; "
-                         "convert them to safetensors, or set allow_pickle (--allow-pickle)")  # fmt: skip
+        raise InputError(
+            f"{pickled[0]}: pickled weights can run code when loaded; "
+            "convert them to safetensors, or set allow_pickle (--allow-pickle)"
+        )
 
 
 def load_encoder(
-    name: str | Path, *, trust_remote_code: bool = False, allow_pickle: bool = False, max_tokens: int | None = None,
+    name: str | Path,
+    *,
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+    max_tokens: int | None = None,
     pooling: Pooling | None = None,
-) -> SentenceTransformer:  # fmt: skip
+) -> SentenceTransformer:
     """Load an encoder in float32; a bare transformer gets pooling and normalisation, and the log says so.
 
     Args:
@@ -124,17 +149,21 @@ def load_encoder(
         trust_remote_code: run the encoder's own code.
         allow_pickle: load weights other than safetensors.
         max_tokens: truncate texts to this many tokens instead of the encoder's own limit.
-        pooling: of a bare transformer; by default the last token where attention is causal, else the mean.
+        pooling: of a bare transformer; by default the last token where attention is causal, else
+            the mean.
 
     Raises:
-        InputError: see `locate` and `check_folder`; or the Hub (or its local cache, when offline) does not have it.
+        InputError: see `locate` and `check_folder`; or the Hub (or its local cache, when offline)
+            does not have it.
     """
     folder = locate(name)
     source, revision = _split(str(name)) if folder is None else (str(folder), None)
     if folder is not None:
         check_folder(folder, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
     if max_tokens is not None and max_tokens < 3:
-        raise InputError(f"max_tokens is {max_tokens}; it must be 3 or more, to hold a token between two special ones")
+        raise InputError(
+            f"max_tokens is {max_tokens}; it must be 3 or more, to hold a token between two special ones"
+        )
     import torch
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
@@ -146,19 +175,34 @@ def load_encoder(
         model_kwargs["use_safetensors"] = True
     try:
         model = SentenceTransformer(
-            source, revision=revision, trust_remote_code=trust_remote_code, model_kwargs=model_kwargs,
+            source,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+            model_kwargs=model_kwargs,
             local_files_only=folder is not None,
-        )  # fmt: skip
+        )
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        hint = "" if folder else "; is the name right, the network there, and do its weights come as safetensors?"
+        hint = (
+            ""
+            if folder
+            else "; is the name right, the network there, and do its weights come as safetensors?"
+        )
         raise InputError(f"{name}: could not be loaded as an encoder: {reason}{hint}") from error
-    if not is_sentence_transformer_model(source, revision=revision, local_files_only=folder is not None):
+    if not is_sentence_transformer_model(
+        source, revision=revision, local_files_only=folder is not None
+    ):
         model[1].pooling_mode = pooling or ("lasttoken" if _is_causal(model) else "mean")
         model.append(Normalize())
-        _log.info("%s is a bare transformer: %s pooling and normalisation added", name, model[1].pooling_mode)
+        _log.info(
+            "%s is a bare transformer: %s pooling and normalisation added",
+            name,
+            model[1].pooling_mode,
+        )
     elif pooling is not None:
-        raise InputError(f"{name}: has its own pooling; leave --pooling out, which is for bare transformers")
+        raise InputError(
+            f"{name}: has its own pooling; leave --pooling out, which is for bare transformers"
+        )
     for module in model:
         if isinstance(module, Dense) and module.module_input_name == "sentence_embedding":
             exact_dense(module)
@@ -173,13 +217,16 @@ def load_encoder(
 def exact_dense(module: Dense) -> Dense:
     """Have a linear layer at an encoder's end multiply in float32 under autocast too; return it.
 
-    One that centres vectors in a narrow cone subtracts nearly all of them, and bfloat16 would leave rounding errors.
+    One that centres vectors in a narrow cone subtracts nearly all of them, and bfloat16 would leave
+    rounding errors.
     """
     module.forward = functools.partial(_in_float32, module.forward)
     return module
 
 
-def _in_float32(forward: Callable[[dict[str, Any]], dict[str, Any]], features: dict[str, Any]) -> dict[str, Any]:
+def _in_float32(
+    forward: Callable[[dict[str, Any]], dict[str, Any]], features: dict[str, Any]
+) -> dict[str, Any]:
     import torch
 
     vectors = features["sentence_embedding"].float()
@@ -193,7 +240,12 @@ def _is_causal(model: SentenceTransformer) -> bool:
 
 
 def encode(
-    model: SentenceTransformer, texts: Sequence[str], *, task: Task, batch_size: int = 64, show_progress: bool = False
+    model: SentenceTransformer,
+    texts: Sequence[str],
+    *,
+    task: Task,
+    batch_size: int = 64,
+    show_progress: bool = False,
 ) -> np.ndarray:
     """Encode texts, equal ones once, with the prompt that the encoder saved for a task.
 
@@ -204,9 +256,13 @@ def encode(
 
     distinct, place = np.unique(np.array(texts, dtype=object), return_inverse=True)
     vectors = model.encode(
-        distinct.tolist(), prompt=model.prompts.get(task) or None, batch_size=batch_size,
-        normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=show_progress,
-    )  # fmt: skip
+        distinct.tolist(),
+        prompt=model.prompts.get(task) or None,
+        batch_size=batch_size,
+        normalize_embeddings=True,
+        convert_to_numpy=True,
+        show_progress_bar=show_progress,
+    )
     return np.asarray(vectors, dtype=np.float32)[place]
 
 
@@ -218,7 +274,12 @@ def training_prompt(model: SentenceTransformer) -> str:
 def save_prompt(model: SentenceTransformer, prompt: str) -> None:
     """Save a prompt under MTEB's task types, since MTEB looks for none of "query" and "document" in these tasks."""
     if prompt or any(model.prompts.get(task) for task in get_args(Task)):
-        model.prompts = {**model.prompts, "BitextMining": prompt, "STS": prompt, "Classification": prompt}
+        model.prompts = {
+            **model.prompts,
+            "BitextMining": prompt,
+            "STS": prompt,
+            "Classification": prompt,
+        }
 
 
 def describe(name: str | Path) -> EncoderFacts:
@@ -230,10 +291,19 @@ def describe(name: str | Path) -> EncoderFacts:
     folder = locate(name)
     if folder is None:
         return EncoderFacts(
-            name=str(name), sha256=_hub_commit(str(name)), regime=None, corpus=None, seed=None, languages=()
+            name=str(name),
+            sha256=_hub_commit(str(name)),
+            regime=None,
+            corpus=None,
+            seed=None,
+            languages=(),
         )
     digest = hashlib.sha256()
-    kept = [path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json", ".model", *_PICKLED)]
+    kept = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix in (".safetensors", ".json", ".model", *_PICKLED)
+    ]
     for path in sorted(kept):
         inside = path.relative_to(folder)
         if inside.parts[0] not in ("checkpoints", "logs") and path.name not in _RECORDS:
@@ -242,10 +312,14 @@ def describe(name: str | Path) -> EncoderFacts:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     made = _json(folder / RESULT) if (folder / RESULT).is_file() else {}
     return EncoderFacts(
-        name=TINY if str(name) == TINY else folder.resolve().name, sha256=digest.hexdigest(),
-        regime=made.get("regime"), corpus=made.get("corpus"), seed=made.get("seed"),
-        languages=tuple(made.get("languages", ())), training=made,
-    )  # fmt: skip
+        name=TINY if str(name) == TINY else folder.resolve().name,
+        sha256=digest.hexdigest(),
+        regime=made.get("regime"),
+        corpus=made.get("corpus"),
+        seed=made.get("seed"),
+        languages=tuple(made.get("languages", ())),
+        training=made,
+    )
 
 
 def _hub_commit(name: str) -> str:
@@ -259,8 +333,10 @@ def _hub_commit(name: str) -> str:
                 return Path(hf_hub_download(repository, file, revision=revision)).parent.name
             except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
                 _log.debug("%s/%s: %s", repository, file, error)
-    raise InputError(f"{name}: no such folder, and the Hub does not have it (nor its cache, when offline); "
-                     "is the name right, and the network there?")  # fmt: skip
+    raise InputError(
+        f"{name}: no such folder, and the Hub does not have it (nor its cache, when offline); "
+        "is the name right, and the network there?"
+    )
 
 
 def _split(name: str) -> tuple[str, str | None]:

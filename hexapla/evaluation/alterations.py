@@ -1,13 +1,14 @@
 """English sentences -> versions of each that look like it and say something else, for xsim++.
 
-xSIM++ (Chen et al. 2023, arXiv 2306.12907) puts such versions of every target sentence into the pool: an encoder that
-sees only what a sentence is about finds the wrong one. These are our own rules in the manner of its three kinds,
-causality, numbers and entities; they are not LASER's published set of altered FLORES sentences, and values on them do
-not compare with published values of xsim++.
+xSIM++ (Chen et al. 2023, arXiv 2306.12907) puts such versions of every target sentence into the
+pool: an encoder that sees only what a sentence is about finds the wrong one. These are our own
+rules in the manner of its three kinds, causality, numbers and entities; they are not LASER's
+published set of altered FLORES sentences, and values on them do not compare with published values
+of xsim++.
 
-The decision worth knowing: nothing is drawn. What a sentence becomes depends on its own words and, for names, on the
-set of sentences, never on their order; no altered sentence equals an original or another altered one. The rules know
-no grammar, and some of what they make is no good English.
+The decision worth knowing: nothing is drawn. What a sentence becomes depends on its own words and,
+for names, on the set of sentences, never on their order; no altered sentence equals an original or
+another altered one. The rules know no grammar, and some of what they make is no good English.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def altered(sentences: Iterable[str]) -> dict[str, list[str]]:
         sentences: The set. Names are replaced by names of other sentences in it.
 
     Returns:
-        By distinct sentence, at most `MOST_OF_A_KIND` versions by causality, as many by numbers and by entities; fewer
-        or none where the sentence has nothing to change.
+        By distinct sentence, at most `MOST_OF_A_KIND` versions by causality, as many by numbers and
+        by entities; fewer or none where the sentence has nothing to change.
 
     >>> altered(["The bridge is 90 metres long."])["The bridge is 90 metres long."][:3]
     ['The bridge is not 90 metres long.', 'The bridge is 40 metres long.', 'The bridge is 50 metres long.']
@@ -56,14 +57,19 @@ def altered(sentences: Iterable[str]) -> dict[str, list[str]]:
 
 def _apply(sentence: str, changes: Iterable[Change]) -> Iterator[str]:
     """Change one place at a time: every place once, then every place for the second time, and so on."""
-    by_place = [[sentence[:start] + new + sentence[end:] for new in options] for start, end, options in changes]
+    by_place = [
+        [sentence[:start] + new + sentence[end:] for new in options]
+        for start, end, options in changes
+    ]
     return (text for text in chain.from_iterable(zip_longest(*by_place)) if text is not None)
 
 
 # Causality: a negation more or less, or the opposite of a word.
 
 _BE = "is|are|was|were|can|could|will|would|should|must|may|might"
-_NEGATED = regex.compile(rf"\b(?:(?:{_BE}|do|does|did|has|have|had)(?: not|n['’]t)|cannot|(?:ca|wo)n['’]t)\b(?! only)")
+_NEGATED = regex.compile(
+    rf"\b(?:(?:{_BE}|do|does|did|has|have|had)(?: not|n['’]t)|cannot|(?:ca|wo)n['’]t)\b(?! only)"
+)
 _POSITIVE = regex.compile(
     rf"\b(?:{_BE}|(?:has|have|had)(?= (?:been|become|\p{{Ll}}+ed)\b))\b"
     r"(?! (?:not|no|never|nothing|none|neither|nor|hardly|only)\b)(?!['’])"
@@ -81,7 +87,11 @@ _PAIRS = (
     "supports/opposes, supported/opposed, legal/illegal, young/old, younger/older, youngest/oldest, modern/ancient, "
     "public/private, local/foreign, maximum/minimum, popular/unpopular"
 )
-_OPPOSITES = {one: other for pair in _PAIRS.split(", ") for one, other in (pair.split("/"), pair.split("/")[::-1])} | {
+_OPPOSITES = {
+    one: other
+    for pair in _PAIRS.split(", ")
+    for one, other in (pair.split("/"), pair.split("/")[::-1])
+} | {
     "first": "last",
     "big": "small",
     "bigger": "smaller",
@@ -89,13 +99,19 @@ _OPPOSITES = {one: other for pair in _PAIRS.split(", ") for one, other in (pair.
     "fewer": "more",
     "harder": "easier",
 }
-_HAS_OPPOSITE = regex.compile(rf"(?<![\p{{L}}-])(?:{'|'.join(_OPPOSITES)})(?![\p{{L}}-])", regex.IGNORECASE)
+_HAS_OPPOSITE = regex.compile(
+    rf"(?<![\p{{L}}-])(?:{'|'.join(_OPPOSITES)})(?![\p{{L}}-])", regex.IGNORECASE
+)
 
 
 def _causality(sentence: str) -> Iterator[Change]:
     """Take a negation out, put one in, or turn a word into its opposite."""
     for found in _NEGATED.finditer(sentence):
-        yield found.start(), found.end(), [_IRREGULAR.get(found[0]) or regex.sub(r"(?: not|n['’]t)$", "", found[0])]
+        yield (
+            found.start(),
+            found.end(),
+            [_IRREGULAR.get(found[0]) or regex.sub(r"(?: not|n['’]t)$", "", found[0])],
+        )
     for found in _POSITIVE.finditer(sentence):
         yield found.start(), found.end(), ["cannot" if found[0] == "can" else f"{found[0]} not"]
     for found in _HAS_OPPOSITE.finditer(sentence):
@@ -126,14 +142,21 @@ _WORD = regex.compile(r"\p{L}+")
 def _numbers(sentence: str) -> Iterator[Change]:
     """Change the last digit of a number that is not zero (2004 to 2005, 1,300 to 1,400), or a word for a number."""
     for found in _NUMBER.finditer(sentence):
-        place = max((i for i, digit in enumerate(found[0]) if digit in "123456789"), default=len(found[0]) - 1)
+        place = max(
+            (i for i, digit in enumerate(found[0]) if digit in "123456789"),
+            default=len(found[0]) - 1,
+        )
         start = found.start() + place
         yield start, start + 1, [digit for digit in "456789" if digit != sentence[start]]
     for found in _WORD.finditer(sentence):
         word = found[0] if found[0] in _SORT_OF else found[0].lower()
         if sort := _SORT_OF.get(word):
             after = sort.index(word) + 1
-            yield found.start(), found.end(), [_like(found[0], other) for other in (sort[after:] + sort[: after - 1])]
+            yield (
+                found.start(),
+                found.end(),
+                [_like(found[0], other) for other in (sort[after:] + sort[: after - 1])],
+            )
 
 
 def _like(old: str, new: str) -> str:
@@ -150,11 +173,14 @@ _NO_NAME = (
     "Over Is Are Was Were Do Does Did Can Could Will Would Should Today Yesterday Tomorrow Now March May "
 ) + " ".join(chain.from_iterable(_SORTS[-2:]))
 _PART = rf"(?!(?:{_NO_NAME.replace(' ', '|')})\b)\p{{Lu}}[\p{{L}}\p{{M}}\d]+(?:[-'’]\p{{Lu}}[\p{{L}}\p{{M}}\d]*)*"
-_NAME = regex.compile(rf"(?<![\p{{L}}\p{{M}}\d'’-]){_PART}(?: (?:(?:of|of the|de|la|van|von|al|bin) )?{_PART})*")
+_NAME = regex.compile(
+    rf"(?<![\p{{L}}\p{{M}}\d'’-]){_PART}(?: (?:(?:of|of the|de|la|van|von|al|bin) )?{_PART})*"
+)
 _SENTENCE_START = regex.compile(r"(?:^|[.!?:;…])[\s\p{P}]*$")
 
 _PEOPLE = r"\p{Lu}\p{L}*(?:ish|ese|ian|ican)|French|German|Greek|Dutch|Welsh|Catalan|European|Korean|Afghan|Arab|Roman"
-# Names of one class replace each other; whatever is neither is a person, place, organisation or title.
+# Names of one class replace each other; whatever is neither is a person, place, organisation or
+# title.
 _CLASSES = {
     "acronym": regex.compile(r"[\p{Lu}\d]+"),
     "people": regex.compile(_PEOPLE),

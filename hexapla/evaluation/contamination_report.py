@@ -1,9 +1,9 @@
 """A training corpus and evaluation texts -> how many evaluation sentences the corpus holds, task by task.
 
-A score on sentences that the encoder was aligned on says little of others. `contamination.json` in a score folder keeps
-what was found, so that a comparison can flag the task without the corpus at hand. A sentence is found as
-`hexapla.corpus.contamination` finds one: equal to a cell but for case, punctuation and white space, or with more than half of
-its 8-grams in one.
+A score on sentences that the encoder was aligned on says little of others. `contamination.json` in
+a score folder keeps what was found, so that a comparison can flag the task without the corpus at
+hand. A sentence is found as `hexapla.corpus.contamination` finds one: equal to a cell but for case,
+punctuation and white space, or with more than half of its 8-grams in one.
 """
 
 from __future__ import annotations
@@ -42,23 +42,31 @@ class Overlap(NamedTuple):
     tasks: tuple[TaskOverlap, ...]
 
 
-def corpus_overlap(corpus: Corpus, texts: Mapping[tuple[str, str], Iterable[str]]) -> dict[str, Any]:
+def corpus_overlap(
+    corpus: Corpus, texts: Mapping[tuple[str, str], Iterable[str]]
+) -> dict[str, Any]:
     """Look for evaluation sentences in a corpus, in one walk over its rows.
 
     Args:
         corpus: What was trained on: the columns and the rows selected of it.
-        texts: The evaluation sentences of each task and split, in any language. Those that differ in nothing but case,
-            punctuation and white space count as one, and one that two tasks have counts in both.
+        texts: The evaluation sentences of each task and split, in any language. Those that differ
+            in nothing but case, punctuation and white space count as one, and one that two tasks
+            have counts in both.
 
     Returns:
-        What `contamination.json` holds: `corpus`, `corpus_sha256` (of what was searched), `n_rows` and `tasks`.
+        What `contamination.json` holds: `corpus`, `corpus_sha256` (of what was searched), `n_rows`
+        and `tasks`.
     """
-    sentences = {key: {_folded(text): text.strip() for text in every} for key, every in texts.items()}
+    sentences = {
+        key: {_folded(text): text.strip() for text in every} for key, every in texts.items()
+    }
     for of_task in sentences.values():
         of_task.pop("", None)
     index = Contamination()
     if any(sentences.values()):
-        index.add_set("evaluation", (text for of_task in sentences.values() for text in of_task.values()))
+        index.add_set(
+            "evaluation", (text for of_task in sentences.values() for text in of_task.values())
+        )
     found: set[str] = set()
     n_rows = 0
     for batch in corpus.batches():
@@ -69,10 +77,15 @@ def corpus_overlap(corpus: Corpus, texts: Mapping[tuple[str, str], Iterable[str]
     tasks = []
     for (task, split), of_task in sentences.items():
         held = [text for folded, text in of_task.items() if folded in found]
-        tasks.append({
-            "task": task, "split": split, "n_sentences": len(of_task), "n_found": len(held),
-            "examples": held[:_MOST_EXAMPLES],
-        })  # fmt: skip
+        tasks.append(
+            {
+                "task": task,
+                "split": split,
+                "n_sentences": len(of_task),
+                "n_found": len(held),
+                "examples": held[:_MOST_EXAMPLES],
+            }
+        )
     return {
         "corpus": corpus.name,
         "corpus_sha256": corpus.sha256,
@@ -85,25 +98,33 @@ def _folded(text: str) -> str:
     return " ".join(tokens(text))
 
 
-def find_corpus(encoder: str | Path, facts: EncoderFacts, given: str | None = None) -> Corpus | None:
+def find_corpus(
+    encoder: str | Path, facts: EncoderFacts, given: str | None = None
+) -> Corpus | None:
     """Open what an encoder was aligned on: the columns that it took, without the rows that it held out.
 
     Args:
-        encoder: Its name or folder, whose `run.json` says which corpus, columns and rows were taken.
+        encoder: Its name or folder, whose `run.json` says which corpus, columns and rows were
+            taken.
         facts: What `describe` says of it.
-        given: Where the corpus lies now; by default where it lay then, if it is still there and still the same.
+        given: Where the corpus lies now; by default where it lay then, if it is still there and
+            still the same.
 
     Returns:
-        The corpus; None for an encoder that was not aligned, or where nothing is given and nothing found.
+        The corpus; None for an encoder that was not aligned, or where nothing is given and nothing
+        found.
 
     Raises:
-        InputError: The corpus given cannot be read, or is not the one that the encoder was aligned on.
+        InputError: The corpus given cannot be read, or is not the one that the encoder was aligned
+            on.
     """
     expected = facts.training.get("corpus_sha256")
     if expected is None:
         if given is not None:
-            raise InputError(f"{encoder}: was not aligned by hexapla, so that no corpus can be its own; "
-                             "leave --corpus out")  # fmt: skip
+            raise InputError(
+                f"{encoder}: was not aligned by hexapla, so that no corpus can be its own; "
+                "leave --corpus out"
+            )
         return None
     folder = locate(encoder)
     config = read_record(folder).get("config", {}) if folder is not None else {}
@@ -112,7 +133,9 @@ def find_corpus(encoder: str | Path, facts: EncoderFacts, given: str | None = No
         return None
     languages = config.get("languages") or facts.training.get("languages")
     try:
-        corpus = open_corpus(source, languages=languages).split(float(config.get("held_out") or 0.0))[0]
+        corpus = open_corpus(source, languages=languages).split(
+            float(config.get("held_out") or 0.0)
+        )[0]
     except InputError:
         if given is not None:
             raise
@@ -140,11 +163,16 @@ def read_overlap(folder: Path) -> Overlap | None:
         found = json.loads(path.read_text(encoding="utf-8"))
         tasks = tuple(
             TaskOverlap(
-                str(one["task"]), str(one["split"]), int(one["n_sentences"]), int(one["n_found"]),
+                str(one["task"]),
+                str(one["split"]),
+                int(one["n_sentences"]),
+                int(one["n_found"]),
                 tuple(map(str, one["examples"])),
             )
             for one in found["tasks"]
-        )  # fmt: skip
+        )
         return Overlap(str(found["corpus"]), str(found["corpus_sha256"]), tasks)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); evaluate again") from error
+        raise InputError(
+            f"{path} is damaged ({type(error).__name__}: {error}); evaluate again"
+        ) from error

@@ -1,6 +1,7 @@
 """Some rows of a bitext task with their vectors, kept beside the scores for the pictures of a report.
 
-The rows are the same for every encoder measured on the same data, so that a page can show them before and after.
+The rows are the same for every encoder measured on the same data, so that a page can show them
+before and after.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ N_ROWS = 100
 def write_examples(tasks: Iterable[object], vectors: Vectors, out: Path) -> None:
     """Write `examples.parquet`: `item`, `language`, `text` and `vector` (half precision) of up to 100 rows.
 
-    They are of the task with the most languages in one row, spread evenly over it; nothing is written without one.
+    They are of the task with the most languages in one row, spread evenly over it; nothing is
+    written without one.
     """
     bitexts = [task for task in tasks if isinstance(task, BitextTask)]
     if not bitexts:
@@ -30,7 +32,10 @@ def write_examples(tasks: Iterable[object], vectors: Vectors, out: Path) -> None
     task = max(bitexts, key=lambda one: len(one.cells))
     rows = np.unique(np.linspace(0, len(task.items) - 1, N_ROWS).round().astype(int)).tolist()
     cells = [
-        (task.items[row], code, text) for code, column in task.cells.items() for row in rows if (text := column[row])
+        (task.items[row], code, text)
+        for code, column in task.cells.items()
+        for row in rows
+        if (text := column[row])
     ]
     embedded = vectors.of("BitextMining", [text for *_, text in cells]).astype(np.float16)
     items, languages, texts = zip(*cells, strict=True)

@@ -60,7 +60,9 @@ def data_source(name: str) -> tuple[str, str]:
     try:
         import mteb
     except ImportError:
-        raise InputError(f"{name} needs the library mteb; install it with: pip install 'hexapla[evaluate]'") from None
+        raise InputError(
+            f"{name} needs the library mteb; install it with: pip install 'hexapla[evaluate]'"
+        ) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset = mteb.get_task(name).metadata.dataset

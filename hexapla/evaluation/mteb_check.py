@@ -1,7 +1,8 @@
 """MTEB's own evaluation of its own tasks, from vectors that are there already: its result files, and a check of ours.
 
-The encoder that MTEB gets looks its vectors up, so nothing is encoded twice. It has a name and a revision of its own:
-without them MTEB's result cache gives every local checkpoint the scores of the first.
+The encoder that MTEB gets looks its vectors up, so nothing is encoded twice. It has a name and a
+revision of its own: without them MTEB's result cache gives every local checkpoint the scores of the
+first.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# MTEB's scores by the names of ours, and by how much they may differ; it rounds to six decimals on disk only.
+# MTEB's scores by the names of ours, and by how much they may differ; it rounds to six decimals on
+# disk only.
 _METRICS = {"f1": "f1", "accuracy": "accuracy", "spearman": "cosine_spearman"}
 _TOLERANCE = 1e-6
 _log = logging.getLogger(__name__)
@@ -46,8 +48,12 @@ class _Known:
         self._vectors = vectors
         self.mteb_model_meta = ModelMeta.create_empty({"name": name, "revision": facts.sha256[:40]})
 
-    def encode(self, inputs: Iterable[Mapping[str, list[str]]], *, task_metadata: Any, **_: object) -> NDArray[Any]:
-        return self._vectors.of(task_metadata.type, [text for batch in inputs for text in batch["text"]])
+    def encode(
+        self, inputs: Iterable[Mapping[str, list[str]]], *, task_metadata: Any, **_: object
+    ) -> NDArray[Any]:
+        return self._vectors.of(
+            task_metadata.type, [text for batch in inputs for text in batch["text"]]
+        )
 
     def similarity(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> Any:
         from mteb.similarity_functions import cos_sim
@@ -61,7 +67,11 @@ class _Known:
 
 
 def check_with_mteb(
-    tasks: Sequence[Loaded], vectors: Vectors, scores: Sequence[Score], facts: EncoderFacts, out: Path
+    tasks: Sequence[Loaded],
+    vectors: Vectors,
+    scores: Sequence[Score],
+    facts: EncoderFacts,
+    out: Path,
 ) -> None:
     """Evaluate by MTEB, leave its result files under `out/mteb`, and hold our scores to its own.
 
@@ -77,9 +87,13 @@ def check_with_mteb(
         with warnings.catch_warnings(), no_bars():
             warnings.simplefilter("ignore")
             result = mteb.evaluate(
-                encoder, one.task, cache=cache, overwrite_strategy="always", show_progress_bar=False,
+                encoder,
+                one.task,
+                cache=cache,
+                overwrite_strategy="always",
+                show_progress_bar=False,
                 co2_tracker=False,
-            )  # fmt: skip
+            )
         for theirs in result.task_results[0].scores[one.split]:
             for key in _keys(one.task.metadata.name, theirs["hf_subset"]):
                 for metric, name in _METRICS.items():
@@ -91,7 +105,11 @@ def check_with_mteb(
                             f"{key[0]} {key[1]} {metric} is {ours[*key, metric]:.8f}, and {theirs[name]:.8f} by MTEB; "
                             f"its result files are in {out / 'mteb'}"
                         )
-    _log.info("%d scores equal those of MTEB's own evaluator; its result files are in %s", n_compared, out / "mteb")
+    _log.info(
+        "%d scores equal those of MTEB's own evaluator; its result files are in %s",
+        n_compared,
+        out / "mteb",
+    )
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
 """Which of MTEB's tasks make a suite, and which subset or column of a task is which language or pair of languages.
 
-The decision worth knowing: the languages stand in a table, `data/mteb_subsets.tsv`. MTEB's tasks write Chinese as cmn,
-zho or cmo, two of their tags name the wrong script, and MTEB's language filter drags other pairs in.
+The decision worth knowing: the languages stand in a table, `data/mteb_subsets.tsv`. MTEB's tasks
+write Chinese as cmn, zho or cmo, two of their tags name the wrong script, and MTEB's language
+filter drags other pairs in.
 """
 
 from __future__ import annotations
@@ -15,14 +16,23 @@ from hexapla.errors import InputError, nearest
 TABLE = "mteb_subsets.tsv"
 
 BITEXT = (
-    "Tatoeba", "BUCC.v2", "FloresBitextMining", "NTREXBitextMining", "IN22GenBitextMining", "BibleNLPBitextMining",
-)  # fmt: skip
+    "Tatoeba",
+    "BUCC.v2",
+    "FloresBitextMining",
+    "NTREXBitextMining",
+    "IN22GenBitextMining",
+    "BibleNLPBitextMining",
+)
 STS = ("STS17", "STS22.v2", "STSBenchmarkMultilingualSTS", "SemRel24STS", "IndicCrosslingualSTS")
 CLASSIFICATION = (
-    "MassiveIntentClassification", "MassiveScenarioClassification", "MTOPDomainClassification",
-    "MTOPIntentClassification", "AmazonCounterfactualClassification", "AmazonReviewsClassification",
+    "MassiveIntentClassification",
+    "MassiveScenarioClassification",
+    "MTOPDomainClassification",
+    "MTOPIntentClassification",
+    "AmazonCounterfactualClassification",
+    "AmazonReviewsClassification",
     "SIB200Classification",
-)  # fmt: skip
+)
 TASKS = (*BITEXT, *STS, *CLASSIFICATION)
 SUITES: Mapping[str, tuple[str, ...]] = {
     "paper": TASKS,
@@ -81,4 +91,6 @@ def parse_suite(suite: str) -> tuple[str, ...]:
 
 def languages_of(names: Sequence[str]) -> tuple[str, ...]:
     """Return all languages that the tasks have, sorted."""
-    return tuple(sorted({code for name in names for subset in table()[name] for code in subset.languages}))
+    return tuple(
+        sorted({code for name in names for subset in table()[name] for code in subset.languages})
+    )

@@ -1,6 +1,7 @@
 """MTEB's tasks, loaded by MTEB's own classes from the Hub or from a folder -> tasks of ours, with both directions.
 
-Only the test split is measured: MTEB's default for several tasks averages validation, or even train, into the score.
+Only the test split is measured: MTEB's default for several tasks averages validation, or even
+train, into the score.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.errors import InputError
-from hexapla.evaluation.tasks.bitext import BitextTask, Pairs, unique
-from hexapla.evaluation.tasks.inputs import short_sha
 from hexapla.evaluation.mteb_table import (
     BITEXT,
     SIDE_BY_SIDE,
@@ -30,10 +29,14 @@ from hexapla.evaluation.mteb_table import (
     table,
 )
 from hexapla.evaluation.retrieval import NEIGHBOURS
-from hexapla.evaluation.tasks.sts import StsTask, sentence_pairs
+from hexapla.evaluation.tasks.bitext import BitextTask, Pairs, unique
 from hexapla.evaluation.tasks.classification import Side, TopicsTask, few_shot_draws, only_drawn
+from hexapla.evaluation.tasks.inputs import short_sha
+from hexapla.evaluation.tasks.sts import StsTask, sentence_pairs
 
-FETCHED = "hexapla-fetched.json"  # which revision of which repository a folder of `fetch-data` holds
+FETCHED = (
+    "hexapla-fetched.json"  # which revision of which repository a folder of `fetch-data` holds
+)
 _PIVOT = "eng_Latn"
 _log = logging.getLogger(__name__)
 
@@ -67,21 +70,30 @@ def read_mteb(
 
     Args:
         names: Of tasks, as `parse_suite` gives them.
-        data: A folder with a copy of each task's repository under the task's name; None for the Hub, or its cache.
+        data: A folder with a copy of each task's repository under the task's name; None for the
+            Hub, or its cache.
         languages: Those to measure next to English; all by default. A task takes those that it has.
-        pairs: In tasks whose languages lie side by side, `pivot` for English with every other, `all` for every two.
+        pairs: In tasks whose languages lie side by side, `pivot` for English with every other,
+            `all` for every two.
         seed: Of the draws in classification; 42 is MTEB's.
 
     Raises:
-        InputError: A language that no task has, a task that has none of them, data that are not there, or empty.
+        InputError: A language that no task has, a task that has none of them, data that are not
+            there, or empty.
     """
     chosen = {name: _choose(name, languages) for name in names}
-    absent = [code for code in languages or () if not any(code in languages_of([name]) for name in names)]
+    absent = [
+        code for code in languages or () if not any(code in languages_of([name]) for name in names)
+    ]
     if absent:
-        raise InputError(f"no task of {', '.join(names)} has {', '.join(absent)}; they have {_listed(names)}")
+        raise InputError(
+            f"no task of {', '.join(names)} has {', '.join(absent)}; they have {_listed(names)}"
+        )
     for name in [name for name, subsets in chosen.items() if not subsets]:
         if len(names) == 1:
-            raise InputError(f"{name} has nothing in {', '.join(languages or ())}; it has {_listed([name])}")
+            raise InputError(
+                f"{name} has nothing in {', '.join(languages or ())}; it has {_listed([name])}"
+            )
         _log.info("%s has nothing in these languages and is left out", name)
         del chosen[name]
     for name, subsets in chosen.items():
@@ -89,13 +101,19 @@ def read_mteb(
         if lacks := [code for code in languages or () if code not in has]:
             _log.info("%s lacks %s", name, ", ".join(lacks))
     if data is not None and (missing := [name for name in chosen if not (data / name).is_dir()]):
-        there = ", ".join(sorted(path.name for path in data.iterdir() if path.name in TASKS)) if data.is_dir() else ""
+        there = (
+            ", ".join(sorted(path.name for path in data.iterdir() if path.name in TASKS))
+            if data.is_dir()
+            else ""
+        )
         raise InputError(
             f"{data} lacks {', '.join(missing)} (it has {there or 'no task'}); where there is a network, "
             f"hexapla fetch-data --suite {','.join(missing)} --out {data}"
         )
     needed = languages is not None
-    loaded = [_load(name, subsets, data, pairs, seed, needed=needed) for name, subsets in chosen.items()]
+    loaded = [
+        _load(name, subsets, data, pairs, seed, needed=needed) for name, subsets in chosen.items()
+    ]
     return [one for one in loaded if one is not None]
 
 
@@ -109,13 +127,21 @@ def _choose(name: str, languages: Sequence[str] | None) -> list[Subset]:
         return list(table()[name])
     wanted = {*languages, _PIVOT}
     subsets = [subset for subset in table()[name] if wanted.issuperset(subset.languages)]
-    if name in BITEXT and not any(code != _PIVOT for subset in subsets for code in subset.languages):
+    if name in BITEXT and not any(
+        code != _PIVOT for subset in subsets for code in subset.languages
+    ):
         return []
     return subsets
 
 
 def _load(
-    name: str, subsets: Sequence[Subset], data: Path | None, pairs: Pairs, seed: int, *, needed: bool
+    name: str,
+    subsets: Sequence[Subset],
+    data: Path | None,
+    pairs: Pairs,
+    seed: int,
+    *,
+    needed: bool,
 ) -> Loaded | None:
     """Load a task; of a folder that holds some of its subsets, these, unless languages were asked for by name."""
     split, folder = SPLITS.get(name, "test"), None if data is None else data / name
@@ -136,28 +162,46 @@ def _load(
                 revision = _revision(folder)
                 own = {**task.metadata.dataset, "path": str(folder.resolve()), "revision": revision}
                 # A copy: the metadata belong to the class, and so to every task of that name.
-                task.metadata = task.metadata.model_copy(update={"dataset": {**own, "cache_dir": _cache(folder)}})
+                task.metadata = task.metadata.model_copy(
+                    update={"dataset": {**own, "cache_dir": _cache(folder)}}
+                )
             task.load_data()
     except InputError:
         raise
-    except Exception as error:  # datasets and the Hub raise of every kind, and all mean that there are no data
+    except (
+        Exception
+    ) as error:  # datasets and the Hub raise of every kind, and all mean that there are no data
         raise InputError(_no_data(name, folder, error)) from error
     if folder is not None:
-        rows = task.dataset[split].column_names if name in SIDE_BY_SIDE and split in task.dataset else task.dataset
+        rows = (
+            task.dataset[split].column_names
+            if name in SIDE_BY_SIDE and split in task.dataset
+            else task.dataset
+        )
         subsets = _there(name, subsets, rows, needed)
         task.hf_subsets = _ids(name, subsets)
     ours = _ours(task, name, split, subsets, pairs, seed)
-    return Loaded(task=task, split=split, revision=revision, ours=ours) if any(one.keys for one in ours) else None
+    return (
+        Loaded(task=task, split=split, revision=revision, ours=ours)
+        if any(one.keys for one in ours)
+        else None
+    )
 
 
-def _there(name: str, subsets: Sequence[Subset], present: Iterable[str], needed: bool) -> list[Subset]:
+def _there(
+    name: str, subsets: Sequence[Subset], present: Iterable[str], needed: bool
+) -> list[Subset]:
     """Return the subsets that the data have; lacking one is an error where its languages were asked for."""
     present = set(present)
     lacking = [subset.name for subset in subsets if subset.name not in present]
     if lacking and (needed or len(lacking) == len(subsets)):
-        raise InputError(f"{name}: its data have no {', '.join(lacking)}; they have {', '.join(sorted(present))}")
+        raise InputError(
+            f"{name}: its data have no {', '.join(lacking)}; they have {', '.join(sorted(present))}"
+        )
     if lacking:
-        _log.info("%s: %d of %d subsets are in its data", name, len(subsets) - len(lacking), len(subsets))
+        _log.info(
+            "%s: %d of %d subsets are in its data", name, len(subsets) - len(lacking), len(subsets)
+        )
     return [subset for subset in subsets if subset.name in present]
 
 
@@ -167,7 +211,9 @@ def _refuse_empty(folder: Path) -> None:
 
     for path in folder.rglob("*.parquet"):
         if pq.read_metadata(path).num_rows == 0:
-            raise InputError(f"{path} has no rows; an empty subset cannot be measured, fetch or make it again")
+            raise InputError(
+                f"{path} has no rows; an empty subset cannot be measured, fetch or make it again"
+            )
 
 
 def _with_configs(name: str, subsets: Sequence[Subset], folder: Path) -> list[str]:
@@ -176,13 +222,18 @@ def _with_configs(name: str, subsets: Sequence[Subset], folder: Path) -> list[st
 
     configs = set(get_dataset_config_names(str(folder)))
     bible = name == "BibleNLPBitextMining"
-    return [one.name for one in subsets if (re.sub("_[A-Z][a-z]+", "", one.name) if bible else one.name) in configs]
+    return [
+        one.name
+        for one in subsets
+        if (re.sub("_[A-Z][a-z]+", "", one.name) if bible else one.name) in configs
+    ]
 
 
 def _cache(folder: Path) -> str:
     """Return a cache folder by content: `datasets` has one entry for all folders of a name, whatever they hold.
 
-    Two folders `a/Tatoeba` and `b/Tatoeba` with equal READMEs give the same cached table, and so does one that changed.
+    Two folders `a/Tatoeba` and `b/Tatoeba` with equal READMEs give the same cached table, and so
+    does one that changed.
     """
     import datasets.config
 
@@ -211,7 +262,9 @@ def _mteb_task(name: str, subsets: Sequence[Subset], split: str) -> Any:
     try:
         import mteb
     except ImportError:
-        raise InputError(f"{name} needs the library mteb; install it with: pip install 'hexapla[evaluate]'") from None
+        raise InputError(
+            f"{name} needs the library mteb; install it with: pip install 'hexapla[evaluate]'"
+        ) from None
     return mteb.get_task(name, hf_subsets=_ids(name, subsets), eval_splits=[split])
 
 
@@ -243,7 +296,9 @@ def _revision(folder: Path) -> str:
 def _no_data(name: str, folder: Path | None, error: Exception) -> str:
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    reason = (
+        str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    )
     if folder is not None:
         return f"{folder} cannot be read as {name}: {reason}; it must be a copy of the task's repository on the Hub"
     return (
@@ -266,14 +321,22 @@ def _column(rows: Any, name: str, place: str) -> list[Any]:
 def _subset(task: Any, subset: str, split: str) -> Any:
     parts = task.dataset[subset]
     if split not in parts:
-        raise InputError(f"{task.metadata.name} {subset} has no split {split}; it has {', '.join(parts)}")
+        raise InputError(
+            f"{task.metadata.name} {subset} has no split {split}; it has {', '.join(parts)}"
+        )
     return parts[split]
 
 
-def _side_by_side(task: Any, name: str, split: str, subsets: Sequence[Subset], pairs: Pairs) -> BitextTask:
+def _side_by_side(
+    task: Any, name: str, split: str, subsets: Sequence[Subset], pairs: Pairs
+) -> BitextTask:
     rows = task.dataset[split]
     cells = {subset.languages[0]: _column(rows, subset.name, name) for subset in subsets}
-    wanted = combinations(cells, 2) if pairs == "all" else ((_PIVOT, code) for code in cells if code != _PIVOT)
+    wanted = (
+        combinations(cells, 2)
+        if pairs == "all"
+        else ((_PIVOT, code) for code in cells if code != _PIVOT)
+    )
     return _task(name, split, cells, wanted)
 
 
@@ -283,17 +346,26 @@ def _pair(task: Any, name: str, split: str, subset: Subset) -> BitextTask:
     return _task(name, split, dict(zip(subset.languages, columns, strict=True)), [subset.languages])
 
 
-def _task(name: str, split: str, cells: Mapping[str, list[str]], wanted: Iterable[tuple[str, ...]]) -> BitextTask:
+def _task(
+    name: str, split: str, cells: Mapping[str, list[str]], wanted: Iterable[tuple[str, ...]]
+) -> BitextTask:
     if _PIVOT not in cells:
-        raise InputError(f"{name} has no English here, only {', '.join(cells)}; its items are named by their English")
+        raise InputError(
+            f"{name} has no English here, only {', '.join(cells)}; its items are named by their English"
+        )
     pivots = cells[_PIVOT]
     if len(pivots) < NEIGHBOURS:
-        raise InputError(f"{name} has {len(pivots)} rows in {'-'.join(cells)}; at least {NEIGHBOURS} are needed")
+        raise InputError(
+            f"{name} has {len(pivots)} rows in {'-'.join(cells)}; at least {NEIGHBOURS} are needed"
+        )
     return BitextTask(
-        name=name, split=split, data_sha=short_sha(*(text for column in cells.values() for text in column)),
-        items=unique([short_sha(text) for text in pivots]), cells=cells,
+        name=name,
+        split=split,
+        data_sha=short_sha(*(text for column in cells.values() for text in column)),
+        items=unique([short_sha(text) for text in pivots]),
+        cells=cells,
         rows={(first, second): range(len(pivots)) for first, second in wanted},
-    )  # fmt: skip
+    )
 
 
 def _sts(task: Any, name: str, split: str, subsets: Sequence[Subset]) -> StsTask:
@@ -311,7 +383,9 @@ def _sts(task: Any, name: str, split: str, subsets: Sequence[Subset]) -> StsTask
     return StsTask(name=name, split=split, pairs=pairs)
 
 
-def _classification(task: Any, name: str, split: str, subsets: Sequence[Subset], seed: int) -> TopicsTask:
+def _classification(
+    task: Any, name: str, split: str, subsets: Sequence[Subset], seed: int
+) -> TopicsTask:
     train, draws, test = {}, {}, {}
     texts, labels = task.input_column_name, task.label_column_name
     for subset in subsets:
@@ -321,14 +395,33 @@ def _classification(task: Any, name: str, split: str, subsets: Sequence[Subset],
         for part in (task.train_split, split):
             rows = _subset(task, subset.name, part)
             cells = _column(rows, texts, f"{place} {part}")
-            sides.append(Side(rows=range(len(cells)), texts=cells, labels=_column(rows, labels, f"{place} {part}")))
-        drawn = few_shot_draws(sides[0].labels, n_draws=task.n_experiments, per_label=task.samples_per_label, seed=seed)
+            sides.append(
+                Side(
+                    rows=range(len(cells)),
+                    texts=cells,
+                    labels=_column(rows, labels, f"{place} {part}"),
+                )
+            )
+        drawn = few_shot_draws(
+            sides[0].labels, n_draws=task.n_experiments, per_label=task.samples_per_label, seed=seed
+        )
         train[code], draws[code] = only_drawn(sides[0], drawn)
         test[code] = sides[1]
     sha = short_sha(
-        *(text for side in (*train.values(), *test.values()) for text in (*side.texts, *map(str, side.labels)))
+        *(
+            text
+            for side in (*train.values(), *test.values())
+            for text in (*side.texts, *map(str, side.labels))
+        )
     )
     return TopicsTask(
-        kind="classification", name=name, split=split, data_sha=sha, train=train, draws=draws, test=test,
-        per_label=task.samples_per_label, seed=seed,
-    )  # fmt: skip
+        kind="classification",
+        name=name,
+        split=split,
+        data_sha=sha,
+        train=train,
+        draws=draws,
+        test=test,
+        per_label=task.samples_per_label,
+        seed=seed,
+    )

@@ -1,7 +1,7 @@
 """What an evaluation has measured so far, on disk, so that an interrupted one goes on.
 
-A measurement's per-item table is written first and its scores after it, as one line; a line torn by a kill, or one
-whose table is not what it says, is measured again.
+A measurement's per-item table is written first and its scores after it, as one line; a line torn by
+a kill, or one whose table is not what it says, is measured again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def add(out: Path, scores: Sequence[Score], table: pa.Table) -> None:
     beside = path.with_name(f".{path.name}")
     pq.write_table(table, beside, compression="zstd")
     beside.replace(path)
-    line = json.dumps([dataclasses.asdict(score) for score in scores], ensure_ascii=False, allow_nan=False)
+    line = json.dumps(
+        [dataclasses.asdict(score) for score in scores], ensure_ascii=False, allow_nan=False
+    )
     with (out / UNFINISHED).open("a", encoding="utf-8") as file:
         file.write(f"\n{line}\n")  # the newline before it ends a line that a kill left torn
         file.flush()

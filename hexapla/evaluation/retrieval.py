@@ -1,8 +1,9 @@
 """Two columns of unit vectors -> who finds whose translation, row by row, in both directions.
 
-The decision worth knowing: one similarity matmul serves both directions and every metric (MTEB searches once per
-direction and has no margin). The right answer of a row is the same row. Where rows have equal target texts, the first
-of them is found and the others are misses: MTEB counts them so too, and numbers stay comparable with its own.
+The decision worth knowing: one similarity matmul serves both directions and every metric (MTEB
+searches once per direction and has no margin). The right answer of a row is the same row. Where
+rows have equal target texts, the first of them is found and the others are misses: MTEB counts them
+so too, and numbers stay comparable with its own.
 
 Shapes: S source rows, T target rows (S = T), B rows of one block, D dimensions, K neighbours.
 """
@@ -36,11 +37,12 @@ class Retrieval:
 
     Attributes:
         accuracy: (n,) 1.0 where the nearest target is the query's own row, by cosine.
-        f1: (n,) `2 * hit / (1 + c)`, c being the number of queries whose nearest target is that row. The mean is the
-            weighted F1 that MTEB reports: accuracy with a penalty on targets that are everyone's neighbour.
+        f1: (n,) `2 * hit / (1 + c)`, c being the number of queries whose nearest target is that
+            row. The mean is the weighted F1 that MTEB reports: accuracy with a penalty on targets
+            that are everyone's neighbour.
         hubness: (n,) that penalty, `accuracy - f1`; lower is better.
-        margin_accuracy: (n,) as accuracy, by the ratio margin of Artetxe and Schwenk (2019, arXiv 1811.01136); None
-            where the search did without.
+        margin_accuracy: (n,) as accuracy, by the ratio margin of Artetxe and Schwenk (2019, arXiv
+            1811.01136); None where the search did without.
     """
 
     accuracy: NDArray[np.float64]
@@ -51,7 +53,11 @@ class Retrieval:
     def columns(self) -> dict[str, NDArray[np.float64]]:
         """Return the arrays by metric."""
         found = {"f1": self.f1, "accuracy": self.accuracy, "margin_accuracy": self.margin_accuracy}
-        return {name: values for name, values in {**found, "hubness": self.hubness}.items() if values is not None}
+        return {
+            name: values
+            for name, values in {**found, "hubness": self.hubness}.items()
+            if values is not None
+        }
 
 
 def retrieval(
@@ -68,8 +74,8 @@ class Search:
         """Choose the size of the neighbourhood in the margin score.
 
         Args:
-            k: In `cosine / (mean of the k nearest cosines of x / 2 + the same of y / 2)`; None does without the margin,
-                which takes a third to a half of the time.
+            k: In `cosine / (mean of the k nearest cosines of x / 2 + the same of y / 2)`; None does
+                without the margin, which takes a third to a half of the time.
         """
         import torch
 
@@ -77,7 +83,9 @@ class Search:
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._matrices: dict[str, Tensor] = {}
 
-    def __call__(self, source_SD: NDArray[np.float32], target_TD: NDArray[np.float32]) -> tuple[Retrieval, Retrieval]:
+    def __call__(
+        self, source_SD: NDArray[np.float32], target_TD: NDArray[np.float32]
+    ) -> tuple[Retrieval, Retrieval]:
         """Search each side for the translation of each row of the other side.
 
         Args:
@@ -94,17 +102,26 @@ class Search:
 
         n_rows = len(source_SD)
         if len(target_TD) != n_rows:
-            raise ValueError(f"source has {n_rows} rows and target has {len(target_TD)}; row i must translate row i")
+            raise ValueError(
+                f"source has {n_rows} rows and target has {len(target_TD)}; row i must translate row i"
+            )
         if self._k is not None and not 1 <= self._k <= n_rows:
             raise InputError(f"k is {self._k}; it must be 1 to {n_rows}, the number of rows")
         with torch.inference_mode():
             blocks = self._blocks(
-                *(torch.from_numpy(np.ascontiguousarray(side)).to(self._device) for side in (source_SD, target_TD))
+                *(
+                    torch.from_numpy(np.ascontiguousarray(side)).to(self._device)
+                    for side in (source_SD, target_TD)
+                )
             )
-            to_target_S, source_mean_S, to_source_T, target_mean_T = _nearest(blocks(), self._k or 1)
+            to_target_S, source_mean_S, to_source_T, target_mean_T = _nearest(
+                blocks(), self._k or 1
+            )
             if self._k is None:
                 return _judge(to_target_S), _judge(to_source_T)
-            by_margin_S, by_margin_T = self._nearest_by_margin(blocks(), source_mean_S, target_mean_T)
+            by_margin_S, by_margin_T = self._nearest_by_margin(
+                blocks(), source_mean_S, target_mean_T
+            )
         return _judge(to_target_S, by_margin_S), _judge(to_source_T, by_margin_T)
 
     def _blocks(self, source_SD: Tensor, target_TD: Tensor) -> Callable[[], Iterator[Block]]:
@@ -134,8 +151,12 @@ class Search:
         to_target, best_T, to_source_T = [], torch.empty(0), torch.empty(0)
         for start, cosine_BT in blocks:
             margin_BT = self._matrix("margin", *cosine_BT.shape)
-            torch.add(source_mean_S[start : start + len(cosine_BT), None], target_mean_T, out=margin_BT)
-            torch.div(cosine_BT, margin_BT, out=margin_BT)  # half of the margin score: the same order
+            torch.add(
+                source_mean_S[start : start + len(cosine_BT), None], target_mean_T, out=margin_BT
+            )
+            torch.div(
+                cosine_BT, margin_BT, out=margin_BT
+            )  # half of the margin score: the same order
             to_target.append(margin_BT.argmax(dim=1))
             block_to_source_T = margin_BT.argmax(dim=0)
             block_T = margin_BT.gather(0, block_to_source_T[None])[0]
@@ -179,7 +200,9 @@ def _top(cosine_ST: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return values_KT, first_T
 
 
-def _better(start: int, best_T: Tensor, row_T: Tensor, block_T: Tensor, block_row_T: Tensor) -> tuple[Tensor, Tensor]:
+def _better(
+    start: int, best_T: Tensor, row_T: Tensor, block_T: Tensor, block_row_T: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return the greater of two values for each target, and its row; of equal ones the earlier block's stays."""
     import torch
 
@@ -197,5 +220,7 @@ def _judge(nearest_S: Tensor, by_margin_S: Tensor | None = None) -> Retrieval:
         accuracy=hit_S,
         f1=f1_S,
         hubness=hit_S - f1_S,
-        margin_accuracy=None if by_margin_S is None else (by_margin_S.cpu().numpy() == row_S).astype(np.float64),
+        margin_accuracy=None
+        if by_margin_S is None
+        else (by_margin_S.cpu().numpy() == row_S).astype(np.float64),
     )

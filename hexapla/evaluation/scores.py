@@ -1,11 +1,13 @@
 """Scores and the per-item statistics behind them -> a score folder, and back.
 
-A score folder holds `scores.jsonl` (one `Score` a line, written last: a folder without it is unfinished) and one
-Parquet table per task, split and languages under `per_item/`. The decision worth knowing: what a score averages is kept
-item by item, so that confidence intervals and comparisons resample items and never encode a sentence again.
+A score folder holds `scores.jsonl` (one `Score` a line, written last: a folder without it is
+unfinished) and one Parquet table per task, split and languages under `per_item/`. The decision
+worth knowing: what a score averages is kept item by item, so that confidence intervals and
+comparisons resample items and never encode a sentence again.
 
-A table has a string column `item`, which names the same item in every encoder's table, and float columns. A metric that
-is a column of its table is that column's mean; `spearman` is the rank correlation of the columns `cosine` and `gold`.
+A table has a string column `item`, which names the same item in every encoder's table, and float
+columns. A metric that is a column of its table is that column's mean; `spearman` is the rank
+correlation of the columns `cosine` and `gold`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from hexapla.runs.record import check_folder_to_be, write_text
 SCORES_FILE = "scores.jsonl"
 PER_ITEM_FOLDER = "per_item"
 
-# The columns that a metric is computed from, where it is not the mean of the column of its own name.
+# The columns that a metric is computed from, where it is not the mean of the column of its own
+# name.
 RANKED_COLUMNS: Mapping[str, tuple[str, ...]] = {"spearman": ("cosine", "gold")}
 
 
@@ -38,11 +41,14 @@ class Score:
 
     Attributes:
         task: Kind and name, as `bitext/sib200`.
-        metric: `accuracy`, `f1`, `margin_accuracy` (bitext), `accuracy` (topics) or `spearman` (STS); higher is better.
+        metric: `accuracy`, `f1`, `margin_accuracy` (bitext), `accuracy` (topics) or `spearman`
+            (STS); higher is better.
         value: A fraction: 0 to 1, for `spearman` -1 to 1.
         n: Number of items that the value is over, rows with an empty cell left out.
-        languages: One language, or source-target as `eng_Latn-deu_Latn` (zero-shot: trained on - tested on).
-        seen: Whether every one of the languages was a column in alignment training; None when that is not known.
+        languages: One language, or source-target as `eng_Latn-deu_Latn` (zero-shot: trained on -
+            tested on).
+        seen: Whether every one of the languages was a column in alignment training; None when that
+            is not known.
         split: `test`, `dev`, `all`, `held-out-0.05`, ...
         encoder: Name or folder that was evaluated.
         encoder_sha: SHA-256 of its weights.
@@ -72,13 +78,15 @@ class Score:
 def signature(fields: Mapping[str, object]) -> str:
     """Join what reproduces a score into one line, in the manner of sacrebleu.
 
-    Fields that are None do not apply and are left out. `|` inside a value is written `%7C`, so that a prompt or a file
-    name cannot pass for a field.
+    Fields that are None do not apply and are left out. `|` inside a value is written `%7C`, so that
+    a prompt or a file name cannot pass for a field.
 
     >>> signature({"task": "bitext/sib200", "k": None, "prompt": "query: "})
     'task:bitext/sib200|prompt:query: '
     """
-    return "|".join(f"{key}:{_escape(str(value))}" for key, value in fields.items() if value is not None)
+    return "|".join(
+        f"{key}:{_escape(str(value))}" for key, value in fields.items() if value is not None
+    )
 
 
 def parse_signature(text: str) -> dict[str, str]:
@@ -109,13 +117,18 @@ def per_item_path(task: str, split: str, languages: str) -> str:
 
 
 def write_scores(
-    scores: Sequence[Score], per_item: Mapping[str, pa.Table], out_dir: str | Path, *, overwrite: bool = False
+    scores: Sequence[Score],
+    per_item: Mapping[str, pa.Table],
+    out_dir: str | Path,
+    *,
+    overwrite: bool = False,
 ) -> Path:
     """Write a score folder: the per-item tables first, `scores.jsonl` last and in one step.
 
     Args:
         scores: In the order in which they are to be written.
-        per_item: The table behind each score, by `Score.per_item`; one table may serve several metrics.
+        per_item: The table behind each score, by `Score.per_item`; one table may serve several
+            metrics.
         out_dir: The folder; made if need be. Other files in it are left alone.
         overwrite: Replace the scores and tables that are there.
 
@@ -129,9 +142,14 @@ def write_scores(
     for score in scores:
         if score.per_item is not None:
             if score.per_item not in per_item:
-                raise ValueError(f"{score.task} {score.languages}: no table is given for {score.per_item}")
+                raise ValueError(
+                    f"{score.task} {score.languages}: no table is given for {score.per_item}"
+                )
             check_table(score, per_item[score.per_item], score.per_item)
-    lines = [json.dumps(dataclasses.asdict(score), ensure_ascii=False, allow_nan=False) for score in scores]
+    lines = [
+        json.dumps(dataclasses.asdict(score), ensure_ascii=False, allow_nan=False)
+        for score in scores
+    ]
     out = Path(out_dir)
     check_no_scores(out, overwrite=overwrite)
     out.mkdir(parents=True, exist_ok=True)
@@ -151,7 +169,9 @@ def check_no_scores(out: Path, *, overwrite: bool) -> None:
     """
     check_folder_to_be(out)
     if not overwrite and ((out / SCORES_FILE).exists() or (out / PER_ITEM_FOLDER).exists()):
-        raise InputError(f"{out} already holds scores; give another folder, or overwrite (--overwrite)")
+        raise InputError(
+            f"{out} already holds scores; give another folder, or overwrite (--overwrite)"
+        )
 
 
 def remove_scores(out: Path) -> None:
@@ -165,7 +185,8 @@ def read_scores(path: str | Path) -> list[Score]:
     """Read the scores of a folder, or of one `scores.jsonl`.
 
     Raises:
-        InputError: No such path, a folder without scores, or a line that is not a score (with its number).
+        InputError: No such path, a folder without scores, or a line that is not a score (with its
+            number).
     """
     file = _scores_file(path)
     scores = []
@@ -209,10 +230,14 @@ def _parse(fields: Any) -> Score:
         raise ValueError(f"it has no {', '.join(missing)}")
     for name, value in fields.items():
         if name not in kinds:
-            raise ValueError(f'it has a field "{name}" that this version does not know{nearest(name, kinds)}')
+            raise ValueError(
+                f'it has a field "{name}" that this version does not know{nearest(name, kinds)}'
+            )
         allowed = get_args(kinds[name]) or (kinds[name],)
         if type(value) not in allowed and not (type(value) is int and float in allowed):
-            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in allowed)
+            wanted = " or ".join(
+                "null" if kind is type(None) else kind.__name__ for kind in allowed
+            )
             raise ValueError(f"{name} is {json.dumps(value)}; it must be {wanted}")
     return Score(**{**fields, "value": float(fields["value"])})
 
@@ -228,16 +253,23 @@ def read_per_item(score: Score, path: str | Path) -> pa.Table:
         A table of `score.n` rows: `item` and float columns.
 
     Raises:
-        InputError: The score has no table, or it is missing, unreadable, or of another size or other columns.
+        InputError: The score has no table, or it is missing, unreadable, or of another size or
+            other columns.
     """
     if score.per_item is None:
-        raise InputError(f"{score.task} {score.languages} {score.metric} has no per-item table; evaluate again")
+        raise InputError(
+            f"{score.task} {score.languages} {score.metric} has no per-item table; evaluate again"
+        )
     folder = _scores_file(path).parent
     file = folder / score.per_item
     if not file.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{score.per_item} lies outside {folder}; per-item tables lie beside their scores")
+        raise InputError(
+            f"{score.per_item} lies outside {folder}; per-item tables lie beside their scores"
+        )
     if not file.is_file():
-        raise InputError(f"{file} is missing; it belongs to the scores in {folder}, copy the whole folder")
+        raise InputError(
+            f"{file} is missing; it belongs to the scores in {folder}, copy the whole folder"
+        )
     try:
         table = pq.read_table(file, use_threads=False)  # small, and there may be thousands
         check_table(score, table, str(file))
@@ -250,7 +282,9 @@ def _scores_file(path: str | Path) -> Path:
     path = Path(path)
     if path.is_dir():
         if not (path / SCORES_FILE).is_file():
-            raise InputError(f"{path} has no {SCORES_FILE}: not a score folder, or its evaluation did not finish")
+            raise InputError(
+                f"{path} has no {SCORES_FILE}: not a score folder, or its evaluation did not finish"
+            )
         return path / SCORES_FILE
     if not path.is_file():
         raise InputError(f"{path} does not exist; give a folder that `hexapla evaluate` wrote")
@@ -262,6 +296,8 @@ def check_table(score: Score, table: pa.Table, name: str) -> None:
     needed = ("item", *RANKED_COLUMNS.get(score.metric, (score.metric,)))
     missing = [column for column in needed if column not in table.column_names]
     if missing:
-        raise ValueError(f"{name} has no column {', '.join(missing)}, which {score.metric} is computed from")
+        raise ValueError(
+            f"{name} has no column {', '.join(missing)}, which {score.metric} is computed from"
+        )
     if table.num_rows != score.n:
         raise ValueError(f"{name} has {table.num_rows} rows; the score is over {score.n}")

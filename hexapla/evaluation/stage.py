@@ -1,8 +1,8 @@
 """An encoder and evaluation data -> scores with a signature, in a score folder.
 
-All that can be refused is refused before the encoder is loaded; then `run.json` is written, every distinct text is
-embedded once, and every task is scored from those vectors. What is measured is on disk at once, so that an interrupted
-evaluation goes on; `scores.jsonl` comes last.
+All that can be refused is refused before the encoder is loaded; then `run.json` is written, every
+distinct text is embedded once, and every task is scored from those vectors. What is measured is on
+disk at once, so that an interrupted evaluation goes on; `scores.jsonl` comes last.
 """
 
 from __future__ import annotations
@@ -19,29 +19,36 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow as pa
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Task as RichTask
 from rich.text import Text
 
 import hexapla
-from hexapla.text import languages as codes
 from hexapla.encoder.load import EncoderFacts, Task, describe, load_encoder, save_prompt
 from hexapla.evaluation import resume as unfinished
-from hexapla.evaluation.tasks.bitext import BitextTask
 from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.contamination_report import CONTAMINATION_FILE, corpus_overlap, find_corpus
 from hexapla.evaluation.data import KINDS, Data, read_data
 from hexapla.evaluation.examples import write_examples
-from hexapla.evaluation.tasks.inputs import Measurement
 from hexapla.evaluation.metrics import METRICS
 from hexapla.evaluation.mteb_check import check_with_mteb
-from hexapla.evaluation.contamination_report import CONTAMINATION_FILE, corpus_overlap, find_corpus
-from hexapla.evaluation.scores import SCORES_FILE, Score, per_item_path, read_scores, signature
-from hexapla.evaluation.tasks.sts import StsTask
-from hexapla.evaluation.tasks.classification import TopicsTask
 from hexapla.evaluation.resume import Place
+from hexapla.evaluation.scores import SCORES_FILE, Score, per_item_path, read_scores, signature
+from hexapla.evaluation.tasks.bitext import BitextTask
+from hexapla.evaluation.tasks.classification import TopicsTask
+from hexapla.evaluation.tasks.inputs import Measurement
+from hexapla.evaluation.tasks.sts import StsTask
 from hexapla.evaluation.vector_cache import VectorCache
 from hexapla.evaluation.vectors import Vectors
 from hexapla.runs.record import check_apart, check_out, clear, write_json, write_run, write_text
+from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -65,7 +72,9 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
     """
     out = Path(config.out)
     check_apart(out, {"encoder": config.encoder, "data": config.data, "corpus": config.corpus})
-    if not config.resume:  # before data are fetched; whether it is the same run takes the data to say
+    if (
+        not config.resume
+    ):  # before data are fetched; whether it is the same run takes the data to say
         check_out(out, "evaluate", {}, done=SCORES_FILE, resume=False, overwrite=config.overwrite)
     facts = describe(config.encoder)
     corpus = find_corpus(config.encoder, facts, config.corpus)
@@ -92,7 +101,10 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
     scores = _measure(config, facts, data, model, done, quiet=quiet)
     if corpus is not None:
         write_json(out / CONTAMINATION_FILE, corpus_overlap(corpus, _texts(data)))
-    lines = [json.dumps(dataclasses.asdict(score), ensure_ascii=False, allow_nan=False) for score in scores]
+    lines = [
+        json.dumps(dataclasses.asdict(score), ensure_ascii=False, allow_nan=False)
+        for score in scores
+    ]
     write_text(out / SCORES_FILE, "".join(f"{line}\n" for line in lines))
     (out / unfinished.UNFINISHED).unlink(missing_ok=True)
     shutil.rmtree(out / VECTORS, ignore_errors=True)
@@ -103,14 +115,21 @@ def _identity(config: EvaluateConfig, facts: EncoderFacts, data: Data) -> dict[s
     """Return what must be equal for two runs to be the same: a name is not enough, neither of encoder nor of data."""
     tasks = sorted({(task.name, task.split, task.data_sha) for task in data.tasks})
     revisions = {one.task.metadata.name: one.revision for one in data.mteb}
-    return {**config.identity(), "encoder_sha256": facts.sha256, "tasks": tasks, "revisions": revisions}
+    return {
+        **config.identity(),
+        "encoder_sha256": facts.sha256,
+        "tasks": tasks,
+        "revisions": revisions,
+    }
 
 
 def _texts(data: Data) -> dict[tuple[str, str], set[str]]:
     """Return the sentences of every task and split that scores name, for the search in a corpus."""
     texts: dict[tuple[str, str], set[str]] = {}
     for task in data.tasks:
-        if isinstance(task, BitextTask | StsTask | TopicsTask):  # the others have a bitext's sentences
+        if isinstance(
+            task, BitextTask | StsTask | TopicsTask
+        ):  # the others have a bitext's sentences
             sentences = {text for group in task.prompted() for text in group.texts}
             for name in {key[0] for key in task.keys}:
                 texts.setdefault((name, task.split), set()).update(sentences)
@@ -135,7 +154,10 @@ def _measure(
     with _progress(quiet=quiet) as progress:
         embedding = progress.add_task("embedding", total=len(vectors), unit="sentences")
         scoring = progress.add_task(
-            "scoring", total=sum(len(task.keys) for task in data.tasks), completed=len(done), unit="pairs"
+            "scoring",
+            total=sum(len(task.keys) for task in data.tasks),
+            completed=len(done),
+            unit="pairs",
         )
         vectors.embed(
             model,
@@ -144,22 +166,35 @@ def _measure(
             advance=partial(progress.advance, embedding),
             cache=VectorCache(
                 Path(config.vectors or out / VECTORS),
-                encoder_sha=facts.sha256 if config.pooling is None else f"{facts.sha256}|{config.pooling}",
-                max_tokens=model.max_seq_length, dtype=_dtype(model, config),
+                encoder_sha=facts.sha256
+                if config.pooling is None
+                else f"{facts.sha256}|{config.pooling}",
+                max_tokens=model.max_seq_length,
+                dtype=_dtype(model, config),
             ),
-        )  # fmt: skip
+        )
         for task in data.tasks:
             kind = KINDS[type(task)]
             measured = {key for key in task.keys if (key[0], task.split, key[1]) in found}
             for measurement in task.measure(partial(vectors.of, kind), measured):
                 path = per_item_path(measurement.task, measurement.split, measurement.languages)
                 origin = _origin(model, prompts[kind], config)
-                scores = [_score(measurement, metric, path, facts, seen, origin) for metric in measurement.metrics]
-                unfinished.add(out, scores, pa.table({"item": list(measurement.items), **measurement.columns}))
+                scores = [
+                    _score(measurement, metric, path, facts, seen, origin)
+                    for metric in measurement.metrics
+                ]
+                unfinished.add(
+                    out, scores, pa.table({"item": list(measurement.items), **measurement.columns})
+                )
                 found[unfinished.place_of(scores[0])] = scores
                 progress.advance(scoring)
         write_examples(data.tasks, vectors, out)
-    scores = [score for task in data.tasks for key in task.keys for score in found[key[0], task.split, key[1]]]
+    scores = [
+        score
+        for task in data.tasks
+        for key in task.keys
+        for score in found[key[0], task.split, key[1]]
+    ]
     if config.mteb_compatible:
         check_with_mteb(data.mteb, vectors, scores, facts, out)
     return scores
@@ -227,7 +262,11 @@ def _score(
         "n": len(measured.items),
         **origin,
     }
-    parts = (measured.languages,) if codes.is_language(measured.languages) else codes.split_pair(measured.languages)
+    parts = (
+        (measured.languages,)
+        if codes.is_language(measured.languages)
+        else codes.split_pair(measured.languages)
+    )
     return Score(
         task=measured.task,
         metric=metric,

@@ -1,8 +1,8 @@
 """Vectors on disk, by what they depend on: weights, length limit, precision, prompt and text.
 
-The decision worth knowing: the key is the hash of the weights, never a name, so that a checkpoint cannot inherit the
-vectors of another one of its name. Each step of an evaluation adds a file, whole or not at all, so that an interrupted
-one goes on where it was.
+The decision worth knowing: the key is the hash of the weights, never a name, so that a checkpoint
+cannot inherit the vectors of another one of its name. Each step of an evaluation adds a file, whole
+or not at all, so that an interrupted one goes on where it was.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _BYTES = 16  # of a text's hash
 class VectorCache:
     """The vectors of one encoder, under one folder that several encoders and evaluations may share."""
 
-    def __init__(self, folder: Path, *, encoder_sha: str, max_tokens: int | None, dtype: str) -> None:
+    def __init__(
+        self, folder: Path, *, encoder_sha: str, max_tokens: int | None, dtype: str
+    ) -> None:
         """Read what is there.
 
         Args:

@@ -1,8 +1,9 @@
 """The distinct texts of a whole run -> their vectors, each embedded once.
 
-The decision worth knowing: all tasks name their texts before anything is embedded. English, which is in every pair, and
-SIB-200's sentences, which are both bitext and topics, are embedded once, and sorting by length works across languages.
-The vectors stay in memory: 100,000 texts of 768 dimensions are 293 MiB.
+The decision worth knowing: all tasks name their texts before anything is embedded. English, which
+is in every pair, and SIB-200's sentences, which are both bitext and topics, are embedded once, and
+sorting by length works across languages. The vectors stay in memory: 100,000 texts of 768
+dimensions are 293 MiB.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Vectors:
         """Collect the distinct texts.
 
         Args:
-            prompts: What the encoder puts before a text, by kind of task; kinds with equal prompts share vectors.
+            prompts: What the encoder puts before a text, by kind of task; kinds with equal prompts
+                share vectors.
             wanted: The texts.
         """
         self._prompts = dict(prompts)
@@ -74,7 +76,11 @@ class Vectors:
             InputError: A vector is not finite.
         """
         for prompt, distinct in self._texts.items():
-            known = {text: vector for text in distinct if cache and (vector := cache.get(prompt, text)) is not None}
+            known = {
+                text: vector
+                for text in distinct
+                if cache and (vector := cache.get(prompt, text)) is not None
+            }
             advance(len(known))
             missing = [text for text in distinct if text not in known]
             texts = _longest_first(model, missing) if missing else []
@@ -110,9 +116,10 @@ def _check_finite(vectors: NDArray[np.float32], texts: Sequence[str]) -> None:
 def _longest_first(model: SentenceTransformer, texts: Sequence[str]) -> list[str]:
     """Sort texts by their number of tokens, or of bytes where the encoder's tokenizer is not of the usual kind.
 
-    Batches then hold texts of one length in whatever script. Of 99,000 sentences in 30 languages (SIB-200, Tatoeba,
-    STS Benchmark) in batches of 256, padding adds 2 % to the tokens; 39 % when sorted by bytes and 65 % by characters.
-    Counting takes 4 s. What does not fit into memory fails at once, as the longest go first.
+    Batches then hold texts of one length in whatever script. Of 99,000 sentences in 30 languages
+    (SIB-200, Tatoeba, STS Benchmark) in batches of 256, padding adds 2 % to the tokens; 39 % when
+    sorted by bytes and 65 % by characters. Counting takes 4 s. What does not fit into memory fails
+    at once, as the longest go first.
     """
     from transformers import PreTrainedTokenizerBase
 

@@ -1,7 +1,7 @@
 """The page of `hexapla explore`: a query, its nearest sentences before and after alignment side by side, and a map.
 
-Gradio's own fonts and analytics are off, so that no request leaves the machine; sentences go into tables of our own,
-escaped, since they are what a reader copies and a screen reader reads.
+Gradio's own fonts and analytics are off, so that no request leaves the machine; sentences go into
+tables of our own, escaped, since they are what a reader copies and a screen reader reads.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from hexapla.text import languages as codes
 from hexapla.errors import InputError
 from hexapla.explore.explorer import MOST_SHOWN, Explorer, results_table
+from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     import altair as alt
@@ -33,7 +33,11 @@ def build_page(explorer: Explorer) -> gr.Blocks:
 
     names = [(codes.name(code), code) for code in explorer.languages]
     with gr.Blocks(analytics_enabled=False, title="Hexapla: explore") as page:
-        rows = f"the first {explorer.n_rows:,} rows" if explorer.is_cut else f"all {explorer.n_rows:,} rows"
+        rows = (
+            f"the first {explorer.n_rows:,} rows"
+            if explorer.is_cut
+            else f"all {explorer.n_rows:,} rows"
+        )
         gr.Markdown(
             f"# Explore\nType a sentence in any language. The nearest of {rows} of the corpus, in "
             f"{len(explorer.languages)} languages, by cosine; longer texts than the encoder takes are cut."
@@ -41,8 +45,13 @@ def build_page(explorer: Explorer) -> gr.Blocks:
         query = gr.Textbox(label="Sentence", placeholder="in any language", autofocus=True)
         with gr.Row():
             k = gr.Slider(1, MOST_SHOWN, value=10, step=1, label="Sentences shown")
-            chosen = gr.Dropdown(names, multiselect=True, label="Only in these languages (all if empty)")
-            own = gr.Checkbox(value=True, label="Show the query's own language (known for sentences of the corpus)")
+            chosen = gr.Dropdown(
+                names, multiselect=True, label="Only in these languages (all if empty)"
+            )
+            own = gr.Checkbox(
+                value=True,
+                label="Show the query's own language (known for sentences of the corpus)",
+            )
         search = gr.Button("Search", variant="primary")
         gr.Examples(explorer.examples(), inputs=query, label="From the corpus")
         with gr.Row():
@@ -62,13 +71,18 @@ def build_page(explorer: Explorer) -> gr.Blocks:
                 return [*(hint for _ in explorer.encoders), *(None for _ in explorer.encoders)]
             try:
                 found = [
-                    explorer.nearest(name, text, k=int(n), languages=languages, own_language=keep_own)
+                    explorer.nearest(
+                        name, text, k=int(n), languages=languages, own_language=keep_own
+                    )
                     for name in explorer.encoders
                 ]
                 charts = [_map(explorer, name, text) for name in explorer.encoders]
             except InputError as error:
                 raise gr.Error(str(error)) from error
-            shown = [results_table(one, _TITLES[name]) for name, one in zip(explorer.encoders, found, strict=True)]
+            shown = [
+                results_table(one, _TITLES[name])
+                for name, one in zip(explorer.encoders, found, strict=True)
+            ]
             return [*shown, *charts]
 
         inputs, outputs = [query, k, chosen, own], [*tables, *maps]
@@ -86,11 +100,19 @@ def _map(explorer: Explorer, name: str, query: str) -> alt.LayerChart:
         for (x, y), code in zip(points[:-1], languages, strict=True)
     ]
     axes = {"x": alt.X("x:Q", axis=None), "y": alt.Y("y:Q", axis=None)}
-    cells = alt.Chart(alt.InlineData(values=rows), width=420, height=320).mark_circle(size=30, opacity=0.7)
-    here = alt.Chart(alt.InlineData(values=[{"x": float(points[-1, 0]), "y": float(points[-1, 1])}]))
+    cells = alt.Chart(alt.InlineData(values=rows), width=420, height=320).mark_circle(
+        size=30, opacity=0.7
+    )
+    here = alt.Chart(
+        alt.InlineData(values=[{"x": float(points[-1, 0]), "y": float(points[-1, 1])}])
+    )
     return cells.encode(
-        **axes, color=alt.Color("language:N", title=None, scale=alt.Scale(scheme="tableau20")), tooltip=["language:N"]
-    ) + here.mark_point(shape="cross", filled=True, size=200, color="black", stroke="white").encode(**axes)
+        **axes,
+        color=alt.Color("language:N", title=None, scale=alt.Scale(scheme="tableau20")),
+        tooltip=["language:N"],
+    ) + here.mark_point(shape="cross", filled=True, size=200, color="black", stroke="white").encode(
+        **axes
+    )
 
 
 def serve(page: gr.Blocks, host: str, port: int, *, open_browser: bool, block: bool) -> gr.Blocks:
@@ -107,10 +129,19 @@ def serve(page: gr.Blocks, host: str, port: int, *, open_browser: bool, block: b
 
     fonts = ["system-ui", "sans-serif"]
     _, url, _ = page.launch(
-        server_name=host, server_port=port or _free_port(host), share=False, quiet=True, show_error=True,
-        inbrowser=open_browser, prevent_thread_lock=True, footer_links=[], css=_CSS, ssr_mode=False,
-        theme=gr.themes.Default(font=fonts, font_mono=["monospace"]), enable_monitoring=False,
-    )  # fmt: skip
+        server_name=host,
+        server_port=port or _free_port(host),
+        share=False,
+        quiet=True,
+        show_error=True,
+        inbrowser=open_browser,
+        prevent_thread_lock=True,
+        footer_links=[],
+        css=_CSS,
+        ssr_mode=False,
+        theme=gr.themes.Default(font=fonts, font_mono=["monospace"]),
+        enable_monitoring=False,
+    )
     print(url, flush=True)
     if block:
         try:

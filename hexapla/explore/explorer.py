@@ -1,7 +1,7 @@
 """A corpus and an encoder, before and after alignment -> a local page: type a sentence, see what is nearest to it.
 
-Search is exact: every distinct text is embedded once by each encoder, and a query is one product with all of them.
-Everything but the page itself is in `Explorer`, which needs no browser.
+Search is exact: every distinct text is embedded once by each encoder, and a query is one product
+with all of them. Everything but the page itself is in `Explorer`, which needs no browser.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from hexapla.text import languages as codes
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder.load import encode, load_encoder, locate
 from hexapla.errors import InputError
 from hexapla.runs.record import read_record
+from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +40,8 @@ class ExploreConfig:
     Attributes:
         encoder: After alignment: a folder, a Hub name or `tiny`.
         corpus: What `open_corpus` takes.
-        before: The encoder to show beside it; by default the one that `encoder` was aligned from, where it is at hand.
+        before: The encoder to show beside it; by default the one that `encoder` was aligned from,
+            where it is at hand.
         languages: Of the corpus; all by default.
         rows: At most so many rows of the corpus, from its start.
         host: Address to listen on; loopback unless others are to see the page.
@@ -104,7 +105,9 @@ class Explorer:
                 if read == rows:
                     break
                 present = zip(self.languages, cells, strict=True)
-                self._cells += [(read, code, text) for code, text in present if text and text.strip()]
+                self._cells += [
+                    (read, code, text) for code, text in present if text and text.strip()
+                ]
                 read += 1
         self._codes = np.array([code for _, code, _ in self._cells])
         self._models: dict[str, SentenceTransformer] = {}
@@ -123,7 +126,9 @@ class Explorer:
             found += [text for at, language, text in self._cells if (at, language) == (row, code)]
         return list(dict.fromkeys(found))
 
-    def add(self, name: str, model: SentenceTransformer, advance: Callable[[int], None] = lambda _: None) -> None:
+    def add(
+        self, name: str, model: SentenceTransformer, advance: Callable[[int], None] = lambda _: None
+    ) -> None:
         """Embed every distinct text of the corpus.
 
         Raises:
@@ -139,7 +144,13 @@ class Explorer:
         self._models[name] = model
 
     def nearest(
-        self, encoder: str, query: str, *, k: int = 10, languages: Sequence[str] = (), own_language: bool = True
+        self,
+        encoder: str,
+        query: str,
+        *,
+        k: int = 10,
+        languages: Sequence[str] = (),
+        own_language: bool = True,
     ) -> list[Neighbour]:
         """Return the k cells nearest to a query by cosine, the query's own text left out.
 
@@ -148,8 +159,8 @@ class Explorer:
             query: A sentence in any language.
             k: At most so many.
             languages: Only cells of these; all if empty.
-            own_language: Keep cells of the language that the query has in the corpus; it is known only of a query that
-                is a cell.
+            own_language: Keep cells of the language that the query has in the corpus; it is known
+                only of a query that is a cell.
 
         Raises:
             InputError: The query is blank, or its vector is not finite.
@@ -161,7 +172,9 @@ class Explorer:
         cosine = self._vectors[encoder] @ vector
         own = [(row, code) for row, code, text in self._cells if text == query]
         rows, spoken = {row for row, _ in own}, {code for _, code in own}
-        wanted = np.isin(self._codes, list(languages)) if languages else np.ones(len(cosine), dtype=bool)
+        wanted = (
+            np.isin(self._codes, list(languages)) if languages else np.ones(len(cosine), dtype=bool)
+        )
         if not own_language:
             wanted &= ~np.isin(self._codes, list(spoken))
         found: list[Neighbour] = []
@@ -171,11 +184,19 @@ class Explorer:
                 break
             if text != query:
                 found.append(
-                    Neighbour(text=text, language=code, row=row, cosine=float(cosine[place]), translation=row in rows)
+                    Neighbour(
+                        text=text,
+                        language=code,
+                        row=row,
+                        cosine=float(cosine[place]),
+                        translation=row in rows,
+                    )
                 )
         return found
 
-    def points(self, encoder: str, query: str, n_rows: int = 60) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
+    def points(
+        self, encoder: str, query: str, n_rows: int = 60
+    ) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
         """Project some rows' cells and the query onto the first two principal components of the cells.
 
         Returns:
@@ -194,7 +215,9 @@ def _finite(model: SentenceTransformer, texts: Sequence[str]) -> NDArray[np.floa
     vectors = encode(model, texts, task="BitextMining")
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
-        raise InputError(f"the encoder gives no finite vector for {texts[int(finite.argmin())][:60]!r}; is it damaged?")
+        raise InputError(
+            f"the encoder gives no finite vector for {texts[int(finite.argmin())][:60]!r}; is it damaged?"
+        )
     return np.asarray(vectors)
 
 
@@ -208,23 +231,31 @@ def open_explorer(config: ExploreConfig, *, quiet: bool = False) -> Explorer:
     corpus = open_corpus(config.corpus)
     chosen = config.languages or corpus.languages
     if absent := [code for code in chosen if code not in corpus.languages]:
-        raise InputError(f"{config.corpus} has no {', '.join(absent)}; it has {', '.join(corpus.languages)}")
+        raise InputError(
+            f"{config.corpus} has no {', '.join(absent)}; it has {', '.join(corpus.languages)}"
+        )
     _check_address(config)
     locate(config.encoder)
     explorer = Explorer(corpus, rows=config.rows, languages=chosen)
     before = config.before or _base_of(config.encoder)
     names = {"before": before, "after": config.encoder} if before else {"after": config.encoder}
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+    with Progress(
+        console=console, transient=True, disable=quiet or not console.is_terminal
+    ) as progress:
         for name, encoder in names.items():
             try:
                 model = load_encoder(
-                    encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
+                    encoder,
+                    trust_remote_code=config.trust_remote_code,
+                    allow_pickle=config.allow_pickle,
                 )
             except InputError:
                 if name == "before" and config.before is None:
                     _log.info(
-                        "%s, from which %s was aligned, is not at hand: it is shown alone", encoder, config.encoder
+                        "%s, from which %s was aligned, is not at hand: it is shown alone",
+                        encoder,
+                        config.encoder,
                     )
                     continue
                 raise
@@ -244,7 +275,9 @@ def _check_gradio() -> None:
     from importlib.util import find_spec
 
     if find_spec("gradio") is None:
-        raise InputError("the page needs the library gradio; install it with: pip install 'hexapla[explore]'")
+        raise InputError(
+            "the page needs the library gradio; install it with: pip install 'hexapla[explore]'"
+        )
 
 
 def _check_address(config: ExploreConfig) -> None:
@@ -268,11 +301,15 @@ def results_table(found: Sequence[Neighbour], caption: str) -> str:
         cells = f"<td>{number}</td><td>{html.escape(codes.name(one.language))}</td>"
         cells += f"<td dir=auto>{html.escape(one.text)}{mark}</td><td>{one.cosine:.3f}</td><td>{one.row + 1}</td>"
         rows += f"<tr{' class=translation' if one.translation else ''}>{cells}</tr>"
-    head = "".join(f"<th scope=col>{name}</th>" for name in ("#", "Language", "Sentence", "Cosine", "Row"))
+    head = "".join(
+        f"<th scope=col>{name}</th>" for name in ("#", "Language", "Sentence", "Cosine", "Row")
+    )
     return f"<table class=hx><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def launch(explorer: Explorer, config: ExploreConfig, *, open_browser: bool = False, block: bool = True) -> Any:
+def launch(
+    explorer: Explorer, config: ExploreConfig, *, open_browser: bool = False, block: bool = True
+) -> Any:
     """Serve the page, and say where; never shared beyond the address.
 
     Returns:
@@ -281,5 +318,10 @@ def launch(explorer: Explorer, config: ExploreConfig, *, open_browser: bool = Fa
     from hexapla.explore.explore_page import build_page, serve
 
     if config.host not in LOOPBACK:
-        _log.warning("the page listens on %s: whoever reaches this machine can read the corpus and query", config.host)
-    return serve(build_page(explorer), config.host, config.port, open_browser=open_browser, block=block)
+        _log.warning(
+            "the page listens on %s: whoever reaches this machine can read the corpus and query",
+            config.host,
+        )
+    return serve(
+        build_page(explorer), config.host, config.port, open_browser=open_browser, block=block
+    )

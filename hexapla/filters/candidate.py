@@ -1,7 +1,8 @@
 """What a filter sees: one translated cell beside its source, and what is known of the column that it stands in.
 
-A filter is a frozen dataclass of its settings. Its `scorer` is made once per column, so that medians, patterns and
-models are looked up once; its `accept` is apart from that. Every score grows with badness.
+A filter is a frozen dataclass of its settings. Its `scorer` is made once per column, so that
+medians, patterns and models are looked up once; its `accept` is apart from that. Every score grows
+with badness.
 """
 
 from __future__ import annotations

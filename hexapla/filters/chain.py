@@ -1,7 +1,8 @@
 """The filters, one after another, on the cells of a column: the first that rejects a cell is the reason.
 
-Every column is judged by what is normal in it, so a chain is made from `Statistics` of the whole corpus; after that a
-verdict depends on nothing but its own cell, and shards can be judged apart and in any order.
+Every column is judged by what is normal in it, so a chain is made from `Statistics` of the whole
+corpus; after that a verdict depends on nothing but its own cell, and shards can be judged apart and
+in any order.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from hexapla.filters.statistics import Statistics
 
 EMPTY = "empty"
 # Markup for the reader's eye, which some translators add; it says nothing of the translation.
-_MARKUP = re.compile(r"</?(?:a|b|br|code|em|i|li|ol|p|small|span|strong|sub|sup|u|ul)(?:\s[^<>]*)?/?>")
+_MARKUP = re.compile(
+    r"</?(?:a|b|br|code|em|i|li|ol|p|small|span|strong|sub|sup|u|ul)(?:\s[^<>]*)?/?>"
+)
 
 
 class Verdict(NamedTuple):
@@ -41,7 +44,9 @@ class Chain:
 
     notes: tuple[str, ...]
 
-    def __init__(self, settings: FilterSettings, pivot: str, languages: Sequence[str], statistics: Statistics) -> None:
+    def __init__(
+        self, settings: FilterSettings, pivot: str, languages: Sequence[str], statistics: Statistics
+    ) -> None:
         """Prepare to judge every column but the pivot's.
 
         Args:
@@ -56,10 +61,18 @@ class Chain:
         self._checks: dict[str, list[tuple[str, Callable[[float], bool], Scorer]]] = {}
         for language in pool[1:]:
             column = Column(
-                language=language, pivot=pivot, pool=pool, statistics=statistics.column(language), notes=notes
+                language=language,
+                pivot=pivot,
+                pool=pool,
+                statistics=statistics.column(language),
+                notes=notes,
             )
-            scorers = [(name, chosen.accept, chosen.scorer(column)) for name, chosen in settings.active()]
-            self._checks[language] = [(name, accept, scorer) for name, accept, scorer in scorers if scorer]
+            scorers = [
+                (name, chosen.accept, chosen.scorer(column)) for name, chosen in settings.active()
+            ]
+            self._checks[language] = [
+                (name, accept, scorer) for name, accept, scorer in scorers if scorer
+            ]
         self.notes = tuple(notes)
 
     def judge(
@@ -75,7 +88,8 @@ class Chain:
         Args:
             language: Which column.
             sources: The pivot cells.
-            cells: The cell of each source. None is no cell: rejected only where a problem says why there is none.
+            cells: The cell of each source. None is no cell: rejected only where a problem says why
+                there is none.
             log_probs: Of each cell, where the translator tells them.
             problems: What the translator said is wrong with each cell, if anything.
 
@@ -83,7 +97,9 @@ class Chain:
             For each cell None if it stays, else why not.
         """
         if language not in self._checks:
-            raise InputError(f"{language} is not among the languages to judge: {', '.join(self._checks)}")
+            raise InputError(
+                f"{language} is not among the languages to judge: {', '.join(self._checks)}"
+            )
         n = len(sources)
         rows = zip(sources, cells, log_probs or [None] * n, problems or [None] * n, strict=True)
         verdicts: list[Verdict | None] = []
@@ -116,10 +132,14 @@ class Chain:
         return verdicts
 
 
-def _first(checks: Sequence[tuple[str, Callable[[float], bool], Scorer]], candidate: Candidate) -> Verdict | None:
+def _first(
+    checks: Sequence[tuple[str, Callable[[float], bool], Scorer]], candidate: Candidate
+) -> Verdict | None:
     """Return the verdict of the first filter that rejects a cell."""
     for name, accept, scorer in checks:
         score = scorer(candidate)
         if score is not None and not accept(score):
-            return Verdict(candidate.problem if name == "problem" and candidate.problem else name, score)
+            return Verdict(
+                candidate.problem if name == "problem" and candidate.problem else name, score
+            )
     return None

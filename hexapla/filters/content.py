@@ -12,7 +12,9 @@ from hexapla.filters.statistics import AFTER_THE_END, GREEK, asks
 _DIGITS = re.compile(r"\d+")  # decimal digits of any script, as are those that int() reads
 _GROUP = r"\d+(?:(?:[.,'’٬٫]|[   ](?=\d{3}(?!\d)))\d+)*"
 _NUMBER = re.compile(_GROUP)  # one number as written: 1,250.50 = 1.250,50 = 1 250,50
-_MYRIADS = re.compile(rf"(?:({_GROUP})[億亿억])?(?:({_GROUP})[万萬만])?({_GROUP})?")  # 1億2,500万 = 125 million
+_MYRIADS = re.compile(
+    rf"(?:({_GROUP})[億亿억])?(?:({_GROUP})[万萬만])?({_GROUP})?"
+)  # 1億2,500万 = 125 million
 _NO_DIGIT = re.compile(r"\D")
 _MONTH = re.compile(r"(\d{1,2})\s?[月월]|tháng (\d{1,2})")  # languages that number their months
 _FROM_SUNRISE = ("swh_Latn", "amh_Ethi", "tir_Ethi", "gaz_Latn")  # 3 p.m. is nine o'clock there
@@ -26,10 +28,11 @@ _SENTENCE_END = re.compile(r"[.!?:][\"'”’)]*\s")
 class Numbers:
     """Numbers that became others, or that one side lacks.
 
-    Digits of any script are compared, grouped (1,000 = 1.000 = 1 000) or not, with decimal point or comma, trailing
-    zeros left out. Converted units (5 miles, 8 km) are a difference. A number on one side alone is often right, so that
-    counts little: up to 12 not at all (texts write "two" as often as 2), up to 99 and decades half (Roman numerals,
-    "a day" = 24 hours), more is counted whole.
+    Digits of any script are compared, grouped (1,000 = 1.000 = 1 000) or not, with decimal point or
+    comma, trailing zeros left out. Converted units (5 miles, 8 km) are a difference. A number on
+    one side alone is often right, so that counts little: up to 12 not at all (texts write "two" as
+    often as 2), up to 99 and decades half (Roman numerals, "a day" = 24 hours), more is counted
+    whole.
 
     Attributes:
         most: Numbers in the above sense that may differ.
@@ -51,7 +54,8 @@ def wrong_numbers(source: str, text: str, hours: Sequence[int] = (12,)) -> float
     """Count the numbers that became others, and those on one side alone by the weights of `Numbers`.
 
     Args:
-        source: Read both number by number (1,250.50) and run by run of digits (1, 250, 50); the better match counts.
+        source: Read both number by number (1,250.50) and run by run of digits (1, 250, 50); the
+            better match counts.
         text: Read likewise.
         hours: By which a time of day may differ.
 
@@ -63,7 +67,9 @@ def wrong_numbers(source: str, text: str, hours: Sequence[int] = (12,)) -> float
     here, there = _DIGITS.findall(source), _DIGITS.findall(text)
     if here == there:
         return 0.0
-    months = {int(month) for found in _MONTH.findall(f"{source} {text}") for month in found if month}
+    months = {
+        int(month) for found in _MONTH.findall(f"{source} {text}") for month in found if month
+    }
     by_run = _difference(set(map(_number, here)), set(map(_number, there)), months, hours)
     if not by_run:
         return 0.0
@@ -74,8 +80,15 @@ def _numbers(text: str) -> set[int]:
     """Return the numbers of a text, decimal signs left out."""
     if not any(sign in text for sign in "億亿억万萬만"):
         return {_number(_NO_DIGIT.sub("", found)) for found in _NUMBER.findall(text)}
-    found = ([_NO_DIGIT.sub("", part) for part in parts] for parts in _MYRIADS.findall(text) if any(parts))
-    return {_number(ones if not a + b else f"{a}{b:>04}{ones:>04}" if a else f"{b}{ones:>04}") for a, b, ones in found}
+    found = (
+        [_NO_DIGIT.sub("", part) for part in parts]
+        for parts in _MYRIADS.findall(text)
+        if any(parts)
+    )
+    return {
+        _number(ones if not a + b else f"{a}{b:>04}{ones:>04}" if a else f"{b}{ones:>04}")
+        for a, b, ones in found
+    }
 
 
 def _number(digits: str) -> int:
@@ -87,16 +100,20 @@ def _stripped(numbers: Iterable[int]) -> set[int]:
     return {int(str(number).rstrip("0")) for number in numbers if number}
 
 
-def _difference(in_source: set[int], in_text: set[int], months: set[int], hours: Sequence[int]) -> float:
-    # Dates and times that have several forms: '21 = 2021, the 1800s = the 19th century; 3 p.m. = 15:00, or nine o'clock
-    # where hours count from sunrise; and a month that only one side numbers.
+def _difference(
+    in_source: set[int], in_text: set[int], months: set[int], hours: Sequence[int]
+) -> float:
+    # Dates and times that have several forms: '21 = 2021, the 1800s = the 19th century; 3 p.m. =
+    # 15:00, or nine o'clock where hours count from sunrise; and a month that only one side numbers.
     for a, b in ((in_source, in_text), (in_text, in_source)):
         for year in [number for number in a - b if 1000 <= number < 2100]:
             if other := b & {year % 100, year // 100 + (year % 100 == 0)}:
                 a.discard(year)
                 b -= other - a
     for number in [number for number in in_source - in_text if number <= 24]:
-        if times := (in_text - in_source) & {number + sign * hour for hour in hours for sign in (1, -1)}:
+        if times := (in_text - in_source) & {
+            number + sign * hour for hour in hours for sign in (1, -1)
+        }:
             in_source.discard(number)
             in_text -= times
     missing = _stripped(in_source) - _stripped(in_text) - _stripped(months)
@@ -117,12 +134,13 @@ def _weight(number: int) -> float:
 class Punctuation:
     """A question that became a statement: one sentence that asks, and a cell that ends as statements do.
 
-    Nothing else is an error in real text: headings lose their mark ("Why X?" -> "Warum X"), and "Explain how it works."
-    or "How it works" is rightly a question elsewhere. Where questions end without a mark (Thai, often Japanese) the
-    corpus tells it, and nothing is rejected.
+    Nothing else is an error in real text: headings lose their mark ("Why X?" -> "Warum X"), and
+    "Explain how it works." or "How it works" is rightly a question elsewhere. Where questions end
+    without a mark (Thai, often Japanese) the corpus tells it, and nothing is rejected.
 
     Attributes:
-        least_kept: Share of a column's questions (0 to 1) that keep the mark, for a lost one to be an error.
+        least_kept: Share of a column's questions (0 to 1) that keep the mark, for a lost one to be
+            an error.
         least_questions: Questions that a column needs for that share.
     """
 
@@ -132,7 +150,10 @@ class Punctuation:
     def scorer(self, column: Column) -> Scorer | None:
         """Return the scorer, None for a column that does not keep question marks or has too few to tell."""
         seen = column.statistics
-        if seen.n_questions < self.least_questions or seen.n_asked < self.least_kept * seen.n_questions:
+        if (
+            seen.n_questions < self.least_questions
+            or seen.n_asked < self.least_kept * seen.n_questions
+        ):
             return None
         to_greek = column.language == GREEK
 
@@ -172,7 +193,9 @@ class LogProb:
             return None
         spread = log_probs.spread()
         sigma = max(spread.sigma, 0.05)
-        return lambda cell: None if cell.log_prob is None else (spread.median - cell.log_prob) / sigma
+        return lambda cell: (
+            None if cell.log_prob is None else (spread.median - cell.log_prob) / sigma
+        )
 
     def accept(self, score: float) -> bool:
         """Accept up to `deviations` sigmas."""

@@ -17,11 +17,13 @@ _CODE = re.compile(r"\s--?[a-z]|\\$|[{};=]$|&&|\|\||=>|\(\)|^\W*(?:DEBUG|INFO|WA
 class Copy:
     """A source left untranslated. Names, code, numbers and headings rightly stay the same, sentences do not.
 
-    Headings In Title Case look like names and are let through: of real headings left so, about half are names.
+    Headings In Title Case look like names and are let through: of real headings left so, about half
+    are names.
 
     Attributes:
         most: Similarity (0 to 1, of Indel) that a cell may have with its source.
-        least_words: Ordinary words (lower case, letters alone) that make a source a sentence; fewer may be copied.
+        least_words: Ordinary words (lower case, letters alone) that make a source a sentence; fewer
+            may be copied.
     """
 
     most: float = 0.94
@@ -39,7 +41,9 @@ class Copy:
             raise missing("copy", "rapidfuzz") from None
 
         def score(candidate: Candidate) -> float | None:
-            alike = Indel.normalized_similarity(candidate.source, candidate.text, score_cutoff=self.most)
+            alike = Indel.normalized_similarity(
+                candidate.source, candidate.text, score_cutoff=self.most
+            )
             if alike <= self.most or n_ordinary_words(candidate.source) < self.least_words:
                 return None
             return float(alike)
@@ -64,7 +68,10 @@ def n_ordinary_words(text: str) -> int:
     if _CODE.search(text):
         return 0
     found = _LETTERS.findall(text)
-    return sum(1 if word.islower() else len(word) // 4 if word.upper() == word.lower() else 0 for word in found)
+    return sum(
+        1 if word.islower() else len(word) // 4 if word.upper() == word.lower() else 0
+        for word in found
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

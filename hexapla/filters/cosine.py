@@ -1,7 +1,8 @@
 """An optional filter, off by default: the cosine that a sentence encoder gives a cell and its source.
 
-It finds fluent sentences that say something else, which no filter on characters can, at the cost of an encoding per
-cell. No encoder is reliable for every language, so it runs last, in batches, and its bound is the user's to choose.
+It finds fluent sentences that say something else, which no filter on characters can, at the cost of
+an encoding per cell. No encoder is reliable for every language, so it runs last, in batches, and
+its bound is the user's to choose.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Cosine:
 
     Attributes:
         encoder: Hub name or folder of a sentence encoder, or "tiny".
-        least: Cosine that a cell needs. Look at some rejected ones before trusting it in a language.
+        least: Cosine that a cell needs. Look at some rejected ones before trusting it in a
+            language.
     """
 
     encoder: str
@@ -43,8 +45,12 @@ class Cosine:
 
         if not candidates:
             return []
-        sources = encode(self._model, [candidate.source for candidate in candidates], task="BitextMining")
-        texts = encode(self._model, [candidate.text for candidate in candidates], task="BitextMining")
+        sources = encode(
+            self._model, [candidate.source for candidate in candidates], task="BitextMining"
+        )
+        texts = encode(
+            self._model, [candidate.text for candidate in candidates], task="BitextMining"
+        )
         return [float(cosine) for cosine in 1 - np.einsum("nd,nd->n", sources, texts)]
 
     def accept(self, score: float) -> bool:

@@ -52,7 +52,9 @@ class ColumnReport:
 
     def keep(self, reason: str, examples: Sequence[Example]) -> None:
         """Keep those that are among the worst of a reason."""
-        self.examples[reason] = sorted([*self.examples.get(reason, ()), *examples], reverse=True)[:N_EXAMPLES]
+        self.examples[reason] = sorted([*self.examples.get(reason, ()), *examples], reverse=True)[
+            :N_EXAMPLES
+        ]
 
 
 class FilterReport:
@@ -70,7 +72,11 @@ class FilterReport:
         self.rows: Counter[str] = Counter()
 
     def add(
-        self, language: str, sources: Sequence[str], cells: Sequence[str | None], verdicts: Sequence[Verdict | None]
+        self,
+        language: str,
+        sources: Sequence[str],
+        cells: Sequence[str | None],
+        verdicts: Sequence[Verdict | None],
     ) -> None:
         """Count cells of one language and what `Chain.judge` said of them."""
         column = self.columns.setdefault(language, ColumnReport())
@@ -107,7 +113,9 @@ class FilterReport:
         worst = column.examples[reason][0]
         others = f" (and {len(too_much) - 1} more languages too much)" if len(too_much) > 1 else ""
         seen = f', as "{_short(worst.cell)}" for "{_short(worst.source)}"' if worst.cell else ""
-        milder = f"give a file of filters that has {reason} milder or off, " if reason in names() else ""
+        milder = (
+            f"give a file of filters that has {reason} milder or off, " if reason in names() else ""
+        )
         raise InputError(
             f"{language} loses {column.loss:.1%} of its {column.n_cells:,} cells{others}, {n_cells:,} of them for "
             f"{reason}{seen}; at most {max_loss:.0%} may go: leave the language out, {milder}or raise max_loss "
@@ -124,7 +132,10 @@ class FilterReport:
         for heading in ("cells", *(reason.replace("_", " ") for reason in reasons), "lost"):
             table.add_column(heading, justify="right")
         for language, column in self.columns.items():
-            counts = (f"{column.reasons[reason]:,}" if column.reasons[reason] else "·" for reason in reasons)
+            counts = (
+                f"{column.reasons[reason]:,}" if column.reasons[reason] else "·"
+                for reason in reasons
+            )
             table.add_row(language, f"{column.n_cells:,}", *counts, f"{column.loss:.2%}")
         console.print(table)
         if self.rows:
@@ -145,7 +156,9 @@ class FilterReport:
         ]
         console.print(Text(f"worst for {reason.replace('_', ' ')}", style="bold"))
         for example, language in sorted(found, key=lambda pair: pair[0], reverse=True)[:N_EXAMPLES]:
-            line = Text(f"  {language}  {example.score:.2f}  {_short(example.source)}  →  {_short(example.cell)}")
+            line = Text(
+                f"  {language}  {example.score:.2f}  {_short(example.source)}  →  {_short(example.cell)}"
+            )
             console.print(line, no_wrap=True, overflow="ellipsis")
 
     def to_json(self) -> dict[str, Any]:
@@ -156,7 +169,9 @@ class FilterReport:
                     "n_cells": column.n_cells,
                     "rejected": dict(sorted(column.reasons.items())),
                     "worst": {
-                        reason: [[round(found.score, 4), found.source, found.cell] for found in examples]
+                        reason: [
+                            [round(found.score, 4), found.source, found.cell] for found in examples
+                        ]
                         for reason, examples in sorted(column.examples.items())
                     },
                 }
@@ -171,8 +186,13 @@ class FilterReport:
         """Undo `to_json`, but for the fifth digit of the scores."""
         report = cls()
         for language, column in content["languages"].items():
-            worst = {reason: [Example(*found) for found in examples] for reason, examples in column["worst"].items()}
-            report.columns[language] = ColumnReport(column["n_cells"], Counter(column["rejected"]), worst)
+            worst = {
+                reason: [Example(*found) for found in examples]
+                for reason, examples in column["worst"].items()
+            }
+            report.columns[language] = ColumnReport(
+                column["n_cells"], Counter(column["rejected"]), worst
+            )
         report.rows = Counter(content["rows"])
         report.notes = tuple(content["notes"])
         return report
@@ -180,5 +200,7 @@ class FilterReport:
 
 def _short(text: str) -> str:
     """Cut a text to one line without characters that would move the cursor."""
-    clean = "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text)
+    clean = "".join(
+        " " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text
+    )
     return clean if len(clean) <= _SHOWN else f"{clean[:_SHOWN]}…"

@@ -1,7 +1,7 @@
 """Which filters judge a cell, in which order and how strictly: a TOML file -> settings, checked key by key.
 
-A file has a section per filter, whose keys are the filter's own; what it leaves out has its default. `name = false`
-above the sections switches a filter off.
+A file has a section per filter, whose keys are the filter's own; what it leaves out has its
+default. `name = false` above the sections switches a filter off.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class FilterSettings:
     def to_json(self) -> dict[str, Any]:
         """Return the settings of each filter, False for one that is off, as a manifest or run.json keeps them."""
         return {
-            name: dataclasses.asdict(chosen) if (chosen := getattr(self, name)) is not None else False
+            name: dataclasses.asdict(chosen)
+            if (chosen := getattr(self, name)) is not None
+            else False
             for name in names()
         }
 
@@ -67,7 +69,8 @@ def read_filters(name: str | Path) -> FilterSettings:
         name: "default", "none" for no filter at all, or a TOML file.
 
     Raises:
-        InputError: No such file, not TOML, an unknown filter or key (the nearest is named), a value of another type.
+        InputError: No such file, not TOML, an unknown filter or key (the nearest is named), a value
+            of another type.
     """
     if str(name) == DEFAULT:
         return FilterSettings()
@@ -76,7 +79,9 @@ def read_filters(name: str | Path) -> FilterSettings:
     path = Path(name)
     if not path.is_file():
         hint = nearest(str(name), [DEFAULT, NONE])
-        raise InputError(f'{name}: no such file of filters; give a TOML file, "{DEFAULT}" or "{NONE}"{hint}')
+        raise InputError(
+            f'{name}: no such file of filters; give a TOML file, "{DEFAULT}" or "{NONE}"{hint}'
+        )
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -85,14 +90,27 @@ def read_filters(name: str | Path) -> FilterSettings:
     for key, value in content.items():
         if key not in names():
             allowed = ", ".join(names())
-            raise InputError(f'{path}: unknown filter "{key}"; there are {allowed}{nearest(key, names())}')
+            raise InputError(
+                f'{path}: unknown filter "{key}"; there are {allowed}{nearest(key, names())}'
+            )
         chosen[key] = _read_filter(path, key, value)
     return FilterSettings(**chosen)
 
 
-_KINDS = {"marks": Marks, "problem": Problem, "length_ratio": LengthRatio, "repetition": Repetition, "copy": Copy,
-          "script": Script, "language": LanguageIdentity, "numbers": Numbers, "punctuation": Punctuation,
-          "log_prob": LogProb, "collapsed": Collapsed, "cosine": Cosine}  # fmt: skip
+_KINDS = {
+    "marks": Marks,
+    "problem": Problem,
+    "length_ratio": LengthRatio,
+    "repetition": Repetition,
+    "copy": Copy,
+    "script": Script,
+    "language": LanguageIdentity,
+    "numbers": Numbers,
+    "punctuation": Punctuation,
+    "log_prob": LogProb,
+    "collapsed": Collapsed,
+    "cosine": Cosine,
+}
 
 
 def _read_filter(path: Path, name: str, value: object) -> Filter | Cosine | None:
@@ -101,15 +119,23 @@ def _read_filter(path: Path, name: str, value: object) -> Filter | Cosine | None
         return None
     section = {} if value is True else value
     if not isinstance(section, dict):
-        raise InputError(f"{path}: {name} is {value!r}; write {name} = false, or [{name}] and its keys beneath it")
+        raise InputError(
+            f"{path}: {name} is {value!r}; write {name} = false, or [{name}] and its keys beneath it"
+        )
     fields = {item.name: item for item in dataclasses.fields(_KINDS[name])}
     for key, given in section.items():
         if key not in fields:
             allowed = f"; it may have {', '.join(fields)}" if fields else "; it has none"
-            raise InputError(f'{path}: unknown key "{key}" in [{name}]{nearest(key, fields)}{allowed}')
+            raise InputError(
+                f'{path}: unknown key "{key}" in [{name}]{nearest(key, fields)}{allowed}'
+            )
         kind = str(fields[key].type)
         if not _fits(given, kind):
-            allowed = {"int": "a whole number, 0 or more", "float": "a number, 0 or more", "str": "a text"}[kind]
+            allowed = {
+                "int": "a whole number, 0 or more",
+                "float": "a number, 0 or more",
+                "str": "a text",
+            }[kind]
             raise InputError(f"{path}: {key} in [{name}] is {given!r}; it must be {allowed}")
     for key, item in fields.items():
         if key not in section and item.default is dataclasses.MISSING:

@@ -9,15 +9,17 @@ import regex
 from hexapla.filters.candidate import Column, Scorer
 from hexapla.filters.statistics import Spread, length_ratio
 
-# Characters that no translation should have: the replacement character, C0/C1 controls but tab and line ends,
-# lone surrogates, non-characters; and the names of tokens that a translator failed to decode.
+# Characters that no translation should have: the replacement character, C0/C1 controls but tab and
+# line ends, lone surrogates, non-characters; and the names of tokens that a translator failed to
+# decode.
 _MARKS = regex.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffe\uffff\p{Cs}]"
     r"|<unk>|</?s>|<pad>|\[UNK\]|<\|[a-z_]+\|>|⁇|(?<!\w)__\w+__(?!\w)|▁"
 )
 _N_GRAM = 4
 _LEAST_REPEATING = 20  # characters; the n-grams of fewer say nothing
-# Whole words four times running, or, where words have no spaces between them, letters six times: kumbukumbu is a word.
+# Whole words four times running, or, where words have no spaces between them, letters six times:
+# kumbukumbu is a word.
 _LOOP = regex.compile(r"\b(\p{L}.{1,40}?)(?:[\s\p{P}]+\1\b){3}|(\p{L}{2,20}?)\2{5}")
 _LOOPS_FROM = 0.15  # share of repeated 4-grams below which no loop is looked for, to save time
 
@@ -68,12 +70,13 @@ class Problem:
 class LengthRatio:
     """Length beside the source, against what is normal in the corpus's own column of that language.
 
-    The score is the distance of the log ratio from its median, in robust sigmas; a corpus too small to have a median is
-    measured by fixed values instead.
+    The score is the distance of the log ratio from its median, in robust sigmas; a corpus too small
+    to have a median is measured by fixed values instead.
 
     Attributes:
         deviations: Robust sigmas that a cell may lie from the median.
-        least_sigma: Sigma is taken to be at least this, for columns that are more even than language is.
+        least_sigma: Sigma is taken to be at least this, for columns that are more even than
+            language is.
         least_cells: Cells that a median needs.
         default_sigma: Sigma around an equal length in a column of fewer cells.
     """
@@ -89,7 +92,9 @@ class LengthRatio:
         if column.statistics.length_ratios.n >= self.least_cells:
             spread = column.statistics.length_ratios.spread()
         sigma = max(spread.sigma, self.least_sigma)
-        return lambda candidate: abs(length_ratio(candidate.source, candidate.text) - spread.median) / sigma
+        return lambda candidate: (
+            abs(length_ratio(candidate.source, candidate.text) - spread.median) / sigma
+        )
 
     def accept(self, score: float) -> bool:
         """Accept up to `deviations` sigmas."""
@@ -101,7 +106,8 @@ class Repetition:
     """A translator in a loop: more repeated 4-grams of characters than in the source, or one piece four times running.
 
     Attributes:
-        most: Share of the 4-grams (0 to 1) that may be repeats, beyond the source's share. A loop scores 1.
+        most: Share of the 4-grams (0 to 1) that may be repeats, beyond the source's share. A loop
+            scores 1.
     """
 
     most: float = 0.45

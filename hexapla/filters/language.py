@@ -1,7 +1,8 @@
 """Filters on the language that a cell is in: the share of other scripts, and language identity.
 
-Words of the source inside a translation (names, code) are no sign of a wrong language: both filters look past them.
-Identity is asked only of languages that the script cannot tell apart, and only among those of the corpus.
+Words of the source inside a translation (names, code) are no sign of a wrong language: both filters
+look past them. Identity is asked only of languages that the script cannot tell apart, and only
+among those of the corpus.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import regex
 
-from hexapla.text import languages as codes
 from hexapla.filters.candidate import Candidate, Column, Scorer, missing
+from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -53,7 +54,9 @@ def letters_of(language: str) -> regex.Pattern[str]:
 @lru_cache(maxsize=256)
 def other_letters(language: str) -> regex.Pattern[str]:
     """Return the pattern of runs of letters that are not of a language's scripts."""
-    return regex.compile(rf"[\p{{L}}--[{_class_of(language)}\p{{Script=Common}}\p{{Script=Inherited}}]]+", regex.V1)
+    return regex.compile(
+        rf"[\p{{L}}--[{_class_of(language)}\p{{Script=Common}}\p{{Script=Inherited}}]]+", regex.V1
+    )
 
 
 def _class_of(language: str) -> str:
@@ -114,8 +117,8 @@ class LanguageIdentity:
 
     Attributes:
         margin: Probability (0 to 1) by which the other language may lie above the column's own.
-        least_letters: Letters, those of the source's words left out, that a text needs to be identified; three fifths
-            of it where characters are written that say more.
+        least_letters: Letters, those of the source's words left out, that a text needs to be
+            identified; three fifths of it where characters are written that say more.
     """
 
     margin: float = 0.8
@@ -125,9 +128,15 @@ class LanguageIdentity:
         """Return the scorer for a column, None where the identifier lacks its language or the script says it all."""
         own = label(column.language)
         if own is None:
-            column.notes.append(f"{column.language}: the identifier lacks it; only its script is checked")
+            column.notes.append(
+                f"{column.language}: the identifier lacks it; only its script is checked"
+            )
             return None
-        shared = [other for other in column.pool if set(scripts_of(other)) & set(scripts_of(column.language))]
+        shared = [
+            other
+            for other in column.pool
+            if set(scripts_of(other)) & set(scripts_of(column.language))
+        ]
         labels = {found for other in shared if (found := label(other)) is not None} | {own}
         if len(labels) < 2:
             return None
@@ -157,7 +166,9 @@ def _stripper(column: Column) -> Callable[[Candidate], str]:
 
         def strip(candidate: Candidate) -> str:
             known = source_words(candidate.source)
-            return " ".join(word for word in _WORD.findall(candidate.text) if word.casefold() not in known)
+            return " ".join(
+                word for word in _WORD.findall(candidate.text) if word.casefold() not in known
+            )
 
         return strip
     of_pivot = letters_of(column.pivot)

@@ -1,7 +1,8 @@
 """A corpus folder -> a cleaner one, and beside it what was rejected and why: `hexapla filter`.
 
-The corpus is read twice, for the statistics and for the verdicts, and never held whole. Rows that an evaluation set has
-and near-duplicates go first, so that they are not counted as losses of a language.
+The corpus is read twice, for the statistics and for the verdicts, and never held whole. Rows that
+an evaluation set has and near-duplicates go first, so that they are not counted as losses of a
+language.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Literal, get_args
 
-from hexapla.text import languages as codes
 from hexapla.corpus.contamination import Contamination
+from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.rows import row_id
 from hexapla.corpus.writer import check_out_folder, write_corpus
@@ -26,7 +27,7 @@ from hexapla.filters.chain import Chain, Verdict
 from hexapla.filters.filter_report import FilterReport
 from hexapla.filters.filter_settings import FilterSettings, read_filters
 from hexapla.filters.statistics import Statistics
-from hexapla.corpus.near_duplicates import NearDuplicates
+from hexapla.text import languages as codes
 
 Policy = Literal["null-cell", "drop-row"]
 Row = dict[str, str | None]
@@ -45,9 +46,12 @@ class FilterConfig:
         out: The folder to make.
         filters: "default", "none" or a TOML file; see `read_filters`.
         policy: What goes with a rejected cell: "null-cell" only itself, "drop-row" its row.
-        max_loss: Share of a language's cells (0 to 1) that may be rejected; beyond it nothing is written.
-        near_duplicates: Jaccard similarity of the pivots from which a row repeats an earlier one; None keeps them all.
-        against: Evaluation sets (files, folders, mteb:TASK) whose sentences must not be in the corpus.
+        max_loss: Share of a language's cells (0 to 1) that may be rejected; beyond it nothing is
+            written.
+        near_duplicates: Jaccard similarity of the pivots from which a row repeats an earlier one;
+            None keeps them all.
+        against: Evaluation sets (files, folders, mteb:TASK) whose sentences must not be in the
+            corpus.
         languages: The columns to keep, all by default; the pivot is always among them.
         license: Of the new corpus; the old one's by default.
         overwrite: Replace the corpus in `out`.
@@ -87,7 +91,8 @@ def filter_corpus(config: FilterConfig, quiet: bool = False) -> FilterReport:
         What was rejected; `corpus.json` has it too, and `rejected/` the cells themselves.
 
     Raises:
-        InputError: A setting or a corpus that cannot be, or a language that loses more than it may: nothing is written.
+        InputError: A setting or a corpus that cannot be, or a language that loses more than it may:
+            nothing is written.
     """
     check_out_folder(config.out, config.overwrite)
     settings = read_filters(config.filters)
@@ -116,10 +121,15 @@ def filter_corpus(config: FilterConfig, quiet: bool = False) -> FilterReport:
 
         made = corpus.manifest.get("columns", {})
         write_corpus(
-            kept(), config.out, languages=corpus.languages, pivot=corpus.pivot,
-            columns={code: made[code] for code in corpus.languages if code in made}, overwrite=config.overwrite,
-            license=config.license or corpus.manifest.get("license"), finish=finish,
-        )  # fmt: skip
+            kept(),
+            config.out,
+            languages=corpus.languages,
+            pivot=corpus.pivot,
+            columns={code: made[code] for code in corpus.languages if code in made},
+            overwrite=config.overwrite,
+            license=config.license or corpus.manifest.get("license"),
+            finish=finish,
+        )
     return report
 
 
@@ -127,18 +137,25 @@ def filter_corpus(config: FilterConfig, quiet: bool = False) -> FilterReport:
 def _rejected_files(out: Path, names: Sequence[str]) -> Iterator[dict[str, IO[str]]]:
     """Open a file for each of `names` in a hidden folder beside `out`, which goes away at the end.
 
-    What was rejected may be as large as the corpus: there it has room, and need not be copied to become part of it.
+    What was rejected may be as large as the corpus: there it has room, and need not be copied to
+    become part of it.
     """
     final = Path(os.path.realpath(out))  # a link may lead to another file system
     with ExitStack() as stack:
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
-            beside = tempfile.TemporaryDirectory(prefix=f".{final.name}.", suffix=".rejected", dir=final.parent)
+            beside = tempfile.TemporaryDirectory(
+                prefix=f".{final.name}.", suffix=".rejected", dir=final.parent
+            )
         except OSError as error:
-            raise InputError(f"no folder can be made in {final.parent}: {error.strerror}") from error
+            raise InputError(
+                f"no folder can be made in {final.parent}: {error.strerror}"
+            ) from error
         folder = Path(stack.enter_context(beside))
         yield {
-            name: stack.enter_context((folder / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n"))
+            name: stack.enter_context(
+                (folder / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n")
+            )
             for name in names
         }
 
@@ -193,8 +210,12 @@ class _Filtering:
     def _leaves(self, row: Row) -> bool:
         """Say whether a row leaves whole, whatever its cells are worth."""
         pivot = str(row[self.pivot])
-        if self.contamination and (match := self.contamination.match([pivot, *(row[code] for code in self.targets)])):
-            self._note_row(row, f"in {match.set_name}", f"in {match.set_name} ({match.how}): {match.sentence}")
+        if self.contamination and (
+            match := self.contamination.match([pivot, *(row[code] for code in self.targets)])
+        ):
+            self._note_row(
+                row, f"in {match.set_name}", f"in {match.set_name} ({match.how}): {match.sentence}"
+            )
             return True
         if self.seen is not None and (earlier := self.seen.add(pivot, row_id(pivot))) is not None:
             self._note_row(row, "near-duplicate", f"near-duplicate of {earlier}")
@@ -203,13 +224,21 @@ class _Filtering:
 
     def _note_cell(self, row: Row, code: str, verdict: Verdict) -> None:
         source = str(row[self.pivot])
-        entry = {"row_id": row_id(source), "source": source, "cell": row[code], "reason": verdict.reason}
+        entry = {
+            "row_id": row_id(source),
+            "source": source,
+            "cell": row[code],
+            "reason": verdict.reason,
+        }
         write_line(self.files[code], entry | {"score": round(verdict.score, 4)})
 
     def _note_row(self, row: Row, counted_as: str, reason: str) -> None:
         self.report.add_row_losses(counted_as)
         texts = {code: row[code] for code in (self.pivot, *self.targets)}
-        write_line(self.files["rows"], {"row_id": row_id(str(row[self.pivot])), "reason": reason, "row": texts})
+        write_line(
+            self.files["rows"],
+            {"row_id": row_id(str(row[self.pivot])), "reason": reason, "row": texts},
+        )
 
 
 def _open(config: FilterConfig) -> Corpus:
@@ -218,10 +247,14 @@ def _open(config: FilterConfig) -> Corpus:
     if config.languages is None:
         return corpus
     asked = codes.parse_list(config.languages)
-    return open_corpus(config.corpus, languages=list(dict.fromkeys([corpus.pivot, *asked])), verify=False)
+    return open_corpus(
+        config.corpus, languages=list(dict.fromkeys([corpus.pivot, *asked])), verify=False
+    )
 
 
-def _facts(config: FilterConfig, settings: FilterSettings, contamination: Contamination | None) -> dict[str, object]:
+def _facts(
+    config: FilterConfig, settings: FilterSettings, contamination: Contamination | None
+) -> dict[str, object]:
     """Return what the filters were, for `corpus.json`."""
     return {
         "settings": settings.to_json(),
@@ -235,10 +268,21 @@ def _facts(config: FilterConfig, settings: FilterSettings, contamination: Contam
 def _in_groups(corpus: Corpus, verb: str, quiet: bool) -> Iterator[list[Row]]:
     """Yield the rows in groups, with a bar on the terminal unless it is none."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
-    columns = (TextColumn(f"{verb} {corpus.name}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn(f"{verb} {corpus.name}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     rows = corpus.rows()
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
         bar = progress.add_task(verb, total=corpus.n_rows)

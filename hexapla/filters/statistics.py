@@ -1,7 +1,7 @@
 """One pass over the cells of a corpus -> what is normal in each language: lengths, log-probabilities, repeated targets.
 
-Medians come from histograms of fixed bins and repeated targets from hashes, so memory is bounded and all of it fits
-into JSON.
+Medians come from histograms of fixed bins and repeated targets from hashes, so memory is bounded
+and all of it fits into JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import numpy as np
 
 LENGTH_OFFSET = 10  # characters added to both sides, so that "Yes" -> "Certainly" is no outlier
 _BIN = 0.01
-_LEAST_CHARACTERS = 20  # of a source whose target counts as repeated: short ones rightly share a translation
+_LEAST_CHARACTERS = (
+    20  # of a source whose target counts as repeated: short ones rightly share a translation
+)
 _MOST_PAIRS = 1 << 20  # (target, source) pairs kept per language, 8 bytes each
 _MOST_SOURCES = 64  # of a target that are kept once there are too many pairs: no verdict needs more
 _PENDING = 1 << 16
@@ -83,9 +85,9 @@ def _median(counts: Counter[int]) -> int:
 class Repeats:
     """How many different sources each target stands for, by 64-bit keys: 40 bits of the target, 24 of the source.
 
-    Exact up to a million pairs per language. Beyond that no target keeps more than 64 sources, and the targets with the
-    fewest are forgotten first. So a count can only come out too low, and one that has reached 64 stays there: the
-    limit has room for 16,000 such targets.
+    Exact up to a million pairs per language. Beyond that no target keeps more than 64 sources, and
+    the targets with the fewest are forgotten first. So a count can only come out too low, and one
+    that has reached 64 stays there: the limit has room for 16,000 such targets.
     """
 
     def __init__(self, keys: np.ndarray | None = None) -> None:
@@ -120,10 +122,13 @@ class Repeats:
 def _most_repeated(keys: np.ndarray) -> np.ndarray:
     """Cut (n,) sorted pairs down to `_MOST_PAIRS`: at most `_MOST_SOURCES` of a target, whole targets, rarest left out.
 
-    Of equally rare targets those with the smallest keys stay. As these are the same ones every time, they go on being
-    counted right, where a choice by chance would count each of them a little.
+    Of equally rare targets those with the smallest keys stay. As these are the same ones every
+    time, they go on being counted right, where a choice by chance would count each of them a
+    little.
     """
-    _, first, counts = np.unique(keys >> np.uint64(_SOURCE_BITS), return_index=True, return_counts=True)
+    _, first, counts = np.unique(
+        keys >> np.uint64(_SOURCE_BITS), return_index=True, return_counts=True
+    )
     n_kept = np.minimum(counts, _MOST_SOURCES)
     order = np.argsort(-n_kept, kind="stable")
     n_kept[order[np.cumsum(n_kept[order]) > _MOST_PAIRS]] = 0
@@ -161,7 +166,9 @@ def asks(text: str, *, greek: bool = False) -> bool:
     >>> asks("Wirklich?»"), asks("本当？"), asks("Αλήθεια;"), asks("Αλήθεια;", greek=True)
     (True, True, False, True)
     """
-    return text.rstrip(AFTER_THE_END).endswith(_QUESTION_MARKS + _GREEK_QUESTION_MARKS if greek else _QUESTION_MARKS)
+    return text.rstrip(AFTER_THE_END).endswith(
+        _QUESTION_MARKS + _GREEK_QUESTION_MARKS if greek else _QUESTION_MARKS
+    )
 
 
 @dataclass
@@ -210,8 +217,14 @@ class Statistics:
         """
         column = self.column(language)
         known = log_probs if log_probs is not None else [None] * len(sources)
-        pairs = [(s, t, p) for s, t, p in zip(sources, targets, known, strict=True) if t and not t.isspace()]
-        column.length_ratios.add(np.fromiter((length_ratio(s, t) for s, t, _ in pairs), float, len(pairs)))
+        pairs = [
+            (s, t, p)
+            for s, t, p in zip(sources, targets, known, strict=True)
+            if t and not t.isspace()
+        ]
+        column.length_ratios.add(
+            np.fromiter((length_ratio(s, t) for s, t, _ in pairs), float, len(pairs))
+        )
         told = [log_prob for _, _, log_prob in pairs if log_prob is not None]
         column.log_probs.add(np.array(told, float))
         for source, target, _ in pairs:

@@ -1,7 +1,7 @@
 """Entries of many files -> multi-way rows, joined on the pivot.
 
-The entries are kept in a temporary database of SQLite, which has them in memory up to 64 MiB and in a file without a
-name beyond that, so an import may be larger than memory.
+The entries are kept in a temporary database of SQLite, which has them in memory up to 64 MiB and in
+a file without a name beyond that, so an import may be larger than memory.
 """
 
 from __future__ import annotations
@@ -40,30 +40,42 @@ GROUP BY language ORDER BY language
 class RowJoin:
     """Collects entries, then gives their rows; to be used with `with`.
 
-    Two entries belong to one row when `hexapla.corpus.rows.row_id` of their pivot texts is the same. A row stands where the
-    first of its entries did and has that one's pivot text. Where its entries differ in another language, the text that
-    most of them have wins, of equally many the first.
+    Two entries belong to one row when `hexapla.corpus.rows.row_id` of their pivot texts is the
+    same. A row stands where the first of its entries did and has that one's pivot text. Where its
+    entries differ in another language, the text that most of them have wins, of equally many the
+    first.
     """
 
     def __init__(self, pivot: str) -> None:
         self._pivot = pivot
         self._n_cells = 0
-        self._database = sqlite3.connect("")  # "" is a database of its own that goes away with the connection
+        self._database = sqlite3.connect(
+            ""
+        )  # "" is a database of its own that goes away with the connection
         self._database.executescript(_TABLES)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         self._database.close()
         if isinstance(error, sqlite3.OperationalError):
-            raise InputError(f"the join cannot be kept: {error}; name a roomier folder in SQLITE_TMPDIR") from error
+            raise InputError(
+                f"the join cannot be kept: {error}; name a roomier folder in SQLITE_TMPDIR"
+            ) from error
 
     def add(self, entry: Mapping[str, str]) -> None:
         """Take one entry, which has the pivot."""
         pivot_text = entry[self._pivot]
         identity = bytes.fromhex(row_id(pivot_text))
-        self._database.execute("INSERT OR IGNORE INTO pivots (id, text) VALUES (?, ?)", (identity, pivot_text))
+        self._database.execute(
+            "INSERT OR IGNORE INTO pivots (id, text) VALUES (?, ?)", (identity, pivot_text)
+        )
         for code, text in entry.items():
             if code != self._pivot:
                 self._n_cells += 1
@@ -75,7 +87,9 @@ class RowJoin:
 
     def rows(self) -> Iterator[dict[str, str]]:
         """Yield the rows in the order in which their pivots came."""
-        for (_, pivot_text), cells in groupby(self._database.execute(_ROWS), key=lambda cell: cell[:2]):
+        for (_, pivot_text), cells in groupby(
+            self._database.execute(_ROWS), key=lambda cell: cell[:2]
+        ):
             row = {self._pivot: pivot_text}
             for _, _, code, text in cells:
                 row.setdefault(code, text)

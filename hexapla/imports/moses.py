@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hexapla.text import languages as codes
 from hexapla.errors import InputError
 from hexapla.imports.tags import Entry
+from hexapla.text import languages as codes
 from hexapla.text.lines import COMPRESSIONS, read_lines
 
 
@@ -15,7 +15,8 @@ def moses_groups(paths: Sequence[Path]) -> list[dict[str, Path]]:
     """Group files by what stands before the language in their names: language -> file, in the order of the first ones.
 
     Raises:
-        InputError: An ending that is no language, a file without a partner, or two of one language in a group.
+        InputError: An ending that is no language, a file without a partner, or two of one language
+            in a group.
     """
     groups: dict[Path, dict[str, Path]] = {}
     for path in paths:
@@ -27,7 +28,9 @@ def moses_groups(paths: Sequence[Path]) -> list[dict[str, Path]]:
     for stem, group in groups.items():
         if len(group) == 1:
             (only,) = group.values()
-            raise InputError(f"{only} is one side of a Moses pair; give its partner too, {stem}.LANGUAGE")
+            raise InputError(
+                f"{only} is one side of a Moses pair; give its partner too, {stem}.LANGUAGE"
+            )
     return list(groups.values())
 
 
@@ -50,7 +53,8 @@ def _stem_and_language(path: Path) -> tuple[Path, str]:
 def read_moses(group: Mapping[str, Path]) -> Iterator[Entry]:
     """Yield the lines that stand side by side in the files of a group.
 
-    Every line is counted and decoded before the first is given out, so that files of unequal length give nothing.
+    Every line is counted and decoded before the first is given out, so that files of unequal length
+    give nothing.
 
     Raises:
         InputError: Files of unequal length, or one that is not UTF-8.
@@ -58,6 +62,8 @@ def read_moses(group: Mapping[str, Path]) -> Iterator[Entry]:
     n_lines = {path: sum(1 for _ in read_lines(path)) for path in group.values()}
     if len(set(n_lines.values())) > 1:
         counts = ", ".join(f"{path} has {n:,} lines" for path, n in n_lines.items())
-        raise InputError(f"{counts}; Moses files say the same line by line: give files of equal length")
+        raise InputError(
+            f"{counts}; Moses files say the same line by line: give files of equal length"
+        )
     for lines in zip(*map(read_lines, group.values()), strict=True):
         yield dict(zip(group, (text for _, text in lines), strict=True))

@@ -1,8 +1,9 @@
 """A PO file (gettext's messages) -> entries, its original texts taken as the pivot's.
 
-Only what a translator has finished is read: fuzzy, obsolete and untranslated messages are counted and left out. Of a
-message with plural forms it is the singular with the form that the file's own rule gives for 1. A message's context is
-not looked at: one text translated in two ways in two contexts is a conflict like any other.
+Only what a translator has finished is read: fuzzy, obsolete and untranslated messages are counted
+and left out. Of a message with plural forms it is the singular with the form that the file's own
+rule gives for 1. A message's context is not looked at: one text translated in two ways in two
+contexts is a conflict like any other.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 def read_po(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterator[Entry]:
     """Yield every message of a PO file; those left out as an empty entry.
 
-    The language of the translations is what the header says, else the file's name or folder, else the only one asked
-    for.
+    The language of the translations is what the header says, else the file's name or folder, else
+    the only one asked for.
 
     Raises:
         InputError: No PO file, one in another encoding than it says, or one of an unknown language.
@@ -37,7 +38,9 @@ def read_po(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterator[
     tag = messages.metadata.get("Language", "").strip()
     code = tags.code(tag, f"{path}, header") if tag else tags.of_file(path)
     if code is None:
-        raise InputError(f"{path} does not say its language; name it like de.po, or give --languages with one language")
+        raise InputError(
+            f"{path} does not say its language; name it like de.po, or give --languages with one language"
+        )
     if code == tags.pivot:
         raise InputError(
             f"{path} has its translations in {tags.pivot}, the pivot, in which PO has the originals; see --pivot"
@@ -64,7 +67,9 @@ def _parse(path: Path) -> polib.POFile:
         except UnicodeDecodeError:
             raise _undecodable(path, file, encoding) from None
         except OSError as error:
-            raise InputError(f"{path} is no PO file: {str(error).replace(str(file), str(path))}") from error
+            raise InputError(
+                f"{path} is no PO file: {str(error).replace(str(file), str(path))}"
+            ) from error
 
 
 @contextmanager
@@ -94,7 +99,9 @@ def _undecodable(path: Path, file: Path, encoding: str) -> InputError:
                     f"{path}:{number}: byte {error.start + 1} of the line is not {encoding}, the encoding that the "
                     "header says or UTF-8; save the file as UTF-8"
                 )
-    return InputError(f"{path} is not {encoding}, the encoding that its header says; save the file as UTF-8")
+    return InputError(
+        f"{path} is not {encoding}, the encoding that its header says; save the file as UTF-8"
+    )
 
 
 def _singular_form(path: Path, rule: str) -> int:

@@ -12,16 +12,16 @@ from functools import partial
 from pathlib import Path
 
 from hexapla.corpus import tables
-from hexapla.corpus.rows import as_cell
 from hexapla.corpus.reader import N_ROWS, Corpus, open_corpus
+from hexapla.corpus.rows import as_cell
 from hexapla.corpus.writer import MANIFEST
 from hexapla.errors import InputError
 from hexapla.imports.moses import moses_groups, read_moses
 from hexapla.imports.po import read_po
 from hexapla.imports.tags import Entry, LanguageTags
 from hexapla.imports.tmx_xliff import read_tmx, read_xliff
-from hexapla.text.lines import ending
 from hexapla.sources.hub import Dataset, is_dataset_name
+from hexapla.text.lines import ending
 
 _XLIFF = (".xlf", ".xliff", ".sdlxliff", ".mxliff", ".mqxliff")
 
@@ -35,7 +35,8 @@ class Source:
 
     Attributes:
         name: What it is called in messages.
-        files: Its files: by language where each has its own (Moses), else one under ""; none for a dataset.
+        files: Its files: by language where each has its own (Moses), else one under ""; none for a
+            dataset.
         read: Yields its entries.
         made: How each column was made, where that is known: in a corpus folder.
     """
@@ -50,7 +51,8 @@ def find_sources(names: Sequence[str], tags: LanguageTags) -> list[Source]:
     """Decide what reads each name; Moses files come last.
 
     Raises:
-        InputError: A name that is nothing, an ending that nothing reads, or a Moses file without its partner.
+        InputError: A name that is nothing, an ending that nothing reads, or a Moses file without
+            its partner.
     """
     sources: list[Source] = []
     moses: list[Path] = []
@@ -71,7 +73,9 @@ def find_sources(names: Sequence[str], tags: LanguageTags) -> list[Source]:
         elif is_dataset_name(name):
             sources.append(Source(name=name, files={}, read=partial(_read_dataset, name, tags)))
         else:
-            raise InputError(f"there is no file {name}; give files, a corpus folder, or a dataset like org/name")
+            raise InputError(
+                f"there is no file {name}; give files, a corpus folder, or a dataset like org/name"
+            )
     for group in moses_groups(moses):
         name = " + ".join(map(str, group.values()))
         sources.append(Source(name=name, files=group, read=partial(_read_moses, group)))
@@ -82,7 +86,9 @@ def refuse_without_pivot(name: str, pivot: str, languages: Sequence[str]) -> Non
     """Refuse a source whose languages do not have the pivot: nothing would join it with the others."""
     if pivot not in languages:
         have = ", ".join(languages) or "no text in any language"
-        raise InputError(f"{name} has no {pivot}, the pivot that rows are joined on; it has {have}: see --pivot")
+        raise InputError(
+            f"{name} has no {pivot}, the pivot that rows are joined on; it has {have}: see --pivot"
+        )
 
 
 def _reader(path: Path, tags: LanguageTags) -> Read | None:
@@ -125,7 +131,9 @@ def _read_dataset(name: str, tags: LanguageTags, _: Counter[str]) -> Iterator[En
         else:
             texts = record
             if not columns:
-                is_text = {key: value is None or isinstance(value, str) for key, value in record.items()}
+                is_text = {
+                    key: value is None or isinstance(value, str) for key, value in record.items()
+                }
                 columns = tables.language_columns(Path(name), is_text, tags.asked)
         cells = {code: as_cell(texts.get(key), place, key) for code, key in columns.items()}
         yield {code: text for code, text in cells.items() if text}

@@ -1,7 +1,8 @@
 """Translated files -> one corpus folder, their rows joined on the pivot.
 
-A file's texts are cleaned as those of every other stage are, and what is not used is counted by reason. `corpus.json`
-says which files each column came from, and under `import` what each file gave and lost.
+A file's texts are cleaned as those of every other stage are, and what is not used is counted by
+reason. `corpus.json` says which files each column came from, and under `import` what each file gave
+and lost.
 """
 
 from __future__ import annotations
@@ -16,16 +17,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
-from hexapla.text import languages as codes
-from hexapla.text.clean import clean_text
 from hexapla.corpus.writer import check_out_folder, file_facts, write_corpus
 from hexapla.errors import InputError
 from hexapla.imports.join import RowJoin
 from hexapla.imports.source_files import Source, find_sources, refuse_without_pivot
 from hexapla.imports.tags import Entry, LanguageTags
+from hexapla.text import languages as codes
+from hexapla.text.clean import clean_text
 
 if TYPE_CHECKING:
     from hexapla.corpus.reader import Corpus
@@ -36,12 +44,13 @@ class ImportConfig:
     """Settings of an import.
 
     Attributes:
-        files: TMX, PO, XLIFF, TSV, CSV, JSON lines or Parquet files, Moses files in groups (`x.en`, `x.de`), each also
-            as `.gz` or `.zst`; corpus folders; datasets of the Hub (`org/name`).
+        files: TMX, PO, XLIFF, TSV, CSV, JSON lines or Parquet files, Moses files in groups (`x.en`,
+            `x.de`), each also as `.gz` or `.zst`; corpus folders; datasets of the Hub (`org/name`).
         out: The corpus folder to make.
-        pivot: The language that the rows are joined on. Every file must have it; it is what PO translates from.
-        languages: The columns to keep, in this order; all that the files have by default. Naming them also settles what
-            an ambiguous tag in a file means.
+        pivot: The language that the rows are joined on. Every file must have it; it is what PO
+            translates from.
+        languages: The columns to keep, in this order; all that the files have by default. Naming
+            them also settles what an ambiguous tag in a file means.
         overwrite: Replace the corpus in `out`.
         license: For the dataset card, best as an SPDX id.
     """
@@ -61,14 +70,17 @@ class ImportConfig:
         if self.languages is not None:
             object.__setattr__(self, "languages", codes.parse_list(self.languages))
             if set(self.languages) <= {self.pivot}:
-                raise InputError(f"the only language is the pivot {self.pivot}; name another, or none to keep all")
+                raise InputError(
+                    f"the only language is the pivot {self.pivot}; name another, or none to keep all"
+                )
 
 
 def import_corpus(config: ImportConfig, *, quiet: bool = False) -> Corpus:
     """Read files that people have, join them and write them as a corpus.
 
-    Two entries are one row when their pivot texts are equal after cleaning. Where their translations differ, the most
-    frequent is kept, of equally many the first, and the row is counted as a conflict of that language.
+    Two entries are one row when their pivot texts are equal after cleaning. Where their
+    translations differ, the most frequent is kept, of equally many the first, and the row is
+    counted as a conflict of that language.
 
     Args:
         config: The settings.
@@ -86,11 +98,16 @@ def import_corpus(config: ImportConfig, *, quiet: bool = False) -> Corpus:
     places = _places(sources)
     with RowJoin(config.pivot) as join:
         with _progress(quiet=quiet) as advance:
-            facts = [_add(source, join, tags, places, partial(advance, source.name)) for source in sources]
+            facts = [
+                _add(source, join, tags, places, partial(advance, source.name))
+                for source in sources
+            ]
         found = dict.fromkeys(code for fact in facts for code in fact["n_texts"])
         if missing := [code for code in config.languages or () if code not in found]:
             have = ", ".join(found) or "nothing"
-            raise InputError(f"no file has usable text in {', '.join(missing)}; what can be joined is in {have}")
+            raise InputError(
+                f"no file has usable text in {', '.join(missing)}; what can be joined is in {have}"
+            )
         if not found:
             raise InputError(_nothing_to_join(facts))
         languages = tuple(dict.fromkeys([config.pivot, *(config.languages or found)]))
@@ -107,7 +124,11 @@ def import_corpus(config: ImportConfig, *, quiet: bool = False) -> Corpus:
 
 
 def _add(
-    source: Source, join: RowJoin, tags: LanguageTags, places: Mapping[Path, str], advance: Callable[[], None]
+    source: Source,
+    join: RowJoin,
+    tags: LanguageTags,
+    places: Mapping[Path, str],
+    advance: Callable[[], None],
 ) -> dict[str, Any]:
     """Add a source's entries to the join, and return its part of the manifest."""
     left_out: Counter[str] = Counter()
@@ -126,7 +147,8 @@ def _add(
     if found:
         refuse_without_pivot(source.name, tags.pivot, list(found))
     return {
-        "from": [file_facts(path) | {"file": places[path]} for path in source.files.values()] or source.name,
+        "from": [file_facts(path) | {"file": places[path]} for path in source.files.values()]
+        or source.name,
         "n_entries": n_entries,
         "n_texts": dict(n_texts),
         "left_out": dict(+left_out),
@@ -164,7 +186,10 @@ def _places(sources: Sequence[Source]) -> dict[Path, str]:
 
 
 def _made(
-    code: str, sources: Sequence[Source], facts: Sequence[Mapping[str, Any]], places: Mapping[Path, str]
+    code: str,
+    sources: Sequence[Source],
+    facts: Sequence[Mapping[str, Any]],
+    places: Mapping[Path, str],
 ) -> dict[str, object]:
     """Return what a column came from, and how that was made where it says so."""
     origins: list[str] = []
@@ -183,7 +208,9 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """Return as `12,000 entries, 540/s`."""
-        return Text(f"{task.completed:,.0f} entries" + (f", {task.speed:,.0f}/s" if task.speed else ""))
+        return Text(
+            f"{task.completed:,.0f} entries" + (f", {task.speed:,.0f}/s" if task.speed else "")
+        )
 
 
 @contextmanager
@@ -191,8 +218,15 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Show what is being read; how much is left is not known before it is read. Gives what counts one entry."""
     console = Console(stderr=True)
     shown = not quiet and console.is_terminal
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), _Rate(), TimeElapsedColumn(), console=console,
-                  transient=True, disable=not shown) as progress:  # fmt: skip
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        _Rate(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not shown,
+    ) as progress:
         task = progress.add_task("reading", total=None)
 
         def advance(name: str) -> None:

@@ -1,7 +1,8 @@
 """What a file calls its languages -> canonical codes.
 
-A tag that fits no language, or several, stops the import. The languages that the user asked for settle it: they say
-which Chinese a bare `zh` is, and what is none of them is left out instead of stopping anything.
+A tag that fits no language, or several, stops the import. The languages that the user asked for
+settle it: they say which Chinese a bare `zh` is, and what is none of them is left out instead of
+stopping anything.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hexapla.text import languages as codes
 from hexapla.errors import InputError
+from hexapla.text import languages as codes
 from hexapla.text.lines import COMPRESSIONS
 
 Entry = dict[str, str]
@@ -36,18 +37,22 @@ class LanguageTags:
         """Return the language of a tag, asked for or not; a tag that `asked` leaves without one comes back as it is.
 
         Args:
-            tag: A BCP-47 tag, or a locale as in `pt_BR` and `sr@latin`. As files write them, never a pair of languages.
+            tag: A BCP-47 tag, or a locale as in `pt_BR` and `sr@latin`. As files write them, never
+                a pair of languages.
             place: Where it stands, to begin an error with.
 
         Raises:
-            InputError: The tag is unknown or ambiguous, and no languages were asked for that would settle it.
+            InputError: The tag is unknown or ambiguous, and no languages were asked for that would
+                settle it.
         """
         if tag not in self._known:
             try:
                 self._known[tag] = codes.parse(_tidy(tag))
             except InputError as error:
                 if self.asked is None:
-                    raise InputError(f"{place}: {error}; or name all languages to keep with --languages") from None
+                    raise InputError(
+                        f"{place}: {error}; or name all languages to keep with --languages"
+                    ) from None
                 self._known[tag] = self._by_primary_subtag(tag)
         return self._known[tag]
 
@@ -68,7 +73,9 @@ class LanguageTags:
             try:
                 return codes.parse(_tidy(tag))
             except InputError:
-                continue  # most names say no language; the caller refuses a file when nothing else says it either
+                # most names say no language; the caller refuses a file when nothing else says it
+                # either
+                continue
         others = [code for code in self.asked or () if code != self.pivot]
         return others[0] if len(others) == 1 else None
 

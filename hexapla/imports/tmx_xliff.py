@@ -1,9 +1,10 @@
 """TMX and XLIFF (1.2, 2.x) -> entries, streamed: a file of gigabytes needs no more memory than one of kilobytes.
 
-Read by expat from the standard library, and nothing that a stranger's file says is fetched or expanded: the first
-declaration of an entity, internal or external, ends the reading with an error (real translation memories have none),
-and no document type is ever loaded. Within a text, markup is dropped; so is what TMX and XLIFF call native code (`<ph>`
-and others), which is markup of the original file, but for a placeholder of a line break, which becomes a space.
+Read by expat from the standard library, and nothing that a stranger's file says is fetched or
+expanded: the first declaration of an entity, internal or external, ends the reading with an error
+(real translation memories have none), and no document type is ever loaded. Within a text, markup is
+dropped; so is what TMX and XLIFF call native code (`<ph>` and others), which is markup of the
+original file, but for a placeholder of a line break, which becomes a space.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def read_tmx(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterator
     """Yield every translation unit; of several variants in one language the first.
 
     Raises:
-        InputError: Not well-formed XML, an entity, no TMX, or a tag that `tags` refuses; each with its line.
+        InputError: Not well-formed XML, an entity, no TMX, or a tag that `tags` refuses; each with
+            its line.
     """
     entry: Entry = {}
     tag = ""
@@ -53,11 +55,12 @@ def read_tmx(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterator
 def read_xliff(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterator[Entry]:
     """Yield every unit of XLIFF 1.2, and every segment of 2.x, that is translated.
 
-    One whose target awaits work by its own word (state `new`, `initial` or `needs-...`) is left out as fuzzy. Proposals
-    of a translation memory (`alt-trans`, `matches`) are not read.
+    One whose target awaits work by its own word (state `new`, `initial` or `needs-...`) is left out
+    as fuzzy. Proposals of a translation memory (`alt-trans`, `matches`) are not read.
 
     Raises:
-        InputError: As `read_tmx`; or a file that does not say its target language, neither does its name.
+        InputError: As `read_tmx`; or a file that does not say its target language, neither does its
+            name.
     """
     languages: dict[str, str] = {}
     within: list[str] = []
@@ -76,7 +79,9 @@ def read_xliff(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterat
             place = f"{path}:{node.line}"
             code = tags.code(tag, place) if tag else tags.of_file(path)
             if code is None:
-                raise InputError(f"{place}: the file does not say its {node.name} language; name it with --languages")
+                raise InputError(
+                    f"{place}: the file does not say its {node.name} language; name it with --languages"
+                )
             entry[code] = node.text
         elif node.kind == "end":
             within.pop()
@@ -90,7 +95,12 @@ def read_xliff(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterat
 
 def _declared(node: _Node) -> dict[str, str]:
     """Return the languages that `<file>` of XLIFF 1.2 or `<xliff>` of 2.x declares for sources and targets."""
-    names = {"source-language": "source", "srcLang": "source", "target-language": "target", "trgLang": "target"}
+    names = {
+        "source-language": "source",
+        "srcLang": "source",
+        "target-language": "target",
+        "trgLang": "target",
+    }
     return {names[key]: tag for key, tag in node.attributes.items() if key in names and tag}
 
 
@@ -120,7 +130,9 @@ def _nodes(path: Path, root: str, with_text: frozenset[str]) -> Iterator[_Node]:
     except (ValueError, LookupError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} is in an encoding that cannot be read ({error}); save the file as UTF-8") from error
+        raise InputError(
+            f"{path} is in an encoding that cannot be read ({error}); save the file as UTF-8"
+        ) from error
     yield from collector.take()
 
 
@@ -189,8 +201,12 @@ class _Collector:
 
     def _refuse_declaration(self, name: str, *_: object) -> None:
         place = f"{self._path}:{self.parser.CurrentLineNumber}"
-        raise InputError(f'{place}: the file declares the entity "{name}"; entities are never expanded: write the text')
+        raise InputError(
+            f'{place}: the file declares the entity "{name}"; entities are never expanded: write the text'
+        )
 
     def _refuse_reference(self, name: str, *_: object) -> None:
         place = f"{self._path}:{self.parser.CurrentLineNumber}"
-        raise InputError(f'{place}: the entity "&{name};" is not declared; write the character itself, or &#...;')
+        raise InputError(
+            f'{place}: the entity "&{name};" is not declared; write the character itself, or &#...;'
+        )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from hexapla.text import languages as codes
 from hexapla.errors import InputError
+from hexapla.text import languages as codes
 
 _MOST_ALPHAS = 1001  # a step of a thousandth; each is a pass over the held-out rows
 _FORMS = 'it must be START:STOP:STEP such as "0:1:0.1", a number such as "0.5", or a list such as "0.2,0.4", all 0 to 1'
@@ -23,15 +23,20 @@ class MergeConfig:
         aligned: the folder that `align` made of it.
         corpus: a corpus folder, a table file, or "sample"; its held-out rows choose alpha.
         out: the folder of the merged encoder.
-        languages: the columns to search across, all of the corpus by default; the pivot is always among them.
-        alpha: the shares of the aligned encoder to try, each 0 (the base) to 1 (the aligned encoder): "0:1:0.1" is
-            from 0 to 1 in steps of 0.1, both ends included where the step divides; or a number, or a list with commas.
-        held_out: share of the rows to judge by, chosen by row hash as `align` chooses them; 0 takes all rows. If not
-            given, the share that the aligned encoder held out; all rows, which it may have been trained on, if none.
-        sts: Parquet file of judged pairs in the pivot's language: `sentence1`, `sentence2`, `score`.
-        tolerance: what the pivot may lose, 0 or more. With `sts`, in Spearman's correlation with the scores against
-            that of alpha 0: 0 if not given. Without, the structure of the pivot's vectors is judged, which is 1 at
-            alpha 0 by definition and less elsewhere: 0.05 if not given, that is, 0.95 or more qualifies.
+        languages: the columns to search across, all of the corpus by default; the pivot is always
+            among them.
+        alpha: the shares of the aligned encoder to try, each 0 (the base) to 1 (the aligned
+            encoder): "0:1:0.1" is from 0 to 1 in steps of 0.1, both ends included where the step
+            divides; or a number, or a list with commas.
+        held_out: share of the rows to judge by, chosen by row hash as `align` chooses them; 0 takes
+            all rows. If not given, the share that the aligned encoder held out; all rows, which it
+            may have been trained on, if none.
+        sts: Parquet file of judged pairs in the pivot's language: `sentence1`, `sentence2`,
+            `score`.
+        tolerance: what the pivot may lose, 0 or more. With `sts`, in Spearman's correlation with
+            the scores against that of alpha 0: 0 if not given. Without, the structure of the
+            pivot's vectors is judged, which is 1 at alpha 0 by definition and less elsewhere: 0.05
+            if not given, that is, 0.95 or more qualifies.
         trust_remote_code: run the encoders' own code.
         allow_pickle: load weights other than safetensors.
         overwrite: replace the merge in `out`.
@@ -65,7 +70,9 @@ class MergeConfig:
         elif not (_is_number(self.tolerance) and 0 <= self.tolerance < math.inf):
             raise InputError(f"tolerance is {self.tolerance!r}; it must be 0 or more")
         if self.held_out is not None and not (_is_number(self.held_out) and 0 <= self.held_out < 1):
-            raise InputError(f"held_out is {self.held_out!r}; it must be 0 or more and below 1; 0 takes all rows")
+            raise InputError(
+                f"held_out is {self.held_out!r}; it must be 0 or more and below 1; 0 takes all rows"
+            )
 
 
 def parse_alphas(text: str) -> tuple[float, ...]:
@@ -77,7 +84,8 @@ def parse_alphas(text: str) -> tuple[float, ...]:
     ((0.0, 0.25, 0.5, 0.75, 1.0), (0.5,), (0.7, 0.9))
 
     Raises:
-        InputError: none of the three forms, an alpha outside 0 to 1, a step that is not above 0, too many.
+        InputError: none of the three forms, an alpha outside 0 to 1, a step that is not above 0,
+            too many.
     """
     span = ":" in text
     try:
@@ -92,7 +100,9 @@ def parse_alphas(text: str) -> tuple[float, ...]:
     if step <= 0:
         raise InputError(f'alpha is "{text}", a step of {step}; the step must be above 0')
     if start > stop:
-        raise InputError(f'alpha is "{text}", from {start} down to {stop}; give the smaller end first')
+        raise InputError(
+            f'alpha is "{text}", from {start} down to {stop}; give the smaller end first'
+        )
     _checked(text, [start, stop])
     if (n_alphas := int((stop - start) / step) + 1) > _MOST_ALPHAS:
         raise InputError(
@@ -111,7 +121,9 @@ def _decimal(text: str) -> Decimal:
 def _checked(text: str, alphas: list[Decimal]) -> tuple[float, ...]:
     for alpha in alphas:
         if not 0 <= alpha <= 1:
-            raise InputError(f'alpha is "{text}", and {alpha} is outside 0 to 1; 0 is the base, 1 the aligned encoder')
+            raise InputError(
+                f'alpha is "{text}", and {alpha} is outside 0 to 1; 0 is the base, 1 the aligned encoder'
+            )
     return tuple(sorted({float(alpha) for alpha in alphas}))
 
 

@@ -1,7 +1,7 @@
 """An encoder and the one aligned from it -> what keeps them from being merged, and the weights between theirs.
 
-What can be seen in the files is compared before anything loads, the rest after. Everything but the weights is the
-aligned encoder's: tokenizer, prompts, pooling, length limit.
+What can be seen in the files is compared before anything loads, the rest after. Everything but the
+weights is the aligned encoder's: tokenizer, prompts, pooling, length limit.
 """
 
 from __future__ import annotations
@@ -17,16 +17,26 @@ from sentence_transformers import SentenceTransformer
 from hexapla.errors import InputError
 
 _ARCHITECTURE = (
-    "model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
-    "max_position_embeddings", "hidden_act",
-)  # fmt: skip
-_TRANSFORMER = ("", "0_Transformer")  # where a sentence-transformers folder keeps its transformer, now and in old ones
+    "model_type",
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "hidden_act",
+)
+_TRANSFORMER = (
+    "",
+    "0_Transformer",
+)  # where a sentence-transformers folder keeps its transformer, now and in old ones
 
 
 class Interpolation:
     """An encoder whose weights can be set anywhere between those of its base and its own.
 
-    Three sets of weights are held: the two ends', and the encoder's, which are written over in place.
+    Three sets of weights are held: the two ends', and the encoder's, which are written over in
+    place.
 
     Args:
         base: the base's state dict; equal to the encoder's in names, shapes and types.
@@ -34,7 +44,9 @@ class Interpolation:
     """
 
     def __init__(self, base: Mapping[str, torch.Tensor], model: SentenceTransformer) -> None:
-        self._places = {name: place for name, place in model.state_dict().items() if place.is_floating_point()}
+        self._places = {
+            name: place for name, place in model.state_dict().items() if place.is_floating_point()
+        }
         self._aligned = {name: place.clone() for name, place in self._places.items()}
         self._base = {name: base[name].to(place.device) for name, place in self._places.items()}
 
@@ -42,8 +54,9 @@ class Interpolation:
     def set(self, alpha: float) -> None:
         """Make every weight (1 - alpha) times the base's plus alpha times the aligned encoder's, alpha 0 to 1."""
         for name, place in self._places.items():
-            # At the ends a copy, for even a multiplication by 1 and an added 0 lose the sign of -0.0. Between them
-            # `lerp`, which leaves a weight that alignment did not move as it is; two products would round it.
+            # At the ends a copy, for even a multiplication by 1 and an added 0 lose the sign of
+            # -0.0. Between them `lerp`, which leaves a weight that alignment did not move as it is;
+            # two products would round it.
             if alpha in (0.0, 1.0):
                 place.copy_(self._aligned[name] if alpha else self._base[name])
             else:
@@ -109,7 +122,9 @@ def _module_difference(base: SentenceTransformer, aligned: SentenceTransformer) 
     return None
 
 
-def _state_difference(base: Mapping[str, torch.Tensor], aligned: Mapping[str, torch.Tensor]) -> str | None:
+def _state_difference(
+    base: Mapping[str, torch.Tensor], aligned: Mapping[str, torch.Tensor]
+) -> str | None:
     for name in [*base, *aligned]:
         if name not in base or name not in aligned:
             return f"only the {'base' if name in base else 'aligned encoder'} has {name}"
@@ -132,10 +147,15 @@ def _vocabulary_difference(base: Mapping[str, int], aligned: Mapping[str, int]) 
     return None
 
 
-def _token_difference(base: SentenceTransformer, aligned: SentenceTransformer, texts: Sequence[str]) -> str | None:
+def _token_difference(
+    base: SentenceTransformer, aligned: SentenceTransformer, texts: Sequence[str]
+) -> str | None:
     """Compare what the tokenizers do, which a vocabulary does not tell: lower case, say, or another split."""
     length = aligned.max_seq_length
-    ids = [model.tokenizer(list(texts), truncation=True, max_length=length)["input_ids"] for model in (base, aligned)]
+    ids = [
+        model.tokenizer(list(texts), truncation=True, max_length=length)["input_ids"]
+        for model in (base, aligned)
+    ]
     for text, one, other in zip(texts, *ids, strict=True):
         if one != other:
             return f'the tokens of "{text[:60]}" are {len(one)} and {len(other)}, not the same'

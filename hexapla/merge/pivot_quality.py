@@ -1,6 +1,7 @@
 """What an encoder makes of texts in the pivot's language -> one number, by which a merge sees what was lost there.
 
-Against judged pairs, or, where there are none, against the cosines that the base gives the same texts.
+Against judged pairs, or, where there are none, against the cosines that the base gives the same
+texts.
 """
 
 from __future__ import annotations
@@ -30,19 +31,25 @@ def read_pairs(path: Path) -> Judged:
     judged = read_judged(path)
     rows = filled(judged.sentence1, judged.sentence2, judged.gold)
     if len({judged.gold[row] for row in rows}) < 2:
-        raise InputError(f"{path}: has {len(rows)} filled rows and no two different scores, which rank nothing; "
-                         "give pairs with scores that differ")  # fmt: skip
+        raise InputError(
+            f"{path}: has {len(rows)} filled rows and no two different scores, which rank nothing; "
+            "give pairs with scores that differ"
+        )
     return dataclasses.replace(
-        judged, sentence1=[judged.sentence1[row] for row in rows], sentence2=[judged.sentence2[row] for row in rows],
+        judged,
+        sentence1=[judged.sentence1[row] for row in rows],
+        sentence2=[judged.sentence2[row] for row in rows],
         gold=[judged.gold[row] for row in rows],
-    )  # fmt: skip
+    )
 
 
 def agreement_with_scores(judged: Judged) -> Measure:
     """Return the measure: Spearman's correlation of an encoder's cosines with the scores of pairs."""
     gold = np.array(judged.gold, dtype=np.float64)
     sides = [[str(text) for text in side] for side in (judged.sentence1, judged.sentence2)]
-    return lambda model: spearman(cosines(*(encode(model, side, task="STS") for side in sides)), gold)
+    return lambda model: spearman(
+        cosines(*(encode(model, side, task="STS") for side in sides)), gold
+    )
 
 
 def agreement_with_base(base: SentenceTransformer, texts: Sequence[str]) -> Measure:
@@ -57,8 +64,10 @@ def agreement_with_base(base: SentenceTransformer, texts: Sequence[str]) -> Meas
     """
     reference = all_cosines(base, texts)
     if np.all(reference == reference[0]):
-        raise InputError(f"the base gives all pairs of {len(texts)} pivot texts the same cosine, which ranks nothing; "
-                         "give judged pairs (--sts), or another base")  # fmt: skip
+        raise InputError(
+            f"the base gives all pairs of {len(texts)} pivot texts the same cosine, which ranks nothing; "
+            "give judged pairs (--sts), or another base"
+        )
     return lambda model: spearman(all_cosines(model, texts), reference)
 
 

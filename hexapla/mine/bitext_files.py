@@ -38,6 +38,9 @@ def write_table(table: pa.Table, out: Path) -> None:
         return
     lines = ["\t".join(table.column_names)]
     for row in table.to_pylist():
-        cells = ("" if cell is None else cell if isinstance(cell, str) else f"{cell:.5f}" for cell in row.values())
+        cells = (
+            "" if cell is None else cell if isinstance(cell, str) else f"{cell:.5f}"
+            for cell in row.values()
+        )
         lines.append("\t".join(" ".join(cell.split()) for cell in cells))
     write_text(out, "".join(f"{line}\n" for line in lines))

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from hexapla.errors import InputError
-from hexapla.text.lines import read_lines
 from hexapla.mine.margin import Pairs
 from hexapla.mine.sides import Side
+from hexapla.text.lines import read_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +55,10 @@ def read_gold(path: Path, source: Side, target: Side) -> set[tuple[int, int]]:
         rows = []
         for side, place in zip((source, target), cells, strict=True):
             if place.strip() not in side.row_of:
-                raise InputError(f'{path}:{number}: {side.name} has no sentence at "{place.strip()}"; it has '
-                                 f"{side.places[0]} to {list(side.row_of)[-1]}")  # fmt: skip
+                raise InputError(
+                    f'{path}:{number}: {side.name} has no sentence at "{place.strip()}"; it has '
+                    f"{side.places[0]} to {list(side.row_of)[-1]}"
+                )
             rows.append(side.row_of[place.strip()])
         found.add((rows[0], rows[1]))
     if not found:
@@ -75,15 +77,21 @@ def calibrate(pairs: Pairs, gold: Set[tuple[int, int]]) -> Calibration:
     (1.2, 1.0, 1.0)
     """
     hits = np.array(
-        [pair in gold for pair in zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)], dtype=bool
+        [pair in gold for pair in zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)],
+        dtype=bool,
     )
     right = np.cumsum(hits)
-    # A threshold takes all pairs of one score or none, so only the last place of each score is one to cut at.
+    # A threshold takes all pairs of one score or none, so only the last place of each score is one
+    # to cut at.
     last = np.append(pairs.margin[1:] != pairs.margin[:-1], True)
     f1 = np.where(last, 2 * right / (np.arange(1, len(hits) + 1) + len(gold)), -1.0)
     best = int(f1.argmax())
     n_right, n_mined = int(right[best]), best + 1
     return Calibration(
-        threshold=float(pairs.margin[best]), precision=n_right / n_mined, recall=n_right / len(gold),
-        f1=float(f1[best]), n_gold=len(gold), n_mined=n_mined,
-    )  # fmt: skip
+        threshold=float(pairs.margin[best]),
+        precision=n_right / n_mined,
+        recall=n_right / len(gold),
+        f1=float(f1[best]),
+        n_gold=len(gold),
+        n_mined=n_mined,
+    )

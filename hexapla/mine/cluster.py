@@ -1,7 +1,8 @@
 """Mining on a Ray cluster: sentences are encoded, and vectors searched, shard by shard; the best of all are merged.
 
-Texts and vectors travel through Ray's object store, so the machines need not share a folder, but the encoder's name
-must mean the same on all. A lost machine costs its unfinished tasks, which Ray does again.
+Texts and vectors travel through Ray's object store, so the machines need not share a folder, but
+the encoder's name must mean the same on all. A lost machine costs its unfinished tasks, which Ray
+does again.
 
 Shapes: S source and T target sentences, D dimensions, K neighbours.
 """
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 _SHARD = 131_072  # vectors in one object of Ray's: 100 MB of 384 dimensions
 
-Loading = tuple[str, bool, bool]  # the encoder's name, and whether its own code and its pickles may be loaded
+Loading = tuple[
+    str, bool, bool
+]  # the encoder's name, and whether its own code and its pickles may be loaded
 
 
 class Cluster:
@@ -39,17 +42,24 @@ class Cluster:
 
         Args:
             n_workers: Tasks at once.
-            address: Of the cluster; None for the one that this machine belongs to, or else one of its own.
+            address: Of the cluster; None for the one that this machine belongs to, or else one of
+                its own.
             gpus: That a task is given.
 
         Raises:
-            InputError: Ray is not installed, there is no cluster at the address, or no machine has the GPUs.
+            InputError: Ray is not installed, there is no cluster at the address, or no machine has
+                the GPUs.
         """
         self._ray = connect(address)
         self._n_ahead = 2 * n_workers
-        self._resources = {"num_cpus": cores_of_a_task(self._ray, n_workers, gpus), "num_gpus": gpus}
+        self._resources = {
+            "num_cpus": cores_of_a_task(self._ray, n_workers, gpus),
+            "num_gpus": gpus,
+        }
 
-    def encode(self, steps: Iterable[list[str]], *, loading: Loading, batch_size: int) -> Iterator[NDArray[np.float16]]:
+    def encode(
+        self, steps: Iterable[list[str]], *, loading: Loading, batch_size: int
+    ) -> Iterator[NDArray[np.float16]]:
         """Encode lists of sentences, several at once, and yield the (n, D) vectors of each, in order."""
         yield from self._in_order(_encoded, ((loading, step, batch_size) for step in steps))
 
@@ -60,7 +70,9 @@ class Cluster:
         shards = self._shards(source, target, k)
         pairs = [(one, other) for one in range(len(shards[0])) for other in range(len(shards[1]))]
         both = self._in_order(
-            compare, ((shards[0][one], shards[1][other], k) for one, other in pairs), memory_mib=memory_mib
+            compare,
+            ((shards[0][one], shards[1][other], k) for one, other in pairs),
+            memory_mib=memory_mib,
         )
         of_source, of_target = Best(len(source), k), Best(len(target), k)
         for (one, other), (of_one, of_other) in zip(pairs, both, strict=True):
@@ -79,7 +91,13 @@ class Cluster:
         )
 
     def _one_way(
-        self, shards: list[Any], others: list[Any], n_rows: int, k: int, names: tuple[str, str], seed: int
+        self,
+        shards: list[Any],
+        others: list[Any],
+        n_rows: int,
+        k: int,
+        names: tuple[str, str],
+        seed: int,
     ) -> Neighbours:
         best = Best(n_rows, k)
         found = self._in_order(_near, ((shards, other, k, names, seed) for other in others))
@@ -97,7 +115,9 @@ class Cluster:
         def put(vectors: NDArray[np.floating], name: str) -> list[Any]:
             starts = range(0, len(vectors), _SHARD)
             return [
-                self._ray.put(checked_block(vectors, start, _SHARD, name).numpy().astype(vectors.dtype))
+                self._ray.put(
+                    checked_block(vectors, start, _SHARD, name).numpy().astype(vectors.dtype)
+                )
                 for start in starts
             ]
 
@@ -134,7 +154,9 @@ def _encoder(loading: Loading) -> SentenceTransformer:
 
 
 def _encoded(loading: Loading, step: list[str], batch_size: int) -> NDArray[np.float16]:
-    return encode(_encoder(loading), step, task="BitextMining", batch_size=batch_size).astype(np.float16)
+    return encode(_encoder(loading), step, task="BitextMining", batch_size=batch_size).astype(
+        np.float16
+    )
 
 
 def _near(

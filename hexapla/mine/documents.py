@@ -1,11 +1,12 @@
 """A document and its translation, a sentence a line -> which sentences translate which, in order: as vecalign does it.
 
-Sentences of both are embedded, one by one and two by two joined. A link pairs one sentence with one, one with two or
-two with one; a sentence may also stay without any. The cheapest way through both documents is found exactly.
-The cost of a link is that of Thompson and Koehn (2019, section 3.1): the distance of the two vectors, as a multiple of
-their mean distance to random sentences of the other side, times the sentences that the link takes up. Beyond it, two
-sentences are only linked to one that is nearer to both joined than to either alone: else a sentence without translation
-would be taken along by its neighbour, whenever it is short.
+Sentences of both are embedded, one by one and two by two joined. A link pairs one sentence with
+one, one with two or two with one; a sentence may also stay without any. The cheapest way through
+both documents is found exactly. The cost of a link is that of Thompson and Koehn (2019, section
+3.1): the distance of the two vectors, as a multiple of their mean distance to random sentences of
+the other side, times the sentences that the link takes up. Beyond it, two sentences are only linked
+to one that is nearer to both joined than to either alone: else a sentence without translation would
+be taken along by its neighbour, whenever it is short.
 
 Shapes: S source sentences, T target sentences, D dimensions; blocks of k sentences are S - k + 1.
 """
@@ -21,16 +22,16 @@ from numpy.typing import NDArray
 
 from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
-from hexapla.text.lines import read_lines
 from hexapla.mine.bitext_files import check_file
 from hexapla.runs.record import write_text
+from hexapla.text.lines import read_lines
 
 FloatArray = NDArray[np.float32]
 
 SIZES = ((1, 1), (1, 2), (2, 1))  # sentences of the source and of the target that a link may take
 _SAMPLED = 100  # sentences of the other side that a distance is measured by
-# What leaving a sentence out costs, of the median cost of random links: below 0.5, or two sentences without translation
-# would be linked to each other. (vecalign has the 20th percentile, about 0.8.)
+# What leaving a sentence out costs, of the median cost of random links: below 0.5, or two sentences
+# without translation would be linked to each other. (vecalign has the 20th percentile, about 0.8.)
 _SKIPPED = 0.4
 _MOST_CELLS = 100_000_000  # S x T; the costs take 20 bytes each
 _ROUNDING = 1e-9  # by which the sum of a ramp and of what was found without it may lie below itself
@@ -61,7 +62,8 @@ class AlignDocumentsConfig:
         target: Its translation, likewise.
         encoder: A Hub name, an encoder folder, or "tiny".
         out: The TSV file to write.
-        skip_cost: Of a sentence that stays without translation; by default it is taken from the documents.
+        skip_cost: Of a sentence that stays without translation; by default it is taken from the
+            documents.
         overwrite: Replace the file that is there.
         trust_remote_code: Run the encoder's own code.
         allow_pickle: Load weights other than safetensors.
@@ -83,7 +85,9 @@ class AlignDocumentsConfig:
     def __post_init__(self) -> None:
         """Check every value by itself."""
         if self.skip_cost is not None and not self.skip_cost > 0:
-            raise InputError(f"skip_cost is {self.skip_cost}; it must be above 0, about 1 for unlike sentences")
+            raise InputError(
+                f"skip_cost is {self.skip_cost}; it must be above 0, about 1 for unlike sentences"
+            )
         if self.batch_size < 1:
             raise InputError(f"batch_size is {self.batch_size}; it must be at least 1")
 
@@ -99,7 +103,8 @@ def align_documents(config: AlignDocumentsConfig, *, quiet: bool = False) -> lis
         The links; sentences are numbered from 0, empty lines left out.
 
     Raises:
-        InputError: Files or an encoder that cannot be used, documents that are too long, or a file at `out`.
+        InputError: Files or an encoder that cannot be used, documents that are too long, or a file
+            at `out`.
     """
     out = Path(config.out)
     check_file(out, overwrite=config.overwrite)
@@ -111,16 +116,21 @@ def align_documents(config: AlignDocumentsConfig, *, quiet: bool = False) -> lis
         )
     model = load_encoder(
         config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
-    )  # fmt: skip
+    )
     vectors = [
         [
-            encode(model, _joined([text for _, text in side], size), task="BitextMining", batch_size=config.batch_size,
-                   show_progress=not quiet)
+            encode(
+                model,
+                _joined([text for _, text in side], size),
+                task="BitextMining",
+                batch_size=config.batch_size,
+                show_progress=not quiet,
+            )
             for size in (1, 2)
             if len(side) >= size
         ]
         for side in (source, target)
-    ]  # fmt: skip
+    ]
     links = link_sentences(*vectors, skip_cost=config.skip_cost, seed=config.seed)
     lines = ["\t".join(HEADER), *(_line(link, source, target) for link in links)]
     write_text(out, "".join(f"{line}\n" for line in lines))
@@ -128,14 +138,20 @@ def align_documents(config: AlignDocumentsConfig, *, quiet: bool = False) -> lis
 
 
 def link_sentences(
-    source: Sequence[FloatArray], target: Sequence[FloatArray], *, skip_cost: float | None = None, seed: int = 0
+    source: Sequence[FloatArray],
+    target: Sequence[FloatArray],
+    *,
+    skip_cost: float | None = None,
+    seed: int = 0,
 ) -> list[Link]:
     """Find the cheapest links through two documents.
 
     Args:
-        source: (S, D) unit vectors of the sentences and, if there are two or more, (S - 1, D) of each two joined.
+        source: (S, D) unit vectors of the sentences and, if there are two or more, (S - 1, D) of
+            each two joined.
         target: (T, D) and (T - 1, D), likewise.
-        skip_cost: Of a sentence that stays without translation; by default 0.4 of the median cost of random links.
+        skip_cost: Of a sentence that stays without translation; by default 0.4 of the median cost
+            of random links.
         seed: Of the draws.
 
     Raises:
@@ -143,9 +159,13 @@ def link_sentences(
     """
     for side in (*source, *target):
         if not np.isfinite(side).all():
-            raise InputError("the encoder gives vectors that are not finite; its weights are damaged or overflow")
+            raise InputError(
+                "the encoder gives vectors that are not finite; its weights are damaged or overflow"
+            )
     draw = np.random.default_rng(seed)
-    means = [_mean_distances(own, other[0], draw) for own, other in ((source, target), (target, source))]
+    means = [
+        _mean_distances(own, other[0], draw) for own, other in ((source, target), (target, source))
+    ]
     costs = {
         (m, n): _costs(source[m - 1], target[n - 1], means[0][m - 1], means[1][n - 1], m * n)
         for m, n in SIZES
@@ -162,14 +182,22 @@ def link_sentences(
     return _cheapest(costs, len(source[0]), len(target[0]), skip_cost)
 
 
-def _mean_distances(own: Sequence[FloatArray], other: FloatArray, draw: np.random.Generator) -> list[FloatArray]:
+def _mean_distances(
+    own: Sequence[FloatArray], other: FloatArray, draw: np.random.Generator
+) -> list[FloatArray]:
     """Return, for blocks of each size, the mean of 1 - cosine to random sentences of the other side."""
-    sampled = other if len(other) <= _SAMPLED else other[draw.choice(len(other), _SAMPLED, replace=False)]
+    sampled = (
+        other if len(other) <= _SAMPLED else other[draw.choice(len(other), _SAMPLED, replace=False)]
+    )
     return [1 - vectors @ sampled.mean(axis=0) for vectors in own]
 
 
 def _costs(
-    source_SD: FloatArray, target_TD: FloatArray, source_S: FloatArray, target_T: FloatArray, weight: int
+    source_SD: FloatArray,
+    target_TD: FloatArray,
+    source_S: FloatArray,
+    target_T: FloatArray,
+    weight: int,
 ) -> FloatArray:
     """Return (S, T) costs of linking each block of the source with each of the target."""
     distance_ST = 1 - source_SD @ target_TD.T
@@ -179,14 +207,18 @@ def _costs(
     return costs
 
 
-def _cheapest(costs: dict[tuple[int, int], FloatArray], n_source: int, n_target: int, skip: float) -> list[Link]:
+def _cheapest(
+    costs: dict[tuple[int, int], FloatArray], n_source: int, n_target: int, skip: float
+) -> list[Link]:
     """Return the links of the cheapest way, by dynamic programming over prefixes of both documents.
 
-    A row is done at once: leaving out target sentences up to j after some k costs (j - k) x skip, so that the best k is
-    a running minimum.
+    A row is done at once: leaving out target sentences up to j after some k costs (j - k) x skip,
+    so that the best k is a running minimum.
     """
     kinds = [(0, 0), (1, 0), (0, 1), *costs]
-    step_ST = np.zeros((n_source + 1, n_target + 1), dtype=np.int8)  # how the cheapest way to (i, j) ends
+    step_ST = np.zeros(
+        (n_source + 1, n_target + 1), dtype=np.int8
+    )  # how the cheapest way to (i, j) ends
     ramp = skip * np.arange(n_target + 1)
     rows: list[NDArray[np.floating]] = []
     for i in range(n_source + 1):
@@ -232,5 +264,7 @@ def _joined(texts: Sequence[str], size: int) -> list[str]:
 def _line(link: Link, source: Sequence[tuple[int, str]], target: Sequence[tuple[int, str]]) -> str:
     sides = [(link.source, source), (link.target, target)]
     numbers = [",".join(str(side[place][0]) for place in places) for places, side in sides]
-    texts = [" ".join(side[place][1].replace("\t", " ") for place in places) for places, side in sides]
+    texts = [
+        " ".join(side[place][1].replace("\t", " ") for place in places) for places, side in sides
+    ]
     return "\t".join((*numbers, f"{link.cost:.4f}", *texts))

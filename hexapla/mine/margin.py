@@ -1,8 +1,9 @@
 """Nearest neighbours in both directions -> pairs that translate one another, by their margin scores, the best first.
 
-The margin score of Artetxe and Schwenk (2019, arXiv 1811.01136, section 3) sets a cosine in relation to the mean
-cosines of both sentences with their k nearest neighbours, so that one that is near to everything has no advantage.
-Retrieval is LASER's `mine_bitexts.py`, which takes for each sentence the candidate of the highest margin score.
+The margin score of Artetxe and Schwenk (2019, arXiv 1811.01136, section 3) sets a cosine in
+relation to the mean cosines of both sentences with their k nearest neighbours, so that one that is
+near to everything has no advantage. Retrieval is LASER's `mine_bitexts.py`, which takes for each
+sentence the candidate of the highest margin score.
 
 Shapes: S source and T target sentences, K neighbours, P pairs.
 """
@@ -49,7 +50,10 @@ class Pairs:
 
 
 def margin_scores(
-    cosine: NDArray[np.float32], own_mean: NDArray[np.float32], other_mean: NDArray[np.float32], margin: Margin
+    cosine: NDArray[np.float32],
+    own_mean: NDArray[np.float32],
+    other_mean: NDArray[np.float32],
+    margin: Margin,
 ) -> NDArray[np.float32]:
     """Return margin scores, of the shape of the cosines.
 
@@ -57,7 +61,8 @@ def margin_scores(
         cosine: Of pairs.
         own_mean: Mean cosine of the one sentence with its k nearest neighbours, which broadcasts.
         other_mean: Of the other sentence.
-        margin: "ratio" is cosine / mean of both, "distance" cosine - mean of both, "absolute" the cosine.
+        margin: "ratio" is cosine / mean of both, "distance" cosine - mean of both, "absolute" the
+            cosine.
 
     Raises:
         InputError: No such margin.
@@ -73,11 +78,17 @@ def margin_scores(
     if margin == "distance":
         return np.asarray(cosine - mean, dtype=np.float32)
     allowed = get_args(Margin)
-    raise InputError(f'margin is "{margin}"; it must be {", ".join(allowed)}{nearest(str(margin), allowed)}')
+    raise InputError(
+        f'margin is "{margin}"; it must be {", ".join(allowed)}{nearest(str(margin), allowed)}'
+    )
 
 
 def mine_pairs(
-    of_source: Neighbours, of_target: Neighbours, *, margin: Margin = "ratio", retrieval: Retrieval = "max"
+    of_source: Neighbours,
+    of_target: Neighbours,
+    *,
+    margin: Margin = "ratio",
+    retrieval: Retrieval = "max",
 ) -> Pairs:
     """Choose pairs.
 
@@ -85,8 +96,9 @@ def mine_pairs(
         of_source: (S, K) neighbours of the source in the target.
         of_target: (T, K) neighbours of the target in the source.
         margin: See `margin_scores`.
-        retrieval: "forward" takes each source sentence's best candidate, "backward" each target sentence's,
-            "intersection" the pairs that are in both, "max" the best of both together, each sentence once.
+        retrieval: "forward" takes each source sentence's best candidate, "backward" each target
+            sentence's, "intersection" the pairs that are in both, "max" the best of both together,
+            each sentence once.
 
     Raises:
         InputError: No such margin or retrieval.
@@ -101,18 +113,30 @@ def mine_pairs(
         return _sorted(backward)
     if retrieval == "intersection":
         pairs = set(zip(backward.source.tolist(), backward.target.tolist(), strict=True))
-        both = [pair in pairs for pair in zip(forward.source.tolist(), forward.target.tolist(), strict=True)]
+        both = [
+            pair in pairs
+            for pair in zip(forward.source.tolist(), forward.target.tolist(), strict=True)
+        ]
         return _sorted(_taken(forward, np.flatnonzero(both)))
     if retrieval == "max":
         every = _sorted(
-            Pairs(*(np.concatenate([getattr(forward, name), getattr(backward, name)]) for name in Pairs.__slots__))
+            Pairs(
+                *(
+                    np.concatenate([getattr(forward, name), getattr(backward, name)])
+                    for name in Pairs.__slots__
+                )
+            )
         )
         return _taken(every, _once(every, len(of_source.index), len(of_target.index)))
     allowed = get_args(Retrieval)
-    raise InputError(f'retrieval is "{retrieval}"; it must be {", ".join(allowed)}{nearest(str(retrieval), allowed)}')
+    raise InputError(
+        f'retrieval is "{retrieval}"; it must be {", ".join(allowed)}{nearest(str(retrieval), allowed)}'
+    )
 
 
-def _best(own: Neighbours, own_mean: NDArray[np.float32], other_mean: NDArray[np.float32], margin: Margin) -> Pairs:
+def _best(
+    own: Neighbours, own_mean: NDArray[np.float32], other_mean: NDArray[np.float32], margin: Margin
+) -> Pairs:
     """Return each sentence with its candidate of the highest margin score, the nearest of equal ones."""
     scores = margin_scores(own.cosine, own_mean[:, None], other_mean[own.index], margin)
     place = scores.argmax(axis=1)
@@ -125,14 +149,18 @@ def _sorted(pairs: Pairs) -> Pairs:
 
 
 def _taken(pairs: Pairs, places: NDArray[np.int64]) -> Pairs:
-    return Pairs(pairs.source[places], pairs.target[places], pairs.margin[places], pairs.cosine[places])
+    return Pairs(
+        pairs.source[places], pairs.target[places], pairs.margin[places], pairs.cosine[places]
+    )
 
 
 def _once(pairs: Pairs, n_source: int, n_target: int) -> NDArray[np.int64]:
     """Return the places of pairs neither sentence of which stands in an earlier one."""
     source_free, target_free = np.ones(n_source, dtype=bool), np.ones(n_target, dtype=bool)
     kept = []
-    for place, (source, target) in enumerate(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)):
+    for place, (source, target) in enumerate(
+        zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)
+    ):
         if source_free[source] and target_free[target]:
             source_free[source] = target_free[target] = False
             kept.append(place)

@@ -1,8 +1,9 @@
 """Vectors of two piles of sentences -> the nearest neighbours of each in the other, exactly, within a memory budget.
 
-Cosines are computed once, block by block, for both directions: a block's rows give neighbours of the source, its
-columns those of the target. Vectors may lie in memory-mapped files and in float16; a block of them is read at a time.
-What is found is kept in a file now and then, so that a kill costs a minute.
+Cosines are computed once, block by block, for both directions: a block's rows give neighbours of
+the source, its columns those of the target. Vectors may lie in memory-mapped files and in float16;
+a block of them is read at a time. What is found is kept in a file now and then, so that a kill
+costs a minute.
 
 Shapes: S source and T target sentences, D dimensions, K neighbours, B rows or columns of one block.
 """
@@ -46,38 +47,50 @@ class Neighbours:
 
 
 def nearest(
-    source: NDArray[np.floating], target: NDArray[np.floating], k: int, *, memory_mib: int = 2048,
+    source: NDArray[np.floating],
+    target: NDArray[np.floating],
+    k: int,
+    *,
+    memory_mib: int = 2048,
     kept: Path | None = None,
-) -> tuple[Neighbours, Neighbours]:  # fmt: skip
+) -> tuple[Neighbours, Neighbours]:
     """Find the k nearest neighbours of every source sentence among the target's, and the other way round.
 
-    It is a sixth faster where OPENBLAS_THREAD_TIMEOUT is 4 before NumPy is imported, as the command line has it: the
-    threads of OpenBLAS then do not stay busy while PyTorch's work.
+    It is a sixth faster where OPENBLAS_THREAD_TIMEOUT is 4 before NumPy is imported, as the command
+    line has it: the threads of OpenBLAS then do not stay busy while PyTorch's work.
 
     Args:
         source: (S, D) unit vectors, in memory or memory-mapped.
         target: (T, D) likewise.
         k: Neighbours; at most S and T.
         memory_mib: What it may take besides the vectors that are given.
-        kept: A file for what is found so far, which must be of these vectors; the search goes on from what it holds.
+        kept: A file for what is found so far, which must be of these vectors; the search goes on
+            from what it holds.
 
     Returns:
         Those of the source, those of the target.
 
     Raises:
-        InputError: `k` out of its range, vectors of unequal dimensions, too little memory, or vectors that are not
-            finite or not of unit length; the first of them is named.
+        InputError: `k` out of its range, vectors of unequal dimensions, too little memory, or
+            vectors that are not finite or not of unit length; the first of them is named.
     """
     check_sides(source, target, k)
     return compare(source, target, k, memory_mib=memory_mib, kept=kept)
 
 
 def compare(
-    source: NDArray[np.floating], target: NDArray[np.floating], k: int, *, memory_mib: int, kept: Path | None = None
+    source: NDArray[np.floating],
+    target: NDArray[np.floating],
+    k: int,
+    *,
+    memory_mib: int,
+    kept: Path | None = None,
 ) -> tuple[Neighbours, Neighbours]:
     """Do as `nearest` of sides that may have fewer than k: what nothing fills comes last, with a cosine of -inf."""
     n_rows = block_rows(len(source), len(target), source.shape[1], k, memory_mib)
-    room = torch.empty(n_rows * n_rows)  # of one block's cosines; taken anew each time it costs as much as the product
+    room = torch.empty(
+        n_rows * n_rows
+    )  # of one block's cosines; taken anew each time it costs as much as the product
     of_source, of_target = Best(len(source), k), Best(len(target), k)
     first = 0 if kept is None else _take_up(kept, of_source, of_target)
     written = time.monotonic()
@@ -87,7 +100,8 @@ def compare(
             read = checked_block if start == first else _block
             target_BD = read(target, other, n_rows, "target")
             cosine_BB = room[: len(source_BD) * len(target_BD)].view(len(source_BD), len(target_BD))
-            # NumPy's product is OpenBLAS's, a sixth faster than PyTorch's on two cores of an AMD EPYC.
+            # NumPy's product is OpenBLAS's, a sixth faster than PyTorch's on two cores of an AMD
+            # EPYC.
             np.matmul(source_BD.numpy(), target_BD.numpy().T, out=cosine_BB.numpy())
             cosine_BK, column_BK = _best_of_rows(cosine_BB, k)
             of_source.merge(start, cosine_BK, column_BK + other)
@@ -106,9 +120,13 @@ def check_sides(source: NDArray[np.floating], target: NDArray[np.floating], k: i
         InputError: `k` out of its range, or vectors of unequal dimensions.
     """
     if not 1 <= k <= min(len(source), len(target)):
-        raise InputError(f"k is {k}; it must be 1 to {min(len(source), len(target))}, the size of the smaller side")
+        raise InputError(
+            f"k is {k}; it must be 1 to {min(len(source), len(target))}, the size of the smaller side"
+        )
     if source.shape[1] != target.shape[1]:
-        raise InputError(f"the sides have {source.shape[1]} and {target.shape[1]} dimensions; encode both alike")
+        raise InputError(
+            f"the sides have {source.shape[1]} and {target.shape[1]} dimensions; encode both alike"
+        )
 
 
 def block_rows(n_source: int, n_target: int, dim: int, k: int, memory_mib: int) -> int:
@@ -121,7 +139,8 @@ def block_rows(n_source: int, n_target: int, dim: int, k: int, memory_mib: int) 
     fixed = 12 * k * (n_source + n_target) + _WORKSPACE * torch.get_num_threads()
 
     def needed(n_rows: int) -> int:
-        # The cosines; of each part the greatest, twice; both sides' vectors; candidates with their places.
+        # The cosines; of each part the greatest, twice; both sides' vectors; candidates with their
+        # places.
         return fixed + (4 + 8 // _PARTS) * n_rows**2 + 12 * n_rows * dim + 24 * _PARTS * k * n_rows
 
     if needed(_LEAST_BLOCK) > memory_mib * _MIB:
@@ -160,13 +179,16 @@ class Best:
 def _best_of_rows(cosine_BB: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the k highest of each row, (B, k) in descending order, and their columns; fewer if there are fewer.
 
-    Each row is dealt into columns of `_PARTS`; the k of the highest maxima hold the k highest of all.
+    Each row is dealt into columns of `_PARTS`; the k of the highest maxima hold the k highest of
+    all.
     """
     n_rows, n_columns = cosine_BB.shape
     n_parts = n_columns // _PARTS
     if n_columns % _PARTS or n_parts < k:
         return cosine_BB.topk(min(k, n_columns), dim=1)
-    parts_BK = cosine_BB.view(n_rows, _PARTS, n_parts).amax(dim=1).topk(k, dim=1, sorted=False).indices
+    parts_BK = (
+        cosine_BB.view(n_rows, _PARTS, n_parts).amax(dim=1).topk(k, dim=1, sorted=False).indices
+    )
     columns = (parts_BK[:, :, None] + torch.arange(0, n_columns, n_parts)).flatten(1)
     found, place = cosine_BB.gather(1, columns).topk(k, dim=1)
     return found, columns.gather(1, place)
@@ -191,11 +213,14 @@ def _keep(path: Path, n_done: int, of_source: Best, of_target: Best) -> None:
     beside = path.with_name(f".{path.name}.partial")
     save_file(
         {
-            "n_done": torch.tensor(n_done), "source_cosine": of_source.cosine, "source_index": of_source.index,
-            "target_cosine": of_target.cosine, "target_index": of_target.index,
+            "n_done": torch.tensor(n_done),
+            "source_cosine": of_source.cosine,
+            "source_index": of_source.index,
+            "target_cosine": of_target.cosine,
+            "target_index": of_target.index,
         },
         beside,
-    )  # fmt: skip
+    )
     beside.replace(path)
 
 
@@ -221,7 +246,9 @@ def _block(vectors: NDArray[np.floating], start: int, n_rows: int, side: str) ->
     return torch.from_numpy(np.array(vectors[start : start + n_rows], dtype=np.float32))
 
 
-def checked_block(vectors: NDArray[np.floating], start: int, n_rows: int, side: str) -> torch.Tensor:
+def checked_block(
+    vectors: NDArray[np.floating], start: int, n_rows: int, side: str
+) -> torch.Tensor:
     """Return a block of vectors as float32.
 
     Raises:

@@ -1,7 +1,8 @@
 """One side of mining: texts from files -> its distinct sentences, where they stand, and their vectors on disk.
 
-A sentence that stands in several places is encoded once, and mined once, from the first. Vectors are float16 in one
-memory-mapped file, written in steps; how many are done is recorded after each, so that a kill costs one step.
+A sentence that stands in several places is encoded once, and mined once, from the first. Vectors
+are float16 in one memory-mapped file, written in steps; how many are done is recorded after each,
+so that a kill costs one step.
 """
 
 from __future__ import annotations
@@ -79,14 +80,18 @@ def read_side(path: str, field: str | None = None) -> Side:
 
 
 def encode_side(
-    side: Side, folder: Path, encode: Callable[[Iterable[list[str]]], Iterable[NDArray[np.floating]]], dim: int,
+    side: Side,
+    folder: Path,
+    encode: Callable[[Iterable[list[str]]], Iterable[NDArray[np.floating]]],
+    dim: int,
     advance: Callable[[int], None],
-) -> NDArray[np.float16]:  # fmt: skip
+) -> NDArray[np.float16]:
     """Encode what is not encoded yet.
 
     Args:
         side: The sentences.
-        folder: For the vectors, which are of these sentences and one encoder alone; made if need be.
+        folder: For the vectors, which are of these sentences and one encoder alone; made if need
+            be.
         encode: Lists of sentences to (n, dim) unit vectors of each, in order.
         dim: Dimensions.
         advance: Called with the number of sentences that are just done, or were before.

@@ -1,7 +1,7 @@
 """Two piles of text and an encoder -> bitext: `hexapla mine`.
 
-Both sides are read and encoded once, into files beside the output that an interrupted run goes on from; neighbours are
-found within the memory that was given; what is mined is written last, whole.
+Both sides are read and encoded once, into files beside the output that an interrupted run goes on
+from; neighbours are found within the memory that was given; what is mined is written last, whole.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from hexapla.encoder.load import describe, encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.errors import nearest as nearest_word
 from hexapla.mine.approximate import check_size, nearest_approximately
-from hexapla.mine.calibrate import Calibration, calibrate, read_gold
 from hexapla.mine.bitext_files import check_ending, check_file, write_table
+from hexapla.mine.calibrate import Calibration, calibrate, read_gold
 from hexapla.mine.margin import Margin, Pairs, Retrieval, mine_pairs
 from hexapla.mine.search import block_rows, nearest
 from hexapla.mine.sides import Side, encode_side, read_side
@@ -51,13 +51,16 @@ class MineConfig:
         retrieval: "max", "intersection", "forward" or "backward"; see `mine_pairs`.
         threshold: Only pairs whose margin score reaches it are written; None for all.
         calibrate: A file of known pairs, which choose the threshold instead.
-        search: "exact" compares each with each, "ivf-pq" takes FAISS's candidates and ranks them exactly, "auto" is
-            exact for up to 10^12 comparisons, a million a side.
-        memory_mib: What the exact search may take besides the memory-mapped vectors; on a cluster, each task of it.
+        search: "exact" compares each with each, "ivf-pq" takes FAISS's candidates and ranks them
+            exactly, "auto" is exact for up to 10^12 comparisons, a million a side.
+        memory_mib: What the exact search may take besides the memory-mapped vectors; on a cluster,
+            each task of it.
         batch_size: Texts in one forward pass.
-        executor: "local", or a "ray" cluster, on all machines of which the encoder's name must mean the same.
+        executor: "local", or a "ray" cluster, on all machines of which the encoder's name must mean
+            the same.
         workers: Tasks of the cluster at once.
-        address: Of the Ray cluster; None for the one that this machine belongs to, or else one of its own.
+        address: Of the Ray cluster; None for the one that this machine belongs to, or else one of
+            its own.
         gpus: That Ray gives to a task; may be a part of one.
         seed: Of the sample that FAISS's index is trained on.
         resume: Go on with an interrupted run.
@@ -94,14 +97,22 @@ class MineConfig:
         """Check every value by itself."""
         object.__setattr__(self, "out", Path(self.out))
         for key, allowed in (
-            ("margin", get_args(Margin)), ("retrieval", get_args(Retrieval)), ("search", get_args(SearchKind)),
+            ("margin", get_args(Margin)),
+            ("retrieval", get_args(Retrieval)),
+            ("search", get_args(SearchKind)),
             ("executor", ("local", "ray")),
-        ):  # fmt: skip
+        ):
             value = getattr(self, key)
             if value not in allowed:
-                raise InputError(f'{key} is "{value}"; it must be {", ".join(allowed)}{nearest_word(value, allowed)}')
-        if self.executor == "local" and (self.workers != 1 or self.address is not None or self.gpus):
-            raise InputError("workers, address and gpus are of a Ray cluster; say --executor ray with them")
+                raise InputError(
+                    f'{key} is "{value}"; it must be {", ".join(allowed)}{nearest_word(value, allowed)}'
+                )
+        if self.executor == "local" and (
+            self.workers != 1 or self.address is not None or self.gpus
+        ):
+            raise InputError(
+                "workers, address and gpus are of a Ray cluster; say --executor ray with them"
+            )
         for key in ("k", "memory_mib", "batch_size", "workers"):
             if getattr(self, key) < 1:
                 raise InputError(f"{key} is {getattr(self, key)}; it must be 1 or more")
@@ -113,7 +124,9 @@ class MineConfig:
             )
         check_ending(self.out)
         if self.resume and self.overwrite:
-            raise InputError("both --resume and --overwrite; the one goes on with what is there, the other drops it")
+            raise InputError(
+                "both --resume and --overwrite; the one goes on with what is there, the other drops it"
+            )
 
     @property
     def work(self) -> Path:
@@ -129,41 +142,58 @@ def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration
         quiet: Show no progress; there is none either when stderr is no terminal.
 
     Returns:
-        The pairs that were written, by the rows of the distinct sentences, and what the known pairs said.
+        The pairs that were written, by the rows of the distinct sentences, and what the known pairs
+        said.
 
     Raises:
-        InputError: Files, an encoder or settings that cannot be used, too little memory, known pairs that name no
-            sentence, or a file or another run that is there already. Nothing is written then.
+        InputError: Files, an encoder or settings that cannot be used, too little memory, known
+            pairs that name no sentence, or a file or another run that is there already. Nothing is
+            written then.
     """
     check_file(config.out, overwrite=config.overwrite)
-    source, target = read_side(config.source, config.source_field), read_side(config.target, config.target_field)
+    source, target = (
+        read_side(config.source, config.source_field),
+        read_side(config.target, config.target_field),
+    )
     smaller = min(len(source.sentences), len(target.sentences))
     if config.k > smaller:
-        raise InputError(f"k is {config.k}; the smaller side has {smaller} different sentences, so lower it (--k)")
+        raise InputError(
+            f"k is {config.k}; the smaller side has {smaller} different sentences, so lower it (--k)"
+        )
     if config.search == "ivf-pq":
         check_size(smaller, "smaller side")
     gold = None if config.calibrate is None else read_gold(Path(config.calibrate), source, target)
     facts = describe(config.encoder)
     identity = {
-        "source_sha256": source.sha256, "target_sha256": target.sha256, "encoder_sha256": facts.sha256,
-    }  # fmt: skip
-    check_out(config.work, "mine", identity, done="none", resume=config.resume, overwrite=config.overwrite)
+        "source_sha256": source.sha256,
+        "target_sha256": target.sha256,
+        "encoder_sha256": facts.sha256,
+    }
+    check_out(
+        config.work, "mine", identity, done="none", resume=config.resume, overwrite=config.overwrite
+    )
     cluster = None
     if config.executor == "ray":
         from hexapla.mine.cluster import Cluster
 
         cluster = Cluster(config.workers, config.address, config.gpus)
-    model = load_encoder(config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle)
+    model = load_encoder(
+        config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
+    )
     dim = model.get_embedding_dimension() or 0
     n_comparisons = len(source.sentences) * len(target.sentences)
-    exact = config.search == "exact" or (config.search == "auto" and n_comparisons <= _MOST_COMPARISONS)
+    exact = config.search == "exact" or (
+        config.search == "auto" and n_comparisons <= _MOST_COMPARISONS
+    )
     if exact:
         block_rows(len(source.sentences), len(target.sentences), dim, config.k, config.memory_mib)
     if not config.resume:
         clear(config.work)
         write_run(config.work, "mine", identity)
     if cluster is None:
-        steps: Steps = partial(map, partial(encode, model, task="BitextMining", batch_size=config.batch_size))
+        steps: Steps = partial(
+            map, partial(encode, model, task="BitextMining", batch_size=config.batch_size)
+        )
     else:
         loading = (config.encoder, config.trust_remote_code, config.allow_pickle)
         steps = partial(cluster.encode, loading=loading, batch_size=config.batch_size)
@@ -192,8 +222,12 @@ def _encode(
 ) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
     """Return the vectors of both sides; equal sides are encoded once."""
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
-        bars = [progress.add_task(f"encoding {side.name}", total=len(side.sentences)) for side in sides]
+    with Progress(
+        console=console, transient=True, disable=quiet or not console.is_terminal
+    ) as progress:
+        bars = [
+            progress.add_task(f"encoding {side.name}", total=len(side.sentences)) for side in sides
+        ]
         of_source, of_target = (
             encode_side(side, work / side.sha256[:32], steps, dim, partial(progress.advance, bar))
             for side, bar in zip(sides, bars, strict=True)
@@ -202,14 +236,16 @@ def _encode(
 
 
 def _table(pairs: Pairs, source: Side, target: Side) -> pa.Table:
-    return pa.table({
-        "margin": pairs.margin,
-        "cosine": pairs.cosine,
-        "source_line": [source.places[row] for row in pairs.source],
-        "target_line": [target.places[row] for row in pairs.target],
-        "source": [source.sentences[row] for row in pairs.source],
-        "target": [target.sentences[row] for row in pairs.target],
-    })  # fmt: skip
+    return pa.table(
+        {
+            "margin": pairs.margin,
+            "cosine": pairs.cosine,
+            "source_line": [source.places[row] for row in pairs.source],
+            "target_line": [target.places[row] for row in pairs.target],
+            "source": [source.sentences[row] for row in pairs.source],
+            "target": [target.sentences[row] for row in pairs.target],
+        }
+    )
 
 
 def told(found: Calibration) -> str:

@@ -1,12 +1,13 @@
 """Per-item statistics of several runs -> what their scores would be on other draws of the same items.
 
-The decision worth knowing: what is drawn is an item of the *task*, and a draw gives every language and every run that
-item the same number of times. Runs are therefore compared on equal items (paired), and languages that share sentences
-rise and fall together instead of passing for independent evidence. Languages themselves are not drawn: they are the
-ones that the table names. The interval is the percentile bootstrap of Efron and Tibshirani (1993, chapter 13).
+The decision worth knowing: what is drawn is an item of the *task*, and a draw gives every language
+and every run that item the same number of times. Runs are therefore compared on equal items
+(paired), and languages that share sentences rise and fall together instead of passing for
+independent evidence. Languages themselves are not drawn: they are the ones that the table names.
+The interval is the percentile bootstrap of Efron and Tibshirani (1993, chapter 13).
 
-Shape suffixes: R runs, I items of one table, G groups of equal values among them, U items of the task, B resamples,
-S statistics.
+Shape suffixes: R runs, I items of one table, G groups of equal values among them, U items of the
+task, B resamples, S statistics.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import scipy.stats
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-# Resamples are drawn in blocks. Of 32, the counts of a 1000-item table stay within a core's cache: twice as fast as
-# blocks of 128. Fewer where a task has so many items that a block would pass 32 MiB.
+# Resamples are drawn in blocks. Of 32, the counts of a 1000-item table stay within a core's cache:
+# twice as fast as blocks of 128. Fewer where a task has so many items that a block would pass 32
+# MiB.
 _RESAMPLES_PER_BLOCK = 32
 _COUNTS_PER_BLOCK = 4_000_000
 
@@ -56,8 +58,8 @@ class Means:
         >>> Means(np.arange(3), np.array([[1.0, 0.0, 0.0]])).weighted(np.array([[3.0], [1.0], [0.0]]))
         array([[0.75]])
         """
-        # One product per run and not one for all: a matrix product may round equal rows unequally, and two identical
-        # runs must differ by exactly 0.
+        # One product per run and not one for all: a matrix product may round equal rows unequally,
+        # and two identical runs must differ by exactly 0.
         sums_RB = np.stack([values_I @ counts for values_I in self.values])
         with np.errstate(invalid="ignore"):
             means_RB: FloatArray = sums_RB / counts.sum(axis=0)
@@ -67,9 +69,10 @@ class Means:
 class RankCorrelations:
     """A metric that is Spearman's correlation of a run's values with gold values, equal values sharing their mean rank.
 
-    Values are sorted once. In a resample, the mean rank of equal values follows from how many draws lie below them and
-    how many reach up to them, so that no resample is sorted: 1.7 s for 30 languages of 1379 pairs, six runs and 1000
-    resamples on one core, where ranking every resample takes 19 s.
+    Values are sorted once. In a resample, the mean rank of equal values follows from how many draws
+    lie below them and how many reach up to them, so that no resample is sorted: 1.7 s for 30
+    languages of 1379 pairs, six runs and 1000 resamples on one core, where ranking every resample
+    takes 19 s.
     """
 
     def __init__(self, items: IntArray, values: FloatArray, gold: FloatArray) -> None:
@@ -87,8 +90,8 @@ class RankCorrelations:
     def weighted(self, counts: FloatArray) -> FloatArray:
         """Return the (R, B) correlations with row i taken `counts[i, b]` times.
 
-        Where a run's values are all equal they rank nothing, which counts as 0, as it does in the score itself; where
-        the gold values are, or nothing is taken, there is no correlation: NaN.
+        Where a run's values are all equal they rank nothing, which counts as 0, as it does in the
+        score itself; where the gold values are, or nothing is taken, there is no correlation: NaN.
 
         >>> statistic = RankCorrelations(np.arange(3), np.array([[0.1, 0.5, 0.2]]), np.array([1.0, 2.0, 3.0]))
         >>> statistic.weighted(np.array([[1.0], [1.0], [1.0]]))
@@ -145,8 +148,9 @@ class _Sorted:
 def _centred_ranks(counts_GB: FloatArray) -> FloatArray:
     """Return twice the (G, B) mean ranks less the mean of all ranks, which correlate as the ranks themselves.
 
-    With `below` draws of smaller values and `upto` draws of smaller or equal ones, equal values share the ranks
-    below + 1 .. upto, whose mean is (below + upto + 1) / 2; the mean of all N ranks is (N + 1) / 2.
+    With `below` draws of smaller values and `upto` draws of smaller or equal ones, equal values
+    share the ranks below + 1 .. upto, whose mean is (below + upto + 1) / 2; the mean of all N ranks
+    is (N + 1) / 2.
     """
     upto_GB = np.cumsum(counts_GB, axis=0)
     ranks_GB: FloatArray = 2 * upto_GB
@@ -175,8 +179,9 @@ def resample(
         seed: Of the draws. The result does not depend on the size of the blocks.
 
     Yields:
-        (S, R, B) blocks of estimates, B adding up to `n_resamples`. A statistic is NaN in a draw that has none of its
-        items or only equal gold values; that holds for all the runs alike, so that they stay paired.
+        (S, R, B) blocks of estimates, B adding up to `n_resamples`. A statistic is NaN in a draw
+        that has none of its items or only equal gold values; that holds for all the runs alike, so
+        that they stay paired.
     """
     generator = np.random.default_rng(seed)
     per_block = max(1, min(_RESAMPLES_PER_BLOCK, _COUNTS_PER_BLOCK // n_items))
@@ -199,7 +204,8 @@ def average(estimates: FloatArray, units: Sequence[str]) -> FloatArray:
 
     Args:
         estimates: (S, ...) one per statistic; NaN ones are left out.
-        units: S names: the language that a statistic is of, the same for both directions of retrieval.
+        units: S names: the language that a statistic is of, the same for both directions of
+            retrieval.
 
     >>> average(np.array([0.25, 0.75, 1.0]), ["deu_Latn", "deu_Latn", "fra_Latn"]).item()
     0.75
@@ -241,6 +247,10 @@ def interval_over_seeds(gains: Sequence[float]) -> tuple[float, float] | None:
     """
     if len(gains) < 2:
         return None
-    half = float(scipy.stats.t.ppf(0.975, len(gains) - 1)) * float(np.std(gains, ddof=1)) / len(gains) ** 0.5
+    half = (
+        float(scipy.stats.t.ppf(0.975, len(gains) - 1))
+        * float(np.std(gains, ddof=1))
+        / len(gains) ** 0.5
+    )
     mean = float(np.mean(gains))
     return mean - half, mean + half

@@ -1,7 +1,7 @@
 """A comparison and what lies beside its scores -> Altair charts, each with the sentence that says what it shows.
 
-The page embeds their specifications, and PNG and SVG files are made of the same ones. No chart has a background or a
-text colour of its own: the page gives it those of its light or dark mode.
+The page embeds their specifications, and PNG and SVG files are made of the same ones. No chart has
+a background or a text colour of its own: the page gives it those of its light or dark mode.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hexapla.text import languages as codes
 from hexapla.report.comparison import Block, Comparison, Line
 from hexapla.report.maps import Map
+from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     import altair as alt
@@ -57,21 +57,28 @@ def gains_per_language(comparison: Comparison) -> Figure | None:
 
     rows = [
         {
-            "task": _task(block), "language": _language_and_group(line), "run": run.label,
-            "gain": 100 * cell.gain, "low": 100 * cell.interval[0], "high": 100 * cell.interval[1],
-            "before": round(100 * line.cells[0].value, 1), "after": round(100 * cell.value, 1),
+            "task": _task(block),
+            "language": _language_and_group(line),
+            "run": run.label,
+            "gain": 100 * cell.gain,
+            "low": 100 * cell.interval[0],
+            "high": 100 * cell.interval[1],
+            "before": round(100 * line.cells[0].value, 1),
+            "after": round(100 * cell.value, 1),
         }
         for block in comparison.blocks
         if block.headline
         for line in block.languages
         for run, cell in zip(comparison.runs[1:], line.cells[1:], strict=True)
         if cell.gain is not None and cell.interval is not None
-    ]  # fmt: skip
+    ]
     if not rows:
         return None
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     runs = [run.label for run in comparison.runs[1:]]
-    order = sorted({str(row["language"]) for row in rows}, key=lambda name: ("unseen" in name, name))
+    order = sorted(
+        {str(row["language"]) for row in rows}, key=lambda name: ("unseen" in name, name)
+    )
     base = (
         alt.Chart(alt.InlineData(values=rows), width=560)
         .transform_filter("datum.task == task")
@@ -82,20 +89,28 @@ def gains_per_language(comparison: Comparison) -> Figure | None:
         )
     )
     tooltip = [
-        alt.Tooltip("language:N"), alt.Tooltip("run:N"),
-        alt.Tooltip("before:Q", title=f"{comparison.runs[0].label}, %"), alt.Tooltip("after:Q", title="this run, %"),
-        alt.Tooltip("gain:Q", format="+.1f", title="gain, points"), alt.Tooltip("low:Q", format="+.1f", title="from"),
+        alt.Tooltip("language:N"),
+        alt.Tooltip("run:N"),
+        alt.Tooltip("before:Q", title=f"{comparison.runs[0].label}, %"),
+        alt.Tooltip("after:Q", title="this run, %"),
+        alt.Tooltip("gain:Q", format="+.1f", title="gain, points"),
+        alt.Tooltip("low:Q", format="+.1f", title="from"),
         alt.Tooltip("high:Q", format="+.1f", title="to"),
-    ]  # fmt: skip
+    ]
     bars = base.mark_bar(opacity=0.8).encode(
-        x=alt.X("gain:Q", title=f"gain over {comparison.runs[0].label}, points, with 95 % interval"), tooltip=tooltip
+        x=alt.X(
+            "gain:Q", title=f"gain over {comparison.runs[0].label}, points, with 95 % interval"
+        ),
+        tooltip=tooltip,
     )
     rules = base.mark_rule(strokeWidth=1.5).encode(
         x=alt.X("low:Q"), x2="high:Q", color=alt.value("#888888"), tooltip=tooltip
     )
     pick = alt.param("task", bind=alt.binding_select(options=tasks, name="Task: "), value=tasks[0])
     first = [row for row in rows if row["task"] == tasks[0]]
-    best, worst = (pick_one(first, key=lambda row: float(str(row["gain"]))) for pick_one in (max, min))
+    best, worst = (
+        pick_one(first, key=lambda row: float(str(row["gain"]))) for pick_one in (max, min)
+    )
     return Figure(
         name="gains",
         title="Gain per language",
@@ -118,7 +133,9 @@ def _task(block: Block) -> str:
     return f"{block.task}, {block.metric}"
 
 
-def heat_map(accuracies: Mapping[str, Mapping[tuple[str, str], float]], seen: Mapping[str, bool]) -> Figure | None:
+def heat_map(
+    accuracies: Mapping[str, Mapping[tuple[str, str], float]], seen: Mapping[str, bool]
+) -> Figure | None:
     """Draw the accuracy from every language to every other, run by run.
 
     Args:
@@ -137,10 +154,15 @@ def heat_map(accuracies: Mapping[str, Mapping[tuple[str, str], float]], seen: Ma
         for run, of_run in accuracies.items()
         for (source, target), value in of_run.items()
     ]
-    present = dict.fromkeys(code for of_run in accuracies.values() for pair in of_run for code in pair)
+    present = dict.fromkeys(
+        code for of_run in accuracies.values() for pair in of_run for code in pair
+    )
     if not any("eng_Latn" not in pair for of_run in accuracies.values() for pair in of_run):
         return None
-    order = [language_name(code) for code in sorted(present, key=lambda code: (not seen.get(code, False), code))]
+    order = [
+        language_name(code)
+        for code in sorted(present, key=lambda code: (not seen.get(code, False), code))
+    ]
     size = max(180, min(420, 16 * len(order)))
     chart = (
         alt.Chart(alt.InlineData(values=rows), width=size, height=size)
@@ -148,12 +170,21 @@ def heat_map(accuracies: Mapping[str, Mapping[tuple[str, str], float]], seen: Ma
         .encode(
             x=alt.X("target:N", sort=order, title="target"),
             y=alt.Y("source:N", sort=order, title="source"),
-            color=alt.Color("accuracy:Q", title="accuracy, %", scale=alt.Scale(scheme="viridis", domain=[0, 100])),
+            color=alt.Color(
+                "accuracy:Q",
+                title="accuracy, %",
+                scale=alt.Scale(scheme="viridis", domain=[0, 100]),
+            ),
             tooltip=["run:N", "source:N", "target:N", "accuracy:Q"],
         )
-        .facet(facet=alt.Facet("run:N", sort=list(accuracies), title=None), columns=3 if size < 260 else 2)
+        .facet(
+            facet=alt.Facet("run:N", sort=list(accuracies), title=None),
+            columns=3 if size < 260 else 2,
+        )
     )
-    means = {run: sum(of_run.values()) / len(of_run) for run, of_run in accuracies.items() if of_run}
+    means = {
+        run: sum(of_run.values()) / len(of_run) for run, of_run in accuracies.items() if of_run
+    }
     return Figure(
         name="language-to-language",
         title="From every language to every other",
@@ -172,14 +203,22 @@ def sentence_map(maps: Sequence[Map]) -> Figure | None:
         return None
     rows: list[dict[str, Any]] = [
         {
-            "run": one.run, "x": round(float(x), 2), "y": round(float(y), 2), "language": language_name(language),
-            "text": text[:120], "item": item,
+            "run": one.run,
+            "x": round(float(x), 2),
+            "y": round(float(y), 2),
+            "language": language_name(language),
+            "text": text[:120],
+            "item": item,
         }
         for one in maps
-        for (x, y), item, language, text in zip(one.points, one.items, one.languages, one.texts, strict=True)
-    ]  # fmt: skip
+        for (x, y), item, language, text in zip(
+            one.points, one.items, one.languages, one.texts, strict=True
+        )
+    ]
     chosen = alt.selection_point(fields=["language"], bind="legend", name="chosen")
-    near = alt.selection_point(fields=["item"], on="pointerover", empty=False, name="near", clear="pointerout")
+    near = alt.selection_point(
+        fields=["item"], on="pointerover", empty=False, name="near", clear="pointerout"
+    )
     names = sorted({row["language"] for row in rows})
     chart = (
         alt.Chart(alt.InlineData(values=rows), width=360, height=360)
@@ -188,8 +227,11 @@ def sentence_map(maps: Sequence[Map]) -> Figure | None:
             x=alt.X("x:Q", axis=None),
             y=alt.Y("y:Q", axis=None),
             color=alt.Color(
-                "language:N", scale=alt.Scale(scheme=_SCHEME),
-                legend=alt.Legend(title="language (click)", columns=1 + len(names) // 20, symbolLimit=0),
+                "language:N",
+                scale=alt.Scale(scheme=_SCHEME),
+                legend=alt.Legend(
+                    title="language (click)", columns=1 + len(names) // 20, symbolLimit=0
+                ),
             ),
             opacity=alt.condition(chosen, alt.value(0.8), alt.value(0.06)),
             size=alt.condition(near, alt.value(260), alt.value(36)),
@@ -197,7 +239,7 @@ def sentence_map(maps: Sequence[Map]) -> Figure | None:
         )
         .add_params(chosen, near)
         .facet(facet=alt.Facet("run:N", sort=[one.run for one in maps], title=None), columns=2)
-    )  # fmt: skip
+    )
     islands = ", ".join(f"{one.run} {100 * one.same_language:.0f} %" for one in maps)
     return Figure(
         name="map",
@@ -212,7 +254,9 @@ def sentence_map(maps: Sequence[Map]) -> Figure | None:
     )
 
 
-def training_curves(curves: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]]) -> Figure | None:
+def training_curves(
+    curves: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]],
+) -> Figure | None:
     """Draw the loss, and the accuracy on held-out rows, over the steps of each training.
 
     Args:
@@ -223,7 +267,10 @@ def training_curves(curves: Mapping[str, Mapping[str, Sequence[Mapping[str, floa
     rows = [
         {"run": run, "step": point["step"], "value": point[key], "what": what}
         for run, curve in curves.items()
-        for name, key, what in (("losses", "loss", "loss"), ("held_out", "accuracy", "accuracy on held-out rows"))
+        for name, key, what in (
+            ("losses", "loss", "loss"),
+            ("held_out", "accuracy", "accuracy on held-out rows"),
+        )
         for point in curve.get(name, ())
     ]
     if not rows:
@@ -234,13 +281,17 @@ def training_curves(curves: Mapping[str, Mapping[str, Sequence[Mapping[str, floa
         .encode(
             x=alt.X("step:Q", title="optimiser step"),
             y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
-            color=alt.Color("run:N", title=None, scale=alt.Scale(domain=list(curves), range=list(COLOURS))),
+            color=alt.Color(
+                "run:N", title=None, scale=alt.Scale(domain=list(curves), range=list(COLOURS))
+            ),
             tooltip=["run:N", "step:Q", alt.Tooltip("value:Q", format=".3f")],
         )
         .facet(row=alt.Row("what:N", title=None))
         .resolve_scale(y="independent", x="independent")
     )
-    last = {run: curve["losses"][-1]["loss"] for run, curve in curves.items() if curve.get("losses")}
+    last = {
+        run: curve["losses"][-1]["loss"] for run, curve in curves.items() if curve.get("losses")
+    }
     return Figure(
         name="training",
         title="Training",

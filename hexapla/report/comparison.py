@@ -17,16 +17,20 @@ class Cell:
     """One column's average over a group of languages; in the baseline's own cell all but `value` and `sd` are None.
 
     Attributes:
-        value: The average, a fraction, over the training seeds too; which way is better depends on the metric.
+        value: The average, a fraction, over the training seeds too; which way is better depends on
+            the metric.
         gain: `value` less the baseline's.
         relative: `gain` as a share of the baseline's value; None also where that is not above 0.
-        interval: The 95 % interval of `gain`; None also where no resample has a value for the group.
-        interval_seeds: The 95 % interval of `gain` over training seeds (Student's t, two or more paired gains), for
-            what other seeds would give; `interval` is for what other test rows would.
-        p_rows: Two-sided p of a paired permutation test over the test rows, which are swapped between the runs.
+        interval: The 95 % interval of `gain`; None also where no resample has a value for the
+            group.
+        interval_seeds: The 95 % interval of `gain` over training seeds (Student's t, two or more
+            paired gains), for what other seeds would give; `interval` is for what other test rows
+            would.
+        p_rows: Two-sided p of a paired permutation test over the test rows, which are swapped
+            between the runs.
         p_seeds: Two-sided p of a paired sign-flip test over the training seeds; None for one seed.
-        sd: Standard deviation of the value over the training seeds; None for one seed, and not None in a baseline of
-            several.
+        sd: Standard deviation of the value over the training seeds; None for one seed, and not None
+            in a baseline of several.
     """
 
     value: float
@@ -49,8 +53,10 @@ class Line:
     """One group of languages, a cell per run.
 
     Attributes:
-        group: `seen`, `unseen`, `all` where that is not known, `eng_Latn` alone, or with `, no English`.
-        languages: What is averaged, each counting once: languages, or pairs where neither is English.
+        group: `seen`, `unseen`, `all` where that is not known, `eng_Latn` alone, or with `, no
+            English`.
+        languages: What is averaged, each counting once: languages, or pairs where neither is
+            English.
         n_items: The fewest and the most items that one of them has.
         cells: In the order of the comparison's runs.
     """
@@ -71,7 +77,8 @@ class Block:
         metric: A key of `evaluate.metrics.METRICS`, which says which way is better.
         headline: Whether this is the metric of the task to read first.
         lines: One per group of languages.
-        languages: One per language, in the order of the groups, each naming its own; of pairs without English none.
+        languages: One per language, in the order of the groups, each naming its own; of pairs
+            without English none.
     """
 
     task: str
@@ -154,7 +161,9 @@ class Comparison:
     notes: tuple[str, ...]
     contamination: tuple[Contaminated, ...] = ()
 
-    def render(self, console: Console, *, all_metrics: bool = False, per_language: bool = False) -> None:
+    def render(
+        self, console: Console, *, all_metrics: bool = False, per_language: bool = False
+    ) -> None:
         """Print the headline metrics, then each with its intervals and tests, fitted to the console's width.
 
         Args:
@@ -166,7 +175,9 @@ class Comparison:
 
     def contaminated(self, block: Block) -> bool:
         """Say whether sentences of the block's task stand in a training corpus."""
-        return any((found.task, found.split) == (block.task, block.split) for found in self.contamination)
+        return any(
+            (found.task, found.split) == (block.task, block.split) for found in self.contamination
+        )
 
     def to_markdown(self) -> str:
         """Return the same tables in Markdown."""
@@ -177,7 +188,11 @@ class Comparison:
         found = dataclasses.asdict(self)
         for block, found_block in zip(self.blocks, found["blocks"], strict=True):
             lines = (*block.lines, *block.languages)
-            for line, found_line in zip(lines, [*found_block["lines"], *found_block["languages"]], strict=True):
-                for cell, found_cell, run in zip(line.cells, found_line["cells"], self.runs, strict=True):
+            for line, found_line in zip(
+                lines, [*found_block["lines"], *found_block["languages"]], strict=True
+            ):
+                for cell, found_cell, run in zip(
+                    line.cells, found_line["cells"], self.runs, strict=True
+                ):
                     found_cell.update(run=run.label, significant=cell.significant)
         return {"baseline": self.runs[0].label, **found}

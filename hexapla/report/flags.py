@@ -39,11 +39,15 @@ def flag(
             for found in overlap.tasks:
                 key = found.task, found.split
                 if key in tasks and found.n_found > (worst[key].n_found if key in worst else 0):
-                    worst[key] = Contaminated(run=column.label, corpus=overlap.corpus, **found._asdict())
+                    worst[key] = Contaminated(
+                        run=column.label, corpus=overlap.corpus, **found._asdict()
+                    )
         flagged += worst.values()
     notes = list(_notes(flagged))
     if unchecked:
-        notes.append(f"contamination was not checked for {' and '.join(unchecked)}; evaluate with --corpus")
+        notes.append(
+            f"contamination was not checked for {' and '.join(unchecked)}; evaluate with --corpus"
+        )
     return tuple(flagged), tuple(notes)
 
 

@@ -9,7 +9,11 @@ from hexapla.report.comparison import Block, Cell, Comparison
 
 # Relative gains of multi-way over English-X pairs that the abstract of arXiv 2602.21543 reports.
 PAPER = {"bitext mining": 0.213, "semantic similarity": 0.053, "classification": 0.284}
-_KINDS = {"bitext": "bitext mining", "sts": "semantic similarity", "classification": "classification"}
+_KINDS = {
+    "bitext": "bitext mining",
+    "sts": "semantic similarity",
+    "classification": "classification",
+}
 _KINDS["topics"] = "classification"
 
 
@@ -25,7 +29,8 @@ class Headline:
         run: The column's label.
         before: The baseline's cell.
         after: The run's.
-        paper: The relative gain that the paper reports for the kind; None for a run that is not multiway.
+        paper: The relative gain that the paper reports for the kind; None for a run that is not
+            multiway.
     """
 
     kind: str
@@ -40,7 +45,9 @@ class Headline:
 
 def headline(comparison: Comparison) -> list[Headline]:
     """Return the gains on bitext mining, similarity within a language and classification, in that order."""
-    found = [one for block in comparison.blocks if block.headline for one in _of_block(block, comparison)]
+    found = [
+        one for block in comparison.blocks if block.headline for one in _of_block(block, comparison)
+    ]
     return sorted(found, key=lambda one: list(PAPER).index(one.kind))
 
 
@@ -75,9 +82,15 @@ def _of_block(block: Block, comparison: Comparison) -> Iterator[Headline]:
             continue
         for run, cell in zip(comparison.runs[1:], line.cells[1:], strict=True):
             yield Headline(
-                kind=kind, task=block.task, metric=block.metric, group=line.group, run=run.label, before=line.cells[0],
-                after=cell, paper=PAPER[kind] if run.regime == "multiway" else None,
-            )  # fmt: skip
+                kind=kind,
+                task=block.task,
+                metric=block.metric,
+                group=line.group,
+                run=run.label,
+                before=line.cells[0],
+                after=cell,
+                paper=PAPER[kind] if run.regime == "multiway" else None,
+            )
 
 
 def summary(comparison: Comparison) -> str:
@@ -91,14 +104,20 @@ def summary(comparison: Comparison) -> str:
         ends = one.after.interval
         relative = "" if one.after.relative is None else f"{100 * one.after.relative:+.1f} %"
         cells = (
-            f"{one.task}, {one.metric}", one.group.replace("eng_Latn", "English"), f"{100 * one.before.value:.1f}",
-            one.run, f"{100 * one.after.value:.1f}",
-            f"{100 * (one.after.gain or 0):+.1f}" + (f" [{100 * ends[0]:+.1f}, {100 * ends[1]:+.1f}]" if ends else ""),
+            f"{one.task}, {one.metric}",
+            one.group.replace("eng_Latn", "English"),
+            f"{100 * one.before.value:.1f}",
+            one.run,
+            f"{100 * one.after.value:.1f}",
+            f"{100 * (one.after.gain or 0):+.1f}"
+            + (f" [{100 * ends[0]:+.1f}, {100 * ends[1]:+.1f}]" if ends else ""),
             relative,
             "" if one.paper is None else f"{100 * one.paper:+.1f} %",
-        )  # fmt: skip
+        )
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    paper = [f"multiway over en-x, as the paper compares: {one}" for one in as_the_paper(comparison)]
+    paper = [
+        f"multiway over en-x, as the paper compares: {one}" for one in as_the_paper(comparison)
+    ]
     notes = "".join(f"- {note}\n" for note in (*paper, *comparison.notes))
     return (
         "\n".join(rows)

@@ -1,9 +1,10 @@
 """A comparison -> tables for a terminal and in Markdown, values in percent and gains in points.
 
-A reader wants to know first who wins where, and only then by how certainly: the headline metrics come first, a line per
-group of languages, then a block for each with intervals and tests. Other metrics and single languages are printed when
-asked for; Markdown has them all. In the terminal a cell is a few short lines, so that a baseline and five runs fit into
-100 columns; runs that do not fit go into a further table beside the same baseline.
+A reader wants to know first who wins where, and only then by how certainly: the headline metrics
+come first, a line per group of languages, then a block for each with intervals and tests. Other
+metrics and single languages are printed when asked for; Markdown has them all. In the terminal a
+cell is a few short lines, so that a baseline and five runs fit into 100 columns; runs that do not
+fit go into a further table beside the same baseline.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ _GAP = 2  # between columns
 _MARK = " †"  # of tasks that a training corpus holds sentences of
 
 
-def render(comparison: Comparison, console: Console, *, all_metrics: bool = False, per_language: bool = False) -> None:
+def render(
+    comparison: Comparison,
+    console: Console,
+    *,
+    all_metrics: bool = False,
+    per_language: bool = False,
+) -> None:
     """Print the headline table, the details, and what the signs mean, within the console's width."""
     headers = _headers(comparison)
     if len(comparison.blocks) > 1:
@@ -38,15 +45,23 @@ def render(comparison: Comparison, console: Console, *, all_metrics: bool = Fals
     for block in comparison.blocks:
         if not (block.headline or all_metrics):
             continue
-        console.print(Text.assemble((_title(comparison, block), "bold"), (f"  {_metric(block)}", "bold cyan")))
-        rows = [[_line_header(line), *(_detail(cell, block) for cell in line.cells)] for line in block.lines]
+        console.print(
+            Text.assemble((_title(comparison, block), "bold"), (f"  {_metric(block)}", "bold cyan"))
+        )
+        rows = [
+            [_line_header(line), *(_detail(cell, block) for cell in line.cells)]
+            for line in block.lines
+        ]
         _print_columns(console, headers, rows, leading=1)
         if per_language and block.headline:
             rows = [
-                [_language(line), *(_brief(cell, block, p=True) for cell in line.cells)] for line in block.languages
+                [_language(line), *(_brief(cell, block, p=True) for cell in line.cells)]
+                for line in block.languages
             ]
             _print_columns(console, headers, rows, leading=0)
-    hidden = dict.fromkeys(METRICS[block.metric].label for block in comparison.blocks if not block.headline)
+    hidden = dict.fromkeys(
+        METRICS[block.metric].label for block in comparison.blocks if not block.headline
+    )
     if hidden and not all_metrics:
         console.print(Text(f"Measured too: {'; '.join(hidden)} (--all-metrics).", style="dim"))
     for sentence in _legend(comparison):
@@ -63,8 +78,12 @@ def _metric(block: Block) -> str:
 
 
 def _headers(comparison: Comparison) -> list[Text]:
-    whole = (run.label.replace(" seeds", "\xa0seeds") for run in comparison.runs)  # "3 seeds" stays on one line
-    labels = [Text("\n".join(textwrap.wrap(label, _LABEL_WIDTH)).replace("\xa0", " ")) for label in whole]
+    whole = (
+        run.label.replace(" seeds", "\xa0seeds") for run in comparison.runs
+    )  # "3 seeds" stays on one line
+    labels = [
+        Text("\n".join(textwrap.wrap(label, _LABEL_WIDTH)).replace("\xa0", " ")) for label in whole
+    ]
     labels[0].append("\nbaseline", style="dim")
     return [Text(), *labels]
 
@@ -76,20 +95,31 @@ def _headline_rows(comparison: Comparison) -> Iterator[list[Text]]:
             metric = METRICS[block.metric]
             direction = "" if metric.higher_is_better else ", lower is better"
             heading = Text.assemble(
-                (f"{block.task}{mark}", "bold"), (f"\n{metric.label}, {block.split}{direction}", "cyan")
+                (f"{block.task}{mark}", "bold"),
+                (f"\n{metric.label}, {block.split}{direction}", "cyan"),
             )
             yield [heading, *(Text() for _ in comparison.runs)]
             for line in block.lines:
                 yield [Text(f"  {line.group}"), *(_brief(cell, block) for cell in line.cells)]
 
 
-def _print_columns(console: Console, headers: Sequence[Text], rows: Sequence[Sequence[Text]], *, leading: int) -> None:
+def _print_columns(
+    console: Console, headers: Sequence[Text], rows: Sequence[Sequence[Text]], *, leading: int
+) -> None:
     """Print a table, or several with the first two columns repeated when all the columns do not fit side by side."""
     widths = [max(_width(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
     for shown in _fitting(widths, console.width):
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), leading=leading)
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+            leading=leading,
+        )
         for number in shown:
-            table.add_column(headers[number], justify="right" if number else "left", vertical="top", no_wrap=True)
+            table.add_column(
+                headers[number], justify="right" if number else "left", vertical="top", no_wrap=True
+            )
         for row in rows:
             table.add_row(*(row[number] for number in shown))
         console.print(table)
@@ -141,7 +171,9 @@ def _brief(cell: Cell, block: Block, *, p: bool = False) -> Text:
     if cell.gain is None:
         return Text(_percent(cell.value))
     after = f"{_p(cell.p_rows):>8}" if p else ""
-    return Text.assemble(_percent(cell.value), " ", (f"{_gain(cell):>6}", _style(cell, block)), (after, "dim"))
+    return Text.assemble(
+        _percent(cell.value), " ", (f"{_gain(cell):>6}", _style(cell, block)), (after, "dim")
+    )
 
 
 def _detail(cell: Cell, block: Block) -> Text:
@@ -176,7 +208,11 @@ def _relative(cell: Cell) -> str:
 
 
 def _interval(cell: Cell) -> str:
-    return f"[{_percent(cell.interval[0])}, {_percent(cell.interval[1])}]" if cell.interval else "no interval"
+    return (
+        f"[{_percent(cell.interval[0])}, {_percent(cell.interval[1])}]"
+        if cell.interval
+        else "no interval"
+    )
 
 
 def _certainty(cell: Cell) -> list[str]:
@@ -234,7 +270,8 @@ def _budget(comparison: Comparison) -> Iterator[str]:
     known = [run for run in comparison.runs if run.budget is not None]
     if known:
         took = "; ".join(
-            f"{run.label} saw {run.n_rows_seen:,} rows and encoded {run.n_encodings:,} sentences" for run in known
+            f"{run.label} saw {run.n_rows_seen:,} rows and encoded {run.n_encodings:,} sentences"
+            for run in known
         )
         yield f"Budget: {', '.join(dict.fromkeys(run.budget or '' for run in known))}. {took}."
 
@@ -247,7 +284,9 @@ def to_markdown(comparison: Comparison) -> str:
         for block in comparison.blocks:
             if block.headline:
                 heading = f"{_title(comparison, block)} {_metric(block).replace(', %', '')}"
-                parts += [_row(heading, line.group, *map(_flat, line.cells)) for line in block.lines]
+                parts += [
+                    _row(heading, line.group, *map(_flat, line.cells)) for line in block.lines
+                ]
         parts.append("")
     for block in comparison.blocks:
         title = f"{_title(comparison, block)}: {_metric(block)}"
@@ -257,9 +296,19 @@ def to_markdown(comparison: Comparison) -> str:
             parts.append(_row(header, *(_flat(cell, whole=True) for cell in line.cells)))
         parts.append("")
         if block.headline:
-            parts += [f"### {title}, by language", "", *_markdown_head(comparison, "language", "group")]
+            parts += [
+                f"### {title}, by language",
+                "",
+                *_markdown_head(comparison, "language", "group"),
+            ]
             for line in block.languages:
-                parts.append(_row(*line.languages, line.group, *(_flat(cell, whole=True) for cell in line.cells)))
+                parts.append(
+                    _row(
+                        *line.languages,
+                        line.group,
+                        *(_flat(cell, whole=True) for cell in line.cells),
+                    )
+                )
             parts.append("")
     return "\n".join([*parts, *(f"{sentence}\n" for sentence in _legend(comparison))])
 

@@ -1,6 +1,7 @@
 """The example sentences beside the scores -> a map in two dimensions, and neighbours that changed.
 
-Every score folder has the same rows of the same task, so that what is shown before and after is the same sentences.
+Every score folder has the same rows of the same task, so that what is shown before and after is the
+same sentences.
 
 Shapes: N sentences, D dimensions.
 """
@@ -17,8 +18,8 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from hexapla.errors import InputError
-from hexapla.evaluation.tasks import mixed_pool as pool
 from hexapla.evaluation.examples import EXAMPLES
+from hexapla.evaluation.tasks import mixed_pool as pool
 
 _PERPLEXITY = 30
 _MOST_LANGUAGES = 40  # on a map: more colours are told apart no longer
@@ -42,7 +43,9 @@ class Examples:
 
         numbers = {text: number for number, text in enumerate(dict.fromkeys(self.texts))}
         cells = np.arange(len(self.texts))
-        same_text = csr_array((np.ones(len(cells), np.int8), (cells, [numbers[text] for text in self.texts])))
+        same_text = csr_array(
+            (np.ones(len(cells), np.int8), (cells, [numbers[text] for text in self.texts]))
+        )
         return pool.nearest(self.vectors, cells, same_text)
 
 
@@ -98,9 +101,12 @@ def read_examples(scores: Path, run: str = "") -> Examples | None:
     vectors = vectors[rows]
     items, languages, texts = ([column[row] for row in rows] for column in columns)
     return Examples(
-        run=run, vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True), items=items, languages=languages,
+        run=run,
+        vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+        items=items,
+        languages=languages,
         texts=texts,
-    )  # fmt: skip
+    )
 
 
 def project(examples: Examples) -> Map:
@@ -113,15 +119,22 @@ def project(examples: Examples) -> Map:
     kept = {items[place] for place in np.linspace(0, len(items) - 1, n_items).round().astype(int)}
     rows = [row for row, item in enumerate(examples.items) if item in kept]
     perplexity = min(_PERPLEXITY, (len(rows) - 1) / 3)
-    with threadpool_limits(1):  # on a busy machine threads that wait for each other are slower by far
+    with threadpool_limits(
+        1
+    ):  # on a busy machine threads that wait for each other are slower by far
         tsne = TSNE(metric="cosine", init="pca", perplexity=perplexity, random_state=0)
         points = tsne.fit_transform(examples.vectors[rows])
     languages = np.array(examples.languages)
-    shown = {name: [getattr(examples, name)[row] for row in rows] for name in ("items", "languages", "texts")}
+    shown = {
+        name: [getattr(examples, name)[row] for row in rows]
+        for name in ("items", "languages", "texts")
+    }
     return Map(
-        run=examples.run, points=points, **shown,
+        run=examples.run,
+        points=points,
+        **shown,
         same_language=float((languages[examples.nearest] == languages).mean()),
-    )  # fmt: skip
+    )
 
 
 def changed_neighbours(
@@ -143,15 +156,21 @@ def changed_neighbours(
 
     def some(chosen: npt.NDArray[np.bool_]) -> list[Neighbour]:
         rows = np.flatnonzero(chosen)
-        shown = rows[np.unique(np.linspace(0, len(rows) - 1, n_shown).round().astype(int))] if len(rows) else rows
+        shown = (
+            rows[np.unique(np.linspace(0, len(rows) - 1, n_shown).round().astype(int))]
+            if len(rows)
+            else rows
+        )
         return [
             Neighbour(
-                query=int(row), before=int(one[row]), after=int(other[row]),
+                query=int(row),
+                before=int(one[row]),
+                after=int(other[row]),
                 cosine_before=float(before.vectors[row] @ before.vectors[one[row]]),
                 cosine_after=float(after.vectors[row] @ after.vectors[other[row]]),
             )
             for row in shown
-        ]  # fmt: skip
+        ]
 
     mended, lost = right_after & ~right_before, right_before & ~right_after
     return some(mended), some(lost), int(mended.sum()), int(lost.sum())

@@ -10,7 +10,15 @@ import pyarrow as pa
 
 from hexapla.errors import InputError
 from hexapla.evaluation.scores import RANKED_COLUMNS, read_per_item
-from hexapla.report.bootstrap import FloatArray, IntArray, Means, RankCorrelations, Statistic, estimate, number_items
+from hexapla.report.bootstrap import (
+    FloatArray,
+    IntArray,
+    Means,
+    RankCorrelations,
+    Statistic,
+    estimate,
+    number_items,
+)
 from hexapla.report.score_runs import Key, Run, agreed_seen, check_same_items
 
 ENGLISH = "eng_Latn"
@@ -19,7 +27,8 @@ _SEEN_WORDS = {True: "seen", False: "unseen", None: "all"}
 # The lines of a block, in order.
 GROUPS = (*_SEEN_WORDS.values(), ENGLISH, *(f"{word}, no English" for word in _SEEN_WORDS.values()))
 
-# A score and its per-item table agree but for rounding; 0.0001 is a tenth of the last digit that a table prints.
+# A score and its per-item table agree but for rounding; 0.0001 is a tenth of the last digit that a
+# table prints.
 _ROUNDING = 1e-4
 
 
@@ -30,7 +39,8 @@ class Measured:
     Attributes:
         key: What it is a score of.
         group: One of `GROUPS`.
-        unit: What its value is averaged into before units are averaged: a language, or a pair without English.
+        unit: What its value is averaged into before units are averaged: a language, or a pair
+            without English.
         statistic: What its values are computed from.
         values: (R,) those values.
     """
@@ -53,8 +63,8 @@ def measure(runs: Sequence[Run], keys: Sequence[Key]) -> tuple[list[Measured], i
         One `Measured` per key, and the number of different items that they have together.
 
     Raises:
-        InputError: A per-item table is missing or belongs to another score; runs differ in their items, their gold
-            values or in what they call seen.
+        InputError: A per-item table is missing or belongs to another score; runs differ in their
+            items, their gold values or in what they call seen.
     """
     languages: dict[str, list[Key]] = {}
     for key in keys:
@@ -71,10 +81,14 @@ def measure(runs: Sequence[Run], keys: Sequence[Key]) -> tuple[list[Measured], i
     return measured, len(universe)
 
 
-def _measured(key: Key, runs: Sequence[Run], tables: Sequence[pa.Table], items: IntArray) -> Measured:
+def _measured(
+    key: Key, runs: Sequence[Run], tables: Sequence[pa.Table], items: IntArray
+) -> Measured:
     columns = RANKED_COLUMNS.get(key.metric, (key.metric,))
     values, *gold = (
-        np.stack([_column(key, run, table, column) for run, table in zip(runs, tables, strict=True)])
+        np.stack(
+            [_column(key, run, table, column) for run, table in zip(runs, tables, strict=True)]
+        )
         for column in columns
     )
     statistic: Statistic = Means(items, values)
@@ -98,7 +112,9 @@ def _measured(key: Key, runs: Sequence[Run], tables: Sequence[pa.Table], items: 
 
 def _column(key: Key, run: Run, table: pa.Table, column: str) -> FloatArray:
     if column not in table.column_names:
-        raise InputError(f"{run.path}: the per-item table of {key} has no column {column}; evaluate again")
+        raise InputError(
+            f"{run.path}: the per-item table of {key} has no column {column}; evaluate again"
+        )
     values = np.asarray(table.column(column).to_numpy(), dtype=np.float64)
     if not np.isfinite(values).all():
         item = table.column("item")[int(np.argmin(np.isfinite(values)))]
@@ -138,4 +154,6 @@ def _group(languages: str, seen: bool | None) -> str:
     members = set(languages.split("-"))
     if members == {ENGLISH}:
         return ENGLISH
-    return _SEEN_WORDS[seen] + (", no English" if len(members) > 1 and ENGLISH not in members else "")
+    return _SEEN_WORDS[seen] + (
+        ", no English" if len(members) > 1 and ENGLISH not in members else ""
+    )

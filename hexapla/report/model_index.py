@@ -13,10 +13,17 @@ from hexapla.runs.record import write_text
 
 # MTEB's names for kinds of task, by the first part of ours.
 _KINDS = {
-    "bitext": "BitextMining", "pool": "BitextMining", "xsim": "BitextMining", "language-identity": "Classification",
-    "sts": "STS", "sts-across": "STS", "topics": "Classification", "topics-zero-shot": "Classification",
-    "classification": "Classification", "classification-zero-shot": "Classification",
-}  # fmt: skip
+    "bitext": "BitextMining",
+    "pool": "BitextMining",
+    "xsim": "BitextMining",
+    "language-identity": "Classification",
+    "sts": "STS",
+    "sts-across": "STS",
+    "topics": "Classification",
+    "topics-zero-shot": "Classification",
+    "classification": "Classification",
+    "classification-zero-shot": "Classification",
+}
 
 
 def model_index(name: str, scores: Sequence[Score]) -> str:
@@ -53,8 +60,12 @@ def write_card(encoder: Path, index: str) -> None:
 
     card = encoder / "README.md"
     if not card.is_file():
-        raise InputError(f"{encoder} has no README.md to put the scores into; give an encoder that hexapla align made")
+        raise InputError(
+            f"{encoder} has no README.md to put the scores into; give an encoder that hexapla align made"
+        )
     content = card.read_text(encoding="utf-8")
     loaded: Any = ModelCard(content, ignore_metadata_errors=True)
     front = {**loaded.data.to_dict(), **yaml.safe_load(index)}
-    write_text(card, f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n{loaded.text}")
+    write_text(
+        card, f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n{loaded.text}"
+    )

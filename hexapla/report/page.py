@@ -1,7 +1,8 @@
 """Score folders -> one HTML page that needs nothing else, its charts as files, Markdown and `model-index` metadata.
 
-The page is for people who would rather look than read: what was compared, what was gained, per language, before and
-after. All text that comes from data goes through Jinja's escaping or, in scripts, through JSON with `<` escaped.
+The page is for people who would rather look than read: what was compared, what was gained, per
+language, before and after. All text that comes from data goes through Jinja's escaping or, in
+scripts, through JSON with `<` escaped.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from hexapla.evaluation.metrics import METRICS
 from hexapla.evaluation.scores import Score, read_scores
 from hexapla.report import charts
 from hexapla.report.charts import Figure, language_name
-from hexapla.report.stage import CompareConfig, compare
 from hexapla.report.comparison import Block, Comparison
 from hexapla.report.headline import as_the_paper, headline, summary
 from hexapla.report.maps import Examples, changed_neighbours, project, read_examples
 from hexapla.report.measure import unit_of
 from hexapla.report.model_index import model_index, write_card
+from hexapla.report.stage import CompareConfig, compare
 from hexapla.runs.record import read_record, write_text
 
 PAGE = "report.html"
@@ -57,8 +58,8 @@ def report(config: ReportConfig) -> Path:
         The path of the page.
 
     Raises:
-        InputError: What `compare` refuses; no folder given; a card of an encoder that no run is of; libraries that are
-            not installed.
+        InputError: What `compare` refuses; no folder given; a card of an encoder that no run is of;
+            libraries that are not installed.
     """
     try:
         import altair  # noqa: F401
@@ -75,14 +76,17 @@ def report(config: ReportConfig) -> Path:
     comparison = compare(config.compare)
     scores = {path: read_scores(path) for run in comparison.runs for path in run.scores}
     firsts = [(beside[run.scores[0]], run.label) for run in comparison.runs]
-    examples = _same_sentences([dataclasses.replace(one, run=label) for one, label in firsts if one])
+    examples = _same_sentences(
+        [dataclasses.replace(one, run=label) for one, label in firsts if one]
+    )
     figures = [figure for figure in _figures(comparison, scores, examples) if figure]
     if config.images:
         (out / "charts").mkdir(exist_ok=True)
         for figure in figures:
             for ending in ("svg", "png"):
                 figure.chart.save(
-                    str(out / "charts" / f"{figure.name}.{ending}"), scale_factor=2 if ending == "png" else 1
+                    str(out / "charts" / f"{figure.name}.{ending}"),
+                    scale_factor=2 if ending == "png" else 1,
                 )
     (out / "model-index").mkdir(exist_ok=True)
     for label, path in _labelled(comparison):
@@ -111,7 +115,11 @@ def _index_of_card(encoder: Path, paths: Sequence[Path]) -> str:
 
 def _same_sentences(examples: Sequence[Examples]) -> list[Examples]:
     """Return the examples that are of the same sentences as the first ones."""
-    return [one for one in examples if (one.items, one.languages) == (examples[0].items, examples[0].languages)]
+    return [
+        one
+        for one in examples
+        if (one.items, one.languages) == (examples[0].items, examples[0].languages)
+    ]
 
 
 def _labelled(comparison: Comparison) -> list[tuple[str, str]]:
@@ -150,16 +158,17 @@ def _accuracies(
         for score in (score for scores in seeds for score in scores):
             source, _, target = score.languages.partition("-")
             if score.task.startswith("bitext/") and score.metric == "accuracy":
-                found.setdefault(score.task, {}).setdefault(run, {}).setdefault((source, target), []).append(
-                    score.value
-                )
+                found.setdefault(score.task, {}).setdefault(run, {}).setdefault(
+                    (source, target), []
+                ).append(score.value)
             if not target and score.seen is not None:
                 seen[source] = score.seen
     if not found:
         return {}, seen
     task = max(found, key=lambda name: len(next(iter(found[name].values()))))
     means = {
-        run: {pair: float(np.mean(values)) for pair, values in of_run.items()} for run, of_run in found[task].items()
+        run: {pair: float(np.mean(values)) for pair, values in of_run.items()}
+        for run, of_run in found[task].items()
     }
     return means, seen
 
@@ -176,11 +185,16 @@ def _render(
     from markupsafe import Markup
 
     folder = resources.files("hexapla.report") / "page"
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters.update(points=_points, percent=_percent, language=language_name)
     environment.filters["json"] = lambda value: Markup(_json(value))
-    files = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file()}
-    # In a script the bundle may hold no end tag; it has none, and a version that had would break the page silently.
+    files = {
+        path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file()
+    }
+    # In a script the bundle may hold no end tag; it has none, and a version that had would break
+    # the page silently.
     bundle = vl_convert.javascript_bundle(None).replace("</script", "<\\/script")  # type: ignore[arg-type]
     return environment.from_string(files["page.html.jinja"]).render(
         title=config.title,
@@ -201,7 +215,9 @@ def _render(
 
 def _json(value: object) -> str:
     """Write JSON that can stand in a script: `<` could end it, and two separators of lines are none in JSON."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+    text = json.dumps(
+        value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str
+    )
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
@@ -226,15 +242,21 @@ def _table(comparison: Comparison, scores: Mapping[str, Sequence[Score]]) -> dic
                 several = f"mean of {len(line.languages)} {'pairs' if '-' in line.languages[0] else 'languages'}"
                 rows.append(
                     {
-                        "task": block.task, "split": block.split, "metric": block.metric,
-                        "lower": not METRICS[block.metric].higher_is_better, "headline": block.headline, "whole": whole,
+                        "task": block.task,
+                        "split": block.split,
+                        "metric": block.metric,
+                        "lower": not METRICS[block.metric].higher_is_better,
+                        "headline": block.headline,
+                        "whole": whole,
                         "group": line.group,
-                        "what": several if len(line.languages) > 1 else language_name(line.languages[0]),
+                        "what": several
+                        if len(line.languages) > 1
+                        else language_name(line.languages[0]),
                         "n": list(line.n_items),
                         "cells": [_cell(cell) for cell in map(dataclasses.asdict, line.cells)],
                         "signatures": signatures.of(block, line.languages) if not whole else [],
                     }
-                )  # fmt: skip
+                )
     return {"runs": [run.label for run in comparison.runs], "rows": rows, "ends": signatures.ends}
 
 
@@ -261,7 +283,11 @@ class _Signatures:
 
     def of(self, block: Block, units: Sequence[str]) -> list[list[object]]:
         """Return those behind one line of one language."""
-        return [one for unit in units for one in self._found.get((block.task, block.split, block.metric, unit), [])]
+        return [
+            one
+            for unit in units
+            for one in self._found.get((block.task, block.split, block.metric, unit), [])
+        ]
 
 
 def _neighbours(before: Examples, after: Examples) -> dict[str, Any]:
@@ -272,15 +298,22 @@ def _neighbours(before: Examples, after: Examples) -> dict[str, Any]:
 
     mended, lost, n_mended, n_lost = changed_neighbours(before, after)
     return {
-        "before": before.run, "after": after.run, "n": len(before.texts), "n_mended": n_mended, "n_lost": n_lost,
+        "before": before.run,
+        "after": after.run,
+        "n": len(before.texts),
+        "n_mended": n_mended,
+        "n_lost": n_lost,
         **{
             name: [
                 {
-                    "query": told(one.query), "before": told(one.before), "after": told(one.after),
-                    "cosine_before": one.cosine_before, "cosine_after": one.cosine_after,
+                    "query": told(one.query),
+                    "before": told(one.before),
+                    "after": told(one.after),
+                    "cosine_before": one.cosine_before,
+                    "cosine_after": one.cosine_after,
                 }
                 for one in found
             ]
             for name, found in (("mended", mended), ("lost", lost))
         },
-    }  # fmt: skip
+    }

@@ -1,16 +1,18 @@
 """Per-item statistics and gains by seed -> how often chance alone would give so large a gain: paired permutation tests.
 
-Over items: were an encoder no better than the baseline, then which of the two gave which value for an item would be
-chance, and swapping the two would change nothing. An item is swapped in all languages and for all seeds together, since
-these share its sentence. For means the swapped gain is linear in the signs. Cosines of two encoders lie on different
-scales and cannot be swapped; their standardised ranks can (standardise, then permute: Deutsch, Dror and Roth 2021,
-arXiv 2104.00054), and the correlation is Pearson's of those with the ranks of the gold values.
+Over items: were an encoder no better than the baseline, then which of the two gave which value for
+an item would be chance, and swapping the two would change nothing. An item is swapped in all
+languages and for all seeds together, since these share its sentence. For means the swapped gain is
+linear in the signs. Cosines of two encoders lie on different scales and cannot be swapped; their
+standardised ranks can (standardise, then permute: Deutsch, Dror and Roth 2021, arXiv 2104.00054),
+and the correlation is Pearson's of those with the ranks of the gold values.
 
 Over seeds: the gains of paired seeds change their signs. With S seeds no p is below 2 / 2^S.
 
 A sampled p is (1 + those as large) / (1 + all) and so never 0 (Phipson and Smyth 2010).
 
-Shape suffixes: R runs, C columns of the table, I items of one table, U items of the task, P permutations, S seeds.
+Shape suffixes: R runs, C columns of the table, I items of one table, U items of the task, P
+permutations, S seeds.
 """
 
 from __future__ import annotations
@@ -53,10 +55,14 @@ def permute(
     for start in range(0, n_permutations, per_block):
         n_drawn = min(per_block, n_permutations - start)
         signs_UP = generator.choice([-1.0, 1.0], size=(n_drawn, n_items)).T
-        yield np.stack([swapped(statistic, columns, signs_UP[statistic.items]) for statistic in statistics])
+        yield np.stack(
+            [swapped(statistic, columns, signs_UP[statistic.items]) for statistic in statistics]
+        )
 
 
-def swapped(statistic: Statistic, columns: Sequence[Sequence[int]], signs_IP: FloatArray) -> FloatArray:
+def swapped(
+    statistic: Statistic, columns: Sequence[Sequence[int]], signs_IP: FloatArray
+) -> FloatArray:
     """Return the (C, P) gains over the first column where items of sign -1 have their values swapped.
 
     Two columns of as many runs are swapped run by run in their order; else each run with each.
@@ -73,21 +79,30 @@ def swapped(statistic: Statistic, columns: Sequence[Sequence[int]], signs_IP: Fl
     return _swapped_ranks(statistic, columns, signs_IP)
 
 
-def _swapped_ranks(statistic: RankCorrelations, columns: Sequence[Sequence[int]], signs_IP: FloatArray) -> FloatArray:
+def _swapped_ranks(
+    statistic: RankCorrelations, columns: Sequence[Sequence[int]], signs_IP: FloatArray
+) -> FloatArray:
     """Correlate swapped ranks with the gold's.
 
-    With run r's and the baseline's standardised ranks x and y (mean 0, sum of squares 1) and signs s, the swapped ranks
-    are (x + y) / 2 + s (x - y) / 2 and (x + y) / 2 - s (x - y) / 2. Their sums, squares and products with the gold
-    values follow from those of s x, s x^2 and s x g, which are computed once per run.
+    With run r's and the baseline's standardised ranks x and y (mean 0, sum of squares 1) and signs
+    s, the swapped ranks are (x + y) / 2 + s (x - y) / 2 and (x + y) / 2 - s (x - y) / 2. Their
+    sums, squares and products with the gold values follow from those of s x, s x^2 and s x g, which
+    are computed once per run.
     """
     ranks_RI, gold_I = statistic.standard_ranks
     n_items = len(gold_I)
-    sums_RP, squares_RP, products_RP = ranks_RI @ signs_IP, ranks_RI**2 @ signs_IP, (ranks_RI * gold_I) @ signs_IP
+    sums_RP, squares_RP, products_RP = (
+        ranks_RI @ signs_IP,
+        ranks_RI**2 @ signs_IP,
+        (ranks_RI * gold_I) @ signs_IP,
+    )
     norms_R, gold_R = (ranks_RI**2).sum(axis=1), ranks_RI @ gold_I
     gains = np.zeros((len(columns), signs_IP.shape[1]))
     for number, runs in enumerate(columns[1:], start=1):
         paired = len(runs) == len(columns[0])
-        pairs = list(zip(runs, columns[0], strict=True) if paired else itertools.product(runs, columns[0]))
+        pairs = list(
+            zip(runs, columns[0], strict=True) if paired else itertools.product(runs, columns[0])
+        )
         for x, y in pairs:
             both, swings = gold_R[x] + gold_R[y], products_RP[x] - products_RP[y]
             square = (norms_R[x] + norms_R[y]) / 2 - ((sums_RP[x] - sums_RP[y]) / 2) ** 2 / n_items
@@ -96,7 +111,9 @@ def _swapped_ranks(statistic: RankCorrelations, columns: Sequence[Sequence[int]]
                 variance_P = np.maximum(square + sign * swing, 0.0)
                 covariance_P = (both + sign * swings) / 2
                 with np.errstate(divide="ignore", invalid="ignore"):
-                    correlation_P = np.where(variance_P > _ROUNDING, covariance_P / np.sqrt(variance_P), 0.0)
+                    correlation_P = np.where(
+                        variance_P > _ROUNDING, covariance_P / np.sqrt(variance_P), 0.0
+                    )
                 gains[number] += sign * correlation_P / len(pairs)
     return gains
 

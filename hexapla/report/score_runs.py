@@ -1,8 +1,8 @@
 """Score folders -> runs that can be compared, or the reason why they cannot.
 
-A run is what one path of scores holds: one encoder, measured. Two runs are compared score by score, so each must have
-every score of the other, made from the same data by the same metric; what belongs to the encoder (its prompt, how many
-tokens it takes) and to the machine may differ and is noted.
+A run is what one path of scores holds: one encoder, measured. Two runs are compared score by score,
+so each must have every score of the other, made from the same data by the same metric; what belongs
+to the encoder (its prompt, how many tokens it takes) and to the machine may differ and is noted.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from hexapla.evaluation.metrics import METRICS
 from hexapla.evaluation.scores import Score, parse_signature, read_scores
 from hexapla.report.training import Training, read_training
 
-# Signature fields that two runs of one comparison may differ in. Any other field says what was measured.
+# Signature fields that two runs of one comparison may differ in. Any other field says what was
+# measured.
 ENCODER_FIELDS = frozenset({"prompt", "max_tokens", "dtype"})
-SOFTWARE_FIELDS = frozenset({"hexapla", "sentence-transformers", "transformers", "torch", "scikit-learn", "scipy"})
+SOFTWARE_FIELDS = frozenset(
+    {"hexapla", "sentence-transformers", "transformers", "torch", "scikit-learn", "scipy"}
+)
 
 
 class Key(NamedTuple):
@@ -44,7 +47,8 @@ class Run:
         label: Its regime or its encoder's name, and what tells it from other runs.
         path: The score folder or file, as given.
         scores: By what they are of; at least one.
-        training: How the encoder was aligned; None for one that was not, or where no record says so.
+        training: How the encoder was aligned; None for one that was not, or where no record says
+            so.
     """
 
     label: str
@@ -69,7 +73,11 @@ class Run:
 
     def encoded_with(self) -> frozenset[tuple[str, str]]:
         """Return the signature fields that belong to the encoder: prompts, length, precision."""
-        fields = (field for score in self.scores.values() for field in parse_signature(score.signature).items())
+        fields = (
+            field
+            for score in self.scores.values()
+            for field in parse_signature(score.signature).items()
+        )
         return frozenset(field for field in fields if field[0] in ENCODER_FIELDS)
 
 
@@ -80,8 +88,8 @@ def read_runs(paths: Sequence[Path]) -> tuple[Run, ...]:
         paths: Score folders or files, at least two.
 
     Raises:
-        InputError: Fewer than two paths; scores that cannot be read, are of several encoders, doubled or of a metric
-            that is not known; a damaged record beside them.
+        InputError: Fewer than two paths; scores that cannot be read, are of several encoders,
+            doubled or of a metric that is not known; a damaged record beside them.
     """
     if len(paths) < 2:
         raise InputError(f"{len(paths)} score folders given; a comparison needs at least two")
@@ -104,12 +112,16 @@ def _by_key(path: Path, scores: Sequence[Score]) -> dict[Key, Score]:
     encoders = list(dict.fromkeys((score.encoder, score.encoder_sha) for score in scores))
     if len(encoders) > 1:
         names = ", ".join(name for name, _ in encoders)
-        raise InputError(f"{path} holds the scores of {len(encoders)} encoders ({names}); give each a path of its own")
+        raise InputError(
+            f"{path} holds the scores of {len(encoders)} encoders ({names}); give each a path of its own"
+        )
     by_key: dict[Key, Score] = {}
     for score in scores:
         if score.metric not in METRICS:
-            raise InputError(f"{path}: score metric {score.metric} is not known to this version, which knows "
-                             f"{', '.join(METRICS)}{nearest(score.metric, METRICS)}")  # fmt: skip
+            raise InputError(
+                f"{path}: score metric {score.metric} is not known to this version, which knows "
+                f"{', '.join(METRICS)}{nearest(score.metric, METRICS)}"
+            )
         key = Key(score.task, score.split, score.metric, score.languages)
         if key in by_key:
             raise InputError(f"{path} holds {key} twice; evaluate again")
@@ -136,7 +148,9 @@ def folder_names(folders: Sequence[Path]) -> list[str]:
     return [f"#{number}" for number in range(1, len(folders) + 1)]
 
 
-def tell_apart(labels: Sequence[str], ways: Sequence[Callable[[list[int]], list[str]]]) -> list[str]:
+def tell_apart(
+    labels: Sequence[str], ways: Sequence[Callable[[list[int]], list[str]]]
+) -> list[str]:
     """Add to equal labels what the first way that tells them all apart says of each; the last way always does.
 
     Args:
@@ -160,8 +174,8 @@ def check_comparable(runs: Sequence[Run]) -> list[str]:
     """Refuse runs that do not measure the same things; return what differs and may, a line for each field.
 
     Raises:
-        InputError: With the run and the score that is lacking, the signature field that differs, or the two paths
-            that are of one encoder.
+        InputError: With the run and the score that is lacking, the signature field that differs, or
+            the two paths that are of one encoder.
     """
     baseline = runs[0]
     for run in runs[1:]:
@@ -177,14 +191,23 @@ def check_comparable(runs: Sequence[Run]) -> list[str]:
         for field, values in _differences({run.label: run.scores[key].signature for run in runs}):
             told = "; ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
             if field == "metric_version":
-                raise InputError(f"{key}: {field} differs: {told}; evaluate all again with one version of hexapla")
+                raise InputError(
+                    f"{key}: {field} differs: {told}; evaluate all again with one version of hexapla"
+                )
             if field not in ENCODER_FIELDS | SOFTWARE_FIELDS:
-                raise InputError(f"{key}: {field} differs: {told}; scores compare only on the same data and metric")
+                raise InputError(
+                    f"{key}: {field} differs: {told}; scores compare only on the same data and metric"
+                )
             notes.setdefault(field, f"{field} differs: {told}")
     for one, other in combinations(runs, 2):
-        if one.score.encoder_sha == other.score.encoder_sha and one.encoded_with() == other.encoded_with():
-            raise InputError(f"{one.path} and {other.path} are scores of the same encoder twice "
-                             f"({one.score.encoder}, equal weights); give each encoder once")  # fmt: skip
+        if (
+            one.score.encoder_sha == other.score.encoder_sha
+            and one.encoded_with() == other.encoded_with()
+        ):
+            raise InputError(
+                f"{one.path} and {other.path} are scores of the same encoder twice "
+                f"({one.score.encoder}, equal weights); give each encoder once"
+            )
     return list(notes.values())
 
 
@@ -204,14 +227,17 @@ def _differences(signatures: Mapping[str, str]) -> Iterator[tuple[str, dict[str,
 def agreed_seen(runs: Sequence[Run], key: Key) -> bool | None:
     """Return whether the languages of a score were seen in training, as the runs that know it say; None if none does.
 
-    A base encoder was aligned on nothing and says nothing, so it takes the grouping of the runs it is compared with.
+    A base encoder was aligned on nothing and says nothing, so it takes the grouping of the runs it
+    is compared with.
 
     Raises:
         InputError: When runs were aligned on different languages and so disagree.
     """
     stated = {run.label: seen for run in runs if (seen := run.scores[key].seen) is not None}
     if len(set(stated.values())) > 1:
-        said = ", ".join(f"{'seen' if seen else 'unseen'} for {label}" for label, seen in stated.items())
+        said = ", ".join(
+            f"{'seen' if seen else 'unseen'} for {label}" for label, seen in stated.items()
+        )
         raise InputError(
             f"{key.task} {key.languages} is {said}; one table needs one grouping, "
             "evaluate all with the same `hexapla evaluate --seen LANGUAGE,...`"
@@ -233,7 +259,9 @@ def check_same_items(key: Key, items: Mapping[str, Sequence[str]]) -> None:
     for label, other_names in others:
         if names == other_names:
             continue
-        for number, (name, other_name) in enumerate(zip_longest(names, other_names, fillvalue="missing"), start=1):
+        for number, (name, other_name) in enumerate(
+            zip_longest(names, other_names, fillvalue="missing"), start=1
+        ):
             if name != other_name:
                 raise InputError(
                     f"{key}: item {number} is {name} in {baseline} and {other_name} in {label}; "

@@ -1,7 +1,7 @@
 """Runs -> the columns of a table: runs that differ in nothing but the training seed are one column, their mean.
 
-What one seed gives is a draw; a regime is what several give. Runs are put together only where the record of their
-training says that all else was equal, and apart where that is in doubt.
+What one seed gives is a draw; a regime is what several give. Runs are put together only where the
+record of their training says that all else was equal, and apart where that is in doubt.
 """
 
 from __future__ import annotations
@@ -16,8 +16,22 @@ from hexapla.report.budgets import close
 from hexapla.report.score_runs import Run, folder_names, short_name, tell_apart
 
 # Settings that a label may name, where columns of one regime differ in them.
-_TOLD = ("base", "corpus", "temperature", "margin", "negatives", "matryoshka", "whiten", "preserve", "lora",
-         "learning_rate", "rows_per_step", "budget", "rows", "merged")  # fmt: skip
+_TOLD = (
+    "base",
+    "corpus",
+    "temperature",
+    "margin",
+    "negatives",
+    "matryoshka",
+    "whiten",
+    "preserve",
+    "lora",
+    "learning_rate",
+    "rows_per_step",
+    "budget",
+    "rows",
+    "merged",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +60,17 @@ def columns_of(
     Args:
         runs: All of a comparison.
         together: Or else every run has a column of its own.
-        names: What to call the runs of a path; then those of one name are one column, whatever their records say.
+        names: What to call the runs of a path; then those of one name are one column, whatever
+            their records say.
 
     Returns:
         The columns, in the order of their first runs, and what is to be said of them.
     """
     groups: list[list[Run]] = []
     for run in runs:
-        group = next((group for group in groups if together and _belongs(run, group[0], names)), None)
+        group = next(
+            (group for group in groups if together and _belongs(run, group[0], names)), None
+        )
         if group is None:
             groups.append([run])
         else:
@@ -66,9 +83,15 @@ def columns_of(
             continue
         settled += [[run] for run in group]
         told = ", ".join(run.label for run in group)
-        notes.append(f"{told} have equal settings and partly equal seeds but different weights, and stay apart")
-    labels = [_several(names[group[0].path], group) for group in settled] if names else _labels(settled)
-    return [Column(label=label, runs=tuple(group)) for label, group in zip(labels, settled, strict=True)], notes
+        notes.append(
+            f"{told} have equal settings and partly equal seeds but different weights, and stay apart"
+        )
+    labels = (
+        [_several(names[group[0].path], group) for group in settled] if names else _labels(settled)
+    )
+    return [
+        Column(label=label, runs=tuple(group)) for label, group in zip(labels, settled, strict=True)
+    ], notes
 
 
 def baseline_first(columns: Sequence[Column], baseline: str | None) -> list[Column]:
@@ -76,7 +99,8 @@ def baseline_first(columns: Sequence[Column], baseline: str | None) -> list[Colu
 
     Args:
         columns: All of a comparison.
-        baseline: The label of a column or of one of its runs, or the path of such a run; None is the first.
+        baseline: The label of a column or of one of its runs, or the path of such a run; None is
+            the first.
 
     Raises:
         InputError: No column answers to it.
@@ -85,11 +109,15 @@ def baseline_first(columns: Sequence[Column], baseline: str | None) -> list[Colu
         return list(columns)
     for number, column in enumerate(columns):
         names = (column.label, *(run.label for run in column.runs))
-        if baseline in names or any(run.path.as_posix() == baseline.rstrip("/") for run in column.runs):
+        if baseline in names or any(
+            run.path.as_posix() == baseline.rstrip("/") for run in column.runs
+        ):
             return [column, *columns[:number], *columns[number + 1 :]]
     labels = [column.label for column in columns]
     allowed = ", ".join(f'"{label}"' for label in labels)
-    raise InputError(f'baseline is "{baseline}"; it must be {allowed} or a path{nearest(baseline, labels)}')
+    raise InputError(
+        f'baseline is "{baseline}"; it must be {allowed} or a path{nearest(baseline, labels)}'
+    )
 
 
 def _belongs(run: Run, first: Run, names: Mapping[Path, str] | None) -> bool:
@@ -101,7 +129,12 @@ def _several(label: str, group: Sequence[Run]) -> str:
 
 
 def _same_but_for_seed(one: Run, other: Run) -> bool:
-    if one.training is None or other.training is None or one.score.seed is None or other.score.seed is None:
+    if (
+        one.training is None
+        or other.training is None
+        or one.score.seed is None
+        or other.score.seed is None
+    ):
         return False
     return (
         one.regime == other.regime
@@ -116,7 +149,9 @@ def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
     firsts = [group[0] for group in groups]
 
     def seeds(some: list[int]) -> list[str]:
-        return ["" if len(groups[place]) > 1 else f"seed {firsts[place].score.seed}" for place in some]
+        return [
+            "" if len(groups[place]) > 1 else f"seed {firsts[place].score.seed}" for place in some
+        ]
 
     labels = tell_apart(
         [run.regime or short_name(run) for run in firsts],
@@ -125,7 +160,9 @@ def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
             seeds,
             lambda some: [
                 f"{settings} {seed}".strip()
-                for settings, seed in zip(_settings([firsts[place] for place in some]), seeds(some), strict=True)
+                for settings, seed in zip(
+                    _settings([firsts[place] for place in some]), seeds(some), strict=True
+                )
             ],
             lambda some: [short_name(firsts[place]) for place in some],
             lambda some: folder_names([firsts[place].folder for place in some]),
@@ -144,4 +181,6 @@ def _settings(runs: Sequence[Run]) -> list[str]:
         for facts, training in zip(every, trainings, strict=True):
             facts["rows"] = f"{training.n_rows_seen:,}"
     names = [name for name in _TOLD if len({json.dumps(facts.get(name)) for facts in every}) > 1]
-    return [" ".join(f"{name.replace('_', ' ')} {facts[name]}" for name in names) for facts in every]
+    return [
+        " ".join(f"{name.replace('_', ' ')} {facts[name]}" for name in names) for facts in every
+    ]

@@ -1,9 +1,10 @@
 """Scores of two or more runs -> what each gains over a baseline, by task, metric and group of languages.
 
-Averages are per language first (both directions of retrieval) and then over languages, with seen and unseen languages
-always apart. A pair in which neither language is English counts once, as its pair. Nothing is encoded: intervals and
-tests come from the per-item tables that lie beside the scores. Regimes are compared at equal budgets on equal corpora,
-and runs that differ in nothing but the seed are one column.
+Averages are per language first (both directions of retrieval) and then over languages, with seen
+and unseen languages always apart. A pair in which neither language is English counts once, as its
+pair. Nothing is encoded: intervals and tests come from the per-item tables that lie beside the
+scores. Regimes are compared at equal budgets on equal corpora, and runs that differ in nothing but
+the seed are one column.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from hexapla.errors import InputError, nearest
 from hexapla.report.budgets import check_budgets
 from hexapla.report.comparison import Comparison, RunFacts
 from hexapla.report.flags import flag
-from hexapla.report.table_lines import task_blocks
 from hexapla.report.measure import measure
 from hexapla.report.score_runs import Key, check_comparable, read_runs
 from hexapla.report.seeds import Column, baseline_first, columns_of
+from hexapla.report.table_lines import task_blocks
 from hexapla.runs.record import check_folder_to_be, write_json, write_run, write_text
 
 Seeds = Literal["together", "apart"]
@@ -37,16 +38,18 @@ class CompareConfig:
     Attributes:
         scores: Score folders or files, one per run, at least two.
         out: Folder for run.json, comparison.md and comparison.json; None writes nothing.
-        baseline: Label of the column, or label or path of a run in it, that the others are compared with; None is the
-            first.
-        seeds: "together": runs that are the same but for the training seed are one column, their mean. "apart": each
-            run is a column.
-        different_budgets: Compare runs of different regimes whose budgets or corpora differ, with a note.
+        baseline: Label of the column, or label or path of a run in it, that the others are compared
+            with; None is the first.
+        seeds: "together": runs that are the same but for the training seed are one column, their
+            mean. "apart": each run is a column.
+        different_budgets: Compare runs of different regimes whose budgets or corpora differ, with a
+            note.
         n_resamples: Resamples of the bootstrap, and draws of each permutation test.
         seed: Of both.
         overwrite: Write into a folder that is not empty, replacing an earlier comparison there.
         notes: What is to be said of the runs besides what is found.
-        names: What to call each of `scores`, seeds of one training alike; by default what tells them apart.
+        names: What to call each of `scores`, seeds of one training alike; by default what tells
+            them apart.
     """
 
     scores: tuple[Path, ...]
@@ -65,12 +68,18 @@ def compare(config: CompareConfig) -> Comparison:
     """Compare the scores of runs with those of a baseline: gains with paired bootstrap intervals and paired tests.
 
     Raises:
-        InputError: Runs that cannot be compared or read, a value out of its range, or an `out` that is not empty.
+        InputError: Runs that cannot be compared or read, a value out of its range, or an `out` that
+            is not empty.
     """
     _check(config)
     given = read_runs(config.scores)
-    notes = [*check_comparable(given), *check_budgets(given, different_budgets=config.different_budgets)]
-    names = dict(zip([run.path for run in given], config.names, strict=True)) if config.names else {}
+    notes = [
+        *check_comparable(given),
+        *check_budgets(given, different_budgets=config.different_budgets),
+    ]
+    names = (
+        dict(zip([run.path for run in given], config.names, strict=True)) if config.names else {}
+    )
     columns, doubts = columns_of(given, together=config.seeds == "together", names=names)
     columns = baseline_first(columns, config.baseline)
     if len(columns) < 2:
@@ -83,16 +92,22 @@ def compare(config: CompareConfig) -> Comparison:
     for key in runs[0].scores:
         tasks.setdefault((key.task, key.split), []).append(key)
     flagged, flags = flag(columns, list(tasks))
-    measured = [measure(runs, keys) for keys in tasks.values()]  # all is read and checked before any is resampled
+    measured = [
+        measure(runs, keys) for keys in tasks.values()
+    ]  # all is read and checked before any is resampled
     if config.out is not None:
         write_run(config.out, "compare", dataclasses.asdict(config))
-        (config.out / RESULT).unlink(missing_ok=True)  # an earlier one would not be what run.json says
+        (config.out / RESULT).unlink(
+            missing_ok=True
+        )  # an earlier one would not be what run.json says
     comparison = Comparison(
         runs=tuple(_facts(column) for column in columns),
         blocks=tuple(
             block
             for scores, n_items in measured
-            for block in task_blocks(scores, n_items, columns, n_resamples=config.n_resamples, seed=config.seed)
+            for block in task_blocks(
+                scores, n_items, columns, n_resamples=config.n_resamples, seed=config.seed
+            )
         ),
         n_resamples=config.n_resamples,
         seed=config.seed,
@@ -106,7 +121,9 @@ def compare(config: CompareConfig) -> Comparison:
 
 def _check(config: CompareConfig) -> None:
     if config.n_resamples < LEAST_RESAMPLES:
-        raise InputError(f"n_resamples is {config.n_resamples}; it must be at least {LEAST_RESAMPLES}")
+        raise InputError(
+            f"n_resamples is {config.n_resamples}; it must be at least {LEAST_RESAMPLES}"
+        )
     if config.seed < 0:
         raise InputError(f"seed is {config.seed}; it must be 0 or more")
     if config.seeds not in (allowed := get_args(Seeds)):
@@ -117,7 +134,9 @@ def _check(config: CompareConfig) -> None:
         return
     check_folder_to_be(config.out)
     if not config.overwrite and config.out.is_dir() and any(config.out.iterdir()):
-        raise InputError(f"{config.out} is not empty; give another folder, or overwrite (--overwrite)")
+        raise InputError(
+            f"{config.out} is not empty; give another folder, or overwrite (--overwrite)"
+        )
 
 
 def _facts(column: Column) -> RunFacts:

@@ -1,7 +1,7 @@
 """Scores of one task with their per-item statistics -> the lines of its tables: averages, gains, intervals, tests.
 
-All scores of a task are resampled and permuted on the same draws, and only the results are averaged into lines. A line
-is of a group of languages, or of one language.
+All scores of a task are resampled and permuted on the same draws, and only the results are averaged
+into lines. A line is of a group of languages, or of one language.
 
 Shape suffixes: S statistics, R runs, C columns of the table, B resamples or permutations.
 """
@@ -32,7 +32,12 @@ class _Place(NamedTuple):
 
 
 def task_blocks(
-    measured: Sequence[Measured], n_items: int, columns: Sequence[Column], *, n_resamples: int, seed: int
+    measured: Sequence[Measured],
+    n_items: int,
+    columns: Sequence[Column],
+    *,
+    n_resamples: int,
+    seed: int,
 ) -> list[Block]:
     """Resample and permute all scores of one task and split, and lay them out.
 
@@ -56,7 +61,9 @@ def task_blocks(
     permutations = permute(statistics, runs_of, n_items, n_permutations=n_resamples, seed=seed)
     permuted = _averages(permutations, places, units)
     lines = {
-        place: _line([measured[number] for number in numbers], columns, resampled[place], permuted[place])
+        place: _line(
+            [measured[number] for number in numbers], columns, resampled[place], permuted[place]
+        )
         for place, numbers in places.items()
     }
     return _blocks(measured[0].key, lines)
@@ -65,7 +72,9 @@ def task_blocks(
 def _runs_of(columns: Sequence[Column]) -> list[list[int]]:
     """Return the places of each column's runs among all runs."""
     ends = np.cumsum([len(column.runs) for column in columns]).tolist()
-    return [list(range(end - len(column.runs), end)) for column, end in zip(columns, ends, strict=True)]
+    return [
+        list(range(end - len(column.runs), end)) for column, end in zip(columns, ends, strict=True)
+    ]
 
 
 def _gains(estimates: FloatArray, runs_of: Sequence[Sequence[int]]) -> FloatArray:
@@ -86,7 +95,12 @@ def _averages(
     return {place: np.concatenate(parts, axis=-1) for place, parts in averages.items()}
 
 
-def _line(measured: Sequence[Measured], columns: Sequence[Column], resampled: FloatArray, permuted: FloatArray) -> Line:
+def _line(
+    measured: Sequence[Measured],
+    columns: Sequence[Column],
+    resampled: FloatArray,
+    permuted: FloatArray,
+) -> Line:
     """Average the scores of a line, a cell per column; (C, B) are its gains on resamples and when permuted."""
     units = [one.unit for one in measured]
     of_runs = average(np.stack([one.values for one in measured]), units)
@@ -97,7 +111,8 @@ def _line(measured: Sequence[Measured], columns: Sequence[Column], resampled: Fl
         languages=tuple(dict.fromkeys(units)),
         n_items=(min(sizes), max(sizes)),
         cells=tuple(
-            _cell(values, columns, number, resampled[number], permuted[number]) for number in range(len(columns))
+            _cell(values, columns, number, resampled[number], permuted[number])
+            for number in range(len(columns))
         ),
     )
 
@@ -128,10 +143,15 @@ def _cell(
     )
 
 
-def _seed_gains(values: Sequence[FloatArray], columns: Sequence[Column], number: int) -> list[float]:
+def _seed_gains(
+    values: Sequence[FloatArray], columns: Sequence[Column], number: int
+) -> list[float]:
     """Return the gain of each seed that a column shares with the baseline, or of each over a baseline without seed."""
     own, baseline = (
-        {run.score.seed: float(value) for run, value in zip(columns[place].runs, values[place], strict=True)}
+        {
+            run.score.seed: float(value)
+            for run, value in zip(columns[place].runs, values[place], strict=True)
+        }
         for place in (number, 0)
     )
     if None in own:

@@ -1,7 +1,7 @@
 """The record that lies beside scores (`run.json`) -> how the encoder that they are of was trained.
 
-Scores say what was measured; whether two encoders had the same training but for the regime, or for the seed, is only in
-what `align` wrote of its run and `evaluate` kept.
+Scores say what was measured; whether two encoders had the same training but for the regime, or for
+the seed, is only in what `align` wrote of its run and `evaluate` kept.
 """
 
 from __future__ import annotations
@@ -18,9 +18,22 @@ from hexapla.runs.record import RUN, read_record
 
 # Fields of align.json that a run is made by, besides regime, seed and budget.
 _SETTINGS = (
-    "base", "base_sha256", "corpus", "corpus_sha256", "languages", "prompt", "temperature", "margin", "negatives",
-    "matryoshka", "whiten", "preserve", "lora", "learning_rate", "rows_per_step",
-)  # fmt: skip
+    "base",
+    "base_sha256",
+    "corpus",
+    "corpus_sha256",
+    "languages",
+    "prompt",
+    "temperature",
+    "margin",
+    "negatives",
+    "matryoshka",
+    "whiten",
+    "preserve",
+    "lora",
+    "learning_rate",
+    "rows_per_step",
+)
 _AMOUNTS = {"rows": "n_rows_seen", "encodings": "n_encodings", "converged": None}
 
 
@@ -33,7 +46,8 @@ class Training:
         n_rows_seen: Rows seen.
         n_encodings: Sentences encoded.
         corpus_sha256: Hash of the corpus, and of the columns and rows of it that were trained on.
-        settings: All else but regime and seed, by its name in align.json; None for what that does not say.
+        settings: All else but regime and seed, by its name in align.json; None for what that does
+            not say.
     """
 
     budget: str
@@ -73,18 +87,25 @@ def read_training(folder: Path, score: Score) -> Training | None:
     made = {"whiten": "none", **made}  # older records do not know it
     budget = _get(path, made, "budget", str)
     if budget not in _AMOUNTS:
-        raise InputError(f"{path}: the training budget is {budget}; this version knows {', '.join(_AMOUNTS)}")
+        raise InputError(
+            f"{path}: the training budget is {budget}; this version knows {', '.join(_AMOUNTS)}"
+        )
     return Training(
         budget=budget,
         n_rows_seen=_get(path, made, "n_rows_seen", int),
         n_encodings=_get(path, made, "n_encodings", int),
         corpus_sha256=_get(path, made, "corpus_sha256", str),
-        settings={**{name: made.get(name) for name in _SETTINGS}, "merged": "yes" if "merged" in made else "no"},
+        settings={
+            **{name: made.get(name) for name in _SETTINGS},
+            "merged": "yes" if "merged" in made else "no",
+        },
     )
 
 
 def _get(path: Path, fields: Mapping[str, Any], name: str, kind: type) -> Any:
     value = fields.get(name)
     if type(value) is not kind:
-        raise InputError(f"{path} is damaged: {name} is {json.dumps(value)}, not {kind.__name__}; evaluate again")
+        raise InputError(
+            f"{path} is damaged: {name} is {json.dumps(value)}, not {kind.__name__}; evaluate again"
+        )
     return value

@@ -1,7 +1,7 @@
 """Where jobs are done: in processes of this machine, or on a Ray cluster. One that fails is told of; the others go on.
 
-Jobs are taken from their iterator only when there is a worker for them, so that a corpus is made just before the first
-job that needs it.
+Jobs are taken from their iterator only when there is a worker for them, so that a corpus is made
+just before the first job that needs it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import torch
 
 from hexapla.build.executors import end_with_parent
 from hexapla.errors import InputError
-from hexapla.runs.ray_cluster import connect, cores_of_a_task
 from hexapla.reproduce.job import Job, do
+from hexapla.runs.ray_cluster import connect, cores_of_a_task
 
 _SECONDS_TO_END = 20  # of an idle process, to unload its libraries
 
@@ -108,7 +108,10 @@ class _Worker:
         gpu = _visible(self._number % n_gpus) if n_gpus and self._n_workers > 1 else None
         self._process = context.Process(target=_work, args=(other, threads, gpu), daemon=True)
         # Libraries read these as they load, before the process runs a line of ours.
-        settings = {"OMP_NUM_THREADS": str(threads), **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})}
+        settings = {
+            "OMP_NUM_THREADS": str(threads),
+            **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
+        }
         before = {key: os.environ.get(key) for key in settings}
         os.environ.update(settings)
         try:
@@ -170,7 +173,8 @@ class Ray:
         """Connect to a cluster.
 
         Raises:
-            InputError: Ray is not installed, there is no cluster at the address, or no machine has the GPUs of a job.
+            InputError: Ray is not installed, there is no cluster at the address, or no machine has
+                the GPUs of a job.
         """
         self.n_workers = n_workers
         self._ray = connect(address)

@@ -1,9 +1,10 @@
 """A recipe of experiments in TOML -> what it names, checked: corpora, encoders, regimes, suites, experiments.
 
-Everything has a name, and an experiment is lists of names: all combinations of its encoders, corpora, regimes, budgets
-and seeds. A table that bears the name of a regime is of that one unless it says otherwise. Settings of training come in
-this order, later over earlier: the defaults, the recipe's `[align]`, the encoder's `align`, the regime's. A list where
-a corpus takes a number makes a corpus of each (a sweep).
+Everything has a name, and an experiment is lists of names: all combinations of its encoders,
+corpora, regimes, budgets and seeds. A table that bears the name of a regime is of that one unless
+it says otherwise. Settings of training come in this order, later over earlier: the defaults, the
+recipe's `[align]`, the encoder's `align`, the regime's. A list where a corpus takes a number makes
+a corpus of each (a sweep).
 """
 
 from __future__ import annotations
@@ -14,21 +15,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from hexapla.alignment.config import AlignConfig, Budget
 from hexapla.alignment.batches import Regime
+from hexapla.alignment.config import AlignConfig, Budget
 from hexapla.errors import InputError, nearest
 from hexapla.evaluation.config import EvaluateConfig
-from hexapla.runs.recipe import find_recipe, read_toml
 from hexapla.reproduce.build_settings import BUILD_KEYS, make_build
 from hexapla.reproduce.corpora import SWEPT, CorpusRecipe
+from hexapla.runs.recipe import find_recipe, read_toml
 
 BASE = "base"  # the name of the regime that is none: the encoder as it is
 DATA = "DATA/"  # what begins a path in the folder that the caller names
-CORPUS = "CORPUS"  # the data of a suite that is measured on the rows that training on the cell's corpus left out
+# the data of a suite that is measured on the rows that training on the cell's corpus left out
+CORPUS = "CORPUS"
 
 _TABLES = ("title", "align", "corpora", "encoders", "regimes", "suites", "experiments")
-_OF_THE_RUN = ("corpus", "encoder", "out", "seed", "budget", "resume", "overwrite", "languages", "report_to")
-_ALIGN = tuple(each.name for each in dataclasses.fields(AlignConfig) if each.name not in _OF_THE_RUN)
+_OF_THE_RUN = (
+    "corpus",
+    "encoder",
+    "out",
+    "seed",
+    "budget",
+    "resume",
+    "overwrite",
+    "languages",
+    "report_to",
+)
+_ALIGN = tuple(
+    each.name for each in dataclasses.fields(AlignConfig) if each.name not in _OF_THE_RUN
+)
 _EVALUATE = tuple(
     each.name
     for each in dataclasses.fields(EvaluateConfig)
@@ -118,7 +132,8 @@ def read_experiments(name: str | Path, data: Path | None = None) -> Recipe:
         data: The folder that `DATA/` in its paths stands for.
 
     Raises:
-        InputError: No such recipe, not TOML, an unknown key or name (the nearest is told), a value that will not do.
+        InputError: No such recipe, not TOML, an unknown key or name (the nearest is told), a value
+            that will not do.
     """
     path = find_recipe(name, "experiments")
     content = read_toml(path)
@@ -136,7 +151,9 @@ def _placed(value: Any, data: Path | None) -> Any:
         return [_placed(each, data) for each in value]
     if isinstance(value, str) and (value.startswith(DATA) or value == DATA.rstrip("/")):
         if data is None:
-            raise InputError(f'"{value}" lies in a folder of data that is not given; say where it is (--data)')
+            raise InputError(
+                f'"{value}" lies in a folder of data that is not given; say where it is (--data)'
+            )
         return str(data / value.removeprefix(DATA.rstrip("/")).lstrip("/"))
     return value
 
@@ -151,7 +168,9 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
     for key, table in _named(content, "corpora").items():
         found = _corpora(key, table)
         if clash := [name for name in found if name in corpora]:
-            raise InputError(f"corpora.{key}: there are two corpora {clash[0]}; call one of them otherwise")
+            raise InputError(
+                f"corpora.{key}: there are two corpora {clash[0]}; call one of them otherwise"
+            )
         corpora |= found
         stands_for |= {**{name: (name,) for name in found}, key: tuple(found)}
         swept = next((name for name in SWEPT if isinstance(table.get(name), list)), None)
@@ -165,17 +184,24 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
     }
     for key, table in regimes.items():
         if key == BASE:
-            raise InputError(f"regimes.{BASE}: this name stands for the encoder as it is; take another")
+            raise InputError(
+                f"regimes.{BASE}: this name stands for the encoder as it is; take another"
+            )
         _check_keys(f"regimes.{key}", table, _ALIGN)
     suites = {key: _suite(key, table) for key, table in _named(content, "suites").items()}
     recipe = Recipe(
         title=_text("title", content.get("title", "What alignment gained")),
-        corpora=corpora, sweeps=sweeps, encoders=encoders, regimes={BASE: {}, **regimes}, suites=suites, align=shared,
+        corpora=corpora,
+        sweeps=sweeps,
+        encoders=encoders,
+        regimes={BASE: {}, **regimes},
+        suites=suites,
+        align=shared,
         experiments=tuple(
             _experiment(key, table, stands_for, encoders, regimes, suites)
             for key, table in _named(content, "experiments").items()
         ),
-    )  # fmt: skip
+    )
     for experiment in recipe.experiments:
         _check_settings(recipe, experiment)
     return recipe
@@ -187,7 +213,9 @@ def _corpora(key: str, table: Mapping[str, Any]) -> dict[str, CorpusRecipe]:
     _check_keys(where, table, [each.name for each in dataclasses.fields(CorpusRecipe)])
     swept = [name for name in SWEPT if isinstance(table.get(name), list)]
     if len(swept) > 1:
-        raise InputError(f"{where}: {' and '.join(swept)} both have lists; one of them may, so name two corpora")
+        raise InputError(
+            f"{where}: {' and '.join(swept)} both have lists; one of them may, so name two corpora"
+        )
     paths = table.get("path", [])
     fixed = {**table, "path": tuple(paths if isinstance(paths, list) else [paths])}
     if "build" in table:
@@ -196,9 +224,13 @@ def _corpora(key: str, table: Mapping[str, Any]) -> dict[str, CorpusRecipe]:
         return {key: _checked(where, lambda: CorpusRecipe(**fixed))}
     (name,) = swept
     if not table[name] or len(set(map(repr, table[name]))) < len(table[name]):
-        raise InputError(f"{where}.{name} is {table[name]!r}; a list has one value or more, each of them once")
+        raise InputError(
+            f"{where}.{name} is {table[name]!r}; a list has one value or more, each of them once"
+        )
     return {
-        f"{key}-{value}": _checked(where, lambda value=value: CorpusRecipe(**{**fixed, name: value}))  # type: ignore[misc]
+        f"{key}-{value}": _checked(
+            where, lambda value=value: CorpusRecipe(**{**fixed, name: value})
+        )  # type: ignore[misc]
         for value in table[name]
     }
 
@@ -207,7 +239,9 @@ def _build(where: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
     _check_keys(f"{where}.build", table, BUILD_KEYS)
     for key in ("texts", "to", "translator"):
         if key not in table:
-            raise InputError(f"{where}.build has no {key}; it needs texts, the languages to translate to, a translator")
+            raise InputError(
+                f"{where}.build has no {key}; it needs texts, the languages to translate to, a translator"
+            )
     _checked(f"{where}.build", lambda: make_build(table, Path("unknown")))
     return table
 
@@ -225,27 +259,50 @@ def _suite(key: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
         name: tuple(value) if isinstance(value, list) else value for name, value in table.items()
     }
     settings.setdefault("suite", key)
-    if settings.get("data") == CORPUS and (settings["suite"], settings.setdefault("split", "held-out")) != (
-        "bitext", "held-out",
-    ):  # fmt: skip
-        raise InputError(f'suites.{key}: data is {CORPUS}; then suite is "bitext" and split "held-out"')
+    if settings.get("data") == CORPUS and (
+        settings["suite"],
+        settings.setdefault("split", "held-out"),
+    ) != (
+        "bitext",
+        "held-out",
+    ):
+        raise InputError(
+            f'suites.{key}: data is {CORPUS}; then suite is "bitext" and split "held-out"'
+        )
     _checked(f"suites.{key}", lambda: EvaluateConfig(encoder="tiny", out="unknown", **settings))
     return settings
 
 
 def _experiment(
-    key: str, table: Mapping[str, Any], corpora: Mapping[str, Sequence[str]], encoders: Mapping[str, object],
-    regimes: Mapping[str, object], suites: Mapping[str, object],
-) -> Experiment:  # fmt: skip
+    key: str,
+    table: Mapping[str, Any],
+    corpora: Mapping[str, Sequence[str]],
+    encoders: Mapping[str, object],
+    regimes: Mapping[str, object],
+    suites: Mapping[str, object],
+) -> Experiment:
     where = f"experiments.{key}"
-    _check_keys(where, table, [each.name for each in dataclasses.fields(Experiment) if each.name != "name"])
-    known = {"encoders": encoders, "corpora": corpora, "regimes": {BASE: None, **regimes}, "suites": suites,
-             "budgets": get_args(Budget)}  # fmt: skip
+    _check_keys(
+        where, table, [each.name for each in dataclasses.fields(Experiment) if each.name != "name"]
+    )
+    known = {
+        "encoders": encoders,
+        "corpora": corpora,
+        "regimes": {BASE: None, **regimes},
+        "suites": suites,
+        "budgets": get_args(Budget),
+    }
     chosen: dict[str, tuple[Any, ...]] = {}
     for name, allowed in known.items():
         values = table.get(name, ["rows"] if name == "budgets" else None)
-        if not isinstance(values, list) or not values or not all(isinstance(each, str) for each in values):
-            raise InputError(f"{where}.{name} is {values!r}; it must be a list of one or more of {', '.join(allowed)}")
+        if (
+            not isinstance(values, list)
+            or not values
+            or not all(isinstance(each, str) for each in values)
+        ):
+            raise InputError(
+                f"{where}.{name} is {values!r}; it must be a list of one or more of {', '.join(allowed)}"
+            )
         for value in values:
             if value not in allowed:
                 raise InputError(
@@ -253,19 +310,31 @@ def _experiment(
                 )
         chosen[name] = tuple(dict.fromkeys(values))
     seeds = table.get("seeds", [0])
-    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
-        raise InputError(f"{where}.seeds is {seeds!r}; it must be a list of whole numbers, 0 or more")
+    if (
+        not isinstance(seeds, list)
+        or not seeds
+        or not all(type(seed) is int and seed >= 0 for seed in seeds)
+    ):
+        raise InputError(
+            f"{where}.seeds is {seeds!r}; it must be a list of whole numbers, 0 or more"
+        )
     baseline = table.get("baseline", chosen["regimes"][0])
     if baseline not in chosen["regimes"]:
-        raise InputError(f'{where}.baseline is "{baseline}"; it must be one of its regimes, '
-                         f"{', '.join(chosen['regimes'])}{nearest(str(baseline), chosen['regimes'])}")  # fmt: skip
+        raise InputError(
+            f'{where}.baseline is "{baseline}"; it must be one of its regimes, '
+            f"{', '.join(chosen['regimes'])}{nearest(str(baseline), chosen['regimes'])}"
+        )
     if len(chosen["regimes"]) < 2:
         raise InputError(f"{where}.regimes has {baseline} alone; a comparison needs two or more")
-    chosen["corpora"] = tuple(dict.fromkeys(name for each in chosen["corpora"] for name in corpora[each]))
+    chosen["corpora"] = tuple(
+        dict.fromkeys(name for each in chosen["corpora"] for name in corpora[each])
+    )
     page = table.get("page", True)
     if not isinstance(page, bool):
         raise InputError(f"{where}.page is {page!r}; it must be true or false")
-    return Experiment(name=key, **chosen, seeds=tuple(dict.fromkeys(seeds)), baseline=baseline, page=page)
+    return Experiment(
+        name=key, **chosen, seeds=tuple(dict.fromkeys(seeds)), baseline=baseline, page=page
+    )
 
 
 def _check_settings(recipe: Recipe, experiment: Experiment) -> None:
@@ -278,15 +347,27 @@ def _check_settings(recipe: Recipe, experiment: Experiment) -> None:
                 config = _checked(
                     f"experiments.{experiment.name}, encoder {encoder}, regime {regime}",
                     lambda settings=settings, budget=budget: AlignConfig(  # type: ignore[misc]
-                        corpus="sample", encoder="tiny", out=Path("unknown"), budget=budget, **settings
+                        corpus="sample",
+                        encoder="tiny",
+                        out=Path("unknown"),
+                        budget=budget,
+                        **settings,
                     ),
                 )
-                for suite in (suite for suite in experiment.suites if recipe.suites[suite].get("data") == CORPUS):
-                    _check_held_out(config, recipe.suites[suite], f"suites.{suite}", f"regimes.{regime}")
+                for suite in (
+                    suite
+                    for suite in experiment.suites
+                    if recipe.suites[suite].get("data") == CORPUS
+                ):
+                    _check_held_out(
+                        config, recipe.suites[suite], f"suites.{suite}", f"regimes.{regime}"
+                    )
         _check_seen(recipe, experiment, [recipe.settings(encoder, regime) for regime in trained])
 
 
-def _check_held_out(config: AlignConfig, suite: Mapping[str, Any], measured: str, trained: str) -> None:
+def _check_held_out(
+    config: AlignConfig, suite: Mapping[str, Any], measured: str, trained: str
+) -> None:
     share = suite.get("held_out_share", 0.05)
     if config.held_out != share:
         raise InputError(
@@ -300,7 +381,9 @@ def _check_held_out(config: AlignConfig, suite: Mapping[str, Any], measured: str
         )
 
 
-def _check_seen(recipe: Recipe, experiment: Experiment, trainings: Sequence[Mapping[str, Any]]) -> None:
+def _check_seen(
+    recipe: Recipe, experiment: Experiment, trainings: Sequence[Mapping[str, Any]]
+) -> None:
     """Refuse regimes that saw other languages than one another, unless the suite says which ones count as seen."""
     regimes = {str(settings.get("regime", Regime.MULTIWAY)) for settings in trainings}
     if Regime.PIVOT_ONLY not in regimes or len(regimes) < 2:
@@ -320,7 +403,9 @@ def _named(content: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]
         raise InputError(f"no [{key}.NAME]; a recipe has one or more")
     for name in tables:
         if not name or any(not (each.isalnum() or each in "-_+") for each in name):
-            raise InputError(f'{key}."{name}": a name has letters, digits, and - _ + alone, since folders bear it')
+            raise InputError(
+                f'{key}."{name}": a name has letters, digits, and - _ + alone, since folders bear it'
+            )
     return {name: _table(f"{key}.{name}", table) for name, table in tables.items()}
 
 
@@ -339,8 +424,10 @@ def _text(where: str, value: object) -> str:
 def _check_keys(where: str, table: Mapping[str, Any], allowed: Sequence[str]) -> None:
     for key in table:
         if key not in allowed:
-            raise InputError(f'{where} has the unknown key "{key}"{nearest(key, allowed)}; '
-                             f"it may have {', '.join(allowed)}")  # fmt: skip
+            raise InputError(
+                f'{where} has the unknown key "{key}"{nearest(key, allowed)}; '
+                f"it may have {', '.join(allowed)}"
+            )
 
 
 def _checked(where: str, make: Callable[[], _T]) -> _T:

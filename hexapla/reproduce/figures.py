@@ -28,7 +28,11 @@ def draw(values: Sequence[Value], sweeps: Mapping[str, Sweep], out: Path) -> dic
     """
     drawn: dict[str, list[str]] = {}
     for experiment in dict.fromkeys(value.group.experiment.name for value in values):
-        of = [value for value in values if value.group.experiment.name == experiment and value.group.corpus in sweeps]
+        of = [
+            value
+            for value in values
+            if value.group.experiment.name == experiment and value.group.corpus in sweeps
+        ]
         for key in dict.fromkeys(sweeps[value.group.corpus].key for value in of):
             some = [value for value in of if sweeps[value.group.corpus].key == key]
             rows = [
@@ -60,7 +64,10 @@ def _chart(rows: Sequence[Mapping[str, Any]], key: str) -> Any:
             scale=alt.Scale(type=_scale([float(row["x"]) for row in rows]), nice=False, padding=8),
         ),
         color=alt.Color(
-            "trained:N", title=None, legend=whole, scale=alt.Scale(domain=trained, range=[*COLOURS, *COLOURS])
+            "trained:N",
+            title=None,
+            legend=whole,
+            scale=alt.Scale(domain=trained, range=[*COLOURS, *COLOURS]),
         ),
     )
     y = alt.Y("value:Q", title="%", scale=alt.Scale(zero=False))
@@ -83,9 +90,15 @@ def _row(value: Value, sweep: Sweep) -> dict[str, Any]:
     for name, among in ((group.encoder, experiment.encoders), (group.budget, experiment.budgets)):
         told += [name] if len(among) > 1 else []
     return {
-        "x": sweep.value, "trained": ", ".join(told), "corpus": sweep.table, "languages": value.languages,
-        "task": f"{value.task} {value.metric}", "value": mean, "low": mean - sd, "high": mean + sd,
-    }  # fmt: skip
+        "x": sweep.value,
+        "trained": ", ".join(told),
+        "corpus": sweep.table,
+        "languages": value.languages,
+        "task": f"{value.task} {value.metric}",
+        "value": mean,
+        "low": mean - sd,
+        "high": mean + sd,
+    }
 
 
 def _scale(places: Sequence[float]) -> str:

@@ -1,7 +1,8 @@
 """One cell of the matrix, done: train if need be, evaluate what is not, and a record of what it took.
 
-A job holds all that a worker needs and nothing of the recipe, so that it may be done in another process or on another
-machine that shares the folder. Both stages go on from wherever a kill left them.
+A job holds all that a worker needs and nothing of the recipe, so that it may be done in another
+process or on another machine that shares the folder. Both stages go on from wherever a kill left
+them.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hexapla.alignment.stage import align
 from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.stage import align
 from hexapla.encoder.load import RESULT
 from hexapla.evaluation.config import EvaluateConfig
-from hexapla.evaluation.stage import evaluate
 from hexapla.evaluation.scores import SCORES_FILE
+from hexapla.evaluation.stage import evaluate
 from hexapla.runs.record import RUN, read_record, write_json
 
 RECORD = "cell.json"
@@ -48,8 +49,8 @@ class Job:
 def do(job: Job) -> dict[str, float]:
     """Do a job, and return the seconds that each stage took.
 
-    What stands in a folder under its key is vouched for by that key: a trained encoder is not asked for its settings
-    again, which name paths that may have changed.
+    What stands in a folder under its key is vouched for by that key: a trained encoder is not asked
+    for its settings again, which name paths that may have changed.
     """
     took: dict[str, float] = {}
     if job.align is not None and not has_weights(job.align.out):
@@ -101,8 +102,8 @@ def drop_weights(folder: Path) -> None:
 def _begun(folder: Path, asked: Mapping[str, object]) -> bool:
     """Say whether there is a run to go on with.
 
-    What a kill left before its record goes, and so does a run from other paths, and a training whose weights were not
-    kept.
+    What a kill left before its record goes, and so does a run from other paths, and a training
+    whose weights were not kept.
     """
     if folder.is_dir():
         config = read_record(folder).get("config", {})

@@ -1,8 +1,8 @@
 """A recipe -> its cells: one training with its evaluations each, keyed by the content of all that it is made from.
 
-Cells that several experiments ask for, or several budgets that come to the same, are one. They stand in the order in
-which they are done: the first seed of all experiments, then the second, so that a first comparison of everything is
-there early.
+Cells that several experiments ask for, or several budgets that come to the same, are one. They
+stand in the order in which they are done: the first seed of all experiments, then the second, so
+that a first comparison of everything is there early.
 """
 
 from __future__ import annotations
@@ -14,17 +14,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hexapla.alignment.config import AlignConfig, Budget
 from hexapla.alignment.batches import Regime
+from hexapla.alignment.config import AlignConfig, Budget
 from hexapla.errors import InputError
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.reproduce.experiments import BASE, CORPUS, Experiment, Recipe
 
 FORMAT = 1  # of the result folder; part of every key
-# Of an encoder's settings of training: what an evaluation of it needs, and how one that is not trained is read.
+# Of an encoder's settings of training: what an evaluation of it needs, and how one that is not
+# trained is read.
 TRUST, _READ = ("trust_remote_code", "allow_pickle"), ("pooling", "prompt", "max_tokens")
 BUILT = "built"  # what a corpus folder is called that several corpora of a recipe may be taken from
-CORPORA, ENCODERS, SCORES, COMPARISONS, LOGS = "corpora", "encoders", "scores", "comparisons", "logs"
+CORPORA, ENCODERS, SCORES, COMPARISONS, LOGS = (
+    "corpora",
+    "encoders",
+    "scores",
+    "comparisons",
+    "logs",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +50,8 @@ class Cell:
     Attributes:
         encoder: Name of the base encoder in the recipe.
         regime: Name of the regime; "base" for no training.
-        corpus: Name of the corpus; None for no training and no suite that is measured on the corpus.
+        corpus: Name of the corpus; None for no training and no suite that is measured on the
+            corpus.
         budget: Of the training; None for none, as the next one.
         seed: Of the training.
         key: Hash of all that the trained encoder depends on.
@@ -117,8 +125,15 @@ class Group:
     def name(self) -> str:
         """Name its folder, by what there are several of in the experiment."""
         told = [self.experiment.name]
-        lists = (self.experiment.encoders, self.experiment.corpora, self.experiment.budgets, self.experiment.suites)
-        for value, among in zip((self.encoder, self.corpus, self.budget, self.suite), lists, strict=True):
+        lists = (
+            self.experiment.encoders,
+            self.experiment.corpora,
+            self.experiment.budgets,
+            self.experiment.suites,
+        )
+        for value, among in zip(
+            (self.encoder, self.corpus, self.budget, self.suite), lists, strict=True
+        ):
             if len(among) > 1:
                 told.append(value)
         return ".".join(told)
@@ -135,7 +150,9 @@ def standing(parent: Path, name: str, key: str) -> Path:
 def make_cells(recipe: Recipe, keys: Keys) -> list[Cell]:
     """Return every cell once, in the order in which they are done."""
     asked = [
-        (place, cell) for experiment in recipe.experiments for place, cell in enumerate_cells(recipe, experiment, keys)
+        (place, cell)
+        for experiment in recipe.experiments
+        for place, cell in enumerate_cells(recipe, experiment, keys)
     ]
     found: dict[str, Cell] = {}
     for _, cell in sorted(asked, key=lambda item: item[0]):  # stable: experiments stay in order
@@ -146,20 +163,33 @@ def make_cells(recipe: Recipe, keys: Keys) -> list[Cell]:
     return list(found.values())
 
 
-def enumerate_cells(recipe: Recipe, experiment: Experiment, keys: Keys) -> Iterator[tuple[int, Cell]]:
+def enumerate_cells(
+    recipe: Recipe, experiment: Experiment, keys: Keys
+) -> Iterator[tuple[int, Cell]]:
     """Yield an experiment's cells with the place of their seed."""
     for place, seed in enumerate(experiment.seeds):
         for encoder in experiment.encoders:
             for corpus in experiment.corpora:
                 for budget in experiment.budgets:
                     for regime in experiment.regimes:
-                        yield place, make_cell(recipe, experiment, keys, encoder, corpus, regime, budget, seed)
+                        yield (
+                            place,
+                            make_cell(
+                                recipe, experiment, keys, encoder, corpus, regime, budget, seed
+                            ),
+                        )
 
 
 def make_cell(
-    recipe: Recipe, experiment: Experiment, keys: Keys,
-    encoder: str, corpus: str, regime: str, budget: Budget, seed: int,
-) -> Cell:  # fmt: skip
+    recipe: Recipe,
+    experiment: Experiment,
+    keys: Keys,
+    encoder: str,
+    corpus: str,
+    regime: str,
+    budget: Budget,
+    seed: int,
+) -> Cell:
     """Return one cell."""
     own = {suite for suite in experiment.suites if recipe.suites[suite].get("data") == CORPUS}
     suites = tuple(
@@ -172,18 +202,33 @@ def make_cell(
         for suite in experiment.suites
     )
     if regime == BASE:
-        key = _hash({
-            "encoder": keys.encoders[encoder], "corpus": keys.corpora[corpus] if own else None,
-            **of_encoder(recipe, encoder, _READ),
-        })  # fmt: skip
+        key = _hash(
+            {
+                "encoder": keys.encoders[encoder],
+                "corpus": keys.corpora[corpus] if own else None,
+                **of_encoder(recipe, encoder, _READ),
+            }
+        )
         of = corpus if own else None
-        return Cell(encoder=encoder, regime=BASE, corpus=of, budget=None, seed=None, key=key, suites=suites)
+        return Cell(
+            encoder=encoder, regime=BASE, corpus=of, budget=None, seed=None, key=key, suites=suites
+        )
     settings = recipe.settings(encoder, regime)
     if budget == "encodings" and settings.get("regime", Regime.MULTIWAY) == Regime.MULTIWAY:
         budget = "rows"  # the measure that the others are held to
     config = AlignConfig(corpus="", encoder="", out=Path(), budget=budget, seed=seed, **settings)
-    key = _hash({**config.identity(), "encoder": keys.encoders[encoder], "corpus": keys.corpora[corpus]})
-    return Cell(encoder=encoder, regime=regime, corpus=corpus, budget=budget, seed=seed, key=key, suites=suites)
+    key = _hash(
+        {**config.identity(), "encoder": keys.encoders[encoder], "corpus": keys.corpora[corpus]}
+    )
+    return Cell(
+        encoder=encoder,
+        regime=regime,
+        corpus=corpus,
+        budget=budget,
+        seed=seed,
+        key=key,
+        suites=suites,
+    )
 
 
 def make_groups(recipe: Recipe, keys: Keys, cells: list[Cell]) -> list[Group]:
@@ -204,7 +249,16 @@ def make_groups(recipe: Recipe, keys: Keys, cells: list[Cell]) -> list[Group]:
                             regime: tuple(
                                 dict.fromkeys(
                                     by_key[
-                                        make_cell(recipe, experiment, keys, encoder, corpus, regime, budget, seed).key
+                                        make_cell(
+                                            recipe,
+                                            experiment,
+                                            keys,
+                                            encoder,
+                                            corpus,
+                                            regime,
+                                            budget,
+                                            seed,
+                                        ).key
                                     ]
                                     for seed in experiment.seeds
                                 )
@@ -212,8 +266,16 @@ def make_groups(recipe: Recipe, keys: Keys, cells: list[Cell]) -> list[Group]:
                             for regime in regimes
                         }
                         _check_distinct(experiment, of)
-                        groups.append(Group(experiment=experiment, encoder=encoder, corpus=corpus, budget=budget,
-                                            suite=suite, cells=of))  # fmt: skip
+                        groups.append(
+                            Group(
+                                experiment=experiment,
+                                encoder=encoder,
+                                corpus=corpus,
+                                budget=budget,
+                                suite=suite,
+                                cells=of,
+                            )
+                        )
     return groups
 
 
@@ -233,15 +295,24 @@ def align_config(recipe: Recipe, cell: Cell, corpus: str, out: Path) -> AlignCon
         raise ValueError(f"{cell.label} is not trained")
     of = recipe.corpora[cell.corpus]
     return AlignConfig(
-        corpus=corpus, encoder=recipe.encoders[cell.encoder].name, out=cell.encoder_folder(out), budget=cell.budget,
-        languages=of.languages if of.is_whole and of.build is None else None, seed=cell.seed, report_to="none",
+        corpus=corpus,
+        encoder=recipe.encoders[cell.encoder].name,
+        out=cell.encoder_folder(out),
+        budget=cell.budget,
+        languages=of.languages if of.is_whole and of.build is None else None,
+        seed=cell.seed,
+        report_to="none",
         **recipe.settings(cell.encoder, cell.regime),
-    )  # fmt: skip
+    )
 
 
-def evaluate_config(recipe: Recipe, cell: Cell, suite: str, corpus: str | None, out: Path) -> EvaluateConfig:
+def evaluate_config(
+    recipe: Recipe, cell: Cell, suite: str, corpus: str | None, out: Path
+) -> EvaluateConfig:
     """Return the settings of a cell's evaluation on a suite."""
-    encoder = str(cell.encoder_folder(out)) if cell.is_trained else recipe.encoders[cell.encoder].name
+    encoder = (
+        str(cell.encoder_folder(out)) if cell.is_trained else recipe.encoders[cell.encoder].name
+    )
     read_as = of_encoder(recipe, cell.encoder, TRUST if cell.is_trained else (*TRUST, *_READ))
     settings = {**read_as, **recipe.suites[suite]}
     if settings.get("data") == CORPUS and cell.corpus is not None:
@@ -257,4 +328,6 @@ def of_encoder(recipe: Recipe, encoder: str, keys: Sequence[str]) -> dict[str, A
 
 
 def _hash(facts: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps({"format": FORMAT, **facts}, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps({"format": FORMAT, **facts}, sort_keys=True, default=str).encode()
+    ).hexdigest()

@@ -1,8 +1,9 @@
 """A plan -> what it will take, in time and on disk, told before it starts.
 
-Time is arithmetic over what this machine can do: a training step costs 6, an encoding 2 operations per weight and token
-outside the embeddings, and a matrix product, timed on the spot, says how many of them it does in a second. A first
-finished cell is worth more than that, so what is left is told from those as soon as there are any.
+Time is arithmetic over what this machine can do: a training step costs 6, an encoding 2 operations
+per weight and token outside the embeddings, and a matrix product, timed on the spot, says how many
+of them it does in a second. A first finished cell is worth more than that, so what is left is told
+from those as soon as there are any.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ import torch
 from hexapla.alignment.batches import Regime
 from hexapla.encoder.load import cached, locate
 from hexapla.reproduce.corpora import build_key
+from hexapla.reproduce.job import has_weights, is_evaluated
 from hexapla.reproduce.matrix import BUILT, CORPORA, Cell, standing
 from hexapla.reproduce.run_plan import Plan
-from hexapla.reproduce.job import has_weights, is_evaluated
 
-# Of a large matrix product's speed, over whole cells: 30 of the tiny encoder, told as 68 minutes, took 62. Of larger
-# encoders it is a guess.
+# Of a large matrix product's speed, over whole cells: 30 of the tiny encoder, told as 68 minutes,
+# took 62. Of larger encoders it is a guess.
 _UTILISATION = 0.3
 _CHARACTERS_A_TOKEN = 3.5
 _EPOCHS_TO_CONVERGE = 15  # the tiny encoder took 7 to 29, more of more rows (docs/results.md)
 _MIB_OF_SCORES = 5
-_BASE_SHAPE = (12, 768, 278_000_000)  # layers, width, weights: of an encoder that could not be looked at
+_BASE_SHAPE = (
+    12,
+    768,
+    278_000_000,
+)  # layers, width, weights: of an encoder that could not be looked at
 _OTHER_S = 5.0  # of a cell: loading, cards, checkpoints
 
 
@@ -58,11 +63,15 @@ class Estimate:
             f"{self.disk_mib / 1024:,.1f} GiB of disk"
         ]
         if self.n_translations:
-            told.append(f"{self.n_translations:,} translations before that, which are not in this time")
+            told.append(
+                f"{self.n_translations:,} translations before that, which are not in this time"
+            )
         return told
 
 
-def estimate_cells(plan: Plan, cells: Sequence[Cell], out: Path | None, *, n_workers: int, keep: bool) -> Estimate:
+def estimate_cells(
+    plan: Plan, cells: Sequence[Cell], out: Path | None, *, n_workers: int, keep: bool
+) -> Estimate:
     """Say what cells will take, but for what stands in `out`; None where all of that is dropped."""
     speed = _UTILISATION * _operations_a_second()
     shapes = {name: _shape(encoder.name) for name, encoder in plan.recipe.encoders.items()}
@@ -74,23 +83,32 @@ def estimate_cells(plan: Plan, cells: Sequence[Cell], out: Path | None, *, n_wor
             seconds += 6 * per_token * _trained_tokens(plan, cell) / speed
             mib = 4 * n_weights / 2**20
             disk += mib if keep else 0.0
-            largest = max(largest, 7 * mib)  # two checkpoints of weights and moments, and the encoder beside them
+            largest = max(
+                largest, 7 * mib
+            )  # two checkpoints of weights and moments, and the encoder beside them
         for suite, _ in cell.suites:
             if out and is_evaluated(cell.score_folder(out, suite)):
                 continue
             size = plan.suites[suite]
-            seconds += 2 * per_token * size.n_texts * (size.n_characters / _CHARACTERS_A_TOKEN + 2) / speed
+            seconds += (
+                2 * per_token * size.n_texts * (size.n_characters / _CHARACTERS_A_TOKEN + 2) / speed
+            )
             disk += _MIB_OF_SCORES
         seconds += _OTHER_S
     builds: dict[str, int] = {}
     for name in {cell.corpus for cell in cells if cell.corpus}:
         table = plan.recipe.corpora[name].build
-        if table is not None and not (out and standing(out / CORPORA, BUILT, build_key(table)).is_dir()):
+        if table is not None and not (
+            out and standing(out / CORPORA, BUILT, build_key(table)).is_dir()
+        ):
             builds[build_key(table)] = plan.sizes[name].n_translations
     return Estimate(
-        n_cells=len(cells), seconds=seconds, n_workers=n_workers, disk_mib=disk + largest * n_workers,
+        n_cells=len(cells),
+        seconds=seconds,
+        n_workers=n_workers,
+        disk_mib=disk + largest * n_workers,
         n_translations=sum(builds.values()),
-    )  # fmt: skip
+    )
 
 
 def _trained_tokens(plan: Plan, cell: Cell) -> float:
@@ -107,7 +125,11 @@ def _shape(name: str) -> tuple[int, int, int]:
     folder = locate(name) or cached(name)
     if folder is None:
         return _BASE_SHAPE
-    configs = [path for path in (folder / "config.json", folder / "0_Transformer" / "config.json") if path.is_file()]
+    configs = [
+        path
+        for path in (folder / "config.json", folder / "0_Transformer" / "config.json")
+        if path.is_file()
+    ]
     config = json.loads(configs[0].read_text(encoding="utf-8")) if configs else {}
     n_layers, width = config.get("num_hidden_layers"), config.get("hidden_size")
     if not isinstance(n_layers, int) or not isinstance(width, int):

@@ -16,19 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from hexapla.text import languages as codes
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import MANIFEST
 from hexapla.report import CompareConfig, compare
-from hexapla.report.stage import RESULT
 from hexapla.report.headline import PAPER
 from hexapla.report.page import ReportConfig, report
+from hexapla.report.stage import RESULT
 from hexapla.reproduce.corpora import build_key
 from hexapla.reproduce.figures import draw
+from hexapla.reproduce.job import is_evaluated, seconds_of
 from hexapla.reproduce.matrix import BUILT, COMPARISONS, CORPORA, Cell, Group, standing
 from hexapla.reproduce.run_plan import Plan
-from hexapla.reproduce.job import is_evaluated, seconds_of
 from hexapla.runs.record import write_json, write_text
+from hexapla.text import languages as codes
 
 FIGURES = "figures"
 _MADE_OF = "made-of.json"
@@ -100,15 +100,25 @@ def compare_group(group: Group, plan: Plan, out: Path, failures: Mapping[str, st
         return f"{group.name} has no comparison: it takes {group.experiment.baseline} and another regime"
     notes = holes(group, out, failures)
     scores = [cell.score_folder(out, group.suite) for cells in there.values() for cell in cells]
-    facts = [[path.relative_to(out).as_posix() for path in scores], notes, group.experiment.page, plan.recipe.title]
+    facts = [
+        [path.relative_to(out).as_posix() for path in scores],
+        notes,
+        group.experiment.page,
+        plan.recipe.title,
+    ]
     made_of = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-    if (folder / _MADE_OF).is_file() and json.loads((folder / _MADE_OF).read_text())["sha256"] == made_of:
+    if (folder / _MADE_OF).is_file() and json.loads((folder / _MADE_OF).read_text())[
+        "sha256"
+    ] == made_of:
         return None
     shutil.rmtree(folder, ignore_errors=True)
     config = CompareConfig(
-        scores=tuple(scores), out=folder, different_budgets=True, notes=tuple(notes),
+        scores=tuple(scores),
+        out=folder,
+        different_budgets=True,
+        notes=tuple(notes),
         names=tuple(regime for regime, cells in there.items() for _ in cells),
-    )  # fmt: skip
+    )
     try:
         if group.experiment.page:
             report(ReportConfig(compare=config, title=f"{plan.recipe.title}: {group.name}"))
@@ -130,16 +140,26 @@ def read_values(group: Group, out: Path) -> list[Value]:
         for regime, cells in group.cells.items()
         for cell in cells
     }
-    regimes = [by_folder[Path(run["scores"][0]).parts[-2:]] for run in found["runs"]]  # the folder may have moved
+    regimes = [
+        by_folder[Path(run["scores"][0]).parts[-2:]] for run in found["runs"]
+    ]  # the folder may have moved
     n_seeds = [len(run["scores"]) for run in found["runs"]]
     return [
-        Value(group=group, task=block["task"], metric=block["metric"], languages=line["group"], regime=regime,
-              n_seeds=n, cell=cell, before=line["cells"][0])
+        Value(
+            group=group,
+            task=block["task"],
+            metric=block["metric"],
+            languages=line["group"],
+            regime=regime,
+            n_seeds=n,
+            cell=cell,
+            before=line["cells"][0],
+        )
         for block in found["blocks"]
         if block["headline"]
         for line in block["lines"]
         for regime, n, cell in zip(regimes, n_seeds, line["cells"], strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def write_results(plan: Plan, out: Path, failures: Mapping[str, str]) -> dict[str, str]:
@@ -154,32 +174,57 @@ def write_results(plan: Plan, out: Path, failures: Mapping[str, str]) -> dict[st
     shutil.rmtree(out / FIGURES, ignore_errors=True)
     reasons = {group.name: compare_group(group, plan, out, failures) for group in plan.groups}
     lacking = {name: reason for name, reason in reasons.items() if reason is not None}
-    values = [value for group in plan.groups if group.name not in lacking for value in read_values(group, out)]
+    values = [
+        value
+        for group in plan.groups
+        if group.name not in lacking
+        for value in read_values(group, out)
+    ]
     missing = {
-        group.name: [*holes(group, out, failures), *([lacking[group.name]] if group.name in lacking else [])]
+        group.name: [
+            *holes(group, out, failures),
+            *([lacking[group.name]] if group.name in lacking else []),
+        ]
         for group in plan.groups
     }
     figures = draw(values, plan.recipe.sweeps, out / FIGURES)
     write_text(out / "results.md", "\n".join(_markdown(plan, out, values, missing, figures)))
-    write_json(out / "results.json", {
-        "title": plan.recipe.title,
-        "hours": sum(sum(seconds_of(cell.scores(out)).values()) for cell in plan.cells) / 3600,
-        "missing": {name: told for name, told in missing.items() if told},
-        "values": [
-            {"comparison": value.group.name, "experiment": value.group.experiment.name, "encoder": value.group.encoder,
-             "corpus": value.group.corpus, "budget": value.group.budget, "suite": value.group.suite,
-             "baseline": value.group.experiment.baseline, "task": value.task, "metric": value.metric,
-             "languages": value.languages, "regime": value.regime, "n_seeds": value.n_seeds, **value.cell}
-            for value in values
-        ],
-    })  # fmt: skip
+    write_json(
+        out / "results.json",
+        {
+            "title": plan.recipe.title,
+            "hours": sum(sum(seconds_of(cell.scores(out)).values()) for cell in plan.cells) / 3600,
+            "missing": {name: told for name, told in missing.items() if told},
+            "values": [
+                {
+                    "comparison": value.group.name,
+                    "experiment": value.group.experiment.name,
+                    "encoder": value.group.encoder,
+                    "corpus": value.group.corpus,
+                    "budget": value.group.budget,
+                    "suite": value.group.suite,
+                    "baseline": value.group.experiment.baseline,
+                    "task": value.task,
+                    "metric": value.metric,
+                    "languages": value.languages,
+                    "regime": value.regime,
+                    "n_seeds": value.n_seeds,
+                    **value.cell,
+                }
+                for value in values
+            ],
+        },
+    )
     return lacking
 
 
 def _markdown(
-    plan: Plan, out: Path, values: Sequence[Value], missing: Mapping[str, Sequence[str]],
+    plan: Plan,
+    out: Path,
+    values: Sequence[Value],
+    missing: Mapping[str, Sequence[str]],
     figures: Mapping[str, Sequence[str]],
-) -> Iterator[str]:  # fmt: skip
+) -> Iterator[str]:
     yield f"# {plan.recipe.title}\n"
     yield (
         "Percent; mean ± standard deviation over training seeds. Gains are over the baseline, in points, with two 95 % "
@@ -191,11 +236,20 @@ def _markdown(
         yield f"## {experiment.name}\n"
         same, columns = _columns(plan, experiment.name)
         yield f"Baseline {experiment.baseline}; {'; '.join(same)}.\n"
-        yield from (f"![{experiment.name}]({FIGURES}/{name})\n" for name in figures.get(experiment.name, ()))
+        yield from (
+            f"![{experiment.name}]({FIGURES}/{name})\n" for name in figures.get(experiment.name, ())
+        )
         yield from _table(of, columns)
-        yield from _by_kind([group for group in plan.groups if group.experiment.name == experiment.name], columns, out)
+        yield from _by_kind(
+            [group for group in plan.groups if group.experiment.name == experiment.name],
+            columns,
+            out,
+        )
         told = dict.fromkeys(
-            hole for group in plan.groups if group.experiment.name == experiment.name for hole in missing[group.name]
+            hole
+            for group in plan.groups
+            if group.experiment.name == experiment.name
+            for hole in missing[group.name]
         )
         yield from (f"- {hole}" for hole in told)
         yield ""
@@ -208,11 +262,15 @@ def _corpora(plan: Plan, out: Path) -> Iterator[str]:
     for name, size in plan.sizes.items():
         folders = [standing(out / CORPORA, name, plan.keys.corpora[name])]
         if (build := plan.recipe.corpora[name].build) is not None:
-            folders.append(standing(out / CORPORA, BUILT, build_key(build)))  # where a corpus is all of it
+            folders.append(
+                standing(out / CORPORA, BUILT, build_key(build))
+            )  # where a corpus is all of it
         there = next((folder for folder in folders if (folder / MANIFEST).is_file()), None)
         if there is not None:
             corpus = open_corpus(there)
-            n_cells = sum(cell is not None for code in corpus.languages for cell in corpus.cells(code))
+            n_cells = sum(
+                cell is not None for code in corpus.languages for cell in corpus.cells(code)
+            )
             share = n_cells / (len(corpus) * len(corpus.languages))
             lines.append(
                 f"| {name} | {size.n_rows:,} | {len(corpus):,} | {len(corpus.languages)} | {100 * share:.1f} |"
@@ -234,8 +292,18 @@ def _columns(plan: Plan, experiment: str) -> tuple[list[str], list[str]]:
 
 
 def _table(values: Sequence[Value], columns: Sequence[str]) -> Iterator[str]:
-    heads = [*columns, "task", "languages", "baseline", "regime", "value", "gain [test rows] [seeds]", "relative",
-             "paper", "seeds"]  # fmt: skip
+    heads = [
+        *columns,
+        "task",
+        "languages",
+        "baseline",
+        "regime",
+        "value",
+        "gain [test rows] [seeds]",
+        "relative",
+        "paper",
+        "seeds",
+    ]
     yield f"| {' | '.join(heads)} |"
     yield "|" + "---|" * len(heads)
     for value in values:
@@ -243,12 +311,18 @@ def _table(values: Sequence[Value], columns: Sequence[str]) -> Iterator[str]:
             continue
         relative = value.cell["relative"]
         cells = [
-            *(str(getattr(value.group, name)) for name in columns), f"{value.task} {value.metric}",
-            value.languages.replace("eng_Latn", "English"), _percent(value.before), value.regime, _percent(value.cell),
+            *(str(getattr(value.group, name)) for name in columns),
+            f"{value.task} {value.metric}",
+            value.languages.replace("eng_Latn", "English"),
+            _percent(value.before),
+            value.regime,
+            _percent(value.cell),
             f"{100 * value.cell['gain']:+.1f}{_interval(value.cell['interval'])}"
             f"{_interval(value.cell['interval_seeds'])}",
-            "" if relative is None else f"{100 * relative:+.1f} %", _paper(value), str(value.n_seeds),
-        ]  # fmt: skip
+            "" if relative is None else f"{100 * relative:+.1f} %",
+            _paper(value),
+            str(value.n_seeds),
+        ]
         yield f"| {' | '.join(cells)} |"
     yield ""
 
@@ -256,7 +330,11 @@ def _table(values: Sequence[Value], columns: Sequence[str]) -> Iterator[str]:
 def _by_kind(groups: Sequence[Group], columns: Sequence[str], out: Path) -> Iterator[str]:
     """Yield how bitext mining fares by a kind of language that training saw, or did not; means, no intervals."""
     paths = [(group, out / COMPARISONS / group.name / RESULT) for group in groups]
-    found = [(group, json.loads(path.read_text(encoding="utf-8"))) for group, path in paths if path.is_file()]
+    found = [
+        (group, json.loads(path.read_text(encoding="utf-8")))
+        for group, path in paths
+        if path.is_file()
+    ]
     for kind, kind_of in (("script", codes.script), ("family", codes.family)):
         lines: list[str] = []
         for group, compared in found:
@@ -267,10 +345,20 @@ def _by_kind(groups: Sequence[Group], columns: Sequence[str], out: Path) -> Iter
                 values_of: dict[tuple[str, str], list[list[float]]] = {}
                 for line in block["languages"]:
                     place = (line["group"], kind_of(line["languages"][0]))
-                    values_of.setdefault(place, []).append([cell["value"] for cell in line["cells"]])
+                    values_of.setdefault(place, []).append(
+                        [cell["value"] for cell in line["cells"]]
+                    )
                 for (seen, of_kind), values in sorted(values_of.items()):
-                    means = [f"{run} {100 * mean:.1f}" for run, mean in zip(runs, np.mean(values, axis=0), strict=True)]
-                    cells = [*(str(getattr(group, name)) for name in columns), block["task"], seen, of_kind]
+                    means = [
+                        f"{run} {100 * mean:.1f}"
+                        for run, mean in zip(runs, np.mean(values, axis=0), strict=True)
+                    ]
+                    cells = [
+                        *(str(getattr(group, name)) for name in columns),
+                        block["task"],
+                        seen,
+                        of_kind,
+                    ]
                     lines.append(f"| {' | '.join(cells)} | {len(values)} | {'; '.join(means)} |")
         if lines:
             heads = [*columns, "task", "languages", kind, "how many", "means, %"]
@@ -281,7 +369,9 @@ def _by_kind(groups: Sequence[Group], columns: Sequence[str], out: Path) -> Iter
 
 
 def _percent(cell: Mapping[str, Any]) -> str:
-    return f"{100 * cell['value']:.1f}" + ("" if cell["sd"] is None else f" ± {100 * cell['sd']:.1f}")
+    return f"{100 * cell['value']:.1f}" + (
+        "" if cell["sd"] is None else f" ± {100 * cell['sd']:.1f}"
+    )
 
 
 def _interval(ends: Sequence[float] | None) -> str:

@@ -21,8 +21,8 @@ from hexapla.evaluation.fetch import data_source
 from hexapla.evaluation.mteb_table import languages_of, parse_suite
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.corpora import CorpusRecipe, chosen_languages, corpus_key, taken_rows
-from hexapla.reproduce.matrix import TRUST, Cell, Group, Keys, make_cells, make_groups, of_encoder
 from hexapla.reproduce.experiments import BASE, CORPUS, Recipe
+from hexapla.reproduce.matrix import TRUST, Cell, Group, Keys, make_cells, make_groups, of_encoder
 from hexapla.sources.texts import STANDARD_INPUT
 from hexapla.translate import open_translator
 from hexapla.translate.translator import TranslatorConfig
@@ -39,7 +39,8 @@ class CorpusSize:
         n_rows: Rows.
         languages: Columns.
         n_characters: Of its cells, on average.
-        n_translations: Sentences to translate for it, once for each language; 0 for one that is taken from others.
+        n_translations: Sentences to translate for it, once for each language; 0 for one that is
+            taken from others.
     """
 
     n_rows: int
@@ -55,7 +56,8 @@ class SuiteSize:
     Attributes:
         n_texts: Distinct sentences.
         n_characters: Of one, on average.
-        tasks: Name, split and hash of the data of each task; none where the data are the Hub's or a corpus's.
+        tasks: Name, split and hash of the data of each task; none where the data are the Hub's or a
+            corpus's.
     """
 
     n_texts: int
@@ -110,31 +112,52 @@ def make_plan(recipe: Recipe, *, dry_run: bool = False) -> Plan:
         dry_run: Ask nothing of the Hub.
 
     Raises:
-        InputError: Languages that a corpus, translator or suite lacks; an encoder, file or folder that is not there.
+        InputError: Languages that a corpus, translator or suite lacks; an encoder, file or folder
+            that is not there.
     """
     notes: list[str] = []
     corpora, encoders, suites = (
-        list(dict.fromkeys(name for experiment in recipe.experiments for name in getattr(experiment, kind)))
+        list(
+            dict.fromkeys(
+                name for experiment in recipe.experiments for name in getattr(experiment, kind)
+            )
+        )
         for kind in ("corpora", "encoders", "suites")
     )
     sizes = {
-        name: _of("corpora", name, lambda name=name: _size(recipe.corpora[name], dry_run, notes)) for name in corpora
+        name: _of("corpora", name, lambda name=name: _size(recipe.corpora[name], dry_run, notes))
+        for name in corpora
     }
-    read = {name: _of("suites", name, lambda name=name: _texts(recipe.suites[name], sizes, notes)) for name in suites}
+    read = {
+        name: _of("suites", name, lambda name=name: _texts(recipe.suites[name], sizes, notes))
+        for name in suites
+    }
     keys = Keys(
-        corpora={name: _of("corpora", name, lambda name=name: corpus_key(recipe.corpora[name])) for name in corpora},
-        encoders={
-            name: _of("encoders", name, lambda name=name: _weights(recipe, name, dry_run, notes)) for name in encoders
+        corpora={
+            name: _of("corpora", name, lambda name=name: corpus_key(recipe.corpora[name]))
+            for name in corpora
         },
-        suites={name: _of("suites", name, lambda name=name: _suite_key(recipe, name, read[name])) for name in suites},
+        encoders={
+            name: _of("encoders", name, lambda name=name: _weights(recipe, name, dry_run, notes))
+            for name in encoders
+        },
+        suites={
+            name: _of("suites", name, lambda name=name: _suite_key(recipe, name, read[name]))
+            for name in suites
+        },
     )
     _check_steps(recipe, sizes)
     _check_columns(recipe, sizes)
     cells = make_cells(recipe, keys)
     return Plan(
-        recipe=recipe, keys=keys, cells=tuple(cells), groups=tuple(make_groups(recipe, keys, cells)), sizes=sizes,
-        suites=read, notes=tuple(notes),
-    )  # fmt: skip
+        recipe=recipe,
+        keys=keys,
+        cells=tuple(cells),
+        groups=tuple(make_groups(recipe, keys, cells)),
+        sizes=sizes,
+        suites=read,
+        notes=tuple(notes),
+    )
 
 
 def _of(kind: str, name: str, look: Any) -> Any:
@@ -149,19 +172,41 @@ def _size(recipe: CorpusRecipe, dry_run: bool, notes: list[str]) -> CorpusSize:
         return _size_of_build(recipe, dry_run, notes)
     sources = [open_corpus(path) for path in recipe.path]
     languages = chosen_languages(recipe, sources)
-    n_there = len(sources[0]) if recipe.is_whole else len({row for source in sources for row in source.row_ids()})
+    n_there = (
+        len(sources[0])
+        if recipe.is_whole
+        else len({row for source in sources for row in source.row_ids()})
+    )
     n_rows = taken_rows(recipe, len(languages), n_there)
-    batch = next(sources[0].batches([code for code in languages if code in sources[0].languages], n_rows=1000))
-    cells = [cell for name in batch.schema.names if name != "row_id" for cell in batch.column(name).to_pylist() if cell]
-    return CorpusSize(n_rows=n_rows, languages=languages, n_characters=sum(map(len, cells)) / max(1, len(cells)))
+    batch = next(
+        sources[0].batches(
+            [code for code in languages if code in sources[0].languages], n_rows=1000
+        )
+    )
+    cells = [
+        cell
+        for name in batch.schema.names
+        if name != "row_id"
+        for cell in batch.column(name).to_pylist()
+        if cell
+    ]
+    return CorpusSize(
+        n_rows=n_rows, languages=languages, n_characters=sum(map(len, cells)) / max(1, len(cells))
+    )
 
 
 def _size_of_build(recipe: CorpusRecipe, dry_run: bool, notes: list[str]) -> CorpusSize:
     build = make_build(recipe.build or {}, Path("unknown"))
     if STANDARD_INPUT in build.source.texts:
-        raise InputError("texts is standard input, which cannot be read again by a resumed run; give a file")
+        raise InputError(
+            "texts is standard input, which cannot be read again by a resumed run; give a file"
+        )
     if isinstance(build.translator, TranslatorConfig):
-        if dry_run and build.translator.backend != "openai" and not Path(build.translator.name).exists():
+        if (
+            dry_run
+            and build.translator.backend != "openai"
+            and not Path(build.translator.name).exists()
+        ):
             notes.append(f"translator {build.translator.name} is looked up when the run begins")
         else:
             open_translator(build.translator).check(build.to)
@@ -176,14 +221,23 @@ def _size_of_build(recipe: CorpusRecipe, dry_run: bool, notes: list[str]) -> Cor
     chosen = (recipe.languages or languages)[: recipe.n_languages]
     n_sentences = build.source.sample or build.source.limit or 0
     if not n_sentences:
-        here = [path for text in build.source.texts for path in (Path(text), *Path(text).rglob("*")) if path.is_file()]
+        here = [
+            path
+            for text in build.source.texts
+            for path in (Path(text), *Path(text).rglob("*"))
+            if path.is_file()
+        ]
         n_sentences = max(1, round(sum(path.stat().st_size for path in here) / _CHARACTERS))
-        notes.append(f"how many sentences {', '.join(build.source.texts)} has is a guess, {n_sentences:,}")
+        notes.append(
+            f"how many sentences {', '.join(build.source.texts)} has is a guess, {n_sentences:,}"
+        )
     n_rows = recipe.n_rows or (recipe.n_cells and recipe.n_cells // len(chosen)) or n_sentences
     return CorpusSize(
-        n_rows=min(n_rows, n_sentences), languages=chosen, n_characters=_CHARACTERS,
+        n_rows=min(n_rows, n_sentences),
+        languages=chosen,
+        n_characters=_CHARACTERS,
         n_translations=n_sentences * len(build.to),
-    )  # fmt: skip
+    )
 
 
 def _check_steps(recipe: Recipe, sizes: Mapping[str, CorpusSize]) -> None:
@@ -204,7 +258,9 @@ def _check_steps(recipe: Recipe, sizes: Mapping[str, CorpusSize]) -> None:
 def _check_columns(recipe: Recipe, sizes: Mapping[str, CorpusSize]) -> None:
     """Refuse a suite that measures on a corpus in languages which that has not."""
     for experiment in recipe.experiments:
-        for suite in (suite for suite in experiment.suites if recipe.suites[suite].get("data") == CORPUS):
+        for suite in (
+            suite for suite in experiment.suites if recipe.suites[suite].get("data") == CORPUS
+        ):
             asked = EvaluateConfig(encoder="", out="", **recipe.suites[suite]).languages or ()
             for name in experiment.corpora:
                 if absent := [code for code in asked if code not in sizes[name].languages]:
@@ -214,7 +270,9 @@ def _check_columns(recipe: Recipe, sizes: Mapping[str, CorpusSize]) -> None:
                     )
 
 
-def _texts(settings: Mapping[str, Any], sizes: Mapping[str, CorpusSize], notes: list[str]) -> SuiteSize:
+def _texts(
+    settings: Mapping[str, Any], sizes: Mapping[str, CorpusSize], notes: list[str]
+) -> SuiteSize:
     """Read a suite's data, if they are here."""
     config = EvaluateConfig(encoder="tiny", out="unknown", **settings)
     if config.data == CORPUS:
@@ -225,14 +283,19 @@ def _texts(settings: Mapping[str, Any], sizes: Mapping[str, CorpusSize], notes: 
         tasks = read_data(config).tasks
         texts = {text for task in tasks for group in task.prompted() for text in group.texts}
         return SuiteSize(
-            n_texts=len(texts), n_characters=sum(map(len, texts)) / max(1, len(texts)),
+            n_texts=len(texts),
+            n_characters=sum(map(len, texts)) / max(1, len(texts)),
             tasks=tuple(sorted({(task.name, task.split, task.data_sha) for task in tasks})),
-        )  # fmt: skip
+        )
     names = parse_suite(config.suite)
     if absent := [code for code in config.languages or () if code not in languages_of(names)]:
         raise InputError(f"no task of {config.suite} has {', '.join(absent)}")
-    n_texts = _SENTENCES * len(names) * len(config.languages or languages_of(names)) // 4  # a task has a part of them
-    notes.append(f"the data of {config.suite} are the Hub's; that they are {n_texts:,} sentences is a guess")
+    n_texts = (
+        _SENTENCES * len(names) * len(config.languages or languages_of(names)) // 4
+    )  # a task has a part of them
+    notes.append(
+        f"the data of {config.suite} are the Hub's; that they are {n_texts:,} sentences is a guess"
+    )
     return SuiteSize(n_texts=n_texts, n_characters=_CHARACTERS)
 
 
@@ -245,7 +308,9 @@ def _weights(recipe: Recipe, encoder: str, dry_run: bool, notes: list[str]) -> s
     if dry_run and folder is None:
         folder = cached(name)
         if folder is None:
-            notes.append(f"encoder {name} is looked up when the run begins; taken for one of base size")
+            notes.append(
+                f"encoder {name} is looked up when the run begins; taken for one of base size"
+            )
         return name if folder is None else folder.name
     return describe(name).sha256
 

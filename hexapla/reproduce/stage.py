@@ -1,8 +1,9 @@
 """A recipe -> everything that it asks for: plan, say what it takes, do what is missing, compare.
 
-All state lies in the result folder: what stands there under the key of its content is done. So going on after a kill is
-the same call again, and a changed recipe does only what it changed. Corpora are made just before the first cell that
-needs them; a cell that fails leaves a hole and its reason, and the others go on.
+All state lies in the result folder: what stands there under the key of its content is done. So
+going on after a kill is the same call again, and a changed recipe does only what it changed.
+Corpora are made just before the first cell that needs them; a cell that fails leaves a hole and its
+reason, and the others go on.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from hexapla.build.committed import clear, locked
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import MANIFEST
 from hexapla.errors import InputError
-from hexapla.runs.recipe import find_recipe
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.corpora import CorpusRecipe, build_key, make_corpus
-from hexapla.reproduce.matrix_estimate import Estimate, duration, estimate_cells
 from hexapla.reproduce.executors import Processes, Ray, Receipt
+from hexapla.reproduce.experiments import Recipe, read_experiments
+from hexapla.reproduce.job import Job, drop_weights, is_evaluated
 from hexapla.reproduce.matrix import (
     BUILT,
     COMPARISONS,
@@ -39,10 +40,10 @@ from hexapla.reproduce.matrix import (
     evaluate_config,
     standing,
 )
-from hexapla.reproduce.run_plan import Plan, make_plan
-from hexapla.reproduce.experiments import Recipe, read_experiments
+from hexapla.reproduce.matrix_estimate import Estimate, duration, estimate_cells
 from hexapla.reproduce.results import compare_group, write_results
-from hexapla.reproduce.job import Job, drop_weights, is_evaluated
+from hexapla.reproduce.run_plan import Plan, make_plan
+from hexapla.runs.recipe import find_recipe
 from hexapla.runs.record import (
     RUN,
     check_apart,
@@ -66,7 +67,8 @@ class ReproduceConfig:
         data: The folder that `DATA/` in the recipe stands for.
         executor: "local" processes, or a "ray" cluster that shares the folder.
         workers: Cells done at once.
-        address: Of the Ray cluster; None for the one that this machine belongs to, or else one of its own.
+        address: Of the Ray cluster; None for the one that this machine belongs to, or else one of
+            its own.
         gpus: That Ray gives to a cell; may be a part of one.
         keep_encoders: Keep the trained weights; or else only the records of the trainings.
         resume: Go on with what is in `out`, by this recipe or an earlier state of it.
@@ -98,7 +100,9 @@ class ReproduceConfig:
         if self.executor == "local" and (self.address is not None or self.gpus):
             raise InputError("address and gpus are of a Ray cluster; say --executor ray with them")
         if self.resume and self.overwrite:
-            raise InputError("both --resume and --overwrite; the one goes on with the folder, the other drops it")
+            raise InputError(
+                "both --resume and --overwrite; the one goes on with the folder, the other drops it"
+            )
         if self.data is not None and not Path(self.data).is_dir():
             raise InputError(f"{self.data}: no such folder of data (--data)")
 
@@ -126,12 +130,15 @@ def estimate(config: ReproduceConfig) -> tuple[Plan, Estimate]:
     """Plan a recipe and say what it will take, without making, loading or writing anything.
 
     Raises:
-        InputError: As `reproduce`, but for the Hub and the result folder's own state, which do not count here.
+        InputError: As `reproduce`, but for the Hub and the result folder's own state, which do not
+            count here.
     """
     plan = make_plan(read_experiments(config.recipe, config.data), dry_run=True)
     missing = [cell for cell in plan.cells if config.overwrite or _missing(cell, config.out)]
     there = None if config.overwrite else config.out
-    return plan, estimate_cells(plan, missing, there, n_workers=config.workers, keep=config.keep_encoders)
+    return plan, estimate_cells(
+        plan, missing, there, n_workers=config.workers, keep=config.keep_encoders
+    )
 
 
 def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
@@ -145,9 +152,9 @@ def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
         What became of it; its failures are in the comparisons and in `results.md` too.
 
     Raises:
-        InputError: A recipe that will not do, or languages, encoders and data that it names and that are not there; a
-            folder that holds something else or another version's results; too little disk. All of it before anything
-            is made.
+        InputError: A recipe that will not do, or languages, encoders and data that it names and
+            that are not there; a folder that holds something else or another version's results; too
+            little disk. All of it before anything is made.
     """
     _check_page()
     text = find_recipe(config.recipe, "experiments").read_text(encoding="utf-8")
@@ -157,19 +164,31 @@ def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
     plan = make_plan(recipe)
     missing = [cell for cell in plan.cells if config.overwrite or _missing(cell, config.out)]
     there = None if config.overwrite else config.out
-    expected = estimate_cells(plan, missing, there, n_workers=config.workers, keep=config.keep_encoders)
+    expected = estimate_cells(
+        plan, missing, there, n_workers=config.workers, keep=config.keep_encoders
+    )
     _check_disk(config.out, expected)
-    executor = Processes(config.workers) if config.executor == "local" else Ray(
-        config.workers, config.address, config.gpus
-    )  # fmt: skip
+    executor = (
+        Processes(config.workers)
+        if config.executor == "local"
+        else Ray(config.workers, config.address, config.gpus)
+    )
     with locked(config.out):
         if config.overwrite:
             clear(config.out)
         write_run(
-            config.out, "reproduce", {"recipe": str(config.recipe), "data": config.data, "executor": config.executor,
-                                      "workers": config.workers, "gpus": config.gpus},
-            format=FORMAT, keys=dataclasses.asdict(plan.keys),
-        )  # fmt: skip
+            config.out,
+            "reproduce",
+            {
+                "recipe": str(config.recipe),
+                "data": config.data,
+                "executor": config.executor,
+                "workers": config.workers,
+                "gpus": config.gpus,
+            },
+            format=FORMAT,
+            keys=dataclasses.asdict(plan.keys),
+        )
         write_text(config.out / "recipe.toml", text)
         for line in (*plan.lines(), *expected.lines()):
             _log.info("%s", line)
@@ -180,18 +199,27 @@ def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
             for cell in plan.cells:
                 if cell.encoder_folder(config.out).is_dir() and not _missing(cell, config.out):
                     drop_weights(cell.encoder_folder(config.out))
-        failures = {cell.key: runner.failures[cell.label] for cell in plan.cells if cell.label in runner.failures}
+        failures = {
+            cell.key: runner.failures[cell.label]
+            for cell in plan.cells
+            if cell.label in runner.failures
+        }
         lacking = write_results(plan, config.out, failures)
     return Outcome(
-        out=config.out, n_cells=len(plan.cells), n_done=runner.n_done, failures=runner.failures,
+        out=config.out,
+        n_cells=len(plan.cells),
+        n_done=runner.n_done,
+        failures=runner.failures,
         lacking=lacking,
-    )  # fmt: skip
+    )
 
 
 class _Runner:
     """What is to be done, in order, and what came of it."""
 
-    def __init__(self, config: ReproduceConfig, plan: Plan, missing: list[Cell], quiet: bool) -> None:
+    def __init__(
+        self, config: ReproduceConfig, plan: Plan, missing: list[Cell], quiet: bool
+    ) -> None:
         self.config, self.plan, self.missing = config, plan, missing
         self.failures: dict[str, str] = {}
         self.n_done = 0
@@ -205,16 +233,22 @@ class _Runner:
         for cell in self.missing:
             corpus = None if cell.corpus is None else self._corpus(cell.corpus)
             if isinstance(corpus, Exception):
-                self._fail(cell.label, f"its corpus {cell.corpus} failed: {' '.join(str(corpus).split())}")
+                self._fail(
+                    cell.label, f"its corpus {cell.corpus} failed: {' '.join(str(corpus).split())}"
+                )
                 continue
             out = self.config.out
             yield Job(
                 label=cell.label,
                 log=out / LOGS / f"{cell.name}-{cell.key[:8]}.log",
                 scores=cell.scores(out),
-                align=align_config(self.plan.recipe, cell, str(corpus), out) if cell.is_trained else None,
+                align=align_config(self.plan.recipe, cell, str(corpus), out)
+                if cell.is_trained
+                else None,
                 evaluate={
-                    suite: evaluate_config(self.plan.recipe, cell, suite, None if corpus is None else str(corpus), out)
+                    suite: evaluate_config(
+                        self.plan.recipe, cell, suite, None if corpus is None else str(corpus), out
+                    )
                     for suite, _ in cell.suites
                     if not is_evaluated(cell.score_folder(out, suite))
                 },
@@ -226,16 +260,25 @@ class _Runner:
         if receipt.failure is not None:
             self._fail(receipt.job.label, f"{receipt.failure} ({receipt.job.log.name})")
             return
-        lost = [suite for suite, config in receipt.job.evaluate.items() if not is_evaluated(Path(config.out))]
+        lost = [
+            suite
+            for suite, config in receipt.job.evaluate.items()
+            if not is_evaluated(Path(config.out))
+        ]
         if lost:
-            self._fail(receipt.job.label, f"done elsewhere: no scores of {', '.join(lost)} here; share the folder")
+            self._fail(
+                receipt.job.label,
+                f"done elsewhere: no scores of {', '.join(lost)} here; share the folder",
+            )
             return
         self.n_done += 1
         told = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in receipt.took.items())
         self._say(f"{receipt.job.label}: {told}")
         for group in self.plan.groups:
             firsts = [cells[0] for cells in group.cells.values()]
-            whole = all(is_evaluated(cell.score_folder(self.config.out, group.suite)) for cell in firsts)
+            whole = all(
+                is_evaluated(cell.score_folder(self.config.out, group.suite)) for cell in firsts
+            )
             if whole and group.name not in self._shown:
                 self._shown.add(group.name)
                 if compare_group(group, self.plan, self.config.out, {}) is None:
@@ -250,7 +293,13 @@ class _Runner:
         left = duration((time.monotonic() - self._started) / self.n_done * n_left)
         if not self._quiet:
             n = len(self.plan.cells) - n_left
-            _log.info("[%d/%d] %s%s", n, len(self.plan.cells), line, f"; about {left} left" if n_left else "")
+            _log.info(
+                "[%d/%d] %s%s",
+                n,
+                len(self.plan.cells),
+                line,
+                f"; about {left} left" if n_left else "",
+            )
 
     def _corpus(self, name: str) -> Path | Exception:
         """Return where a corpus lies, made if need be, or why it cannot be."""
@@ -258,7 +307,9 @@ class _Runner:
             started = time.monotonic()
             try:
                 self._corpora[name] = self._make(name, self.plan.recipe.corpora[name])
-            except Exception as error:  # of this corpus alone: its cells fail with it, the others go on
+            except (
+                Exception
+            ) as error:  # of this corpus alone: its cells fail with it, the others go on
                 _log.debug("corpus %s", name, exc_info=True)
                 self._corpora[name] = error
             self._started += time.monotonic() - started  # no part of what a cell takes
@@ -271,12 +322,16 @@ class _Runner:
                 return Path(recipe.path[0])
             make_corpus(recipe, folder)
             return folder
-        built = standing(self.config.out / CORPORA, BUILT, build_key(recipe.build))  # sweeps share it
+        built = standing(
+            self.config.out / CORPORA, BUILT, build_key(recipe.build)
+        )  # sweeps share it
         if not (built / MANIFEST).is_file():
             _log.info("building corpus %s", name)
             where = {
-                "executor": self.config.executor, "address": self.config.address, "workers": self.config.workers
-            }  # fmt: skip
+                "executor": self.config.executor,
+                "address": self.config.address,
+                "workers": self.config.workers,
+            }
             begun = (make_build(recipe.build, built).work / RUN).is_file()
             build(make_build(recipe.build, built, **where, resume=begun), quiet=self._quiet)
         part = _part_of(recipe, built)
@@ -320,7 +375,9 @@ def _check_out(config: ReproduceConfig) -> None:
         return
     run = read_record(out)
     if run.get("command") != "reproduce":
-        raise InputError(f"{out}: not empty, and what it holds are no results of reproduce; give another folder")
+        raise InputError(
+            f"{out}: not empty, and what it holds are no results of reproduce; give another folder"
+        )
     if config.overwrite:
         return
     if run.get("format") != FORMAT:
@@ -340,10 +397,15 @@ def _check_apart(config: ReproduceConfig, recipe: Recipe) -> None:
         return
     inputs = {"recipe": config.recipe, "data": config.data}
     for corpus in recipe.corpora.values():
-        inputs |= {f"corpus {path}": path for path in corpus.path} | {f"filters {corpus.filters}": corpus.filters}
+        inputs |= {f"corpus {path}": path for path in corpus.path} | {
+            f"filters {corpus.filters}": corpus.filters
+        }
         if corpus.build is not None:
             build = make_build(corpus.build, config.out)
-            inputs |= {f"input {path}": path for path in (*build.source.texts, *build.against, build.filters)}
+            inputs |= {
+                f"input {path}": path
+                for path in (*build.source.texts, *build.against, build.filters)
+            }
             inputs |= {f"translator {corpus.build['translator']}": corpus.build["translator"]}
     inputs |= {f"encoder {name}": encoder.name for name, encoder in recipe.encoders.items()}
     inputs |= {f"data of suite {name}": suite.get("data") for name, suite in recipe.suites.items()}

@@ -14,7 +14,8 @@ def connect(address: str | None) -> Any:
     """Return the module `ray`, connected.
 
     Args:
-        address: Of a cluster; None for the one that this machine belongs to, or else one of its own.
+        address: Of a cluster; None for the one that this machine belongs to, or else one of its
+            own.
 
     Raises:
         InputError: Ray is not installed, or there is no cluster at the address.
@@ -24,11 +25,15 @@ def connect(address: str | None) -> Any:
         import ray
         import ray.data
     except ImportError as error:
-        raise InputError("the ray executor needs Ray; install it with: pip install 'hexapla[scale]'") from error
+        raise InputError(
+            "the ray executor needs Ray; install it with: pip install 'hexapla[scale]'"
+        ) from error
     try:
         if address is not None and "://" not in address and address.rpartition(":")[2].isdigit():
             host, _, port = address.rpartition(":")
-            socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself would try for minutes
+            socket.create_connection(
+                (host, int(port)), timeout=10
+            ).close()  # Ray itself would try for minutes
         if not ray.is_initialized():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
@@ -46,6 +51,10 @@ def cores_of_a_task(ray: Any, n_workers: int, gpus: float) -> int:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     most = {kind: max(float(node.get(kind, 0)) for node in nodes) for kind in ("CPU", "GPU")}
     if gpus > most["GPU"]:
-        raise InputError(f"gpus is {gpus:g}; no machine of the cluster has more than {most['GPU']:g}")
+        raise InputError(
+            f"gpus is {gpus:g}; no machine of the cluster has more than {most['GPU']:g}"
+        )
     everywhere = sum(float(node.get("CPU", 0)) for node in nodes)
-    return max(1, int(min(most["CPU"], everywhere // n_workers)))  # more than a machine has would wait for ever
+    return max(
+        1, int(min(most["CPU"], everywhere // n_workers))
+    )  # more than a machine has would wait for ever

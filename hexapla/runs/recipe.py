@@ -1,6 +1,7 @@
 """A recipe: the settings of a stage as TOML, by name for those the package carries; checked key by key.
 
-Settings come in this order, later over earlier: the defaults, the recipe, what was said on the command line.
+Settings come in this order, later over earlier: the defaults, the recipe, what was said on the
+command line.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ def find_recipe(name: str | Path, kind: Kind = "recipes") -> Path:
     path = carried.get(str(name), Path(name))
     if not path.is_file():
         allowed = ", ".join(carried)
-        raise InputError(f"{name}: no such recipe; give a TOML file, or one of {allowed}{nearest(str(name), carried)}")
+        raise InputError(
+            f"{name}: no such recipe; give a TOML file, or one of {allowed}{nearest(str(name), carried)}"
+        )
     return path
 
 
@@ -60,19 +63,26 @@ def read_recipe(name: str | Path, stage: str, config_class: type[Any]) -> dict[s
         The keys of that table and their values; types are checked by the config class.
 
     Raises:
-        InputError: no such recipe, not TOML, a table or key that nothing reads (the nearest is named).
+        InputError: no such recipe, not TOML, a table or key that nothing reads (the nearest is
+            named).
     """
     path = find_recipe(name)
     content = read_toml(path)
     for table in content:
         if table != stage:
-            raise InputError(f"{path}: unknown table [{table}]; a recipe has [{stage}]{nearest(table, [stage])}")
+            raise InputError(
+                f"{path}: unknown table [{table}]; a recipe has [{stage}]{nearest(table, [stage])}"
+            )
     settings = content.get(stage, {})
     if not isinstance(settings, dict):
-        raise InputError(f"{path}: {stage} is no table; write [{stage}] and the settings beneath it")
+        raise InputError(
+            f"{path}: {stage} is no table; write [{stage}] and the settings beneath it"
+        )
     allowed_keys = [field.name for field in dataclasses.fields(config_class)]
     for key in settings:
         if key not in allowed_keys:
-            raise InputError(f'{path}: unknown key "{key}" in [{stage}]{nearest(key, allowed_keys)}; '
-                             f"it may have {', '.join(allowed_keys)}")  # fmt: skip
+            raise InputError(
+                f'{path}: unknown key "{key}" in [{stage}]{nearest(key, allowed_keys)}; '
+                f"it may have {', '.join(allowed_keys)}"
+            )
     return dict(settings)

@@ -22,9 +22,23 @@ from hexapla.errors import InputError
 
 RUN = "run.json"
 _PACKAGES = (
-    "torch", "transformers", "sentence-transformers", "tokenizers", "datasets", "accelerate", "pyarrow", "numpy",
-    "scikit-learn", "scipy", "ctranslate2", "sentencepiece", "sentencex", "py3langid", "rapidfuzz", "rensa",
-)  # fmt: skip
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "tokenizers",
+    "datasets",
+    "accelerate",
+    "pyarrow",
+    "numpy",
+    "scikit-learn",
+    "scipy",
+    "ctranslate2",
+    "sentencepiece",
+    "sentencex",
+    "py3langid",
+    "rapidfuzz",
+    "rensa",
+)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -49,7 +63,11 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions of all that a result can depend on, and the commit when run from a checkout."""
-    found = {"hexapla": hexapla.__version__, "python": platform.python_version(), "machine": platform.machine()}
+    found = {
+        "hexapla": hexapla.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
     for package in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
@@ -84,14 +102,24 @@ def read_record(folder: Path) -> dict[str, Any]:
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged: it is not JSON ({error}); run again what wrote it") from error
+        raise InputError(
+            f"{path} is damaged: it is not JSON ({error}); run again what wrote it"
+        ) from error
     if not isinstance(run, dict) or not isinstance(run.get("config", {}), dict):
-        raise InputError(f"{path} is damaged: it is no JSON object with a config; run again what wrote it")
+        raise InputError(
+            f"{path} is damaged: it is no JSON object with a config; run again what wrote it"
+        )
     return run
 
 
 def check_out(
-    out: Path, command: str, config: Mapping[str, Any], *, done: str, resume: bool | None, overwrite: bool
+    out: Path,
+    command: str,
+    config: Mapping[str, Any],
+    *,
+    done: str,
+    resume: bool | None,
+    overwrite: bool,
 ) -> bool:
     """Check that a run may use an output folder.
 
@@ -107,7 +135,8 @@ def check_out(
         Whether a finished run is there already (only with `resume`).
 
     Raises:
-        InputError: the folder holds something that is not to be touched, or another run than the one to resume.
+        InputError: the folder holds something that is not to be touched, or another run than the
+            one to resume.
     """
     if resume and overwrite:
         raise InputError(
@@ -130,9 +159,14 @@ def check_out(
     keys = dict.fromkeys([*config, *before])
     changed = [key for key in keys if _shown(config.get(key)) != _shown(before.get(key))]
     if changed:
-        was = ", ".join(f"{key} was {_shown(before.get(key))} and is {_shown(config.get(key))}" for key in changed[:5])
+        was = ", ".join(
+            f"{key} was {_shown(before.get(key))} and is {_shown(config.get(key))}"
+            for key in changed[:5]
+        )
         more = f", and {len(changed) - 5} more" if len(changed) > 5 else ""
-        raise InputError(f"{out}: holds another run ({was}{more}); give the same settings or another folder")
+        raise InputError(
+            f"{out}: holds another run ({was}{more}); give the same settings or another folder"
+        )
     return (out / done).is_file()
 
 
@@ -154,13 +188,18 @@ def check_apart(out: Path, inputs: Mapping[str, str | Path | None]) -> None:
 
     Args:
         out: the folder.
-        inputs: files and folders by what they are; what is no path on this machine (a Hub name) does not count.
+        inputs: files and folders by what they are; what is no path on this machine (a Hub name)
+            does not count.
 
     Raises:
         InputError: one of them is `out` or lies in it.
     """
     for name, path in inputs.items():
-        if path is not None and Path(path).exists() and Path(path).resolve().is_relative_to(out.resolve()):
+        if (
+            path is not None
+            and Path(path).exists()
+            and Path(path).resolve().is_relative_to(out.resolve())
+        ):
             raise InputError(f"{out}: holds the {name}, {path}; give another folder to write")
 
 
@@ -175,11 +214,17 @@ def clear(out: Path) -> None:
 
 
 def _run_in(out: Path, command: str) -> dict[str, Any]:
-    refusal = f"{out}: not empty, and what it holds is no run of hexapla {command}; give another folder"
+    refusal = (
+        f"{out}: not empty, and what it holds is no run of hexapla {command}; give another folder"
+    )
     try:
         run = json.loads((out / RUN).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(refusal) from error
-    if not isinstance(run, dict) or run.get("command") != command or not isinstance(run.get("config"), dict):
+    if (
+        not isinstance(run, dict)
+        or run.get("command") != command
+        or not isinstance(run.get("config"), dict)
+    ):
         raise InputError(refusal)
     return dict(run["config"])

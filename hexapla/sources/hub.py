@@ -1,7 +1,7 @@
 """A dataset of the Hugging Face Hub -> the texts of one of its fields, streamed in its own order.
 
-It is named `org/name`, or in full `org/name@revision:config:split`; the split is `train` unless given. Nothing is kept
-on disk, so every reading needs the network, and its absence is told as such.
+It is named `org/name`, or in full `org/name@revision:config:split`; the split is `train` unless
+given. Nothing is kept on disk, so every reading needs the network, and its absence is told as such.
 """
 
 from __future__ import annotations
@@ -13,8 +13,15 @@ from typing import Any
 from hexapla.corpus.rows import as_cell
 from hexapla.errors import InputError, nearest
 
-_NAME = re.compile(r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<revision>[^:@]+))?(:(?P<config>[^:]*))?(:(?P<split>[^:]+))?")
-_FAILURES = (OSError, ValueError, RuntimeError, ImportError)  # what datasets and huggingface_hub raise between them
+_NAME = re.compile(
+    r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<revision>[^:@]+))?(:(?P<config>[^:]*))?(:(?P<split>[^:]+))?"
+)
+_FAILURES = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    ImportError,
+)  # what datasets and huggingface_hub raise between them
 
 
 def is_dataset_name(text: str) -> bool:
@@ -34,9 +41,15 @@ class Dataset:
     def __init__(self, name: str) -> None:
         match = _NAME.fullmatch(name)
         if match is None:
-            raise InputError(f'"{name}" names no dataset; write org/name or org/name@revision:config:split')
+            raise InputError(
+                f'"{name}" names no dataset; write org/name or org/name@revision:config:split'
+            )
         self.name = name
-        self._path, self._revision, self._config = match["path"], match["revision"], match["config"] or None
+        self._path, self._revision, self._config = (
+            match["path"],
+            match["revision"],
+            match["config"] or None,
+        )
         self._split = match["split"] or "train"
         self._records: Iterable[Mapping[str, Any]] | None = None
 
@@ -78,7 +91,11 @@ class Dataset:
         try:
             if self._records is None:
                 self._records = datasets.load_dataset(
-                    self._path, self._config, split=self._split, revision=self._revision, streaming=True
+                    self._path,
+                    self._config,
+                    split=self._split,
+                    revision=self._revision,
+                    streaming=True,
                 )
             yield from self._records
         except _FAILURES as error:

@@ -1,8 +1,9 @@
 """Texts of any source -> clean distinct sentences, in order, each with the place that it came from.
 
-A text is split first and cleaned then, for its blank lines tell where paragraphs end. What is left out is counted by
-its reason. A sample is the sentences whose salted hashes are smallest: the same ones in whatever order, and from
-however many files, the texts come, and held in memory proportional to the sample alone.
+A text is split first and cleaned then, for its blank lines tell where paragraphs end. What is left
+out is counted by its reason. A sample is the sentences whose salted hashes are smallest: the same
+ones in whatever order, and from however many files, the texts come, and held in memory proportional
+to the sample alone.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
-from hexapla.text import languages as codes
 from hexapla.corpus.rows import row_id
-from hexapla.text.clean import clean_text
 from hexapla.errors import InputError
 from hexapla.sources.texts import Source, find_sources
+from hexapla.text import languages as codes
+from hexapla.text.clean import clean_text
 
 _BLANK_LINES = re.compile(r"\n\s*\n")
 EMPTY, NO_LETTER, TOO_SHORT, TOO_LONG = "empty", "no letter", "too short", "too long"
@@ -32,7 +33,8 @@ class Sentence(NamedTuple):
 
     Attributes:
         text: Clean text on one line.
-        source: Where it is from, "name.txt:12": the line of a text file, the row of a Parquet file or dataset.
+        source: Where it is from, "name.txt:12": the line of a text file, the row of a Parquet file
+            or dataset.
     """
 
     text: str
@@ -44,7 +46,8 @@ class SourceConfig:
     """Which texts, and which of their sentences.
 
     Attributes:
-        texts: Files, folders, "-" for standard input, or datasets of the Hub as "org/name@revision:config:split".
+        texts: Files, folders, "-" for standard input, or datasets of the Hub as
+            "org/name@revision:config:split".
         field: The field that holds the text in anything but lines of text.
         language: Of the texts; sentences are split by its rules.
         split_sentences: Take a text as several sentences rather than as one.
@@ -69,7 +72,9 @@ class SourceConfig:
         """Check every value by itself."""
         object.__setattr__(self, "language", codes.parse(self.language))
         if not self.texts:
-            raise InputError('no texts are given; name files, folders or a dataset, or "-" for standard input')
+            raise InputError(
+                'no texts are given; name files, folders or a dataset, or "-" for standard input'
+            )
         if not 1 <= self.min_characters <= self.max_characters:
             raise InputError(
                 f"min_characters is {self.min_characters} and max_characters {self.max_characters}; "
@@ -95,8 +100,10 @@ class SourceReport:
     Attributes:
         n_texts: Lines, rows or records read.
         n_sentences: Sentences kept.
-        left_out: Sentences left out, by reason. With a sample, a duplicate of what is not sampled counts as such.
-        collect: Called with the reason and the sentence that is left out, but for those that are not sampled.
+        left_out: Sentences left out, by reason. With a sample, a duplicate of what is not sampled
+            counts as such.
+        collect: Called with the reason and the sentence that is left out, but for those that are
+            not sampled.
     """
 
     n_texts: int = 0
@@ -122,16 +129,17 @@ class SourceReport:
 def read_sentences(config: SourceConfig, report: SourceReport | None = None) -> Iterator[Sentence]:
     """Open the sources and return their sentences, read as they are asked for.
 
-    The same text again is left out, told by the hash that also names a row (`hexapla.corpus.rows.row_id`); remembering it
-    takes about 90 bytes a sentence.
+    The same text again is left out, told by the hash that also names a row
+    (`hexapla.corpus.rows.row_id`); remembering it takes about 90 bytes a sentence.
 
     Args:
         config: Which texts, and which of their sentences.
         report: Counts what is kept and left out while the sentences are read.
 
     Raises:
-        InputError: At once for what the beginning of every source shows (no such file, field or format, an empty file);
-            while reading for what comes later, and when no sentence at all is left.
+        InputError: At once for what the beginning of every source shows (no such file, field or
+            format, an empty file); while reading for what comes later, and when no sentence at all
+            is left.
     """
     sources = find_sources(config.texts)
     if config.field is not None and not any(source.has_fields for source in sources):
@@ -150,7 +158,8 @@ def read_sentences(config: SourceConfig, report: SourceReport | None = None) -> 
 def source_facts(config: SourceConfig) -> list[dict[str, object]]:
     """Return for every source what tells whether it changed.
 
-    Of a file that is `name`, `n_bytes` and `sha256`, of a dataset `name` and `revision`, of standard input the name.
+    Of a file that is `name`, `n_bytes` and `sha256`, of a dataset `name` and `revision`, of
+    standard input the name.
 
     Raises:
         InputError: No such file, or a dataset that cannot be reached.
@@ -164,23 +173,26 @@ def _splitter(config: SourceConfig) -> Callable[[str], Iterable[str]]:
     try:
         from sentencex import segment
     except ImportError as error:
-        message = (
-            "splitting sentences needs sentencex; pip install 'hexapla[translate]', or set split_sentences to false"
-        )
+        message = "splitting sentences needs sentencex; pip install 'hexapla[translate]', or set split_sentences to false"
         raise InputError(message) from error
     tag = codes.to_bcp47(config.language).split("-")[0]
 
     def split(text: str) -> list[str]:
         text = text.strip()
         if "\n" in text:
-            text = _BLANK_LINES.sub("\n\n", text)  # sentencex takes a line of spaces for no end of a paragraph
+            text = _BLANK_LINES.sub(
+                "\n\n", text
+            )  # sentencex takes a line of spaces for no end of a paragraph
         return [part for part in segment(tag, text) if not part.isspace()]
 
     return split
 
 
 def _acceptable(
-    sources: Iterable[Source], config: SourceConfig, split: Callable[[str], Iterable[str]], report: SourceReport
+    sources: Iterable[Source],
+    config: SourceConfig,
+    split: Callable[[str], Iterable[str]],
+    report: SourceReport,
 ) -> Iterator[Sentence]:
     """Yield the clean sentences of all sources but those that no row can be made of."""
     for source in sources:
@@ -217,11 +229,14 @@ def _distinct(sentences: Iterable[Sentence], report: SourceReport) -> Iterator[S
             yield sentence
 
 
-def _sampled(sentences: Iterable[Sentence], n: int, seed: int, report: SourceReport) -> Iterator[Sentence]:
+def _sampled(
+    sentences: Iterable[Sentence], n: int, seed: int, report: SourceReport
+) -> Iterator[Sentence]:
     """Yield, in order, the `n` distinct sentences with the smallest hashes.
 
-    The largest hash of those held only falls, so a text once let go, or refused, is never taken again: what is held is
-    enough to tell duplicates among the chosen, and the first of equal texts is the one that stays.
+    The largest hash of those held only falls, so a text once let go, or refused, is never taken
+    again: what is held is enough to tell duplicates among the chosen, and the first of equal texts
+    is the one that stays.
     """
     salt = seed.to_bytes(hashlib.blake2b.SALT_SIZE, "little")
     held: dict[int, Sentence] = {}
@@ -242,7 +257,9 @@ def _sampled(sentences: Iterable[Sentence], n: int, seed: int, report: SourceRep
     yield from held.values()
 
 
-def _counted(sentences: Iterable[Sentence], config: SourceConfig, report: SourceReport) -> Iterator[Sentence]:
+def _counted(
+    sentences: Iterable[Sentence], config: SourceConfig, report: SourceReport
+) -> Iterator[Sentence]:
     for sentence in sentences:
         report.n_sentences += 1
         yield sentence

@@ -1,7 +1,7 @@
 """Names that a user gives (files, folders, `-`, datasets) -> sources of numbered texts.
 
-What a file holds is told by its ending alone, and nothing in a folder is passed over in silence: a file of another
-ending there is an error. Only names that begin with a dot are no part of a folder.
+What a file holds is told by its ending alone, and nothing in a folder is passed over in silence: a
+file of another ending there is an error. Only names that begin with a dot are no part of a folder.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Protocol
 
 from hexapla.corpus import tables
 from hexapla.errors import InputError, nearest
-from hexapla.text.lines import COMPRESSIONS, decode_lines, ending, read_lines
 from hexapla.sources.hub import Dataset, is_dataset_name, no_field
+from hexapla.text.lines import COMPRESSIONS, decode_lines, ending, read_lines
 
 STANDARD_INPUT = "-"
 ENDINGS = (".txt", *tables.SUFFIXES)
@@ -46,7 +46,8 @@ class File:
 
     Attributes:
         path: where it is.
-        name: what it is called in the places of its texts; of a file in a folder, the path from there.
+        name: what it is called in the places of its texts; of a file in a folder, the path from
+            there.
         listed: whether it was found in a folder; an empty one is then no mistake.
     """
 
@@ -61,7 +62,11 @@ class File:
             InputError: Not to be opened, of another format, no such field, no text at all.
         """
         try:
-            if self.has_fields and not self._is_blank() and field not in (fields := tables.text_fields(self.path)):
+            if (
+                self.has_fields
+                and not self._is_blank()
+                and field not in (fields := tables.text_fields(self.path))
+            ):
                 raise no_field(str(self.path), field, fields)
             if next(self.texts(field or ""), None) is None and not self.listed:
                 raise InputError(f"{self.path} is empty; give a file that holds text")
@@ -87,7 +92,9 @@ class File:
         return InputError(f"{self.path} cannot be read: {error.strerror or error}")
 
     def _is_blank(self) -> bool:
-        return ending(self.path) != ".parquet" and not any(line.strip() for _, line in read_lines(self.path))
+        return ending(self.path) != ".parquet" and not any(
+            line.strip() for _, line in read_lines(self.path)
+        )
 
 
 class StandardInput:
@@ -111,7 +118,9 @@ class StandardInput:
 def _text_lines(lines: Iterator[tuple[int, str]], place: str) -> Iterator[tuple[int, str]]:
     for number, line in lines:
         if "\0" in line:
-            raise InputError(f"{place}:{number}: line has a NUL byte: a binary file, or text that is not UTF-8")
+            raise InputError(
+                f"{place}:{number}: line has a NUL byte: a binary file, or text that is not UTF-8"
+            )
         if line.strip():
             yield number, line
 
@@ -120,7 +129,8 @@ def find_sources(texts: Sequence[str]) -> list[Source]:
     """Find out what each name is: what exists here first, then a dataset.
 
     Raises:
-        InputError: No such file, a folder without files, files of unknown ending, standard input twice.
+        InputError: No such file, a folder without files, files of unknown ending, standard input
+            twice.
     """
     sources: list[Source] = []
     for text in texts:
@@ -148,7 +158,9 @@ def _files_in(folder: Path) -> list[File]:
     inside = sorted(path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
     names = [name for name in inside if not any(part.startswith(".") for part in name.parts)]
     if not names:
-        raise InputError(f"{folder} holds no files; give a folder with files ending in {', '.join(ENDINGS)}")
+        raise InputError(
+            f"{folder} holds no files; give a folder with files ending in {', '.join(ENDINGS)}"
+        )
     _refuse_others([folder / name for name in names])
     return [File(folder / name, name.as_posix(), listed=True) for name in names]
 
@@ -156,7 +168,9 @@ def _files_in(folder: Path) -> list[File]:
 def _refuse_others(paths: Sequence[Path]) -> None:
     others = [str(path) for path in paths if ending(path) not in ENDINGS or path.is_fifo()]
     if others:
-        named = ", ".join(others[:_N_NAMED]) + (f" and {len(others) - _N_NAMED} more" if others[_N_NAMED:] else "")
+        named = ", ".join(others[:_N_NAMED]) + (
+            f" and {len(others) - _N_NAMED} more" if others[_N_NAMED:] else ""
+        )
         raise InputError(
             f"{named}: no file of a known ending; text is read from {', '.join(ENDINGS)}, each also with "
             f'{" or ".join(COMPRESSIONS)}; rename or move it, or pipe text into "-"'

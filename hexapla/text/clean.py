@@ -1,7 +1,8 @@
 """One text, cleaned the same way wherever text enters.
 
-A text goes in and its cleaned form comes out: control and invisible characters gone, Unicode NFC, runs of whitespace
-made one space. The zero-width joiner and non-joiner stay, because Persian and the scripts of India need them.
+A text goes in and its cleaned form comes out: control and invisible characters gone, Unicode NFC,
+runs of whitespace made one space. The zero-width joiner and non-joiner stay, because Persian and
+the scripts of India need them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# C0 and C1 but for those that are whitespace, soft hyphen, zero-width space, marks of direction, word joiner, BOM.
+# C0 and C1 but for those that are whitespace, soft hyphen, zero-width space, marks of direction,
+# word joiner, BOM.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 )

@@ -1,19 +1,24 @@
 """Language codes: any common spelling in, the canonical `deu_Latn` inside, each library's own spelling out.
 
-The canonical code is ISO 639-3 + `_` + ISO 15924, as NLLB and FLORES-200 write it. The table, `data/languages.tsv`, has
-the 204 rows of FLORES-200: the 202 codes of NLLB, `arb_Latn` and `min_Arab`.
+The canonical code is ISO 639-3 + `_` + ISO 15924, as NLLB and FLORES-200 write it. The table,
+`data/languages.tsv`, has the 204 rows of FLORES-200: the 202 codes of NLLB, `arb_Latn` and
+`min_Arab`.
 
-A spelling that fits several rows is an error that lists them, never a guess. What that means where lists disagree:
+A spelling that fits several rows is an error that lists them, never a guess. What that means where
+lists disagree:
 
-- A bare code of a language that the table has in several scripts is ambiguous: `zh`, `ks`, `min`, `arb`, `ku` (Kurmanji
-  is in Latin script, Sorani in Arabic).
-- A macrolanguage code that M2M100 or MTEB uses for one variety means that one: `ar`, `ara` are `arb_Arab` (the dialects
-  have their own codes), `fa`, `fas` are `pes_Arab` (Dari is `prs` or `fa-AF`), `no`, `nor` are `nob_Latn` (Nynorsk is
-  `nn`), `az` is `azj_Latn`. `ak` is Akan and `tw` is Twi, as in ISO 639-1. `tl` and `fil` are both `tgl_Latn`.
-- No spelling changes the script: `sr-Latn` and `uz-Cyrl` are unknown, not Serbian and Uzbek in another script. MTEB's
-  `mon-Mong` and `orm-Ethi` (NTREX), which name the wrong script, are therefore not taken for `khk_Cyrl` and `gaz_Latn`.
-  The one exception is Santali: what NLLB labels `sat_Beng` is text in Ol Chiki, MTEB's `sat-Olck`.
-- A region (`pt-BR`, `zh_TW`) is dropped, unless it tells which row is meant or implies a script that the table lacks.
+- A bare code of a language that the table has in several scripts is ambiguous: `zh`, `ks`, `min`,
+  `arb`, `ku` (Kurmanji is in Latin script, Sorani in Arabic).
+- A macrolanguage code that M2M100 or MTEB uses for one variety means that one: `ar`, `ara` are
+  `arb_Arab` (the dialects have their own codes), `fa`, `fas` are `pes_Arab` (Dari is `prs` or
+  `fa-AF`), `no`, `nor` are `nob_Latn` (Nynorsk is `nn`), `az` is `azj_Latn`. `ak` is Akan and `tw`
+  is Twi, as in ISO 639-1. `tl` and `fil` are both `tgl_Latn`.
+- No spelling changes the script: `sr-Latn` and `uz-Cyrl` are unknown, not Serbian and Uzbek in
+  another script. MTEB's `mon-Mong` and `orm-Ethi` (NTREX), which name the wrong script, are
+  therefore not taken for `khk_Cyrl` and `gaz_Latn`. The one exception is Santali: what NLLB labels
+  `sat_Beng` is text in Ol Chiki, MTEB's `sat-Olck`.
+- A region (`pt-BR`, `zh_TW`) is dropped, unless it tells which row is meant or implies a script
+  that the table lacks.
 """
 
 from __future__ import annotations
@@ -27,11 +32,37 @@ from functools import lru_cache
 
 from hexapla.errors import InputError
 
-# Tags whose region usually means another script than the table's, by CLDR's likely subtags: Punjabi in Pakistan is in
-# Arabic script, Serbian in Montenegro in Latin.
+# Tags whose region usually means another script than the table's, by CLDR's likely subtags: Punjabi
+# in Pakistan is in Arabic script, Serbian in Montenegro in Latin.
 _OTHER_SCRIPT = frozenset(
-    {"az-iq", "az-ir", "az-ru", "ha-cm", "ha-sd", "kk-af", "kk-cn", "kk-ir", "kk-mn", "ky-cn", "ky-tr", "mn-cn"}
-    | {"ms-cc", "pa-pk", "sr-me", "sr-ro", "sr-ru", "sr-tr", "tg-pk", "ug-kz", "ug-mn", "uz-af", "uz-cn", "yue-cn"}
+    {
+        "az-iq",
+        "az-ir",
+        "az-ru",
+        "ha-cm",
+        "ha-sd",
+        "kk-af",
+        "kk-cn",
+        "kk-ir",
+        "kk-mn",
+        "ky-cn",
+        "ky-tr",
+        "mn-cn",
+    }
+    | {
+        "ms-cc",
+        "pa-pk",
+        "sr-me",
+        "sr-ro",
+        "sr-ru",
+        "sr-tr",
+        "tg-pk",
+        "ug-kz",
+        "ug-mn",
+        "uz-af",
+        "uz-cn",
+        "yue-cn",
+    }
 )
 
 
@@ -42,12 +73,14 @@ class Language:
     Attributes:
         code: The canonical code, `deu_Latn`; also the column name in a corpus and the NLLB token.
         name: The English name that FLORES-200 gives it; no two are equal.
-        family: Its language family as Glottolog has it, "Turkic", but of Indo-European the branch, "Slavic". A creole
-            is with the language that most of its words are from.
+        family: Its language family as Glottolog has it, "Turkic", but of Indo-European the branch,
+            "Slavic". A creole is with the language that most of its words are from.
         bcp47: The tag for `lang=` attributes and dataset cards; no two are equal.
-        m2m100: The M2M100 token. None where M2M100 has no such language or cannot be told the script (`zho_Hant`).
+        m2m100: The M2M100 token. None where M2M100 has no such language or cannot be told the
+            script (`zho_Hant`).
         mteb: Every code under which MTEB's tasks file it, `deu-Latn` first.
-        aliases: Further spellings that `parse` takes: ISO 639-2/B, withdrawn codes, other English names.
+        aliases: Further spellings that `parse` takes: ISO 639-2/B, withdrawn codes, other English
+            names.
     """
 
     code: str
@@ -84,7 +117,9 @@ def _languages() -> dict[str, Language]:
 
 
 def _read_row(line: str) -> Language:
-    code, name, family, bcp47, m2m100, mteb, aliases = ("" if cell == "-" else cell for cell in line.split("\t"))
+    code, name, family, bcp47, m2m100, mteb, aliases = (
+        "" if cell == "-" else cell for cell in line.split("\t")
+    )
     return Language(
         code=code,
         name=name,
@@ -99,21 +134,24 @@ def _read_row(line: str) -> Language:
 def parse(text: str) -> str:
     """Find the canonical code for any spelling of a language.
 
-    Taken, in any case and with `-` or `_`: canonical codes, ISO 639-1/2/3, BCP-47 tags with script or region, M2M100
-    and MTEB codes, English names with or without their accents.
+    Taken, in any case and with `-` or `_`: canonical codes, ISO 639-1/2/3, BCP-47 tags with script
+    or region, M2M100 and MTEB codes, English names with or without their accents.
 
     >>> parse("de"), parse("ger"), parse("German"), parse("DEU-Latn"), parse("zh-TW"), parse("pt_BR")
     ('deu_Latn', 'deu_Latn', 'deu_Latn', 'deu_Latn', 'zho_Hant', 'por_Latn')
 
     Raises:
-        InputError: The text fits several languages (all are listed) or none (the nearest are named).
+        InputError: The text fits several languages (all are listed) or none (the nearest are
+            named).
     """
     key = _key(text)
     codes = _aliases().get(key) or _by_region(text.strip(), key)
     if len(codes) > 1:
         raise InputError(f'language "{text}" is ambiguous; write one of: {_describe(codes)}')
     if not codes:
-        raise InputError(f'language "{text}" is unknown; give a code like deu_Latn or an English name{_suggest(key)}')
+        raise InputError(
+            f'language "{text}" is unknown; give a code like deu_Latn or an English name{_suggest(key)}'
+        )
     return codes[0]
 
 
@@ -143,21 +181,28 @@ def parse_list(text: str | Sequence[str], *, least: int = 1) -> tuple[str, ...]:
     ('eng_Latn', 'deu_Latn', 'swh_Latn')
 
     Raises:
-        InputError: One is ambiguous, unknown or empty, two mean the same language, or there are fewer than `least`.
+        InputError: One is ambiguous, unknown or empty, two mean the same language, or there are
+            fewer than `least`.
     """
     given = [item.strip() for item in (text.split(",") if isinstance(text, str) else text)]
     if given == [""]:
         given = []
     if "" in given:
-        raise InputError(f'languages "{",".join(given)}": item {given.index("") + 1} is empty; drop the comma')
+        raise InputError(
+            f'languages "{",".join(given)}": item {given.index("") + 1} is empty; drop the comma'
+        )
     first: dict[str, str] = {}
     for item in given:
         code = parse(item)
         if code in first:
-            raise InputError(f'languages "{first[code]}" and "{item}" are both {code}; name each language once')
+            raise InputError(
+                f'languages "{first[code]}" and "{item}" are both {code}; name each language once'
+            )
         first[code] = item
     if len(first) < least:
-        raise InputError(f'languages "{",".join(given)}": {len(first)} given; name at least {least}')
+        raise InputError(
+            f'languages "{",".join(given)}": {len(first)} given; name at least {least}'
+        )
     return tuple(first)
 
 
@@ -217,7 +262,9 @@ def to_m2m100(code: str) -> str:
     """
     language = _language(code)
     if language.m2m100 is None:
-        raise InputError(f"M2M100 cannot translate {code}, {language.name}; leave it out or take an NLLB translator")
+        raise InputError(
+            f"M2M100 cannot translate {code}, {language.name}; leave it out or take an NLLB translator"
+        )
     return language.m2m100
 
 
@@ -250,20 +297,28 @@ def split_pair(text: str) -> tuple[str, str]:
     """
     codes = text.split("-")
     if len(codes) != 2:
-        raise InputError(f'pair "{text}" is not two codes joined by a hyphen; write it like eng_Latn-deu_Latn')
+        raise InputError(
+            f'pair "{text}" is not two codes joined by a hyphen; write it like eng_Latn-deu_Latn'
+        )
     return _language(codes[0]).code, _language(codes[1]).code
 
 
 def _language(code: str) -> Language:
     if code not in _languages():
-        raise InputError(f'"{code}" is not a language code; write it like deu_Latn{_suggest(_key(code))}')
+        raise InputError(
+            f'"{code}" is not a language code; write it like deu_Latn{_suggest(_key(code))}'
+        )
     return _languages()[code]
 
 
 def _key(text: str) -> str:
     """Fold case, accents, apostrophes and brackets away, and every run of spaces and `_` into one `-`."""
     letters = unicodedata.normalize("NFKD", text.strip()).casefold()
-    kept = "".join(letter for letter in letters if not unicodedata.combining(letter) and letter not in "'\u2019()")
+    kept = "".join(
+        letter
+        for letter in letters
+        if not unicodedata.combining(letter) and letter not in "'\u2019()"
+    )
     return re.sub(r"[\s_]+", "-", kept)
 
 

@@ -1,7 +1,8 @@
 """Text files, plain or compressed -> numbered lines.
 
-A file `x.jsonl.gz` or `x.jsonl.zst` is read as `x.jsonl` would be: what it holds is told by its ending without that of
-the compression. Every line is decoded by itself, so that bytes that are not UTF-8 are told with their line.
+A file `x.jsonl.gz` or `x.jsonl.zst` is read as `x.jsonl` would be: what it holds is told by its
+ending without that of the compression. Every line is decoded by itself, so that bytes that are not
+UTF-8 are told with their line.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, line with its end) of a UTF-8 file, without a byte order mark.
 
     Raises:
-        InputError: Bytes that are not UTF-8, or a compressed file that cannot be decompressed to its end.
+        InputError: Bytes that are not UTF-8, or a compressed file that cannot be decompressed to
+            its end.
     """
     with open_bytes(path) as file:
         yield from decode_lines(_undamaged(path, file), str(path))
@@ -64,7 +66,9 @@ def decode_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]
 def damaged(path: Path, error: OSError) -> InputError:
     """Return the error for a compressed file that could not be read to its end."""
     compression = COMPRESSIONS[path.suffix.lower()]
-    return InputError(f"{path} cannot be decompressed: it is truncated, altered or not {compression} ({error})")
+    return InputError(
+        f"{path} cannot be decompressed: it is truncated, altered or not {compression} ({error})"
+    )
 
 
 def _undamaged(path: Path, file: BinaryIO) -> Iterator[bytes]:

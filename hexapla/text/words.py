@@ -1,8 +1,9 @@
 """A text -> its tokens, with everything folded away that changes when a text is copied from one set into another.
 
-Near-duplicates and evaluation sentences are recognised by these tokens. Case, punctuation, white space, width and
-ligatures go; letters, digits, accents and the signs of mathematics and money stay. A script written without spaces
-gives a token per character, because to find its words takes a model.
+Near-duplicates and evaluation sentences are recognised by these tokens. Case, punctuation, white
+space, width and ligatures go; letters, digits, accents and the signs of mathematics and money stay.
+A script written without spaces gives a token per character, because to find its words takes a
+model.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ import regex
 _IDEOGRAMS = r"\p{Han}\p{Hiragana}\p{Katakana}"
 _SYLLABLES = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 _UNSPACED = _IDEOGRAMS + _SYLLABLES
-_BEFORE_UNSPACED = "\u0e00"  # the first character of the Thai block; no script without spaces comes before it
+_BEFORE_UNSPACED = (
+    "\u0e00"  # the first character of the Thai block; no script without spaces comes before it
+)
 _TOKEN = regex.compile(
-    rf"[[{_UNSPACED}]&&[\p{{L}}\p{{N}}]][\p{{M}}ー]*"  # with its vowel signs and tone marks, ー the length of a kana
+    # with its vowel signs and tone marks, ー the length of a kana
+    rf"[[{_UNSPACED}]&&[\p{{L}}\p{{N}}]][\p{{M}}ー]*"
     rf"|[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+#?"  # C and C# are two languages
     r"|[\p{Sm}\p{Sc}]",
     regex.VERSION1,
@@ -38,9 +42,10 @@ def tokens(text: str) -> list[str]:
 def runs(words: list[str], n_words: int) -> set[str]:
     """Return every run of `n_words` tokens, each as one text; no run when there are fewer.
 
-    In scripts without spaces a token is part of a word, so it takes more of them: two Chinese or Japanese characters
-    count as a word, four of Thai, Lao, Khmer, Burmese or Tibetan. Runs of eight characters find set phrases
-    ("...する必要はありません") and not sentences: of 83 such finds in Japanese and Thai course texts every one was.
+    In scripts without spaces a token is part of a word, so it takes more of them: two Chinese or
+    Japanese characters count as a word, four of Thai, Lao, Khmer, Burmese or Tibetan. Runs of eight
+    characters find set phrases ("...する必要はありません") and not sentences: of 83 such finds in Japanese
+    and Thai course texts every one was.
 
     >>> sorted(runs(["we", "all", "sleep", "well"], 3))
     ['all sleep well', 'we all sleep']

@@ -1,7 +1,7 @@
 """Translators: which kinds there are, and opening one by its configuration.
 
-Opening reads configuration and tokenizer only. So a wrong name, language or kind of model is known in a second, before
-gigabytes of weights are fetched, converted or loaded.
+Opening reads configuration and tokenizer only. So a wrong name, language or kind of model is known
+in a second, before gigabytes of weights are fetched, converted or loaded.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib.util
 from typing import get_args
 
-from hexapla.text import languages
 from hexapla.errors import InputError, nearest
+from hexapla.text import languages
 from hexapla.translate.translator import Backend, Translation, Translator, TranslatorConfig
 
 __all__ = ["Translation", "Translator", "TranslatorConfig", "open_translator"]
@@ -20,10 +20,12 @@ def open_translator(config: TranslatorConfig) -> Translator:
     """Open a translator without its weights.
 
     Args:
-        config: With backend "auto", CTranslate2 runs what it can, where it is installed, and transformers the rest.
+        config: With backend "auto", CTranslate2 runs what it can, where it is installed, and
+            transformers the rest.
 
     Raises:
-        InputError: The name, the source language, a setting or the kind of model will not do, or a library is missing.
+        InputError: The name, the source language, a setting or the kind of model will not do, or a
+            library is missing.
     """
     if config.backend not in get_args(Backend):
         allowed = ", ".join(get_args(Backend))
@@ -47,7 +49,9 @@ def open_translator(config: TranslatorConfig) -> Translator:
             f"{checkpoint.name}: CTranslate2 does not run this kind of {checkpoint.model_type}; "
             "use --backend transformers"
         )
-    if config.backend == "ctranslate2" or (config.backend == "auto" and installed and can_convert(checkpoint)):
+    if config.backend == "ctranslate2" or (
+        config.backend == "auto" and installed and can_convert(checkpoint)
+    ):
         from hexapla.translate.ctranslate2 import CTranslate2Translator
 
         return CTranslate2Translator(config, checkpoint)

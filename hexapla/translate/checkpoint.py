@@ -1,9 +1,10 @@
 """What a translation checkpoint is: its family, the languages it makes, and how its tokenizer is told about them.
 
-In goes a Hub name or a folder, of transformers or already converted by CTranslate2; only its configuration and its
-tokenizer are read. Out comes a `Checkpoint` that turns texts into tokens, and ids back into texts, with the right
-language tokens. No library complains about a language that a checkpoint lacks: the token becomes `<unk>` and the text
-comes out in some language. So languages are read from the tokenizer's real vocabulary, and everything else is refused.
+In goes a Hub name or a folder, of transformers or already converted by CTranslate2; only its
+configuration and its tokenizer are read. Out comes a `Checkpoint` that turns texts into tokens, and
+ids back into texts, with the right language tokens. No library complains about a language that a
+checkpoint lacks: the token becomes `<unk>` and the text comes out in some language. So languages
+are read from the tokenizer's real vocabulary, and everything else is refused.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hexapla.text import languages
 from hexapla.errors import InputError, nearest
+from hexapla.text import languages
 from hexapla.translate import checkpoint_files as files
-from hexapla.translate.language_tokens import LAYOUTS, ONE_PAIR, Layout, find_tokens, pair_in_name, spoken
+from hexapla.translate.language_tokens import (
+    LAYOUTS,
+    ONE_PAIR,
+    Layout,
+    find_tokens,
+    pair_in_name,
+    spoken,
+)
 from hexapla.translate.translator import TranslatorConfig
 
 
@@ -33,7 +41,8 @@ class Checkpoint:
         model_type: The family by transformers' name; empty where a converted one does not tell.
         tokenizer: The tokenizer of transformers.
         layout: How it names languages; None for a checkpoint of one pair.
-        tokens: The language tokens of all languages that it makes, by canonical code; empty for one pair.
+        tokens: The language tokens of all languages that it makes, by canonical code; empty for one
+            pair.
         sources: The codes that the source of a Marian may mean; empty where it does not say.
         targets: The same of the target of one pair.
     """
@@ -55,7 +64,8 @@ class Checkpoint:
         self._set_source()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The hash of the weights travels, so that a process which is sent this does not read them again.
+        # The hash of the weights travels, so that a process which is sent this does not read them
+        # again.
         return _reopen, (self._settings, self.__dict__.get("fingerprint"))
 
     @cached_property
@@ -72,15 +82,21 @@ class Checkpoint:
         if self.converted:
             return [self.folder / files.CONVERTED]
         config = self._settings
-        return files.weights(config.name, self.folder, revision=self.revision, allow_pickle=config.allow_pickle)
+        return files.weights(
+            config.name, self.folder, revision=self.revision, allow_pickle=config.allow_pickle
+        )
 
     @property
     def positions(self) -> int | None:
         """The longest input and output in tokens; None where positions have no end, as in T5."""
-        if self.model_type in ("t5", "mt5", "umt5") or (self.layout and self.layout.family == "madlad"):
+        if self.model_type in ("t5", "mt5", "umt5") or (
+            self.layout and self.layout.family == "madlad"
+        ):
             return None
         marian = self.model_type == "marian" or (self.layout and self.layout.family == "marian")
-        return int(self.config.get("max_position_embeddings", 512 if marian or not self.layout else 1024))
+        return int(
+            self.config.get("max_position_embeddings", 512 if marian or not self.layout else 1024)
+        )
 
     def check(self, targets: Sequence[str]) -> None:
         """Refuse languages that it does not make.
@@ -95,19 +111,30 @@ class Checkpoint:
             return
         lacking = [code for code in targets if code not in self.tokens]
         if lacking:
-            named = ", ".join(f"{code} ({languages.name(code)}{self._nearest(code)})" for code in lacking)
-            raise InputError(f"{self.name} cannot translate into {named}; it makes {len(self.tokens)} languages")
+            named = ", ".join(
+                f"{code} ({languages.name(code)}{self._nearest(code)})" for code in lacking
+            )
+            raise InputError(
+                f"{self.name} cannot translate into {named}; it makes {len(self.tokens)} languages"
+            )
         for code in targets if self.layout.in_source else ():
             if self.ids[self.tokens[code]] not in self.encode(["a"], code)[0]:
-                raise InputError(f"{self.name}: its tokenizer breaks {self.tokens[code]} up; add it as a special token")
+                raise InputError(
+                    f"{self.name}: its tokenizer breaks {self.tokens[code]} up; add it as a special token"
+                )
 
     def encode(self, texts: Sequence[str], target: str) -> list[list[int]]:
         """Turn texts into the ids of their tokens, with all that the model expects around them."""
         if self.layout and self.layout.in_source:
             texts = [f"{self.tokens[target]} {text}" for text in texts]
         if self.tokenizer.is_fast:
-            return [encoding.ids for encoding in self.tokenizer.backend_tokenizer.encode_batch_fast(list(texts))]
-        rows: list[list[int]] = self.tokenizer(list(texts), split_special_tokens=True, verbose=False).input_ids
+            return [
+                encoding.ids
+                for encoding in self.tokenizer.backend_tokenizer.encode_batch_fast(list(texts))
+            ]
+        rows: list[list[int]] = self.tokenizer(
+            list(texts), split_special_tokens=True, verbose=False
+        ).input_ids
         return rows
 
     @cached_property
@@ -118,15 +145,21 @@ class Checkpoint:
     @cached_property
     def pieces(self) -> list[str]:
         """The token of every id."""
-        pieces: list[str] = self.tokenizer.convert_ids_to_tokens(list(range(max(self.ids.values()) + 1)))
+        pieces: list[str] = self.tokenizer.convert_ids_to_tokens(
+            list(range(max(self.ids.values()) + 1))
+        )
         return pieces
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Turn ids back into texts, as they are: a space before punctuation, as in French, stays."""
         if self.tokenizer.is_fast:
-            texts = self.tokenizer.backend_tokenizer.decode_batch([list(row) for row in ids], skip_special_tokens=True)
+            texts = self.tokenizer.backend_tokenizer.decode_batch(
+                [list(row) for row in ids], skip_special_tokens=True
+            )
         else:
-            texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            texts = self.tokenizer.batch_decode(
+                ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
         return [text.strip() for text in texts]
 
     def prefix(self, target: str) -> str | None:
@@ -157,16 +190,26 @@ class Checkpoint:
             layouts = tuple(dict.fromkeys(layout for some in LAYOUTS.values() for layout in some))
         for layout in layouts:
             tokens = find_tokens(layout, known)
-            if tokens and layout.family == "nllb" and not (self.folder / "tokenizer.json").is_file():
-                # Rebuilt from SentencePiece, <mask> comes before the languages and not after: each is its neighbour.
+            if (
+                tokens
+                and layout.family == "nllb"
+                and not (self.folder / "tokenizer.json").is_file()
+            ):
+                # Rebuilt from SentencePiece, <mask> comes before the languages and not after: each
+                # is its neighbour.
                 raise InputError(
                     f"{self.name}: has no tokenizer.json, and rebuilt from sentencepiece.bpe.model its language tokens "
                     "may get other ids than the weights know; put the tokenizer.json of the original beside them"
                 )
             if tokens:
                 return layout, tokens
-        if self.model_type not in ONE_PAIR and not (self.converted and hasattr(self.tokenizer, "source_lang")):
-            form = " or ".join(layout.example for layout in layouts) or "of a family that is known here"
+        if self.model_type not in ONE_PAIR and not (
+            self.converted and hasattr(self.tokenizer, "source_lang")
+        ):
+            form = (
+                " or ".join(layout.example for layout in layouts)
+                or "of a family that is known here"
+            )
             raise InputError(
                 f"{self.name}: its tokenizer has no language token ({form}), so every language would be read as <unk>; "
                 "take a checkpoint with the tokenizer files of the original, tokenizer.json among them"
@@ -176,14 +219,19 @@ class Checkpoint:
     def _register_languages(self) -> None:
         """Make an M2M100 tokenizer list its language tokens, whose ids it knows all the same.
 
-        Transformers 5 registers only those that the files name; a conversion then stops at too small a vocabulary.
+        Transformers 5 registers only those that the files name; a conversion then stops at too
+        small a vocabulary.
         """
         known: Mapping[str, int] = getattr(self.tokenizer, "lang_token_to_id", {})
         if set(known) <= set(self.tokenizer.get_vocab()):
             return
-        self.tokenizer = _open_tokenizer(self.folder, self.name, additional_special_tokens=list(known))
+        self.tokenizer = _open_tokenizer(
+            self.folder, self.name, additional_special_tokens=list(known)
+        )
         if any(self.tokenizer.get_vocab().get(token) != number for token, number in known.items()):
-            raise InputError(f"{self.name}: its tokenizer gives the language tokens other ids than its vocabulary does")
+            raise InputError(
+                f"{self.name}: its tokenizer gives the language tokens other ids than its vocabulary does"
+            )
 
     def _set_source(self) -> None:
         """Tell the tokenizer the source language, and see that it took it."""
@@ -193,7 +241,9 @@ class Checkpoint:
             self.tokenizer.backend_tokenizer.no_padding()
         if self.layout is None or self.layout.in_source:
             if self.sources and source not in self.sources:
-                raise InputError(f"{self.name} translates from {' or '.join(self.sources)}, not from {source}")
+                raise InputError(
+                    f"{self.name} translates from {' or '.join(self.sources)}, not from {source}"
+                )
             return
         if source not in self.tokens:
             raise InputError(f"{self.name} cannot translate from {source}{self._nearest(source)}")
@@ -215,7 +265,10 @@ class Checkpoint:
             return (), ()
         names = (self._settings.name, str(self.config.get("_name_or_path", "")))
         named = next((pair for name in names if (pair := pair_in_name(name))), ("", ""))
-        stated = (getattr(self.tokenizer, "source_lang", None), getattr(self.tokenizer, "target_lang", None))
+        stated = (
+            getattr(self.tokenizer, "source_lang", None),
+            getattr(self.tokenizer, "target_lang", None),
+        )
         source, target = (spoken(told or name) for told, name in zip(stated, named, strict=True))
         return source, () if self.layout else target
 
@@ -227,10 +280,14 @@ class Checkpoint:
                 f"{', '.join(asked) or 'none'}: take a multilingual checkpoint, or one translator for each language"
             )
         if self.targets and asked[0] not in self.targets:
-            raise InputError(f"{self.name} translates into {' or '.join(self.targets)}, not into {asked[0]}")
+            raise InputError(
+                f"{self.name} translates into {' or '.join(self.targets)}, not into {asked[0]}"
+            )
 
     def _nearest(self, code: str) -> str:
-        same = [f"{other} = {languages.name(other)}" for other in self.tokens if other[:3] == code[:3]]
+        same = [
+            f"{other} = {languages.name(other)}" for other in self.tokens if other[:3] == code[:3]
+        ]
         return f"; nearest: {', '.join(same)}" if same else nearest(code, self.tokens)
 
 
@@ -249,8 +306,12 @@ def _read_config(folder: Path, name: str) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: is not JSON ({error}); fetch it again") from error
-    if not isinstance(config, dict) or not ("model_type" in config or (folder / files.CONVERTED).is_file()):
-        raise InputError(f"{path}: names no model_type, and there is no {files.CONVERTED} of CTranslate2 beside it")
+    if not isinstance(config, dict) or not (
+        "model_type" in config or (folder / files.CONVERTED).is_file()
+    ):
+        raise InputError(
+            f"{path}: names no model_type, and there is no {files.CONVERTED} of CTranslate2 beside it"
+        )
     return config
 
 
@@ -275,7 +336,11 @@ def _open_tokenizer(folder: Path, name: str, **settings: Any) -> Any:
             warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
             return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, **settings)
     except ImportError as error:
-        raise InputError(f"{name}: its tokenizer needs more: pip install 'hexapla[translate]' ({error})") from error
+        raise InputError(
+            f"{name}: its tokenizer needs more: pip install 'hexapla[translate]' ({error})"
+        ) from error
     except Exception as error:  # the tokenizers library raises nothing narrower
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{name}: its tokenizer cannot be read ({type(error).__name__}: {reason})") from error
+        raise InputError(
+            f"{name}: its tokenizer cannot be read ({type(error).__name__}: {reason})"
+        ) from error

@@ -1,8 +1,8 @@
 """The files of a checkpoint, from a folder or the Hugging Face Hub: which are read, which may be, and their hash.
 
-In goes a name, out come paths. From the Hub the small files are fetched first, so that a wrong language or the wrong
-kind of model is known before gigabytes are on their way. Pickled weights can run code when they are loaded, so they
-are only taken when that was asked for.
+In goes a name, out come paths. From the Hub the small files are fetched first, so that a wrong
+language or the wrong kind of model is known before gigabytes are on their way. Pickled weights can
+run code when they are loaded, so they are only taken when that was asked for.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def open_folder(name: str, revision: str | None) -> Path:
     if folder.is_dir():
         return folder
     if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise InputError(f"translator {name}: no such folder; give a folder, or a Hub name like owner/name")
+        raise InputError(
+            f"translator {name}: no such folder; give a folder, or a Hub name like owner/name"
+        )
     return _snapshot(name, revision, _SMALL)
 
 
@@ -57,15 +59,21 @@ def weights(name: str, folder: Path, *, revision: str | None, allow_pickle: bool
     elif any((folder / pickled).exists() for pickled in _PICKLED):
         found = "has only pickled weights, which can run code when they are loaded"
     else:
-        raise InputError(f"translator {name}: has no weights ({_SAFE[0]} is missing); fetch it again")
-    raise InputError(f"translator {name}: {found}; take a revision with {_SAFE[0]}, or trust them with --allow-pickle")
+        raise InputError(
+            f"translator {name}: has no weights ({_SAFE[0]} is missing); fetch it again"
+        )
+    raise InputError(
+        f"translator {name}: {found}; take a revision with {_SAFE[0]}, or trust them with --allow-pickle"
+    )
 
 
 def fingerprint(folder: Path, heavy: Sequence[Path]) -> str:
     """Hash the weights, the configuration and the tokenizer, names included."""
     small = {path for pattern in _SMALL for path in folder.glob(pattern)}
     ignored = ("generation_config.json", "README.txt")  # how to search is ours to say
-    small = {path for path in small if path.name not in ignored and not path.name.endswith(".index.json")}
+    small = {
+        path for path in small if path.name not in ignored and not path.name.endswith(".index.json")
+    }
     digest = hashlib.sha256()
     for path in sorted(small | set(heavy), key=lambda path: path.name):
         digest.update(f"{path.name}\0{_sha256(path)}\0".encode())
@@ -87,9 +95,13 @@ def _listed(folder: Path, whole: str, index: str) -> list[Path]:
     if not (folder / index).is_file():
         return []
     try:
-        names = sorted(set(json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values()))
+        names = sorted(
+            set(json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values())
+        )
     except (ValueError, KeyError, AttributeError) as error:
-        raise InputError(f"{folder / index}: does not list the files of the weights; fetch it again") from error
+        raise InputError(
+            f"{folder / index}: does not list the files of the weights; fetch it again"
+        ) from error
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise InputError(
@@ -112,7 +124,9 @@ def _snapshot(name: str, revision: str | None, patterns: Sequence[str]) -> Path:
         ) from error
     except (HfHubHTTPError, HFValidationError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"translator {name}: neither a folder nor on the Hub ({reason})") from error
+        raise InputError(
+            f"translator {name}: neither a folder nor on the Hub ({reason})"
+        ) from error
 
 
 def cache_folder(given: Path | None) -> Path:

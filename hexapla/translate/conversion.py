@@ -1,8 +1,9 @@
 """Convert a checkpoint to CTranslate2's format, once: in goes a checkpoint, out comes the folder in the cache.
 
-The key is the hash of the content (weights, configuration, tokenizer), the version of CTranslate2 and the type of the
-weights, so nothing stale is ever found. A folder is written beside its place, under a lock, and renamed when whole.
-What would convert without a word into something that translates differently is refused, or put right, here.
+The key is the hash of the content (weights, configuration, tokenizer), the version of CTranslate2
+and the type of the weights, so nothing stale is ever found. A folder is written beside its place,
+under a lock, and renamed when whole. What would convert without a word into something that
+translates differently is refused, or put right, here.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ _RECORD = "conversion.json"
 def can_convert(checkpoint: Checkpoint) -> bool:
     """Tell whether CTranslate2 runs a checkpoint as it should.
 
-    It takes one vocabulary for both sides, so a Marian with two would write in the words of its source.
+    It takes one vocabulary for both sides, so a Marian with two would write in the words of its
+    source.
     """
     if checkpoint.converted:
         return True
-    return checkpoint.model_type in CONVERTIBLE and not getattr(checkpoint.tokenizer, "separate_vocabs", False)
+    return checkpoint.model_type in CONVERTIBLE and not getattr(
+        checkpoint.tokenizer, "separate_vocabs", False
+    )
 
 
 def convert(checkpoint: Checkpoint, compute_type: str, cache: Path | None) -> Path:
@@ -43,7 +47,8 @@ def convert(checkpoint: Checkpoint, compute_type: str, cache: Path | None) -> Pa
         cache: Folder for converted checkpoints; None for the user's cache.
 
     Raises:
-        InputError: The checkpoint does not convert into the same translator, or the cache cannot be written.
+        InputError: The checkpoint does not convert into the same translator, or the cache cannot be
+            written.
     """
     if checkpoint.converted:
         _check_vocabulary(checkpoint, checkpoint.folder)
@@ -51,16 +56,26 @@ def convert(checkpoint: Checkpoint, compute_type: str, cache: Path | None) -> Pa
     import ctranslate2
     from filelock import FileLock
 
-    record = {"sha256": checkpoint.fingerprint, "ctranslate2": ctranslate2.__version__, "weights": compute_type}
+    record = {
+        "sha256": checkpoint.fingerprint,
+        "ctranslate2": ctranslate2.__version__,
+        "weights": compute_type,
+    }
     key = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
-    place = cache_folder(cache) / "ctranslate2" / f"{re.sub('[^A-Za-z0-9]+', '-', checkpoint.name)}-{key}"
+    place = (
+        cache_folder(cache)
+        / "ctranslate2"
+        / f"{re.sub('[^A-Za-z0-9]+', '-', checkpoint.name)}-{key}"
+    )
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place.with_name(f".{place.name}.lock")):
             if not _is_whole(place, record):
                 _write(checkpoint, compute_type, record, place)
     except PermissionError as error:
-        raise InputError(f"cache {place.parent}: cannot be written ({error.strerror}); give another folder") from error
+        raise InputError(
+            f"cache {place.parent}: cannot be written ({error.strerror}); give another folder"
+        ) from error
     return place
 
 
@@ -94,7 +109,9 @@ def _converter(checkpoint: Checkpoint) -> Any:
         def load_model(self, model_class: Any, model_name_or_path: str, **settings: Any) -> Any:
             return _prepare(checkpoint, load_model(checkpoint, "auto"))
 
-        def load_tokenizer(self, tokenizer_class: Any, model_name_or_path: str, **settings: Any) -> Any:
+        def load_tokenizer(
+            self, tokenizer_class: Any, model_name_or_path: str, **settings: Any
+        ) -> Any:
             return checkpoint.tokenizer
 
     return Converter(str(checkpoint.folder))
@@ -104,8 +121,8 @@ def _prepare(checkpoint: Checkpoint, model: Any) -> Any:
     """Refuse or repair what CTranslate2 would take for something else."""
     padding = checkpoint.tokenizer.pad_token_id
     if checkpoint.model_type == "marian":
-        # CTranslate2 drops the last row, taking it for the padding, and starts decoding from a zero vector, which the
-        # row of the padding is in published checkpoints.
+        # CTranslate2 drops the last row, taking it for the padding, and starts decoding from a zero
+        # vector, which the row of the padding is in published checkpoints.
         row = model.get_decoder().get_input_embeddings().weight[padding]
         if padding != model.config.vocab_size - 1 or row.abs().max().item() > 0:
             raise InputError(
@@ -113,8 +130,9 @@ def _prepare(checkpoint: Checkpoint, model: Any) -> Any:
                 "translate otherwise; use --backend transformers"
             )
     if hasattr(model.config, "scale_decoder_outputs"):
-        # Transformers 5 says so, and calls every T5 tied; CTranslate2 reads the old key and would scale a MADLAD's
-        # logits down, which leaves the best token but flattens the probabilities that beams and scores rest on.
+        # Transformers 5 says so, and calls every T5 tied; CTranslate2 reads the old key and would
+        # scale a MADLAD's logits down, which leaves the best token but flattens the probabilities
+        # that beams and scores rest on.
         model.config.tie_word_embeddings = model.config.scale_decoder_outputs
     return model
 
@@ -126,7 +144,9 @@ def _check_vocabulary(checkpoint: Checkpoint, folder: Path) -> None:
             known = set(json.loads((folder / name).read_text(encoding="utf-8")))
             break
     else:
-        raise InputError(f"{folder}: has no vocabulary in JSON; convert the checkpoint with ctranslate2 4.7 or later")
+        raise InputError(
+            f"{folder}: has no vocabulary in JSON; convert the checkpoint with ctranslate2 4.7 or later"
+        )
     lost = sorted(token for token in checkpoint.tokens.values() if token not in known)
     if lost:
         raise InputError(

@@ -1,6 +1,7 @@
 """Translate with CTranslate2: a checkpoint in, 8-bit weights on a CPU, 16-bit ones on a GPU.
 
-It sorts and splits each call into batches itself; what is left to do here is to say how, and to read the answers.
+It sorts and splits each call into batches itself; what is left to do here is to say how, and to
+read the answers.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ from typing import Any
 from hexapla.errors import InputError
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.conversion import convert
-from hexapla.translate.decoding import CheckpointTranslator, Job, Output, Search, choose_compute_type, choose_device
+from hexapla.translate.decoding import (
+    CheckpointTranslator,
+    Job,
+    Output,
+    Search,
+    choose_compute_type,
+    choose_device,
+)
 from hexapla.translate.translator import TranslatorConfig
 
 
@@ -23,9 +31,13 @@ class CTranslate2Translator(CheckpointTranslator):
         super().__init__(config, checkpoint)
         import ctranslate2
 
-        self._device, self._index = choose_device(config.device, ctranslate2.get_cuda_device_count(), "CTranslate2")
+        self._device, self._index = choose_device(
+            config.device, ctranslate2.get_cuda_device_count(), "CTranslate2"
+        )
         supported = sorted(ctranslate2.get_supported_compute_types(self._device))
-        preferred = ("int8", "float32") if self._device == "cpu" else ("float16", "bfloat16", "float32")
+        preferred = (
+            ("int8", "float32") if self._device == "cpu" else ("float16", "bfloat16", "float32")
+        )
         self._compute_type = choose_compute_type(
             config.compute_type, checkpoint, supported, preferred, f"on this {self._device}"
         )
@@ -46,15 +58,25 @@ class CTranslate2Translator(CheckpointTranslator):
             workers, threads = _threads(self.config.threads) if self._device == "cpu" else (1, 0)
             try:
                 self._translator = ctranslate2.Translator(
-                    str(folder), device=self._device, device_index=self._index, compute_type=self._compute_type,
-                    inter_threads=workers, intra_threads=threads,
-                )  # fmt: skip
+                    str(folder),
+                    device=self._device,
+                    device_index=self._index,
+                    compute_type=self._compute_type,
+                    inter_threads=workers,
+                    intra_threads=threads,
+                )
             except RuntimeError as error:
-                raise InputError(f"{self.checkpoint.name}: CTranslate2 cannot load it ({error})") from error
+                raise InputError(
+                    f"{self.checkpoint.name}: CTranslate2 cannot load it ({error})"
+                ) from error
         return self._translator
 
     def _effective(self) -> dict[str, object]:
-        return {"backend": "ctranslate2", "device": self._device, "compute_type": self._load().compute_type}
+        return {
+            "backend": "ctranslate2",
+            "device": self._device,
+            "compute_type": self._load().compute_type,
+        }
 
     def _packages(self) -> Sequence[str]:
         return "ctranslate2", "transformers", "tokenizers"
@@ -64,11 +86,19 @@ class CTranslate2Translator(CheckpointTranslator):
         results = self._load().translate_batch(
             [[pieces[i] for i in job.ids] for job in jobs],
             target_prefix=None if jobs[0].prefix is None else [[job.prefix] for job in jobs],
-            batch_type="tokens", max_batch_size=self.config.batch_tokens, beam_size=search.beam_size,
-            no_repeat_ngram_size=search.no_repeat_ngram_size, repetition_penalty=search.repetition_penalty,
-            max_input_length=0, max_decoding_length=limit, disable_unk=True, return_scores=True, return_end_token=True,
-            min_decoding_length=0,  # by default it makes a Marian write something where it would rather write nothing
-        )  # fmt: skip
+            batch_type="tokens",
+            max_batch_size=self.config.batch_tokens,
+            beam_size=search.beam_size,
+            no_repeat_ngram_size=search.no_repeat_ngram_size,
+            repetition_penalty=search.repetition_penalty,
+            max_input_length=0,
+            max_decoding_length=limit,
+            disable_unk=True,
+            return_scores=True,
+            return_end_token=True,
+            # by default it makes a Marian write something where it would rather write nothing
+            min_decoding_length=0,
+        )
         return [self._output(job, result) for job, result in zip(jobs, results, strict=True)]
 
     def _output(self, job: Job, result: Any) -> Output:
@@ -76,7 +106,8 @@ class CTranslate2Translator(CheckpointTranslator):
         start = 1 if job.prefix else 0
         finished = bool(tokens) and tokens[-1] == self.checkpoint.tokenizer.eos_token
         n_tokens = len(tokens) - start
-        # CTranslate2 divides the sum by all tokens, the prefix too, though that has no probability of its own.
+        # CTranslate2 divides the sum by all tokens, the prefix too, though that has no probability
+        # of its own.
         log_prob = result.scores[0] * len(tokens) / max(n_tokens, 1)
         ids, unknown = self.checkpoint.ids, self.checkpoint.tokenizer.unk_token_id
         kept = [ids.get(token, unknown) for token in tokens[start : len(tokens) - finished]]

@@ -1,7 +1,8 @@
 """What the two translators of checkpoints share: which texts reach the model, in which batches, with which settings.
 
-Texts and targets go in, in any order; translations come out in the same order. A text's limit on output tokens depends
-on its own length alone, never on what it is batched with, so a resumed build cuts the same texts off at the same place.
+Texts and targets go in, in any order; translations come out in the same order. A text's limit on
+output tokens depends on its own length alone, never on what it is batched with, so a resumed build
+cuts the same texts off at the same place.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class CheckpointTranslator(ABC):
             if getattr(config, name) < 1:
                 raise InputError(f"{name} is {getattr(config, name)}; it must be at least 1")
         if config.threads is not None and config.threads < 1:
-            raise InputError(f"threads is {config.threads}; it must be at least 1, or left out for all cores")
+            raise InputError(
+                f"threads is {config.threads}; it must be at least 1, or left out for all cores"
+            )
         self.config = config
         self.checkpoint = checkpoint
         self._checked: frozenset[str] = frozenset()
@@ -90,15 +93,21 @@ class CheckpointTranslator(ABC):
             "max_output_tokens": "3n + 32, rounded up to 64, 128, 256 or 512",
             "search": self._settings(retry=False)._asdict(),
             "search_again": self._settings(retry=True)._asdict(),
-            "versions": {package: importlib.metadata.version(package) for package in self._packages()},
+            "versions": {
+                package: importlib.metadata.version(package) for package in self._packages()
+            },
         }
 
     @property
     def max_input_tokens(self) -> int:
         """The longest input in tokens, language and end included."""
-        return min(self.config.max_input_tokens, self.checkpoint.positions or self.config.max_input_tokens)
+        return min(
+            self.config.max_input_tokens, self.checkpoint.positions or self.config.max_input_tokens
+        )
 
-    def translate(self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False) -> list[Translation]:
+    def translate(
+        self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False
+    ) -> list[Translation]:
         """Translate each text into the language at its position in `targets`, in order.
 
         Args:
@@ -107,7 +116,9 @@ class CheckpointTranslator(ABC):
             retry: Use other settings than the first time.
         """
         if len(texts) != len(targets):
-            raise ValueError(f"{len(texts)} texts and {len(targets)} targets; each text needs its own target")
+            raise ValueError(
+                f"{len(texts)} texts and {len(targets)} targets; each text needs its own target"
+            )
         self.check(tuple(set(targets)))
         found: dict[int, Translation] = {}
         groups = self._jobs(texts, targets, found)
@@ -143,7 +154,11 @@ class CheckpointTranslator(ABC):
     ) -> dict[int, list[Job]]:
         """Tokenize each text once, group by the limit of the output, and answer what no model is to see."""
         wanted: dict[str, dict[str, list[tuple[int, str]]]] = defaultdict(dict)
-        shared = self.multilingual and self.checkpoint.layout is not None and not self.checkpoint.layout.in_source
+        shared = (
+            self.multilingual
+            and self.checkpoint.layout is not None
+            and not self.checkpoint.layout.in_source
+        )
         for position, (text, target) in enumerate(zip(texts, targets, strict=True)):
             if text.strip():
                 wanted["" if shared else target].setdefault(text, []).append((position, target))
@@ -158,7 +173,9 @@ class CheckpointTranslator(ABC):
                     if len(ids) > self.max_input_tokens:
                         found[position] = Translation(text=None, problem="source too long")
                     else:
-                        groups[self._limit(len(ids))].append(Job(position, ids, self.checkpoint.prefix(target)))
+                        groups[self._limit(len(ids))].append(
+                            Job(position, ids, self.checkpoint.prefix(target))
+                        )
         return groups
 
     def _limit(self, n_tokens: int) -> int:
@@ -191,12 +208,18 @@ def choose_device(asked: str, n_gpus: int, library: str) -> tuple[str, int]:
         return "cuda" if n_gpus else "cpu", 0
     kind, _, number = asked.partition(":")
     if kind == "cuda" and int(number or 0) >= n_gpus:
-        raise InputError(f"device {asked}: this machine has {n_gpus} GPUs that {library} can use; give cpu or auto")
+        raise InputError(
+            f"device {asked}: this machine has {n_gpus} GPUs that {library} can use; give cpu or auto"
+        )
     return kind, int(number or 0)
 
 
 def choose_compute_type(
-    asked: str, checkpoint: Checkpoint, supported: Sequence[str], preferred: Sequence[str], place: str
+    asked: str,
+    checkpoint: Checkpoint,
+    supported: Sequence[str],
+    preferred: Sequence[str],
+    place: str,
 ) -> str:
     """Return what to compute with: what was asked for, or of the `preferred` the first that can be.
 

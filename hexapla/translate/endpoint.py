@@ -1,8 +1,9 @@
 """One chat completion from an OpenAI-compatible endpoint: a request in, what the endpoint wrote out.
 
-The retry loop is tenacity's and not the `openai` package's, which counts tries, not seconds, and does not wait longer
-than two minutes for a `Retry-After`. The key is read from the environment when the connection opens and is nowhere
-else but in its headers; what a server says is quoted without it.
+The retry loop is tenacity's and not the `openai` package's, which counts tries, not seconds, and
+does not wait longer than two minutes for a `Retry-After`. The key is read from the environment when
+the connection opens and is nowhere else but in its headers; what a server says is quoted without
+it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 from hexapla.errors import InputError
 from hexapla.translate.prompts import Answer, read_completion
-from hexapla.translate.refusals import KEY, Busy, Refusal, advice, blamed_field, may_pass, problem_of, retry_after_s
+from hexapla.translate.refusals import (
+    KEY,
+    Busy,
+    Refusal,
+    advice,
+    blamed_field,
+    may_pass,
+    problem_of,
+    retry_after_s,
+)
 
 if TYPE_CHECKING:
     import tenacity
@@ -42,23 +52,30 @@ def completions_url(base_url: str | None) -> str:
     """Return the address of an endpoint's chat completions, its host in lower case and without the default port.
 
     Raises:
-        InputError: No address is given and no key for OpenAI's own, or one that is no http address or holds a key.
+        InputError: No address is given and no key for OpenAI's own, or one that is no http address
+            or holds a key.
     """
     if base_url is None and not os.environ.get(KEY):
-        raise InputError(f"no endpoint; give a base URL like http://localhost:8000/v1, or set {KEY} for {_OPENAI}")
+        raise InputError(
+            f"no endpoint; give a base URL like http://localhost:8000/v1, or set {KEY} for {_OPENAI}"
+        )
     check_libraries()
     import httpx2
 
     given = _OPENAI if base_url is None else base_url
     if any(mark in given for mark in "@?#"):
-        raise InputError(f'the base URL has a user, a query or a fragment ("@", "?", "#"); put the key in {KEY}')
+        raise InputError(
+            f'the base URL has a user, a query or a fragment ("@", "?", "#"); put the key in {KEY}'
+        )
     try:
         url = httpx2.URL(given)
         valid = url.scheme in ("http", "https") and bool(url.host)
     except httpx2.InvalidURL:
         valid = False
     if not valid:
-        raise InputError(f'base URL "{given}" is no http address; write it like http://localhost:8000/v1')
+        raise InputError(
+            f'base URL "{given}" is no http address; write it like http://localhost:8000/v1'
+        )
     return f"{str(url).rstrip('/')}/chat/completions"
 
 
@@ -72,7 +89,9 @@ def check_libraries() -> None:
         import httpx2  # noqa: F401
         import tenacity  # noqa: F401
     except ModuleNotFoundError as error:
-        raise InputError(f"an endpoint needs {error.name}; run: pip install 'hexapla[translate]'") from error
+        raise InputError(
+            f"an endpoint needs {error.name}; run: pip install 'hexapla[translate]'"
+        ) from error
 
 
 class Endpoint:
@@ -85,12 +104,18 @@ class Endpoint:
         connections: Requests at once.
     """
 
-    def __init__(self, url: str, *, timeout_s: float, give_up_after_s: float, connections: int) -> None:
+    def __init__(
+        self, url: str, *, timeout_s: float, give_up_after_s: float, connections: int
+    ) -> None:
         import httpx2
 
         key = os.environ.get(KEY, "").strip()
-        if not re.fullmatch(r"[!#-\[\]-~]*", key):  # else the error about a bad header would quote it
-            raise InputError(f"{KEY} has a character that no key has: a space, a quote or a letter beyond ASCII")
+        if not re.fullmatch(
+            r"[!#-\[\]-~]*", key
+        ):  # else the error about a bad header would quote it
+            raise InputError(
+                f"{KEY} has a character that no key has: a space, a quote or a letter beyond ASCII"
+            )
         self.url = url
         self._timeout_s = timeout_s
         self._give_up_after_s = give_up_after_s
@@ -98,7 +123,9 @@ class Endpoint:
         self._client = httpx2.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=timeout_s,
-            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+            limits=httpx2.Limits(
+                max_connections=connections, max_keepalive_connections=connections
+            ),
         )
 
     def close(self) -> None:
@@ -113,7 +140,8 @@ class Endpoint:
             stop: Once set, nothing more is sent and no wait is waited out.
 
         Returns:
-            The answer. A request that is refused for what its sentences say is an answer with a problem.
+            The answer. A request that is refused for what its sentences say is an answer with a
+            problem.
 
         Raises:
             EndpointFailure: It refuses for good, or gave no answer in `give_up_after_s`.
@@ -129,9 +157,16 @@ class Endpoint:
                     return Answer("", problem=problem)
                 name = blamed_field(refusal, sent)
                 if name is None:
-                    raise EndpointFailure(f"{self.url}: {refusal}{advice(refusal.status)}") from None
+                    raise EndpointFailure(
+                        f"{self.url}: {refusal}{advice(refusal.status)}"
+                    ) from None
                 if name not in self._refused:
-                    _log.warning("%s: asked without %s from here on, since it refused: %s", self.url, name, refusal)
+                    _log.warning(
+                        "%s: asked without %s from here on, since it refused: %s",
+                        self.url,
+                        name,
+                        refusal,
+                    )
                 self._refused.add(name)
 
     def _ask_until_answered(self, body: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
@@ -153,7 +188,10 @@ class Endpoint:
             raise Stopped
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, (Busy, httpx2.RequestError)) and "CERTIFICATE" not in str(error)
+                lambda error: (
+                    isinstance(error, (Busy, httpx2.RequestError))
+                    and "CERTIFICATE" not in str(error)
+                )
             ),
             wait=_wait,
             stop=tenacity.stop_before_delay(self._give_up_after_s),
@@ -164,7 +202,9 @@ class Endpoint:
         try:
             return retrying(self._ask, body)
         except httpx2.RequestError as error:
-            raise EndpointFailure(f"{self.url}: {type(error).__name__}, {self._quote(str(error))}") from None
+            raise EndpointFailure(
+                f"{self.url}: {type(error).__name__}, {self._quote(str(error))}"
+            ) from None
 
     def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask once."""
@@ -175,7 +215,9 @@ class Endpoint:
         with self._client.stream("POST", self.url, json=body) as response:
             for chunk in response.iter_bytes():
                 received += chunk
-                if time.monotonic() > until:  # the library's own timeout starts anew with every byte
+                if (
+                    time.monotonic() > until
+                ):  # the library's own timeout starts anew with every byte
                     raise httpx2.ReadTimeout("its answer was not complete in time")
         body_text = received.decode(errors="replace")
         try:
@@ -184,7 +226,9 @@ class Endpoint:
             answer = None
         error = answer.get("error") if isinstance(answer, dict) else None
         status = response.status_code
-        if response.is_success and error:  # a gateway's way to say that the endpoint behind it failed
+        if (
+            response.is_success and error
+        ):  # a gateway's way to say that the endpoint behind it failed
             code = error.get("code") if isinstance(error, dict) else None
             status = code if isinstance(code, int) else 502
         message = error.get("message") if isinstance(error, dict) else None
@@ -193,15 +237,23 @@ class Endpoint:
             raise Busy(status, said, retry_after_s(response.headers.get("Retry-After")))
         if not response.is_success or error:
             raise Refusal(status, said, body_text)
-        if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list) or not answer["choices"]:
-            raise EndpointFailure(f"{self.url}: {said} is no chat completion; a base URL mostly ends with /v1")
+        if (
+            not isinstance(answer, dict)
+            or not isinstance(answer.get("choices"), list)
+            or not answer["choices"]
+        ):
+            raise EndpointFailure(
+                f"{self.url}: {said} is no chat completion; a base URL mostly ends with /v1"
+            )
         return answer
 
     def _quote(self, text: str) -> str:
         """Quote what a server said: one line, no control characters, no key."""
         key = self._client.headers.get("Authorization", "").removeprefix("Bearer ")
         shown = text.replace(key, "***") if key else text
-        line = " ".join("".join(letter if letter.isprintable() else " " for letter in shown).split())
+        line = " ".join(
+            "".join(letter if letter.isprintable() else " " for letter in shown).split()
+        )
         return f'"{line[:300]}"'
 
 
@@ -217,4 +269,6 @@ def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, Busy) and error.retry_after_s is not None:
         return error.retry_after_s + random.uniform(0, _FIRST_WAIT_S)
-    return tenacity.wait_exponential_jitter(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S, jitter=_FIRST_WAIT_S)(state)
+    return tenacity.wait_exponential_jitter(
+        multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S, jitter=_FIRST_WAIT_S
+    )(state)

@@ -1,8 +1,9 @@
 """Translation by an OpenAI-compatible endpoint (vLLM, llama.cpp, `transformers serve`, hosted): texts in, text out.
 
-Several sentences go in one request. An answer that does not have exactly one translation for each is not guessed at:
-the sentences go again in two halves, down to single ones. Every answer is in the request cache before it is used, so
-a run that ends early loses nothing that was paid for. An endpoint gives no promise that it would answer the same twice.
+Several sentences go in one request. An answer that does not have exactly one translation for each
+is not guessed at: the sentences go again in two halves, down to single ones. Every answer is in the
+request cache before it is used, so a run that ends early loses nothing that was paid for. An
+endpoint gives no promise that it would answer the same twice.
 """
 
 from __future__ import annotations
@@ -16,11 +17,24 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
-from hexapla.text import languages
 from hexapla.errors import InputError
-from hexapla.translate.endpoint import Endpoint, EndpointFailure, Stopped, check_libraries, completions_url
+from hexapla.text import languages
 from hexapla.translate.checkpoint_files import cache_folder
-from hexapla.translate.prompts import PROMPT_VERSION, Answer, answer_tokens, chat_request, prompt_tokens, read_answer
+from hexapla.translate.endpoint import (
+    Endpoint,
+    EndpointFailure,
+    Stopped,
+    check_libraries,
+    completions_url,
+)
+from hexapla.translate.prompts import (
+    PROMPT_VERSION,
+    Answer,
+    answer_tokens,
+    chat_request,
+    prompt_tokens,
+    read_answer,
+)
 from hexapla.translate.request_cache import FILE, RequestCache, request_key
 from hexapla.translate.translator import Translation, TranslatorConfig
 
@@ -66,8 +80,8 @@ class OpenAITranslator:
     """A translator behind an endpoint; implements `Translator`.
 
     Args:
-        config: Its name, base URL and settings. The key comes from the environment variable `OPENAI_API_KEY` alone, and
-            is sent to whatever the base URL names.
+        config: Its name, base URL and settings. The key comes from the environment variable
+            `OPENAI_API_KEY` alone, and is sent to whatever the base URL names.
 
     Raises:
         InputError: No endpoint is known, or a setting is out of range.
@@ -77,7 +91,13 @@ class OpenAITranslator:
 
     def __init__(self, config: TranslatorConfig) -> None:
         least: dict[str, float] = {"sentences_per_request": 1, "concurrency": 1, "timeout_s": 0.001}
-        least |= {"max_input_tokens": 1, "batch_tokens": 1, "give_up_after_s": 0, "price_in": 0, "price_out": 0}
+        least |= {
+            "max_input_tokens": 1,
+            "batch_tokens": 1,
+            "give_up_after_s": 0,
+            "price_in": 0,
+            "price_out": 0,
+        }
         for name, bound in least.items():
             value = getattr(config, name)
             if value is not None and not bound <= value < float("inf"):
@@ -102,8 +122,9 @@ class OpenAITranslator:
     def facts(self) -> Mapping[str, object]:
         """Return the name and settings.
 
-        Two servers may each call another translator "default", so the address is part of what the answers depend on. It
-        is told as a hash: that of a machine is nobody else's business, and facts are published.
+        Two servers may each call another translator "default", so the address is part of what the
+        answers depend on. It is told as a hash: that of a machine is nobody else's business, and
+        facts are published.
         """
         config = self._config
         return {
@@ -118,23 +139,29 @@ class OpenAITranslator:
             "batch_tokens": config.batch_tokens,
         }
 
-    def translate(self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False) -> list[Translation]:
+    def translate(
+        self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False
+    ) -> list[Translation]:
         """Translate each text into the language at its position; see `Translator`.
 
         Raises:
-            InputError: The endpoint does not answer, refuses, or writes nothing that can be read; what it has answered
-                is in the cache.
+            InputError: The endpoint does not answer, refuses, or writes nothing that can be read;
+                what it has answered is in the cache.
         """
         self.check(list(dict.fromkeys(targets)))
         keys = self._keys(texts, targets, retry=retry)
-        found = {key: Translation(text) for key, text in self._cache.get(filter(None, keys)).items()}
+        found = {
+            key: Translation(text) for key, text in self._cache.get(filter(None, keys)).items()
+        }
         batches = self._batches(texts, targets, keys, found, retry=retry)
         if batches:
             try:
                 found |= self._answers(batches, _Call(retry))
             except EndpointFailure as failure:
                 wanted = set(filter(None, keys))
-                safe = f"{len(self._cache.get(wanted))} of {len(wanted)} answers of this part are safe"
+                safe = (
+                    f"{len(self._cache.get(wanted))} of {len(wanted)} answers of this part are safe"
+                )
                 hint = f"{safe} in {self._cache.path}; go on with --resume"
                 raise InputError(f"{failure}; {hint}") from None
         return [found[key] if key else _unsent(text) for key, text in zip(keys, texts, strict=True)]
@@ -149,9 +176,15 @@ class OpenAITranslator:
         self.check(list(dict.fromkeys(targets)))
         config = self._config
         keys = self._keys(texts, targets, retry=False)
-        batches = self._batches(texts, targets, keys, self._cache.get(filter(None, keys)), retry=False)
-        tokens_in = sum(prompt_tokens(json.dumps(self._request(batch), ensure_ascii=False)) for batch in batches)
-        tokens_out = sum(answer_tokens(list(batch.texts.values()), batch.target) for batch in batches)
+        batches = self._batches(
+            texts, targets, keys, self._cache.get(filter(None, keys)), retry=False
+        )
+        tokens_in = sum(
+            prompt_tokens(json.dumps(self._request(batch), ensure_ascii=False)) for batch in batches
+        )
+        tokens_out = sum(
+            answer_tokens(list(batch.texts.values()), batch.target) for batch in batches
+        )
         cost = None
         if config.price_in is not None and config.price_out is not None:
             cost = (tokens_in * config.price_in + tokens_out * config.price_out) / 1e6
@@ -163,7 +196,9 @@ class OpenAITranslator:
             self._endpoint.close()
         self._endpoint = None
 
-    def _keys(self, texts: Sequence[str], targets: Sequence[str], *, retry: bool) -> list[str | None]:
+    def _keys(
+        self, texts: Sequence[str], targets: Sequence[str], *, retry: bool
+    ) -> list[str | None]:
         """Return each text's key in the cache, None for the texts that are never sent."""
         config = self._config
         settings = {
@@ -190,7 +225,8 @@ class OpenAITranslator:
         retry: bool,
     ) -> list[_Batch]:
         """Group what is to be sent by target, in order; a text that is there twice goes once."""
-        # Fewer neighbours the second time: an answer that slipped to another sentence is a likely cause of the first.
+        # Fewer neighbours the second time: an answer that slipped to another sentence is a likely
+        # cause of the first.
         n_texts = self._config.sentences_per_request
         n_texts = max(1, n_texts // 4) if retry else n_texts
         wanted: dict[str, dict[str, str]] = {}
@@ -203,7 +239,11 @@ class OpenAITranslator:
             for key, text in by_key.items():
                 n_tokens += prompt_tokens(text)
                 last = batches[-1] if batches and batches[-1].target == target else None
-                if last is None or len(last.texts) == n_texts or n_tokens > self._config.batch_tokens:
+                if (
+                    last is None
+                    or len(last.texts) == n_texts
+                    or n_tokens > self._config.batch_tokens
+                ):
                     last, n_tokens = _Batch(target, {}), prompt_tokens(text)
                     batches.append(last)
                 last.texts[key] = text
@@ -211,7 +251,9 @@ class OpenAITranslator:
 
     def _request(self, batch: _Batch, *, retry: bool = False) -> dict[str, Any]:
         texts = list(batch.texts.values())
-        return chat_request(self._config.name, self._config.source, batch.target, texts, retry=retry)
+        return chat_request(
+            self._config.name, self._config.source, batch.target, texts, retry=retry
+        )
 
     def _answers(self, batches: Sequence[_Batch], call: _Call) -> dict[str, Translation]:
         """Ask for all batches, several at once; at an error, wait for the answers that are under way, to keep them."""
@@ -229,7 +271,9 @@ class OpenAITranslator:
             futures = [pool.submit(self._answer, self._endpoint, batch, call) for batch in batches]
             try:
                 for future in as_completed(futures):
-                    with contextlib.suppress(Stopped):  # the fault that stopped it is told by the request that met it
+                    with contextlib.suppress(
+                        Stopped
+                    ):  # the fault that stopped it is told by the request that met it
                         found |= future.result()
             except BaseException:
                 call.stop.set()
@@ -244,15 +288,21 @@ class OpenAITranslator:
         while work:
             texts = work.pop()
             try:
-                answer = endpoint.complete(self._request(_Batch(batch.target, texts), retry=call.retry), call.stop)
+                answer = endpoint.complete(
+                    self._request(_Batch(batch.target, texts), retry=call.retry), call.stop
+                )
                 read = self._keep(texts, answer, call)
             except BaseException:
-                call.stop.set()  # here, not where it is caught: this thread would take up the next batch meanwhile
+                # here, not where it is caught: this thread would take up the next batch meanwhile
+                call.stop.set()
                 raise
             found |= read
             left = {key: text for key, text in texts.items() if key not in read}
             if len(texts) == 1 and left:
-                found |= {key: Translation(None, problem=answer.problem or "unreadable answer") for key in left}
+                found |= {
+                    key: Translation(None, problem=answer.problem or "unreadable answer")
+                    for key in left
+                }
             elif len(left) < len(texts):
                 work += [left] if left else []
             else:
@@ -261,10 +311,16 @@ class OpenAITranslator:
                 work += [dict(items[middle:]), dict(items[:middle])]
         return found
 
-    def _keep(self, texts: Mapping[str, str], answer: Answer, call: _Call) -> dict[str, Translation]:
+    def _keep(
+        self, texts: Mapping[str, str], answer: Answer, call: _Call
+    ) -> dict[str, Translation]:
         """Return the translations that an answer has, after they are in the cache."""
         read = [None] * len(texts) if answer.problem else read_answer(answer.content, len(texts))
-        by_key = {key: text for key, text in zip(texts, read or [None] * len(texts), strict=True) if text is not None}
+        by_key = {
+            key: text
+            for key, text in zip(texts, read or [None] * len(texts), strict=True)
+            if text is not None
+        }
         if by_key:
             call.any_readable = True
             self._cache.put(by_key)

@@ -1,7 +1,8 @@
 """What an endpoint is asked and what its answer says: sentences in, a chat request out; an answer in, translations out.
 
-Sentences go and come in a JSON object with numbered keys. A list can come back one short with nobody knowing which is
-missing; a strict schema can demand each key by name, and an answer with other keys is known to be wrong.
+Sentences go and come in a JSON object with numbered keys. A list can come back one short with
+nobody knowing which is missing; a strict schema can demand each key by name, and an answer with
+other keys is known to be wrong.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ _SYSTEM_AGAIN = (
     "and complete."
 )
 _TEMPERATURE_AGAIN = 0.5  # at 0 the same wrong answer would come back
-PROMPT_VERSION = hashlib.sha256(f"{_SYSTEM}{_SYSTEM_AGAIN}{_TEMPERATURE_AGAIN}".encode()).hexdigest()[:12]
+PROMPT_VERSION = hashlib.sha256(
+    f"{_SYSTEM}{_SYSTEM_AGAIN}{_TEMPERATURE_AGAIN}".encode()
+).hexdigest()[:12]
 
-# UTF-8 bytes that a translation takes per character of its English source: 28 languages of NTREX-128, 1,997 sentences
-# each, give 1.0-1.4 in Latin script, 1.9-2.2 in Cyrillic and Greek, 1.7-1.8 Arabic, 2.6-2.7 Devanagari, Bengali, Thai.
+# UTF-8 bytes that a translation takes per character of its English source: 28 languages of
+# NTREX-128, 1,997 sentences each, give 1.0-1.4 in Latin script, 1.9-2.2 in Cyrillic and Greek,
+# 1.7-1.8 Arabic, 2.6-2.7 Devanagari, Bengali, Thai.
 _BYTES = {"Latn": 1.2, "Hans": 1.0, "Hant": 1.0, "Jpan": 1.3, "Hang": 1.3}
 _BYTES |= dict.fromkeys(("Cyrl", "Grek", "Arab", "Hebr", "Armn", "Geor"), 2.0)
 _BYTES_OTHER = 2.7
@@ -53,9 +57,14 @@ class Answer:
     problem: str | None = None
 
 
-def chat_request(name: str, source: str, target: str, texts: Sequence[str], *, retry: bool) -> dict[str, Any]:
+def chat_request(
+    name: str, source: str, target: str, texts: Sequence[str], *, retry: bool
+) -> dict[str, Any]:
     """Return the body of a chat completion that translates some texts between two canonical codes."""
-    spoken = {"source": f"{languages.name(source)} ({source})", "target": f"{languages.name(target)} ({target})"}
+    spoken = {
+        "source": f"{languages.name(source)} ({source})",
+        "target": f"{languages.name(target)} ({target})",
+    }
     keys = [str(number) for number in range(1, len(texts) + 1)]
     schema = {
         "type": "object",
@@ -69,7 +78,8 @@ def chat_request(name: str, source: str, target: str, texts: Sequence[str], *, r
         "model": name,
         "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
         "temperature": _TEMPERATURE_AGAIN if retry else 0.0,
-        # Stops a translator that repeats itself: three bytes per character in most scripts, at worst a token each.
+        # Stops a translator that repeats itself: three bytes per character in most scripts, at
+        # worst a token each.
         "max_tokens": 256 + 3 * sum(map(len, texts)),
         "response_format": {
             "type": "json_schema",
@@ -82,8 +92,13 @@ def read_completion(completion: dict[str, Any]) -> Answer:
     """Take the first answer out of a chat completion, whatever else is in it."""
     choice = _as_dict(completion["choices"][0])
     message = _as_dict(choice.get("message"))
-    content, n_tokens = message.get("content"), _as_dict(completion.get("usage")).get("completion_tokens")
-    problem = {"length": "unfinished", "content_filter": "refused"}.get(str(choice.get("finish_reason")))
+    content, n_tokens = (
+        message.get("content"),
+        _as_dict(completion.get("usage")).get("completion_tokens"),
+    )
+    problem = {"length": "unfinished", "content_filter": "refused"}.get(
+        str(choice.get("finish_reason"))
+    )
     return Answer(
         content=content if isinstance(content, str) else "",
         n_tokens=n_tokens if isinstance(n_tokens, int) else 0,
@@ -99,7 +114,8 @@ def read_answer(content: str, n_texts: int) -> list[str | None] | None:
     """Read the translations out of an answer.
 
     Returns:
-        One per text, None where it is empty or no text; or None for all if the answer has other keys or no JSON.
+        One per text, None where it is empty or no text; or None for all if the answer has other
+        keys or no JSON.
 
     >>> read_answer('Sure! {"1": "eins", "2": 2}', 2)
     ['eins', None]
@@ -127,7 +143,11 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _as_text(value: object) -> str | None:
     """Return a translation, or None for what cannot be a cell: no text, empty, NUL, half of a surrogate pair."""
-    if not isinstance(value, str) or "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+    if (
+        not isinstance(value, str)
+        or "\0" in value
+        or any("\ud800" <= letter <= "\udfff" for letter in value)
+    ):
         return None
     return value.strip() or None
 

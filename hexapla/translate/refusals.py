@@ -1,7 +1,8 @@
 """What an endpoint means when it answers with an error: asked too much, of the wrong thing, or only too early.
 
-Statuses are a standard and are read strictly; messages are not, so each word that is looked for in one is a word that
-some server is known to write. A word that is missed costs no answer: the run ends with the message and is resumed.
+Statuses are a standard and are read strictly; messages are not, so each word that is looked for in
+one is a word that some server is known to write. A word that is missed costs no answer: the run
+ends with the message and is resumed.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from collections.abc import Container
 KEY = "OPENAI_API_KEY"
 _BUSY = frozenset({408, 409, 425, 429})
 _BODY_READ = 2000  # characters of a refusal; some servers send the whole request back
-# What a request can do without, with the words by which a refusal names it. Reasoning models refuse a temperature and
-# `max_tokens`; many servers know no schema. A refusal that names nothing is put down to the schema, the likeliest.
+# What a request can do without, with the words by which a refusal names it. Reasoning models refuse
+# a temperature and `max_tokens`; many servers know no schema. A refusal that names nothing is put
+# down to the schema, the likeliest.
 _OPTIONAL = {
     "temperature": re.compile("temperature", re.I),
     "max_tokens": re.compile("max_tokens|max_completion_tokens", re.I),
     "response_format": re.compile("response_format|json|schema|grammar|structured", re.I),
 }
 _TOO_LONG = re.compile(
-    r"context.{0,20}(length|size|window)|(prompt|input|request|message)s? (is |are )?too (long|large)", re.I
+    r"context.{0,20}(length|size|window)|(prompt|input|request|message)s? (is |are )?too (long|large)",
+    re.I,
 )
 _FILTERED = re.compile(r"content.?(filter|policy|management)", re.I)
 
@@ -32,7 +35,8 @@ class Refusal(Exception):
     """A status that asking again does not change.
 
     Attributes:
-        body: The beginning of all that the endpoint said, where `said` is what a reader needs of it.
+        body: The beginning of all that the endpoint said, where `said` is what a reader needs of
+            it.
     """
 
     def __init__(self, status: int, said: str, body: str) -> None:
@@ -82,7 +86,11 @@ def advice(status: int) -> str:
     """Say what to look at after a final refusal, to end an error with."""
     if status in (401, 403):
         return f"; check {KEY}"
-    return "; check the base URL and the translator's name" if status in (404, 405) or status < 400 else ""
+    return (
+        "; check the base URL and the translator's name"
+        if status in (404, 405) or status < 400
+        else ""
+    )
 
 
 def retry_after_s(header: str | None) -> float | None:

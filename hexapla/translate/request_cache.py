@@ -1,9 +1,10 @@
 """Paid answers, kept: keys in, translations out, in one SQLite file that outlives every run.
 
-The key is of one sentence, not of one request, so that sentences grouped anew are still found. Each call opens the
-file, does its one thing and closes it, which takes a millisecond or two where an answer takes seconds; what it buys is
-that threads, forked and spawned processes and several runs at once can use one cache with nothing shared between them.
-Not for a network file system: SQLite's write-ahead log needs its readers and writers on one machine.
+The key is of one sentence, not of one request, so that sentences grouped anew are still found. Each
+call opens the file, does its one thing and closes it, which takes a millisecond or two where an
+answer takes seconds; what it buys is that threads, forked and spawned processes and several runs at
+once can use one cache with nothing shared between them. Not for a network file system: SQLite's
+write-ahead log needs its readers and writers on one machine.
 """
 
 from __future__ import annotations
@@ -56,19 +57,26 @@ class RequestCache:
             for start in range(0, len(wanted), _KEYS_PER_QUERY):
                 some = wanted[start : start + _KEYS_PER_QUERY]
                 marks = ",".join("?" * len(some))
-                found.update(connection.execute(f"SELECT key, translation FROM answers WHERE key IN ({marks})", some))
+                found.update(
+                    connection.execute(
+                        f"SELECT key, translation FROM answers WHERE key IN ({marks})", some
+                    )
+                )
         return found
 
     def put(self, answers: Mapping[str, str]) -> None:
         """Keep answers; where two runs have bought the same one, the first stays.
 
         Raises:
-            InputError: The file cannot be written: a full disk, a read-only folder, or it is no SQLite file.
+            InputError: The file cannot be written: a full disk, a read-only folder, or it is no
+                SQLite file.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{self.path.parent}: cannot be made ({error.strerror}); give another cache") from error
+            raise InputError(
+                f"{self.path.parent}: cannot be made ({error.strerror}); give another cache"
+            ) from error
         with self._open() as connection:
             connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", answers.items())
 
@@ -76,11 +84,17 @@ class RequestCache:
     def _open(self) -> Iterator[sqlite3.Connection]:
         """Open the file for one transaction, committed at the end unless an error passes through."""
         try:
-            with contextlib.closing(sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT_S)) as connection:
+            with contextlib.closing(
+                sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT_S)
+            ) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=FULL")  # a paid answer outlives a power cut too
+                connection.execute(
+                    "PRAGMA synchronous=FULL"
+                )  # a paid answer outlives a power cut too
                 connection.execute(_CREATE)
                 with connection:
                     yield connection
         except sqlite3.Error as error:
-            raise InputError(f"{self.path}: {error}; free the disk, make it writable or give another cache") from error
+            raise InputError(
+                f"{self.path}: {error}; free the disk, make it writable or give another cache"
+            ) from error

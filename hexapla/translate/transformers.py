@@ -1,7 +1,7 @@
 """Translate with transformers: slower, but runs what CTranslate2 does not, and is the reference for what it does.
 
-The search is set to be the same: beams end when as many outputs are finished, and the first token is forced and counts
-towards the length.
+The search is set to be the same: beams end when as many outputs are finished, and the first token
+is forced and counts towards the length.
 """
 
 from __future__ import annotations
@@ -11,7 +11,14 @@ from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.translate.checkpoint import Checkpoint
-from hexapla.translate.decoding import CheckpointTranslator, Job, Output, Search, choose_compute_type, choose_device
+from hexapla.translate.decoding import (
+    CheckpointTranslator,
+    Job,
+    Output,
+    Search,
+    choose_compute_type,
+    choose_device,
+)
 from hexapla.translate.translator import TranslatorConfig
 
 _TYPES = ("float32", "bfloat16", "float16")
@@ -32,7 +39,9 @@ class TransformersTranslator(CheckpointTranslator):
         kind, number = choose_device(config.device, n_gpus, "PyTorch")
         self._device = f"cuda:{number}" if kind == "cuda" else kind
         preferred = ("float32",) if kind == "cpu" else ("float16", "bfloat16")
-        self._type = choose_compute_type(config.compute_type, checkpoint, _TYPES, preferred, "with transformers")
+        self._type = choose_compute_type(
+            config.compute_type, checkpoint, _TYPES, preferred, "with transformers"
+        )
         self._model: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -52,13 +61,21 @@ class TransformersTranslator(CheckpointTranslator):
         return self._model
 
     def _effective(self) -> dict[str, object]:
-        return {"backend": "transformers", "device": self._device.partition(":")[0], "compute_type": self._type}
+        return {
+            "backend": "transformers",
+            "device": self._device.partition(":")[0],
+            "compute_type": self._type,
+        }
 
     def _packages(self) -> Sequence[str]:
         return "transformers", "tokenizers", "torch"
 
     def _search(self, jobs: Sequence[Job], limit: int, search: Search) -> list[Output]:
-        return [output for batch in self._batches(jobs) for output in self._generate(batch, limit, search)]
+        return [
+            output
+            for batch in self._batches(jobs)
+            for output in self._generate(batch, limit, search)
+        ]
 
     def _batches(self, jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
         """Cut jobs, which are sorted by length, where padded tokens would exceed the budget."""
@@ -76,26 +93,45 @@ class TransformersTranslator(CheckpointTranslator):
         model, tokenizer = self._load(), self.checkpoint.tokenizer
         width = max(len(job.ids) for job in jobs)
         padding = tokenizer.pad_token_id
-        source = torch.tensor([job.ids + [padding] * (width - len(job.ids)) for job in jobs], device=self._device)
-        mask = torch.tensor([[i < len(job.ids) for i in range(width)] for job in jobs], device=self._device).long()
+        source = torch.tensor(
+            [job.ids + [padding] * (width - len(job.ids)) for job in jobs], device=self._device
+        )
+        mask = torch.tensor(
+            [[i < len(job.ids) for i in range(width)] for job in jobs], device=self._device
+        ).long()
         settings = GenerationConfig(
-            max_new_tokens=limit, num_beams=search.beam_size, early_stopping=search.beam_size > 1, do_sample=False,
-            no_repeat_ngram_size=search.no_repeat_ngram_size, repetition_penalty=search.repetition_penalty,
+            max_new_tokens=limit,
+            num_beams=search.beam_size,
+            early_stopping=search.beam_size > 1,
+            do_sample=False,
+            no_repeat_ngram_size=search.no_repeat_ngram_size,
+            repetition_penalty=search.repetition_penalty,
             suppress_tokens=sorted({tokenizer.unk_token_id, padding} - {tokenizer.eos_token_id}),
-            decoder_start_token_id=model.config.decoder_start_token_id, eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=padding, return_dict_in_generate=True, output_scores=True,
-        )  # fmt: skip
+            decoder_start_token_id=model.config.decoder_start_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=padding,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
         model.generation_config = settings
         with torch.inference_mode():
             found = model.generate(
-                input_ids=source, attention_mask=mask, generation_config=settings, logits_processor=self._forced(jobs)
+                input_ids=source,
+                attention_mask=mask,
+                generation_config=settings,
+                logits_processor=self._forced(jobs),
             )
         if search.beam_size > 1:
             scores = found.sequences_scores.tolist()
         else:
-            steps = model.compute_transition_scores(found.sequences, found.scores, normalize_logits=True)
+            steps = model.compute_transition_scores(
+                found.sequences, found.scores, normalize_logits=True
+            )
             scores = [row[row.isfinite()].mean().item() for row in steps]
-        return [self._output(*each) for each in zip(jobs, found.sequences[:, 1:].tolist(), scores, strict=True)]
+        return [
+            self._output(*each)
+            for each in zip(jobs, found.sequences[:, 1:].tolist(), scores, strict=True)
+        ]
 
     def _forced(self, jobs: Sequence[Job]) -> list[Any]:
         """Make the first token of each output its language; `forced_bos_token_id` is one for the whole batch."""
@@ -103,7 +139,9 @@ class TransformersTranslator(CheckpointTranslator):
 
         if jobs[0].prefix is None:
             return []
-        first = torch.tensor([self.checkpoint.ids[job.prefix or ""] for job in jobs], device=self._device)
+        first = torch.tensor(
+            [self.checkpoint.ids[job.prefix or ""] for job in jobs], device=self._device
+        )
 
         def force(ids: Any, scores: Any) -> Any:
             if ids.shape[1] > 1:
@@ -119,7 +157,10 @@ class TransformersTranslator(CheckpointTranslator):
         n_tokens = (ids.index(end, start) + 1 if finished else len(ids)) - start
         # The mean is over all tokens, the forced one too, whose log-probability is 0.
         return Output(
-            list(ids[start : start + n_tokens - finished]), mean * (n_tokens + start) / n_tokens, n_tokens, finished
+            list(ids[start : start + n_tokens - finished]),
+            mean * (n_tokens + start) / n_tokens,
+            n_tokens,
+            finished,
         )
 
 
@@ -127,16 +168,21 @@ def load_model(checkpoint: Checkpoint, dtype: str) -> Any:
     """Load the weights of a checkpoint.
 
     Raises:
-        InputError: They are missing, damaged or incomplete: transformers makes random ones for what it does not find.
+        InputError: They are missing, damaged or incomplete: transformers makes random ones for what
+            it does not find.
     """
     from transformers import AutoModelForSeq2SeqLM
 
     safe = checkpoint.weights()[0].suffix == ".safetensors"
     try:
         model, report = AutoModelForSeq2SeqLM.from_pretrained(
-            str(checkpoint.folder), dtype=dtype, use_safetensors=safe, local_files_only=True, trust_remote_code=False,
+            str(checkpoint.folder),
+            dtype=dtype,
+            use_safetensors=safe,
+            local_files_only=True,
+            trust_remote_code=False,
             output_loading_info=True,
-        )  # fmt: skip
+        )
     except (OSError, RuntimeError, ValueError) as error:
         raise _unreadable(checkpoint, error) from error
     except Exception as error:

@@ -1,8 +1,9 @@
 """What every translator is: texts and their target languages in, a translation or a stated problem for each out.
 
-A translator is opened cheaply (its configuration and tokenizer), checked against the languages that are asked for, and
-loads its weights only when it first translates. What `facts` returns is all that its output depends on, so it is both
-the record in `corpus.json` and the key by which a resumed build knows that nothing changed.
+A translator is opened cheaply (its configuration and tokenizer), checked against the languages that
+are asked for, and loads its weights only when it first translates. What `facts` returns is all that
+its output depends on, so it is both the record in `corpus.json` and the key by which a resumed
+build knows that nothing changed.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ class Translation:
 
     Attributes:
         text: The translation, or None when there is none.
-        log_prob: Mean log-probability per token that the translator gives it, at most 0; None where it tells none.
+        log_prob: Mean log-probability per token that the translator gives it, at most 0; None where
+            it tells none.
         n_tokens: Tokens that it took to write, for the rate of work.
-        problem: Why the text is None or not to be trusted: "empty", "source too long", "unfinished", ...
+        problem: Why the text is None or not to be trusted: "empty", "source too long",
+            "unfinished", ...
     """
 
     text: str | None
@@ -42,7 +45,8 @@ class TranslatorConfig:
         backend: What runs it; "auto" is ctranslate2 where it can be, else transformers.
         revision: Of a Hub checkpoint.
         beam_size: Beams of the search.
-        max_input_tokens: Longer texts are not translated; models lose sentences beyond about 200 tokens.
+        max_input_tokens: Longer texts are not translated; models lose sentences beyond about 200
+            tokens.
         batch_tokens: Source tokens, padding included, in one batch.
         device: "auto", "cpu", "cuda" or "cuda:1".
         compute_type: "auto", or one that CTranslate2 knows: "int8", "float16", "float32", ...
@@ -53,7 +57,8 @@ class TranslatorConfig:
         sentences_per_request: In one prompt to an endpoint.
         concurrency: Requests to an endpoint at once.
         timeout_s: For one answer of an endpoint, in seconds.
-        give_up_after_s: Longest wait, in seconds, for an endpoint that refuses, over all tries of one request.
+        give_up_after_s: Longest wait, in seconds, for an endpoint that refuses, over all tries of
+            one request.
         price_in: Of a million prompt tokens, in any currency; None if not known.
         price_out: Of a million answer tokens.
     """
@@ -90,7 +95,8 @@ class Translator(Protocol):
         """Refuse, before any weights load, what cannot be translated.
 
         Raises:
-            InputError: A language (canonical code) that the translator lacks, with the nearest that it has.
+            InputError: A language (canonical code) that the translator lacks, with the nearest that
+                it has.
         """
 
     def facts(self) -> Mapping[str, object]:
@@ -99,13 +105,16 @@ class Translator(Protocol):
         May load the weights. Never holds a key, a path of this machine or a time.
         """
 
-    def translate(self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False) -> list[Translation]:
+    def translate(
+        self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False
+    ) -> list[Translation]:
         """Translate each text into the language at its position in `targets`, in order.
 
         Args:
             texts: In the source language; empty and over-long ones come back with their problem.
             targets: A canonical code for each text.
-            retry: Use other settings than the first time, for texts whose first translation was rejected.
+            retry: Use other settings than the first time, for texts whose first translation was
+                rejected.
         """
 
     def close(self) -> None:

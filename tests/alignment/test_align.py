@@ -1,6 +1,7 @@
 """Alignment: a run improves retrieval on rows it never saw, resumes exactly, spends its budget, says what it took.
 
-Every mistake that a user can make is refused before a model is loaded and before anything is written.
+Every mistake that a user can make is refused before a model is loaded and before anything is
+written.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from sentence_transformers import (
 )
 
 from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.loss import MultiwayLoss
 from hexapla.alignment.stage import align
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
-from hexapla.errors import InputError
 from hexapla.encoder.held_out import HeldOutAccuracy
-from hexapla.alignment.loss import MultiwayLoss
+from hexapla.errors import InputError
 from tests.fixtures.toy import LANGUAGES, toy_decoder, toy_encoder, toy_rows, toy_transformer
 
 stage = sys.modules["hexapla.align"]  # the module: the name is the function's
@@ -46,9 +47,13 @@ def encoder(tmp_path_factory) -> str:
 @pytest.fixture
 def settings(corpus, encoder, tmp_path) -> dict[str, object]:
     return {
-        "corpus": corpus, "encoder": encoder, "out": tmp_path / "out", "rows_per_step": 16, "learning_rate": 2e-2,
+        "corpus": corpus,
+        "encoder": encoder,
+        "out": tmp_path / "out",
+        "rows_per_step": 16,
+        "learning_rate": 2e-2,
         "report_to": "none",
-    }  # fmt: skip
+    }
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -72,8 +77,17 @@ def test_the_folder_is_an_encoder_with_its_records_and_nothing_else(settings):
     names = {path.name for path in out.iterdir()}
     records = {"run.json", "align.json", "logs", "README.md"}
     tokenizer = {"tokenizer.json", "tokenizer_config.json"}
-    modules = {"modules.json", "config.json", "config_sentence_transformers.json", "sentence_bert_config.json"}
-    assert names == records | tokenizer | modules | {"model.safetensors", "1_Pooling", "2_Normalize"}
+    modules = {
+        "modules.json",
+        "config.json",
+        "config_sentence_transformers.json",
+        "sentence_bert_config.json",
+    }
+    assert names == records | tokenizer | modules | {
+        "model.safetensors",
+        "1_Pooling",
+        "2_Normalize",
+    }
     assert (out / "model.safetensors").stat().st_mode & 0o777 == 0o644
     assert json.loads((out / "align.json").read_text()) == result
     run = json.loads((out / "run.json").read_text())
@@ -110,24 +124,34 @@ def test_budgets_of_rows_and_of_encodings_are_kept_by_every_regime(settings, tmp
     monkeypatch.setattr(stage, "MultiwayLoss", Counted)
     for regime in ("multiway", "star", "en-x", "sampled-pair", "pivot-only"):
         for budget in ("rows", "encodings"):
-            config = AlignConfig(**{**settings, "out": tmp_path / f"{regime}-{budget}"}, regime=regime, budget=budget)
+            config = AlignConfig(
+                **{**settings, "out": tmp_path / f"{regime}-{budget}"}, regime=regime, budget=budget
+            )
             counted[0] = 0
             took[regime, budget] = align(config, quiet=True)
             n_texts[regime, budget] = counted[0]
     cells = took["multiway", "rows"]["n_encodings"]
     for (regime, budget), result in took.items():
-        assert n_texts[regime, budget] == pytest.approx(result["n_encodings"], rel=0.01)  # batches differ by a row
+        assert n_texts[regime, budget] == pytest.approx(
+            result["n_encodings"], rel=0.01
+        )  # batches differ by a row
         if budget == "rows":
             n_rows = 299  # one of the 300 lost all its translations, and is not in the corpus
             assert result["n_rows_seen"] == result["n_rows"] == n_rows
-            assert result["n_encodings"] == (cells if regime in ("multiway", "star") else 2 * n_rows)
+            assert result["n_encodings"] == (
+                cells if regime in ("multiway", "star") else 2 * n_rows
+            )
         else:
-            assert result["n_encodings"] == pytest.approx(cells, rel=2 * 16 / 300)  # to within a step
+            assert result["n_encodings"] == pytest.approx(
+                cells, rel=2 * 16 / 300
+            )  # to within a step
 
 
 @pytest.mark.slow
 def test_the_converged_budget_stops_when_held_out_rows_stop_improving(settings):
-    result = align(AlignConfig(**settings, budget="converged", held_out=0.2, patience=2, epochs=40), quiet=True)
+    result = align(
+        AlignConfig(**settings, budget="converged", held_out=0.2, patience=2, epochs=40), quiet=True
+    )
     curve = [point["accuracy"] for point in result["held_out"]]
     assert result["epochs"] < 40
     assert max(curve[-6:]) <= max(curve[:-6])
@@ -136,12 +160,15 @@ def test_the_converged_budget_stops_when_held_out_rows_stop_improving(settings):
     held_out = open_corpus(settings["corpus"]).split(0.2)[1].dataset()
     judge = HeldOutAccuracy(held_out, LANGUAGES, "")
     saved = SentenceTransformer(str(settings["out"]), device="cpu")
-    assert judge(saved)["held_out_accuracy"] == pytest.approx(max(curve))  # the best step's weights, not the last's
+    assert judge(saved)["held_out_accuracy"] == pytest.approx(
+        max(curve)
+    )  # the best step's weights, not the last's
 
 
 def test_cached_and_accumulated_steps_train(settings):
     result = align(
-        AlignConfig(**settings, chunk_tokens=100, gradient_accumulation=2, held_out=0.2, epochs=4), quiet=True
+        AlignConfig(**settings, chunk_tokens=100, gradient_accumulation=2, held_out=0.2, epochs=4),
+        quiet=True,
     )
     assert result["held_out"][-1]["accuracy"] > result["held_out"][0]["accuracy"]
     assert result["n_steps"] == pytest.approx(4 * result["n_rows"] / 32, abs=5)
@@ -165,17 +192,29 @@ def test_a_bare_transformer_becomes_an_encoder_and_its_prompt_is_saved(settings,
     assert "bare transformer: mean pooling and normalisation added" in caplog.text
     model = SentenceTransformer(str(settings["out"]), device="cpu")
     assert [type(module).__name__ for module in model] == ["Transformer", "Pooling", "Normalize"]
-    assert {model.prompts[task] for task in ("BitextMining", "STS", "Classification")} == {"query: "}
+    assert {model.prompts[task] for task in ("BitextMining", "STS", "Classification")} == {
+        "query: "
+    }
 
 
 def test_the_loss_trains_in_a_plain_trainer_script(encoder, tmp_path):
     model = SentenceTransformer(encoder, device="cpu")
     args = SentenceTransformerTrainingArguments(
-        output_dir=str(tmp_path), num_train_epochs=2, per_device_train_batch_size=16, learning_rate=3e-3,
-        logging_steps=1, report_to="none", disable_tqdm=True, save_strategy="no", use_cpu=True,
-    )  # fmt: skip
+        output_dir=str(tmp_path),
+        num_train_epochs=2,
+        per_device_train_batch_size=16,
+        learning_rate=3e-3,
+        logging_steps=1,
+        report_to="none",
+        disable_tqdm=True,
+        save_strategy="no",
+        use_cpu=True,
+    )
     trainer = SentenceTransformerTrainer(
-        model=model, args=args, train_dataset=Dataset.from_list(toy_rows(160)), loss=MultiwayLoss(model)
+        model=model,
+        args=args,
+        train_dataset=Dataset.from_list(toy_rows(160)),
+        loss=MultiwayLoss(model),
     )
     trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
@@ -185,7 +224,10 @@ def test_the_loss_trains_in_a_plain_trainer_script(encoder, tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"regime": "multi-way"}, 'regime is "multi-way"; it must be multiway, .*did you mean "multiway"'),
+        (
+            {"regime": "multi-way"},
+            'regime is "multi-way"; it must be multiway, .*did you mean "multiway"',
+        ),
         ({"budget": "steps"}, 'budget is "steps"; it must be rows, encodings, converged'),
         ({"negatives": "hard"}, 'negatives is "hard"; it must be target, all'),
         ({"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
@@ -198,22 +240,40 @@ def test_the_loss_trains_in_a_plain_trainer_script(encoder, tmp_path):
         ({"prompt": 5}, "prompt is 5; it must be of type str"),
         ({"report_to": "tensorbord"}, 'report_to is "tensorbord"; .*did you mean "tensorboard"'),
         ({"report_to": "wandb"}, 'report_to is "wandb", whose package is not installed'),
-        ({"encoder": "someone/not-there"}, "someone/not-there: no such folder, and the Hub does not have it"),
-        ({"languages": "eng_Latn", "regime": "pivot-only", "budget": "converged"}, "eng_Latn is the only column"),
+        (
+            {"encoder": "someone/not-there"},
+            "someone/not-there: no such folder, and the Hub does not have it",
+        ),
+        (
+            {"languages": "eng_Latn", "regime": "pivot-only", "budget": "converged"},
+            "eng_Latn is the only column",
+        ),
         ({"margin": -0.3}, "margin is -0.3; it must be 0 or more"),
         ({"margin": 2.5}, "margin is 2.5; it must be 0 or more and below 2"),
-        ({"temperature": 5e-5}, r"temperature 5e-05 with margin 0.0 makes logits of 2e.04; at most 10000 keep"),
+        (
+            {"temperature": 5e-5},
+            r"temperature 5e-05 with margin 0.0 makes logits of 2e.04; at most 10000 keep",
+        ),
         ({"chunk_tokens": 0}, "chunk_tokens is 0; it must be 1 or more"),
         ({"lora": -1}, "lora is -1; it must be 0 or more"),
         ({"preserve": -1.0}, "preserve is -1.0; it must be 0 or more"),
         ({"matryoshka": "64,many"}, "matryoshka is '64,many'; it must be numbers of dimensions"),
-        ({"pooling": "lastoken"}, 'pooling is "lastoken"; it must be mean, cls, lasttoken; did you mean "lasttoken"'),
+        (
+            {"pooling": "lastoken"},
+            'pooling is "lastoken"; it must be mean, cls, lasttoken; did you mean "lasttoken"',
+        ),
         ({"warmup": 1.0}, "warmup is 1.0; it must be 0 or more and below 1"),
         ({"budget": "converged", "held_out": 0.0}, "budget is converged and held_out is 0"),
         ({"languages": "eng_Latn,xxx_Latn"}, "xxx_Latn"),
         ({"languages": "eng_Latn,zh"}, "zho_Hans"),
-        ({"languages": "eng_Latn,pol_Latn"}, "no column pol_Latn; it has eng_Latn, deu_Latn, fra_Latn, spa_Latn"),
-        ({"languages": "eng_Latn"}, "only eng_Latn is asked for; regime multiway needs two columns or more"),
+        (
+            {"languages": "eng_Latn,pol_Latn"},
+            "no column pol_Latn; it has eng_Latn, deu_Latn, fra_Latn, spa_Latn",
+        ),
+        (
+            {"languages": "eng_Latn"},
+            "only eng_Latn is asked for; regime multiway needs two columns or more",
+        ),
         ({"rows_per_step": 512}, r"299 rows to train on, fewer than the 512 of a step"),
         ({"encoder": "./nowhere"}, "nowhere: no such encoder folder"),
         ({"corpus": "./nowhere"}, "nowhere"),
@@ -221,8 +281,12 @@ def test_the_loss_trains_in_a_plain_trainer_script(encoder, tmp_path):
         ({"resume": True, "overwrite": True}, "both --resume and --overwrite"),
     ],
 )
-def test_mistakes_are_refused_before_a_model_loads_and_nothing_is_written(settings, monkeypatch, changed, message):
-    monkeypatch.setattr(stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded"))
+def test_mistakes_are_refused_before_a_model_loads_and_nothing_is_written(
+    settings, monkeypatch, changed, message
+):
+    monkeypatch.setattr(
+        stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded")
+    )
     with pytest.raises(InputError, match=message):
         align(AlignConfig(**{**settings, **changed}), quiet=True)
     assert not settings["out"].exists()
@@ -233,7 +297,9 @@ def test_a_folder_that_holds_something_else_is_left_alone(settings):
     out.mkdir()
     (out / "thesis.txt").write_text("years of work")
     for flags in ({}, {"overwrite": True}, {"resume": True}):
-        with pytest.raises(InputError, match="not empty, and what it holds is no run of hexapla align"):
+        with pytest.raises(
+            InputError, match="not empty, and what it holds is no run of hexapla align"
+        ):
             align(AlignConfig(**settings, **flags), quiet=True)
     assert [path.name for path in out.iterdir()] == ["thesis.txt"]
 
@@ -263,9 +329,14 @@ def test_a_language_without_a_single_cell_is_refused(settings, tmp_path):
     write_corpus(rows, tmp_path / "hollow", languages=LANGUAGES)
     held_out = {row["eng_Latn"] for row in open_corpus(tmp_path / "hollow").split(0.6)[1].rows()}
     assert rows[-1]["eng_Latn"] in held_out  # the only cell is not among the rows to train on
-    with pytest.raises(InputError, match="fra_Latn has no cell in the rows to train on; leave it out of the languages"):
+    with pytest.raises(
+        InputError,
+        match="fra_Latn has no cell in the rows to train on; leave it out of the languages",
+    ):
         align(
-            AlignConfig(**{**settings, "corpus": str(tmp_path / "hollow"), "rows_per_step": 4}, held_out=0.6),
+            AlignConfig(
+                **{**settings, "corpus": str(tmp_path / "hollow"), "rows_per_step": 4}, held_out=0.6
+            ),
             quiet=True,
         )
     assert not settings["out"].exists()
@@ -282,7 +353,8 @@ def test_lora_trains_the_adapters_alone_and_leaves_an_ordinary_encoder(settings,
     assert changed and all("dense" in name or "attention" in name for name in changed)
     assert "embeddings.word_embeddings.weight" not in changed
     change = (
-        after["encoder.layer.0.attention.self.query.weight"] - before["encoder.layer.0.attention.self.query.weight"]
+        after["encoder.layer.0.attention.self.query.weight"]
+        - before["encoder.layer.0.attention.self.query.weight"]
     )
     assert torch.linalg.matrix_rank(change, rtol=1e-4) == 8
 
@@ -290,7 +362,9 @@ def test_lora_trains_the_adapters_alone_and_leaves_an_ordinary_encoder(settings,
 def test_lora_without_its_package_is_refused_before_anything_is_written(settings, monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    monkeypatch.setattr(stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(
+        stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded")
+    )
     with pytest.raises(InputError, match=r"takes the package peft; pip install 'hexapla\[lora\]'"):
         align(AlignConfig(**settings, lora=8), quiet=True)
     assert not settings["out"].exists()
@@ -298,7 +372,10 @@ def test_lora_without_its_package_is_refused_before_anything_is_written(settings
 
 def test_gradient_checkpointing_changes_nothing_but_the_memory(settings, tmp_path):
     align(AlignConfig(**settings), quiet=True)
-    align(AlignConfig(**{**settings, "out": tmp_path / "other"}, gradient_checkpointing=True), quiet=True)
+    align(
+        AlignConfig(**{**settings, "out": tmp_path / "other"}, gradient_checkpointing=True),
+        quiet=True,
+    )
     first, second = weights(settings["out"]), weights(tmp_path / "other")
     for name, tensor in first.items():
         torch.testing.assert_close(second[name], tensor, rtol=0, atol=1e-6, msg=name)
@@ -345,7 +422,9 @@ def test_preserve_keeps_the_pivots_structure_and_alignment_still_rises(settings,
 
     moved, accuracy = {}, {}
     for name, weight in (("free", 0.0), ("kept", 10.0)):
-        config = AlignConfig(**{**settings, "out": tmp_path / name}, preserve=weight, held_out=0.2, epochs=5)
+        config = AlignConfig(
+            **{**settings, "out": tmp_path / name}, preserve=weight, held_out=0.2, epochs=5
+        )
         curve = align(config, quiet=True)["held_out"]
         accuracy[name] = [point["accuracy"] for point in curve]
         moved[name] = (structure(tmp_path / name) - structure(encoder)).square().mean().item()
@@ -353,10 +432,15 @@ def test_preserve_keeps_the_pivots_structure_and_alignment_still_rises(settings,
     assert accuracy["kept"][-1] > accuracy["kept"][0] + 0.05
 
 
-def test_a_bare_decoder_is_pooled_at_its_last_token_and_trains_with_an_instruction(settings, tmp_path, caplog):
+def test_a_bare_decoder_is_pooled_at_its_last_token_and_trains_with_an_instruction(
+    settings, tmp_path, caplog
+):
     bare = toy_decoder(tmp_path / "qwen")
     config = AlignConfig(
-        **{**settings, "encoder": str(bare), "learning_rate": 5e-3}, prompt="eng59 eng58 ", held_out=0.2, epochs=5
+        **{**settings, "encoder": str(bare), "learning_rate": 5e-3},
+        prompt="eng59 eng58 ",
+        held_out=0.2,
+        epochs=5,
     )
     with caplog.at_level("INFO", logger="hexapla"):
         result = align(config, quiet=True)
@@ -366,7 +450,10 @@ def test_a_bare_decoder_is_pooled_at_its_last_token_and_trains_with_an_instructi
     model = SentenceTransformer(str(settings["out"]), device="cpu")
     assert model[1].pooling_mode == "lasttoken"
     assert model.prompts["STS"] == "eng59 eng58 "
-    one, several = model.encode(["eng01 eng02"]), model.encode(["eng01 eng02", "eng01 eng02 eng03 eng04 eng05"])
+    one, several = (
+        model.encode(["eng01 eng02"]),
+        model.encode(["eng01 eng02", "eng01 eng02 eng03 eng04 eng05"]),
+    )
     torch.testing.assert_close(torch.tensor(several[0]), torch.tensor(one[0]), rtol=1e-4, atol=1e-5)
 
 

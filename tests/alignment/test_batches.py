@@ -28,26 +28,44 @@ def dataset_of(rows: list[dict[str, str | None]]) -> Dataset:
 def cache_of(rows: list[dict[str, str | None]], **constants: object) -> TokenCache:
     """Return a cache in which every word is a token, named by its language and number: eng07 is 107."""
     cells = [row[language] for row in rows for language in LANGUAGES]
-    ids = [[100 * (1 + [c[:3] for c in LANGUAGES].index(w[:3])) + int(w[3:]) for w in (c or "").split()] for c in cells]
+    ids = [
+        [
+            100 * (1 + [c[:3] for c in LANGUAGES].index(w[:3])) + int(w[3:])
+            for w in (c or "").split()
+        ]
+        for c in cells
+    ]
     starts = np.cumsum([0, *map(len, ids)])
     texts = [hash(tuple(words)) if words else 0 for words in ids]
     return TokenCache(
-        ids=np.array([i for words in ids for i in words], dtype=np.int32), starts=starts,
-        texts=np.array(texts, dtype=np.int64).reshape(len(rows), -1), constants=constants, has_types=False, n_truncated=0,
-    )  # fmt: skip
+        ids=np.array([i for words in ids for i in words], dtype=np.int32),
+        starts=starts,
+        texts=np.array(texts, dtype=np.int64).reshape(len(rows), -1),
+        constants=constants,
+        has_types=False,
+        n_truncated=0,
+    )
 
 
-def sampler_of(rows: list[dict[str, str | None]], rows_per_step: int, seed: int = 0, **ranks: int) -> RowBatchSampler:
-    return RowBatchSampler(shared_texts(cache_of(rows).texts), len(rows), rows_per_step, seed=seed, **ranks)
+def sampler_of(
+    rows: list[dict[str, str | None]], rows_per_step: int, seed: int = 0, **ranks: int
+) -> RowBatchSampler:
+    return RowBatchSampler(
+        shared_texts(cache_of(rows).texts), len(rows), rows_per_step, seed=seed, **ranks
+    )
 
 
-def collator(regime: Regime, rows: list[dict[str, str | None]], seed: int = 0, **settings: object) -> CellCollator:
+def collator(
+    regime: Regime, rows: list[dict[str, str | None]], seed: int = 0, **settings: object
+) -> CellCollator:
     sampler = RowBatchSampler({}, len(rows), 2, seed=seed)
     keys = np.random.default_rng(9).integers(2**63, size=len(rows), dtype=np.uint64)
     return CellCollator(cache=cache_of(rows), regime=regime, keys=keys, sampler=sampler, **settings)
 
 
-def chosen_texts(made: CellCollator, rows: list[dict[str, str | None]], batch: list[int]) -> list[tuple[int, int, str]]:
+def chosen_texts(
+    made: CellCollator, rows: list[dict[str, str | None]], batch: list[int]
+) -> list[tuple[int, int, str]]:
     """Return (row of the batch, column of the loss, text) of each cell that takes part."""
     found = zip(*made.choose(batch), strict=True)
     return [(int(i), int(side), rows[batch[i]][LANGUAGES[column]]) for i, column, side in found]
@@ -116,7 +134,10 @@ def test_multiway_and_star_take_every_present_cell():
     for regime in (Regime.MULTIWAY, Regime.STAR):
         chosen = chosen_texts(collator(regime, rows), rows, list(range(20)))
         expected = [
-            (i, c, row[language]) for i, row in enumerate(rows) for c, language in enumerate(LANGUAGES) if row[language]
+            (i, c, row[language])
+            for i, row in enumerate(rows)
+            for c, language in enumerate(LANGUAGES)
+            if row[language]
         ]
         assert chosen == expected
 
@@ -138,10 +159,14 @@ def test_en_x_draws_only_languages_that_the_row_has_and_anew_each_epoch():
     made = collator(Regime.EN_X, rows)
     first = chosen_texts(made, rows, everyone)
     assert all(text is not None for _, _, text in first)
-    backwards = chosen_texts(made, rows, everyone[::-1])  # a row draws the same, whoever is beside it
+    backwards = chosen_texts(
+        made, rows, everyone[::-1]
+    )  # a row draws the same, whoever is beside it
     assert {text for _, _, text in first} == {text for _, _, text in backwards}
     made.sampler.set_epoch(1)
-    assert {text for _, _, text in first} != {text for _, _, text in chosen_texts(made, rows, everyone)}
+    assert {text for _, _, text in first} != {
+        text for _, _, text in chosen_texts(made, rows, everyone)
+    }
 
 
 def test_sampled_pair_takes_two_languages_of_a_row_the_pivot_no_more_often():
@@ -165,17 +190,28 @@ def test_cells_come_longest_first_with_their_tokens_and_ids():
     batch = made([7, 3, 11])
     assert batch["cells_lengths"] == sorted(batch["cells_lengths"], reverse=True)
     start, seen = 0, set()
-    for length, (i, column, text) in zip(batch["cells_lengths"], batch["label"].tolist(), strict=True):
+    for length, (i, column, text) in zip(
+        batch["cells_lengths"], batch["label"].tolist(), strict=True
+    ):
         row = [7, 3, 11][i]
         words = batch["cells_input_ids"][start : start + length].tolist()
-        assert words == [100 * (1 + column) + int(w[3:]) for w in rows[row][LANGUAGES[column]].split()]
+        assert words == [
+            100 * (1 + column) + int(w[3:]) for w in rows[row][LANGUAGES[column]].split()
+        ]
         assert text == made.cache.texts[row, column] != 0
         seen.add((row, column))
         start += length
-    assert seen == {(row, c) for row in (7, 3, 11) for c, language in enumerate(LANGUAGES) if rows[row][language]}
+    assert seen == {
+        (row, c)
+        for row in (7, 3, 11)
+        for c, language in enumerate(LANGUAGES)
+        if rows[row][language]
+    }
     pivots = batch["label"][batch["cells_pivots"]]
     assert pivots[:, 1].tolist() == [0, 0, 0]
-    assert batch["cells_reference"].flatten().tolist() == [[7, 3, 11][i] for i in pivots[:, 0].tolist()]
+    assert batch["cells_reference"].flatten().tolist() == [
+        [7, 3, 11][i] for i in pivots[:, 0].tolist()
+    ]
 
 
 def test_counts_of_cells_rows_and_encodings():

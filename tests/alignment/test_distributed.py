@@ -1,6 +1,7 @@
 """Two processes on gloo equal one: in the loss and every gradient of a split batch, and in the weights of a whole run.
 
-One launch of two processes makes everything that is compared here; `rank_worker.py` is what they run.
+One launch of two processes makes everything that is compared here; `rank_worker.py` is what they
+run.
 """
 
 from __future__ import annotations
@@ -30,10 +31,26 @@ def made(tmp_path_factory) -> Path:
     (folder / "two").mkdir()
     root = Path(__file__).parents[2]
     launched = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m",
-         "tests.fixtures.rank_worker", str(folder / "encoder"), str(folder / "corpus"), str(folder / "two")],
-        cwd=root, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False, timeout=240,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+            "-m",
+            "tests.fixtures.rank_worker",
+            str(folder / "encoder"),
+            str(folder / "corpus"),
+            str(folder / "two"),
+        ],
+        cwd=root,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
     assert launched.returncode == 0, launched.stderr[-3000:]
     return folder
 
@@ -51,17 +68,23 @@ def test_two_processes_give_the_gradient_of_one_with_the_joined_batch(made, name
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
     """Return the weights of the transformer, and of a linear layer behind it."""
     return {
-        key: value for path in sorted(folder.glob("**/model.safetensors")) for key, value in load_file(path).items()
+        key: value
+        for path in sorted(folder.glob("**/model.safetensors"))
+        for key, value in load_file(path).items()
     }
 
 
 @pytest.mark.parametrize("name", rank_worker.RUNS)
 def test_a_run_on_two_processes_ends_in_the_weights_of_a_run_on_one(made, name):
-    rank_worker.run(str(made / "encoder"), str(made / "corpus"), made / "one" / name, **rank_worker.RUNS[name])
+    rank_worker.run(
+        str(made / "encoder"), str(made / "corpus"), made / "one" / name, **rank_worker.RUNS[name]
+    )
     one, two = (_weights(made / n / name) for n in ("one", "two"))
     start = load_file(made / "encoder" / "model.safetensors")
     for key, expected in one.items():
-        if not key.endswith("key.bias"):  # softmax cancels it: a gradient of rounding errors, which Adam makes steps of
+        if not key.endswith(
+            "key.bias"
+        ):  # softmax cancels it: a gradient of rounding errors, which Adam makes steps of
             torch.testing.assert_close(two[key], expected, rtol=1e-3, atol=1e-4, msg=key)
     assert (
         one["encoder.layer.0.output.dense.weight"] - start["encoder.layer.0.output.dense.weight"]

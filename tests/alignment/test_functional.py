@@ -1,9 +1,10 @@
 """The multi-way loss.
 
-Pinned here: the value of a case worked by hand; agreement with a loop from the definition (missing cells, equal texts,
-both kinds of negatives, margin, star) and with sentence-transformers' own loss on two columns; perfectly aligned rows
-have loss 0 where that library's loss on seven columns has ln 6; order of rows, columns and cells changes nothing; blocks
-of anchors, and anchors split over processes, add up to the whole in the loss and the gradient.
+Pinned here: the value of a case worked by hand; agreement with a loop from the definition (missing
+cells, equal texts, both kinds of negatives, margin, star) and with sentence-transformers' own loss
+on two columns; perfectly aligned rows have loss 0 where that library's loss on seven columns has ln
+6; order of rows, columns and cells changes nothing; blocks of anchors, and anchors split over
+processes, add up to the whole in the loss and the gradient.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ def ragged_batch(seed: int):
     """Return cells of 6 rows in 4 columns with holes, and two rows that share a text."""
     generator = torch.Generator().manual_seed(seed)
     places = [(i, c) for i in range(6) for c in range(4) if (i + 2 * c) % 5 != 3 or c == 0]
-    cells = F.normalize(torch.randn(len(places), 8, generator=generator, dtype=torch.float64), dim=1)
+    cells = F.normalize(
+        torch.randn(len(places), 8, generator=generator, dtype=torch.float64), dim=1
+    )
     rows, columns = [i for i, _ in places], [c for _, c in places]
     texts = list(range(len(places)))
     texts[places.index((4, 0))] = texts[places.index((1, 0))]  # equal pivots
@@ -79,28 +82,40 @@ def ragged_batch(seed: int):
 @pytest.mark.parametrize("negatives", ["target", "all"])
 @pytest.mark.parametrize("pairs", ["all", "pivot"])
 @pytest.mark.parametrize("margin", [0.0, 0.3])
-def test_missing_cells_and_equal_texts_agree_with_a_loop_from_the_definition(negatives, pairs, margin):
+def test_missing_cells_and_equal_texts_agree_with_a_loop_from_the_definition(
+    negatives, pairs, margin
+):
     cells, rows, columns, texts = ragged_batch(seed=1)
     expected = from_the_definition(cells, rows, columns, texts, 0.1, margin, negatives, pairs)
     got = multiway_loss(
-        cells, torch.tensor(rows), torch.tensor(columns), torch.tensor(texts),
-        temperature=0.1, margin=margin, negatives=negatives, pairs=pairs,
-    )  # fmt: skip
+        cells,
+        torch.tensor(rows),
+        torch.tensor(columns),
+        torch.tensor(texts),
+        temperature=0.1,
+        margin=margin,
+        negatives=negatives,
+        pairs=pairs,
+    )
     assert got.item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_value_worked_by_hand():
-    # Rows 0 and 1, columns a and b in the plane: E_0a = E_0b = (1, 0), E_1a = (0, 1), E_1b = (0.6, 0.8); t = 1.
+    # Rows 0 and 1, columns a and b in the plane: E_0a = E_0b = (1, 0), E_1a = (0, 1), E_1b = (0.6,
+    # 0.8); t = 1.
     cells = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
     rows, columns, texts = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1]), torch.arange(4)
-    # target negatives: anchor 0a: positive 1, negative E_1b: 0.6. 1a: 0.8 against 0. 0b: 1 against E_1a: 0. 1b: 0.8 against 0.6.
+    # target negatives: anchor 0a: positive 1, negative E_1b: 0.6. 1a: 0.8 against 0. 0b: 1 against
+    # E_1a: 0. 1b: 0.8 against 0.6.
     a = (math.log(1 + math.exp(0.6 - 1.0)) + math.log(1 + math.exp(0.0 - 0.8))) / 2
     b = (math.log(1 + math.exp(0.0 - 1.0)) + math.log(1 + math.exp(0.6 - 0.8))) / 2
     got = multiway_loss(cells, rows, columns, texts, temperature=1.0)
     assert got.item() == pytest.approx((a + b) / 2, rel=1e-6)
     # all negatives: every anchor sees both cells of the other row.
     a = (math.log(1 + (1 + math.exp(0.6)) / math.e) + math.log(1 + 2 / math.exp(0.8))) / 2
-    b = (math.log(1 + (1 + math.exp(0.6)) / math.e) + math.log(1 + 2 * math.exp(0.6) / math.exp(0.8))) / 2
+    b = (
+        math.log(1 + (1 + math.exp(0.6)) / math.e) + math.log(1 + 2 * math.exp(0.6) / math.exp(0.8))
+    ) / 2
     got = multiway_loss(cells, rows, columns, texts, temperature=1.0, negatives="all")
     assert got.item() == pytest.approx((a + b) / 2, rel=1e-6)
 
@@ -108,7 +123,10 @@ def test_value_worked_by_hand():
 def test_two_columns_with_target_negatives_equal_the_symmetric_ranking_loss():
     table = torch.randn(24, 8, generator=torch.Generator().manual_seed(0))
     reference = MultipleNegativesRankingLoss(
-        Vectors(table), scale=20.0, directions=("query_to_doc", "doc_to_query"), partition_mode="per_direction"
+        Vectors(table),
+        scale=20.0,
+        directions=("query_to_doc", "doc_to_query"),
+        partition_mode="per_direction",
     )
     ours = MultiwayLoss(Vectors(table), temperature=0.05)
     expected, got = reference(columns_of(12, 2), None), ours(columns_of(12, 2))
@@ -123,10 +141,11 @@ def test_perfectly_aligned_rows_have_no_loss_where_the_ranking_loss_has_ln_6():
     features = columns_of(8, 7)
     assert MultiwayLoss(Vectors(table))(features).item() < 1e-6
     assert MultiwayLoss(Vectors(table), negatives="all")(features).item() < 1e-6
-    # Seven columns given to it as they are: translations three to seven become hard negatives of the anchor.
-    assert MultipleNegativesRankingLoss(Vectors(table))(columns_of(8, 7), None).item() == pytest.approx(
-        math.log(6), abs=1e-4
-    )
+    # Seven columns given to it as they are: translations three to seven become hard negatives of
+    # the anchor.
+    assert MultipleNegativesRankingLoss(Vectors(table))(
+        columns_of(8, 7), None
+    ).item() == pytest.approx(math.log(6), abs=1e-4)
 
 
 def test_order_of_rows_columns_and_cells_changes_nothing():
@@ -135,17 +154,25 @@ def test_order_of_rows_columns_and_cells_changes_nothing():
     plain = multiway_loss(cells, rows_N, columns_N, texts_N, negatives="all").item()
     generator = torch.Generator().manual_seed(3)
     shuffled = torch.randperm(len(rows), generator=generator)
-    other_rows, other_columns = torch.randperm(6, generator=generator), torch.randperm(4, generator=generator)
+    other_rows, other_columns = (
+        torch.randperm(6, generator=generator),
+        torch.randperm(4, generator=generator),
+    )
     again = multiway_loss(
-        cells[shuffled], other_rows[rows_N[shuffled]], other_columns[columns_N[shuffled]], texts_N[shuffled],
+        cells[shuffled],
+        other_rows[rows_N[shuffled]],
+        other_columns[columns_N[shuffled]],
+        texts_N[shuffled],
         negatives="all",
-    )  # fmt: skip
+    )
     assert again.item() == pytest.approx(plain, rel=1e-12)
 
 
 def test_same_row_cells_are_never_negatives():
     # Only one row: nothing to tell it from, so no loss, whatever its cells look like.
-    cells = F.normalize(torch.randn(5, 8, generator=torch.Generator().manual_seed(0)), dim=1).requires_grad_()
+    cells = F.normalize(
+        torch.randn(5, 8, generator=torch.Generator().manual_seed(0)), dim=1
+    ).requires_grad_()
     zeros, count = torch.zeros(5, dtype=torch.long), torch.arange(5)
     for negatives in ("target", "all"):
         loss = multiway_loss(cells, zeros, count, count, negatives=negatives)
@@ -165,10 +192,19 @@ def test_columns_with_many_missing_cells_weigh_as_much_as_full_ones():
     # 9 rows have (a, b), one has (a, c): c's only anchor term must count a third, not a nineteenth.
     rows = torch.tensor([i for i in range(9) for _ in range(2)] + [9, 9])
     columns = torch.tensor([0, 1] * 9 + [0, 2])
-    cells = F.normalize(torch.randn(20, 6, generator=torch.Generator().manual_seed(4)), dim=1).requires_grad_()
+    cells = F.normalize(
+        torch.randn(20, 6, generator=torch.Generator().manual_seed(4)), dim=1
+    ).requires_grad_()
     loss = multiway_loss(cells, rows, columns, torch.arange(20), negatives="all")
     terms = from_the_definition(
-        cells.detach().double(), rows.tolist(), columns.tolist(), list(range(20)), 0.05, 0.0, "all", "all"
+        cells.detach().double(),
+        rows.tolist(),
+        columns.tolist(),
+        list(range(20)),
+        0.05,
+        0.0,
+        "all",
+        "all",
     )
     assert loss.item() == pytest.approx(terms, rel=1e-5)
 
@@ -179,7 +215,9 @@ def test_blocks_of_anchors_give_the_loss_and_the_gradient_of_the_whole_matrix(mo
     whole, blocks = cells.clone().requires_grad_(), cells.clone().requires_grad_()
     loss = multiway_loss(whole, *ids)
     loss.backward()
-    monkeypatch.setattr("hexapla.alignment.functional.FLOATS_A_BLOCK", 4 * len(cells))  # four anchors at once
+    monkeypatch.setattr(
+        "hexapla.alignment.functional.FLOATS_A_BLOCK", 4 * len(cells)
+    )  # four anchors at once
     again = multiway_loss(blocks, *ids)
     (3.0 * again).backward()  # as a gradient scaler would
     assert again.item() == pytest.approx(loss.item(), rel=1e-12)
@@ -192,14 +230,19 @@ def test_the_gradient_is_that_of_finite_differences():
     cells, rows, columns, texts = ragged_batch(seed=6)
     ids = (torch.tensor(rows), torch.tensor(columns), torch.tensor(texts))
     leaf = cells.clone().requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: multiway_loss(x, *ids, temperature=0.5, margin=0.1), (leaf,))
+    assert torch.autograd.gradcheck(
+        lambda x: multiway_loss(x, *ids, temperature=0.5, margin=0.1), (leaf,)
+    )
 
 
 def test_losses_of_owned_parts_add_up_to_the_loss_of_the_whole():
     cells, rows, columns, texts = ragged_batch(seed=7)
     ids = (torch.tensor(rows), torch.tensor(columns), torch.tensor(texts))
     whole = multiway_loss(cells, *ids, negatives="all").item()
-    parts = [multiway_loss(cells, *ids, negatives="all", own=own).item() for own in (slice(0, 7), slice(7, len(rows)))]
+    parts = [
+        multiway_loss(cells, *ids, negatives="all", own=own).item()
+        for own in (slice(0, 7), slice(7, len(rows)))
+    ]
     assert sum(parts) == pytest.approx(whole, rel=1e-12)
     assert min(parts) > 0
 

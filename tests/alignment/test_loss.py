@@ -1,8 +1,9 @@
 """The loss as a module over an encoder.
 
-Pinned here: gradient caching equals the plain loss in the value and every gradient, with dropout on, whatever the chunk;
-packed equals padded, for encoders and for causal decoders; flat cells equal columns with a mask; the Matryoshka loss is
-the mean over its dimensions; a vector that is no number is traced to its row.
+Pinned here: gradient caching equals the plain loss in the value and every gradient, with dropout
+on, whatever the chunk; packed equals padded, for encoders and for causal decoders; flat cells equal
+columns with a mask; the Matryoshka loss is the mean over its dimensions; a vector that is no number
+is traced to its row.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from sentence_transformers import SentenceTransformer
 
-from hexapla.alignment.gradient_cache import Passes, encode
 from hexapla.alignment.functional import multiway_loss
+from hexapla.alignment.gradient_cache import Passes, encode
 from hexapla.alignment.loss import MultiwayLoss, NonFiniteError, sorted_cells, text_ids
 from hexapla.alignment.packing import Packing
 from tests.fixtures.toy import LANGUAGES, toy_decoder, toy_encoder, toy_rows
@@ -22,33 +23,47 @@ from tests.fixtures.toy import LANGUAGES, toy_decoder, toy_encoder, toy_rows
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory) -> SentenceTransformer:
-    return SentenceTransformer(str(toy_encoder(tmp_path_factory.mktemp("toy") / "encoder", dropout=0.1)), device="cpu")
+    return SentenceTransformer(
+        str(toy_encoder(tmp_path_factory.mktemp("toy") / "encoder", dropout=0.1)), device="cpu"
+    )
 
 
-def tokenized(encoder: SentenceTransformer, n_rows: int, seed: int = 0) -> list[dict[str, torch.Tensor]]:
+def tokenized(
+    encoder: SentenceTransformer, n_rows: int, seed: int = 0
+) -> list[dict[str, torch.Tensor]]:
     rows = toy_rows(n_rows, seed)
-    return [dict(encoder.preprocess([str(row[language]) for row in rows])) for language in LANGUAGES]
+    return [
+        dict(encoder.preprocess([str(row[language]) for row in rows])) for language in LANGUAGES
+    ]
 
 
 def value_and_gradients(loss: MultiwayLoss, features, scale: float = 1.0):
     loss.model.zero_grad()
     value = loss(features)
     (scale * value).backward()
-    return value.item(), {n: p.grad.clone() for n, p in loss.model.named_parameters() if p.grad is not None}
+    return value.item(), {
+        n: p.grad.clone() for n, p in loss.model.named_parameters() if p.grad is not None
+    }
 
 
 def assert_same(first, second, **tolerance) -> None:
     assert second[0] == pytest.approx(first[0], rel=1e-5)
     assert first[1].keys() == second[1].keys() and len(first[1]) > 10
     for name, gradient in first[1].items():
-        torch.testing.assert_close(second[1][name], gradient, **(tolerance or {"rtol": 1e-3, "atol": 1e-5}), msg=name)
+        torch.testing.assert_close(
+            second[1][name], gradient, **(tolerance or {"rtol": 1e-3, "atol": 1e-5}), msg=name
+        )
 
 
 @pytest.mark.parametrize("packs", [True, False])
 @pytest.mark.parametrize("chunk_tokens", [1, 40, 101, 200])
 @pytest.mark.parametrize("negatives", ["target", "all"])
-def test_cached_equals_plain_in_the_loss_and_every_gradient(encoder, chunk_tokens, negatives, packs, monkeypatch):
-    monkeypatch.setattr("hexapla.alignment.functional.FLOATS_A_BLOCK", 400)  # several blocks, as with thousands of cells
+def test_cached_equals_plain_in_the_loss_and_every_gradient(
+    encoder, chunk_tokens, negatives, packs, monkeypatch
+):
+    monkeypatch.setattr(
+        "hexapla.alignment.functional.FLOATS_A_BLOCK", 400
+    )  # several blocks, as with thousands of cells
     encoder.eval()  # without dropout, since the two draw it in passes of other sizes
     with Packing(encoder, wanted=packs) as packing:
         assert packing.packs == packs
@@ -62,7 +77,9 @@ def test_cached_equals_plain_in_the_loss_and_every_gradient(encoder, chunk_token
 
 def test_cached_equals_plain_with_dropout_on(encoder, monkeypatch):
     encoder.train()
-    monkeypatch.setattr("hexapla.alignment.gradient_cache.TOKENS_A_PASS", 60)  # the same passes in both, so the same draws
+    monkeypatch.setattr(
+        "hexapla.alignment.gradient_cache.TOKENS_A_PASS", 60
+    )  # the same passes in both, so the same draws
     found = []
     for limit in (None, 60):
         torch.manual_seed(0)
@@ -113,7 +130,9 @@ def test_packed_sentences_embed_as_padded_ones(kind, tmp_path):
 
 def test_an_encoder_whose_packed_sentences_differ_stays_padded(encoder, monkeypatch, caplog):
     def across(module, query, key, value, attention_mask, *, sequence_groups=None, **kwargs):
-        return plain(module, query, key, value, attention_mask, **kwargs)  # forgets where sentences end
+        return plain(
+            module, query, key, value, attention_mask, **kwargs
+        )  # forgets where sentences end
 
     from transformers import AttentionInterface
 
@@ -140,15 +159,22 @@ def test_columns_with_a_mask_equal_the_vectors_of_the_present_cells(encoder):
     mask[2, 1] = mask[3, 3] = mask[5, 1] = 0
     rows = toy_rows(6)
     present = [(i, c) for i in range(6) for c in range(4) if mask[i, c]]
-    vectors = encoder(dict(encoder.preprocess([str(rows[i][LANGUAGES[c]]) for i, c in present])))["sentence_embedding"]
+    vectors = encoder(dict(encoder.preprocess([str(rows[i][LANGUAGES[c]]) for i, c in present])))[
+        "sentence_embedding"
+    ]
     places = torch.tensor(present)
-    expected = multiway_loss(F.normalize(vectors, dim=1), places[:, 0], places[:, 1], torch.arange(len(present)))
+    expected = multiway_loss(
+        F.normalize(vectors, dim=1), places[:, 0], places[:, 1], torch.arange(len(present))
+    )
     assert MultiwayLoss(encoder)(columns, mask).item() == pytest.approx(expected.item(), rel=1e-5)
     assert MultiwayLoss(encoder)(columns).item() != pytest.approx(expected.item(), rel=1e-3)
 
 
 def test_what_the_encoder_takes_besides_tokens_reaches_it(encoder):
-    columns = [{**column, "prompt_length": torch.tensor([2]), "task": "x"} for column in tokenized(encoder, 3)]
+    columns = [
+        {**column, "prompt_length": torch.tensor([2]), "task": "x"}
+        for column in tokenized(encoder, 3)
+    ]
     cells, _ = sorted_cells(columns, None)
     assert cells.constants == {"prompt_length": torch.tensor([2]), "task": "x", "modality": "text"}
     assert set(cells.tokens) == {"input_ids"}
@@ -156,7 +182,9 @@ def test_what_the_encoder_takes_besides_tokens_reaches_it(encoder):
 
 def test_equal_texts_in_two_rows_are_seen_through_their_tokens(encoder):
     def ids(texts: list[str]) -> torch.Tensor:
-        cells, _ = sorted_cells([dict(encoder.preprocess(texts))] * 2, torch.tensor([[1, 0]] * len(texts)))
+        cells, _ = sorted_cells(
+            [dict(encoder.preprocess(texts))] * 2, torch.tensor([[1, 0]] * len(texts))
+        )
         return text_ids(cells.tokens["input_ids"], cells.lengths)
 
     several = ids(["eng01 eng02", "eng01 eng02", "eng02 eng01"])
@@ -168,14 +196,20 @@ def test_matryoshka_is_the_mean_of_the_losses_of_the_leading_dimensions(encoder)
     features = tokenized(encoder, 8)
     cells, ids = sorted_cells(features, None)
     vectors = encode(encoder, cells, Passes())
-    alone = [multiway_loss(F.normalize(vectors[:, :dim], dim=1), *ids.unbind(dim=1)).item() for dim in (32, 8, 2)]
+    alone = [
+        multiway_loss(F.normalize(vectors[:, :dim], dim=1), *ids.unbind(dim=1)).item()
+        for dim in (32, 8, 2)
+    ]
     got = MultiwayLoss(encoder, matryoshka=(32, 8, 2))(features).item()
     assert got == pytest.approx(sum(alone) / 3, rel=1e-5)
 
 
 def test_pivots_have_moved_by_one_less_their_cosine():
     loss = MultiwayLoss(torch.nn.Identity(), preserve=1.0)
-    vectors, reference = torch.tensor([[3.0, 4.0], [0.0, 2.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    vectors, reference = (
+        torch.tensor([[3.0, 4.0], [0.0, 2.0]]),
+        torch.tensor([[1.0, 0.0], [0.0, 1.0]]),
+    )
     assert loss.moved(vectors, reference).item() == pytest.approx((0.4 + 0) / 2)
 
 

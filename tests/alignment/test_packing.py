@@ -7,9 +7,9 @@ import itertools
 import pytest
 import torch
 
+from hexapla.alignment.packing import chunks, flatten, packed, packed_attention, padded
 from hexapla.corpus.reader import open_corpus
 from hexapla.encoder.load import load_encoder
-from hexapla.alignment.packing import chunks, flatten, packed, packed_attention, padded
 
 
 @pytest.mark.parametrize("packs", [True, False])
@@ -26,9 +26,13 @@ def test_chunks_cover_every_sentence_once_within_the_budget(packs, most_tokens):
 
 def test_padding_of_real_rows_stays_under_a_tenth_where_one_pass_would_have_a_third():
     corpus, tokenizer = open_corpus("sample"), load_encoder("tiny").tokenizer
-    texts = [text for language in corpus.languages[:7] for text in corpus.cells(language)[:64] if text]
+    texts = [
+        text for language in corpus.languages[:7] for text in corpus.cells(language)[:64] if text
+    ]
     lengths = sorted((len(ids) for ids in tokenizer(texts)["input_ids"]), reverse=True)
-    slots = sum((end - begin) * lengths[begin] for begin, end in chunks(lengths, 10**6, packs=False))
+    slots = sum(
+        (end - begin) * lengths[begin] for begin, end in chunks(lengths, 10**6, packs=False)
+    )
     assert 1 - sum(lengths) / slots <= 0.1
     assert 1 - sum(lengths) / (len(lengths) * lengths[0]) > 0.33
     tokens = {"input_ids": torch.arange(sum(lengths))}
@@ -48,7 +52,10 @@ def test_packed_features_count_positions_anew_in_each_sentence():
 
 
 def test_padded_features_are_undone_by_flatten():
-    tokens = {"input_ids": torch.tensor([5, 6, 7, 8, 9]), "token_type_ids": torch.tensor([1, 2, 3, 4, 5])}
+    tokens = {
+        "input_ids": torch.tensor([5, 6, 7, 8, 9]),
+        "token_type_ids": torch.tensor([1, 2, 3, 4, 5]),
+    }
     features = padded(tokens, [3, 2], 1)
     assert features["input_ids"].tolist() == [[5, 6, 7], [8, 9, 1]]
     assert features["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
@@ -59,7 +66,10 @@ def test_padded_features_are_undone_by_flatten():
 
 def test_left_padding_is_dropped_too():
     tokens, lengths = flatten(
-        {"input_ids": torch.tensor([[0, 4], [5, 6]]), "attention_mask": torch.tensor([[0, 1], [1, 1]])}
+        {
+            "input_ids": torch.tensor([[0, 4], [5, 6]]),
+            "attention_mask": torch.tensor([[0, 1], [1, 1]]),
+        }
     )
     assert tokens["input_ids"].tolist() == [4, 5, 6] and lengths == [1, 2]
 
@@ -69,7 +79,9 @@ def test_attention_stays_within_each_sentence():
     query, key, value = (torch.randn(1, 2, 8, 4, generator=generator) for _ in range(3))
     layer = torch.nn.Module()
     layer.is_causal = False
-    got, _ = packed_attention(layer, query, key, value, None, sequence_groups=[(2, 3), (1, 2)], scaling=0.5)
+    got, _ = packed_attention(
+        layer, query, key, value, None, sequence_groups=[(2, 3), (1, 2)], scaling=0.5
+    )
     for begin, end in ((0, 3), (3, 6), (6, 8)):
         scores = (query[0, :, begin:end] @ key[0, :, begin:end].mT * 0.5).softmax(dim=-1)
         expected = (scores @ value[0, :, begin:end]).transpose(0, 1)
@@ -77,17 +89,24 @@ def test_attention_stays_within_each_sentence():
 
 
 def test_the_kernel_of_a_gpu_is_given_the_ends_of_the_sentences(monkeypatch):
-    # No GPU here: what would be called is called by hand, on a stand-in that attends sentence by sentence.
+    # No GPU here: what would be called is called by hand, on a stand-in that attends sentence by
+    # sentence.
     from hexapla.alignment import packing
 
     seen = {}
 
-    def varlen_attn(query, key, value, ends_q, ends_k, longest_q, longest_k, *, scale, window_size, enable_gqa):
+    def varlen_attn(
+        query, key, value, ends_q, ends_k, longest_q, longest_k, *, scale, window_size, enable_gqa
+    ):
         seen.update(ends=ends_q.tolist(), longest=longest_q, window=window_size, gqa=enable_gqa)
         parts = []
         for begin, end in itertools.pairwise(ends_q):
             q, k, v = (states[begin:end].transpose(0, 1) for states in (query, key, value))
-            parts.append(torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=scale).transpose(0, 1))
+            parts.append(
+                torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=scale).transpose(
+                    0, 1
+                )
+            )
         return torch.cat(parts)
 
     monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", varlen_attn)
@@ -97,7 +116,9 @@ def test_the_kernel_of_a_gpu_is_given_the_ends_of_the_sentences(monkeypatch):
     layer.is_causal = False
     features = packed({"input_ids": torch.arange(8)}, [3, 3, 2], 0)
     kwargs = {k: features[k] for k in ("cu_seq_lens_q", "max_length_q")}
-    expected, _ = packed_attention(layer, query, key, value, None, sequence_groups=[(2, 3), (1, 2)], scaling=0.5)
+    expected, _ = packed_attention(
+        layer, query, key, value, None, sequence_groups=[(2, 3), (1, 2)], scaling=0.5
+    )
     flat = [states.squeeze(0).transpose(0, 1) for states in (query, key, value)]
     got = packing._variable_length_kernel(layer, flat, scaling=0.5, **kwargs)
     torch.testing.assert_close(got, expected)

@@ -10,14 +10,16 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 import hexapla.alignment.token_cache as stage
-from hexapla.errors import InputError
 from hexapla.alignment.token_cache import open_token_cache
+from hexapla.errors import InputError
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory) -> SentenceTransformer:
-    return SentenceTransformer(str(toy_encoder(tmp_path_factory.mktemp("toy") / "encoder")), device="cpu")
+    return SentenceTransformer(
+        str(toy_encoder(tmp_path_factory.mktemp("toy") / "encoder")), device="cpu"
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +51,9 @@ def test_tokens_are_those_of_the_encoder_with_its_prompt(encoder, monkeypatch):
 
 
 def test_equal_cells_have_equal_text_ids_and_others_have_not(encoder):
-    data = datasets.Dataset.from_list([{"a": "eng01 eng02", "b": "eng02 eng01"}, {"a": "eng03", "b": "eng01 eng02"}])
+    data = datasets.Dataset.from_list(
+        [{"a": "eng01 eng02", "b": "eng02 eng01"}, {"a": "eng03", "b": "eng01 eng02"}]
+    )
     texts = open_token_cache(data, ("a", "b"), encoder, "", ("x",)).texts
     assert texts[0, 0] == texts[1, 1] and len(set(texts.flatten().tolist())) == 3
 
@@ -64,7 +68,9 @@ def test_texts_are_tokenised_once_and_again_when_anything_differs(encoder, monke
     monkeypatch.setattr(encoder, "max_seq_length", 9)
     cache = open_token_cache(data, LANGUAGES, encoder, "", ("a",))
     assert len(made) == 4
-    assert cache.n_truncated == sum(len(text.split()) > 7 for row in data for text in row.values() if text)
+    assert cache.n_truncated == sum(
+        len(text.split()) > 7 for row in data for text in row.values() if text
+    )
     assert int(cache.lengths(np.arange(200)).max()) == 9
 
 
@@ -74,7 +80,9 @@ def test_a_text_without_a_token_is_named(encoder, cache_folder, monkeypatch):
     def without_specials(texts, **kwargs):
         features = plain(texts, **kwargs)
         ids = features["input_ids"]
-        features["attention_mask"] = (ids > 2).long()  # as of a tokenizer that adds no beginning and no end
+        features["attention_mask"] = (
+            ids > 2
+        ).long()  # as of a tokenizer that adds no beginning and no end
         return features
 
     monkeypatch.setattr(encoder, "preprocess", without_specials)
@@ -85,7 +93,9 @@ def test_a_text_without_a_token_is_named(encoder, cache_folder, monkeypatch):
 
 
 def test_a_cache_that_could_not_be_finished_is_not_there(encoder, cache_folder, monkeypatch):
-    monkeypatch.setattr(stage.np, "save", lambda *args: (_ for _ in ()).throw(OSError("No space left on device")))
+    monkeypatch.setattr(
+        stage.np, "save", lambda *args: (_ for _ in ()).throw(OSError("No space left on device"))
+    )
     with pytest.raises(OSError, match="No space left"):
         open_token_cache(rows(), LANGUAGES, encoder, "", ("a",))
     assert list(cache_folder.iterdir()) == []

@@ -19,10 +19,10 @@ from transformers import TrainerCallback
 from hexapla.alignment import gradient_cache as encoding
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
+from hexapla.alignment.trainer import WHOLE, last_checkpoint
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError, TrainingError
-from hexapla.alignment.trainer import WHOLE, last_checkpoint
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 
 stage = sys.modules["hexapla.alignment.stage"]  # the module: the name is the function's
@@ -39,14 +39,24 @@ def parts(tmp_path_factory) -> tuple[str, str]:
 def settings(parts, tmp_path) -> dict[str, object]:
     corpus, encoder = parts
     return {
-        "corpus": corpus, "encoder": encoder, "out": tmp_path / "out", "rows_per_step": 8, "learning_rate": 1e-2,
-        "report_to": "none", "epochs": 2, "checkpoint_steps": 4,
-    }  # fmt: skip
+        "corpus": corpus,
+        "encoder": encoder,
+        "out": tmp_path / "out",
+        "rows_per_step": 8,
+        "learning_rate": 1e-2,
+        "report_to": "none",
+        "epochs": 2,
+        "checkpoint_steps": 4,
+    }
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     files = sorted(folder.glob("**/model.safetensors"))  # the transformer's, and a linear layer's
-    return {f"{path.relative_to(folder)}: {name}": tensor for path in files for name, tensor in load_file(path).items()}
+    return {
+        f"{path.relative_to(folder)}: {name}": tensor
+        for path in files
+        for name, tensor in load_file(path).items()
+    }
 
 
 def assert_bit_equal(first: Path, second: Path) -> None:
@@ -143,8 +153,16 @@ class Rates(TrainerCallback):
 
 
 @pytest.mark.slow
-def test_a_converged_run_lowers_its_learning_rate_before_it_ends_also_when_resumed(settings, tmp_path, monkeypatch):
-    settings |= {"budget": "converged", "held_out": 0.2, "patience": 1, "epochs": 40, "whiten": "start"}
+def test_a_converged_run_lowers_its_learning_rate_before_it_ends_also_when_resumed(
+    settings, tmp_path, monkeypatch
+):
+    settings |= {
+        "budget": "converged",
+        "held_out": 0.2,
+        "patience": 1,
+        "epochs": 40,
+        "whiten": "start",
+    }
     whole, broken, resumed = Rates(), Rates(last=12), Rates()
     with monkeypatch.context() as patch:
         with_callback(patch, whole)
@@ -154,7 +172,10 @@ def test_a_converged_run_lowers_its_learning_rate_before_it_ends_also_when_resum
     assert rates[0] == 1e-2
     assert rates[-1] == pytest.approx(1e-2 * 0.3 ** (len(set(rates)) - 1))
     assert len(set(rates)) > 2
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt, match="stopped at a step"):
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(KeyboardInterrupt, match="stopped at a step"),
+    ):
         with_callback(patch, broken)
         align(AlignConfig(**settings), quiet=True)
     with_callback(monkeypatch, resumed)
@@ -174,7 +195,10 @@ def test_a_resumed_run_must_be_the_same_run(settings, monkeypatch):
     for changed, message in (
         ({"seed": 1}, r"holds another run \(seed was 0 and is 1\)"),
         ({"margin": 0.3}, r"holds another run \(margin was 0.0 and is 0.3\)"),
-        ({"languages": "eng_Latn,deu_Latn"}, r"holds another run \(languages was .*corpus_sha256 was"),
+        (
+            {"languages": "eng_Latn,deu_Latn"},
+            r"holds another run \(languages was .*corpus_sha256 was",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             align(AlignConfig(**{**settings, **changed}, resume=True), quiet=True)
@@ -188,11 +212,16 @@ def test_another_number_of_processes_is_said_and_goes_on(settings, monkeypatch, 
     record.write_text(json.dumps({"step": 4, "processes": 4}))
     monkeypatch.undo()
     result = align(AlignConfig(**settings, resume=True), quiet=True)
-    assert "1 processes go on with what 4 began: rows keep their order, dropout draws anew" in caplog.text
+    assert (
+        "1 processes go on with what 4 began: rows keep their order, dropout draws anew"
+        in caplog.text
+    )
     assert result["n_steps"] == 30
 
 
-def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_chunks(settings, tmp_path, monkeypatch, caplog):
+def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_chunks(
+    settings, tmp_path, monkeypatch, caplog
+):
     no_dropout = str(toy_encoder(tmp_path / "still"))  # which is drawn chunk by chunk
     settings = {**settings, "encoder": no_dropout, "gradient_accumulation": 2, "epochs": 1}
     align(AlignConfig(**{**settings, "out": tmp_path / "roomy"}), quiet=True)
@@ -206,7 +235,9 @@ def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_chunks(settings, 
             if len(failed) % 2 == 0:
                 raise torch.OutOfMemoryError("CUDA out of memory")
 
-            def explode(gradient):  # on the way back, with most gradients of this step in place already
+            def explode(
+                gradient,
+            ):  # on the way back, with most gradients of this step in place already
                 hook.remove()
                 raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -216,7 +247,10 @@ def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_chunks(settings, 
     monkeypatch.setattr(encoding._Steps, "encode", cramped)
     result = align(AlignConfig(**settings), quiet=True)
     assert len(failed) >= 2
-    assert "Out of memory in step 1 of" in caplog.text and "repeated by gradient caching in chunks of" in caplog.text
+    assert (
+        "Out of memory in step 1 of" in caplog.text
+        and "repeated by gradient caching in chunks of" in caplog.text
+    )
     assert result["chunk_tokens"] <= 60
     first, second = weights(tmp_path / "roomy"), weights(settings["out"])
     for name, tensor in first.items():
@@ -230,7 +264,9 @@ def test_a_single_text_that_does_not_fit_stops_the_run(settings, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(encoding._Steps, "encode", never)
-    with pytest.raises(TrainingError, match=r"out of memory with a single chunk of \d+ tokens; lower --max-tokens"):
+    with pytest.raises(
+        TrainingError, match=r"out of memory with a single chunk of \d+ tokens; lower --max-tokens"
+    ):
         align(AlignConfig(**settings), quiet=True)
 
 
@@ -243,7 +279,9 @@ def test_another_error_is_not_taken_for_a_lack_of_memory(settings, monkeypatch):
         align(AlignConfig(**settings), quiet=True)
 
 
-def test_a_loss_that_is_no_number_names_its_rows_and_leaves_the_last_checkpoint(settings, monkeypatch):
+def test_a_loss_that_is_no_number_names_its_rows_and_leaves_the_last_checkpoint(
+    settings, monkeypatch
+):
     plain, n_calls, names = encoding._Steps.encode, [0], []
 
     def broken(self, k):
@@ -260,10 +298,16 @@ def test_a_loss_that_is_no_number_names_its_rows_and_leaves_the_last_checkpoint(
         TrainingError, match=r"step 7: the loss is not finite in 1 rows of the batch, among them"
     ) as caught:
         align(AlignConfig(**settings), quiet=True)
-    (named,) = [row for row in open_corpus(settings["corpus"]).row_ids() if row in str(caught.value)]
-    longest = dict(zip(open_corpus(settings["corpus"]).row_ids(), open_corpus(settings["corpus"]).rows(), strict=True))[
-        named
+    (named,) = [
+        row for row in open_corpus(settings["corpus"]).row_ids() if row in str(caught.value)
     ]
+    longest = dict(
+        zip(
+            open_corpus(settings["corpus"]).row_ids(),
+            open_corpus(settings["corpus"]).rows(),
+            strict=True,
+        )
+    )[named]
     assert max(len(text.split()) + 2 for text in longest.values() if text) == names[0]
     assert "checkpoint-4 is whole, and --resume goes on from there" in str(caught.value)
     monkeypatch.undo()
@@ -282,7 +326,9 @@ def test_a_gradient_that_is_no_number_never_reaches_the_weights(settings, monkey
         return plain(self, vectors, ids)
 
     monkeypatch.setattr(MultiwayLoss, "score", exploding)
-    with pytest.raises(TrainingError, match=r"step 5: the gradient is not finite; .*checkpoint-4 is whole"):
+    with pytest.raises(
+        TrainingError, match=r"step 5: the gradient is not finite; .*checkpoint-4 is whole"
+    ):
         align(AlignConfig(**settings), quiet=True)
 
 
@@ -299,10 +345,16 @@ def test_a_full_disk_leaves_the_checkpoint_before(settings, tmp_path, monkeypatc
         plain(tensors, path)
 
     monkeypatch.setattr(hexapla.alignment.trainer, "save_file", full)
-    with pytest.raises(TrainingError, match=r"checkpoint-12 could not be written .*No space left.*checkpoint-8 stands"):
+    with pytest.raises(
+        TrainingError,
+        match=r"checkpoint-12 could not be written .*No space left.*checkpoint-8 stands",
+    ):
         align(AlignConfig(**settings), quiet=True)
     checkpoints = settings["out"] / "checkpoints"
-    assert {path.name for path in checkpoints.glob("checkpoint-*")} == {"checkpoint-4", "checkpoint-8"}
+    assert {path.name for path in checkpoints.glob("checkpoint-*")} == {
+        "checkpoint-4",
+        "checkpoint-8",
+    }
     monkeypatch.undo()
     align(AlignConfig(**settings, resume=True), quiet=True)
     align(AlignConfig(**{**settings, "out": tmp_path / "whole"}), quiet=True)

@@ -14,13 +14,16 @@ from hexapla.build import build, estimate_build
 from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
 from hexapla.sources import SourceConfig
-from tests.fixtures.toy import toy_rows
 from tests.fixtures.builds import N_ROWS, toy_config, write_text
+from tests.fixtures.toy import toy_rows
 from tests.fixtures.toy_translator import CountingTranslator, ToyTranslator
 
 
 def rejected(folder: Path, name: str) -> list[dict[str, str]]:
-    return [json.loads(line) for line in (folder / "rejected" / f"{name}.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line)
+        for line in (folder / "rejected" / f"{name}.jsonl").read_text().splitlines()
+    ]
 
 
 def test_every_sentence_becomes_a_row_in_order_with_its_right_translations(tmp_path: Path) -> None:
@@ -48,7 +51,10 @@ def test_a_broken_cell_is_retranslated_then_nulled_and_kept_with_its_reason(tmp_
         entries = {entry["source"]: entry for entry in rejected(tmp_path / "corpus", language)}
         for row in corpus.rows():
             source = str(row["eng_Latn"])
-            first, second = (translator.translate([source], [language], retry=retry)[0].text for retry in (False, True))
+            first, second = (
+                translator.translate([source], [language], retry=retry)[0].text
+                for retry in (False, True)
+            )
             if "\ufffd" in str(first):
                 is_wrong_again = "\ufffd" in str(second)
                 assert (entries[source]["cell"], entries[source]["reason"]) == (first, "marks")
@@ -99,7 +105,9 @@ def test_the_shards_and_workers_change_nothing_in_the_rows(tmp_path: Path) -> No
         assert list(open_corpus(tmp_path / "other").rows()) == rows
 
 
-def test_a_multilingual_translator_gets_full_batches_and_another_one_language_at_a_time(tmp_path: Path) -> None:
+def test_a_multilingual_translator_gets_full_batches_and_another_one_language_at_a_time(
+    tmp_path: Path,
+) -> None:
     write_text(tmp_path)
     for multilingual, first_call in ((True, 64), (False, 32)):
         counting = CountingTranslator(multilingual=multilingual)
@@ -130,8 +138,17 @@ def test_cheap_mistakes_are_told_before_a_translator_is_asked_anything(tmp_path:
 def test_a_sentence_without_any_translation_left_is_counted_and_kept_beside(tmp_path: Path) -> None:
     write_text(tmp_path)
     report = build(toy_config(tmp_path, to=("deu_Latn",)), quiet=True)
-    without = [entry for entry in rejected(tmp_path / "corpus", "rows") if entry["reason"] == "no translation left"]
-    assert 0 < report.rows["no translation left"] == len(without) == N_ROWS - len(open_corpus(tmp_path / "corpus"))
+    without = [
+        entry
+        for entry in rejected(tmp_path / "corpus", "rows")
+        if entry["reason"] == "no translation left"
+    ]
+    assert (
+        0
+        < report.rows["no translation left"]
+        == len(without)
+        == N_ROWS - len(open_corpus(tmp_path / "corpus"))
+    )
 
 
 def test_evaluation_sentences_and_near_repetitions_never_become_rows(tmp_path: Path) -> None:
@@ -144,12 +161,18 @@ def test_evaluation_sentences_and_near_repetitions_never_become_rows(tmp_path: P
     (tmp_path / "text.txt").write_text("\n".join(lines))
     (tmp_path / "test.txt").write_text("the cat sleeps on the old wooden chair\n")
     config = toy_config(
-        tmp_path, near_duplicates=0.8, against=(str(tmp_path / "test.txt"),), filters="none", translator=ToyTranslator()
+        tmp_path,
+        near_duplicates=0.8,
+        against=(str(tmp_path / "test.txt"),),
+        filters="none",
+        translator=ToyTranslator(),
     )
     build(config, quiet=True)
     corpus = open_corpus(tmp_path / "corpus")
     assert corpus.cells("eng_Latn") == [lines[0], lines[3]]
-    left_out = {entry["text"]: entry["reason"] for entry in rejected(tmp_path / "corpus", "sentences")}
+    left_out = {
+        entry["text"]: entry["reason"] for entry in rejected(tmp_path / "corpus", "sentences")
+    }
     assert left_out == {lines[1]: "near-duplicate", lines[2]: f"in {tmp_path / 'test.txt'}"}
     assert corpus.manifest["filters"][0]["against"][0]["n_sentences"] == 1
 
@@ -159,14 +182,22 @@ def test_a_translated_evaluation_sentence_takes_its_row_away(tmp_path: Path) -> 
     first = toy_rows(N_ROWS)[0]
     (tmp_path / "test.txt").write_text(f"{first['deu_Latn']}\n")
     build(
-        toy_config(tmp_path, against=(str(tmp_path / "test.txt"),), filters="none", translator=ToyTranslator(bad=10**9))
+        toy_config(
+            tmp_path,
+            against=(str(tmp_path / "test.txt"),),
+            filters="none",
+            translator=ToyTranslator(bad=10**9),
+        )
     )
     corpus = open_corpus(tmp_path / "corpus")
     assert len(corpus) == N_ROWS - 1
     assert f"{first['eng_Latn']}." not in corpus.cells("eng_Latn")
     (filters,) = corpus.manifest["filters"]
     assert filters["rows"][f"in {tmp_path / 'test.txt'}"] == 1
-    assert "Kept apart from test.txt (1 sentences): 1 rows left out." in (corpus.path / "README.md").read_text()
+    assert (
+        "Kept apart from test.txt (1 sentences): 1 rows left out."
+        in (corpus.path / "README.md").read_text()
+    )
 
 
 def test_an_estimate_counts_and_writes_nothing(tmp_path: Path) -> None:
@@ -188,12 +219,16 @@ def test_an_estimate_counts_and_writes_nothing(tmp_path: Path) -> None:
         ({"near_duplicates": 0.0}, "above 0"),
     ],
 )
-def test_wrong_settings_are_refused_by_name(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+def test_wrong_settings_are_refused_by_name(
+    tmp_path: Path, changes: dict[str, object], told: str
+) -> None:
     with pytest.raises(InputError, match=told):
         toy_config(tmp_path, **changes)
 
 
-def test_a_language_that_the_translator_lacks_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_language_that_the_translator_lacks_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
     write_text(tmp_path)
     with pytest.raises(InputError, match="has no jpn_Jpan"):
         build(toy_config(tmp_path, to=("jpn_Jpan",)), quiet=True)
@@ -202,7 +237,10 @@ def test_a_language_that_the_translator_lacks_is_refused_before_anything_is_writ
 
 def test_a_missing_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.txt"):
-        build(toy_config(tmp_path, source=SourceConfig(texts=(str(tmp_path / "nowhere.txt"),))), quiet=True)
+        build(
+            toy_config(tmp_path, source=SourceConfig(texts=(str(tmp_path / "nowhere.txt"),))),
+            quiet=True,
+        )
 
 
 def test_a_built_corpus_aligns(tmp_path: Path) -> None:
@@ -211,7 +249,10 @@ def test_a_built_corpus_aligns(tmp_path: Path) -> None:
     write_text(tmp_path)
     build(toy_config(tmp_path), quiet=True)
     config = AlignConfig(
-        corpus=str(tmp_path / "corpus"), encoder=str(toy_encoder(tmp_path / "encoder")), out=tmp_path / "aligned",
-        rows_per_step=16, report_to="none",
-    )  # fmt: skip
+        corpus=str(tmp_path / "corpus"),
+        encoder=str(toy_encoder(tmp_path / "encoder")),
+        out=tmp_path / "aligned",
+        rows_per_step=16,
+        report_to="none",
+    )
     assert align(config, quiet=True)["n_rows_seen"] == N_ROWS

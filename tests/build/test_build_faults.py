@@ -1,7 +1,8 @@
 """kill -9 at every step that touches the disk, and at random moments: what a resumed build leaves is the same to the byte.
 
-Builds run in processes forked from one that has imported everything, so that a kill costs a tenth of a second. A step
-is a flush, a rename or a removal; the process is killed before it or right after it.
+Builds run in processes forked from one that has imported everything, so that a kill costs a tenth
+of a second. A step is a flush, a rename or a removal; the process is killed before it or right
+after it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,14 @@ import pytest
 from tests.fixtures.builds import start_or_resume, toy_config, tree, write_text
 from tests.fixtures.toy_translator import SlowTranslator
 
-STEPS = ((os, "fsync"), (os, "replace"), (os, "rename"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"))
+STEPS = (
+    (os, "fsync"),
+    (os, "replace"),
+    (os, "rename"),
+    (os, "unlink"),
+    (os, "rmdir"),
+    (os, "mkdir"),
+)
 N_ROWS = 40  # two shards of 32 and 8
 
 
@@ -81,7 +89,9 @@ def _build(folder: Path, kill_at: int | None, changes: dict[str, Any]) -> None:
     (folder.parent / f"{folder.name}.steps").write_text(str(n_steps))
 
 
-def _run(processes: ForkServerContext, folder: Path, kill_at: int | None = None, **changes: Any) -> int:
+def _run(
+    processes: ForkServerContext, folder: Path, kill_at: int | None = None, **changes: Any
+) -> int:
     process = processes.Process(target=_build, args=(folder, kill_at, changes))
     process.start()
     process.join(60)
@@ -134,7 +144,8 @@ def test_a_killed_build_takes_its_processes_with_it(tmp_path: Path, whole: dict[
     context = multiprocessing.get_context("spawn")
     folder = _fresh(tmp_path / "killed")
     process = context.Process(
-        target=_build, args=(folder, None, {"workers": 2, "translator": SlowTranslator(seconds=2.0)})
+        target=_build,
+        args=(folder, None, {"workers": 2, "translator": SlowTranslator(seconds=2.0)}),
     )
     process.start()
     deadline = time.monotonic() + 60

@@ -18,12 +18,27 @@ from hexapla.filters import FilterReport
 from hexapla.filters.filter_settings import names
 from hexapla.sources import SourceConfig
 from hexapla.translate import TranslatorConfig, open_translator
-from tests.fixtures.bad_endpoint import BadEndpoint, bad_endpoint, quick_and_keyless, refuses, translated
-from tests.fixtures.nmt import BAD, BAD_PAIRS, ENGLISH, LANGUAGES, TRANSLATIONS, random_nmt, shared_toy
+from tests.fixtures.bad_endpoint import (
+    BadEndpoint,
+    bad_endpoint,
+    quick_and_keyless,
+    refuses,
+    translated,
+)
+from tests.fixtures.nmt import (
+    BAD,
+    BAD_PAIRS,
+    ENGLISH,
+    LANGUAGES,
+    TRANSLATIONS,
+    random_nmt,
+    shared_toy,
+)
 
 UNLEARNT = "They bought languages today at home with two chairs."
 LONG = " ".join(sentence.lower().strip(".?") for sentence in ENGLISH[:12]) + "."
-# A toy column has 22 cells, of which two ask; six sigmas of the log-probability would be too much for so few.
+# A toy column has 22 cells, of which two ask; six sigmas of the log-probability would be too much
+# for so few.
 FILTERS = """
 length_ratio = { least_cells = 20 }
 punctuation = { least_questions = 2, least_kept = 0.5 }
@@ -38,11 +53,19 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def toy(model: Path, cache: Path, **settings: Any) -> TranslatorConfig:
-    settings = {"backend": "ctranslate2", "compute_type": "float32", "threads": 1, "cache": cache, **settings}
+    settings = {
+        "backend": "ctranslate2",
+        "compute_type": "float32",
+        "threads": 1,
+        "cache": cache,
+        **settings,
+    }
     return TranslatorConfig(name=str(model), **settings)
 
 
-def config_of(folder: Path, translator: TranslatorConfig, *more: str, **settings: Any) -> BuildConfig:
+def config_of(
+    folder: Path, translator: TranslatorConfig, *more: str, **settings: Any
+) -> BuildConfig:
     """Return a build of the sentences, and of more, into all toy languages without filters, but for its settings."""
     (folder / "text.txt").write_text("\n".join([*ENGLISH, *more]), encoding="utf-8")
     source = SourceConfig(texts=(str(folder / "text.txt"),))
@@ -59,7 +82,10 @@ def columns(corpus: Corpus) -> dict[str, list[str | None]]:
     return {language: corpus.cells(language) for language in corpus.languages}
 
 
-RIGHT = {"eng_Latn": list(ENGLISH), **{language: list(cells) for language, cells in TRANSLATIONS.items()}}
+RIGHT = {
+    "eng_Latn": list(ENGLISH),
+    **{language: list(cells) for language, cells in TRANSLATIONS.items()},
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,15 +94,23 @@ def bad(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[Path, Fi
     folder = tmp_path_factory.mktemp("bad")
     (folder / "filters.toml").write_text(FILTERS)
     config = config_of(
-        folder, toy(shared_toy("nllb", BAD_PAIRS), cache, max_input_tokens=64), UNLEARNT, LONG,
-        filters=str(folder / "filters.toml"), max_loss=0.5,
-    )  # fmt: skip
+        folder,
+        toy(shared_toy("nllb", BAD_PAIRS), cache, max_input_tokens=64),
+        UNLEARNT,
+        LONG,
+        filters=str(folder / "filters.toml"),
+        max_loss=0.5,
+    )
     return folder / "corpus", build(config, quiet=True)
 
 
 def bad_pairs(language: str) -> dict[str, tuple[str, str]]:
     """Return what is wrong and seen in a language: its English -> the text and the reason."""
-    return {english: (target, why) for (code, english, target), why in BAD.items() if code == language and why}
+    return {
+        english: (target, why)
+        for (code, english, target), why in BAD.items()
+        if code == language and why
+    }
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -90,18 +124,28 @@ def test_what_is_wrong_is_rejected_for_its_reason_and_its_cell_null_or_retransla
         entry = entries[english]
         assert (entry["reason"], entry["cell"]) == (reason, wrong or None)
         assert cells[english] == entry["replaced_by"] != wrong
-        assert (entry["second"] is None) == (cells[english] is not None or reason == "empty translation")
+        assert (entry["second"] is None) == (
+            cells[english] is not None or reason == "empty translation"
+        )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_right_stays_as_it_is_beside_what_is_wrong(language: str, bad: tuple[Path, FilterReport]) -> None:
+def test_what_is_right_stays_as_it_is_beside_what_is_wrong(
+    language: str, bad: tuple[Path, FilterReport]
+) -> None:
     folder, _ = bad
     corpus = open_corpus(folder)
     assert corpus.cells("eng_Latn")[: len(ENGLISH)] == list(ENGLISH)
     assert LONG not in corpus.cells("eng_Latn")  # no language has it, so it is no row
     assert rejected(folder, language).keys() <= {*bad_pairs(language), UNLEARNT, LONG}
-    let_through = {english: target for (code, english, target), why in BAD.items() if code == language and not why}
-    for english, right, cell in zip(ENGLISH, TRANSLATIONS[language], corpus.cells(language), strict=False):
+    let_through = {
+        english: target
+        for (code, english, target), why in BAD.items()
+        if code == language and not why
+    }
+    for english, right, cell in zip(
+        ENGLISH, TRANSLATIONS[language], corpus.cells(language), strict=False
+    ):
         if english not in bad_pairs(language):
             assert cell == let_through.get(english, right)
 
@@ -111,60 +155,88 @@ def test_every_reason_fires_and_the_table_counts_each(bad: tuple[Path, FilterRep
     seen: Counter[str] = Counter()
     for language in LANGUAGES:
         entries = rejected(folder, language)
-        lost = Counter(entry["reason"] for entry in entries.values() if entry["replaced_by"] is None)
+        lost = Counter(
+            entry["reason"] for entry in entries.values() if entry["replaced_by"] is None
+        )
         assert report.columns[language].reasons == lost
         assert report.columns[language].n_cells == len(ENGLISH) + 2
         assert entries[LONG]["reason"] == "source too long"
         seen.update(entry["reason"] for source, entry in entries.items() if source in ENGLISH)
     assert seen == Counter(reason for reason in BAD.values() if reason)
-    assert report.rows == {"no translation left": 2}  # the one that is too long, the one that nobody taught it
+    assert report.rows == {
+        "no translation left": 2
+    }  # the one that is too long, the one that nobody taught it
     (written,) = open_corpus(folder).manifest["filters"]
-    assert FilterReport.from_json(written).columns == FilterReport.from_json(report.to_json()).columns
+    assert (
+        FilterReport.from_json(written).columns == FilterReport.from_json(report.to_json()).columns
+    )
 
 
-def test_a_sentence_that_nobody_taught_it_is_rejected_for_its_probability(bad: tuple[Path, FilterReport]) -> None:
+def test_a_sentence_that_nobody_taught_it_is_rejected_for_its_probability(
+    bad: tuple[Path, FilterReport],
+) -> None:
     folder, _ = bad
     reasons = Counter(rejected(folder, language)[UNLEARNT]["reason"] for language in LANGUAGES)
-    assert reasons["log_prob"] >= 3  # in the others it is what another sentence is, or no language at all
+    assert (
+        reasons["log_prob"] >= 3
+    )  # in the others it is what another sentence is, or no language at all
 
 
 def test_a_repetition_is_replaced_by_the_second_try(tmp_path: Path, cache: Path) -> None:
     config = toy(shared_toy("nllb", BAD_PAIRS), cache)
     off = "\n".join(f"{name} = false" for name in names() if name != "repetition")
     (tmp_path / "filters.toml").write_text(off)
-    report = build(config_of(tmp_path, config, to=("fra_Latn",), filters=str(tmp_path / "filters.toml")), quiet=True)
+    report = build(
+        config_of(tmp_path, config, to=("fra_Latn",), filters=str(tmp_path / "filters.toml")),
+        quiet=True,
+    )
     (entry,) = rejected(tmp_path / "corpus", "fra_Latn").values()
     (again,) = open_translator(config).translate([ENGLISH[3]], ["fra_Latn"], retry=True)
     corpus = open_corpus(tmp_path / "corpus")
     assert (entry["source"], entry["second"]) == (ENGLISH[3], None)
     assert corpus.cells("fra_Latn")[3] == entry["replaced_by"] == again.text != entry["cell"]
     assert corpus.manifest["counts"]["cells"] == {
-        "retranslated": 1, "missing": 0, "rows_left_out": 0,
-    }  # fmt: skip
+        "retranslated": 1,
+        "missing": 0,
+        "rows_left_out": 0,
+    }
     assert report.columns["fra_Latn"].reasons == Counter()
 
 
 def test_an_output_without_an_end_is_rejected_as_unfinished(tmp_path: Path) -> None:
     model = random_nmt("nllb", tmp_path / "random", seed=2)
-    with pytest.raises(InputError, match=r"deu_Latn loses 100.0% of its 20 cells, 20 of them for unfinished"):
-        build(config_of(tmp_path, toy(model, tmp_path), to=("deu_Latn",), filters="default"), quiet=True)
+    with pytest.raises(
+        InputError, match=r"deu_Latn loses 100.0% of its 20 cells, 20 of them for unfinished"
+    ):
+        build(
+            config_of(tmp_path, toy(model, tmp_path), to=("deu_Latn",), filters="default"),
+            quiet=True,
+        )
     entries = rejected(tmp_path / "corpus.building", "deu_Latn").values()
     assert len(entries) == len(ENGLISH)
     assert all(entry["cell"] and entry["second"] for entry in entries)
 
 
 @pytest.mark.parametrize("kind", ["nllb", pytest.param("m2m100", marks=pytest.mark.slow), "marian"])
-def test_both_backends_build_the_same_corpus_of_all_the_right_sentences(kind: str, tmp_path: Path, cache: Path) -> None:
+def test_both_backends_build_the_same_corpus_of_all_the_right_sentences(
+    kind: str, tmp_path: Path, cache: Path
+) -> None:
     corpora = []
     for backend in ("ctranslate2", "transformers"):
         translator = toy(shared_toy(kind), cache, backend=backend)
-        report = build(config_of(tmp_path, translator, out=tmp_path / backend, filters="default"), quiet=True)
+        report = build(
+            config_of(tmp_path, translator, out=tmp_path / backend, filters="default"), quiet=True
+        )
         assert sum(column.reasons.total() for column in report.columns.values()) == 0
         corpora.append(open_corpus(tmp_path / backend))
         assert columns(corpora[-1]) == RIGHT
         assert corpora[-1].manifest["columns"]["zho_Hans"]["backend"] == backend
     one, other = (
-        [float(row[f"meta.log_prob.{language}"] or 1) for row in corpus.rows() for language in LANGUAGES]
+        [
+            float(row[f"meta.log_prob.{language}"] or 1)
+            for row in corpus.rows()
+            for language in LANGUAGES
+        ]
         for corpus in corpora
     )
     assert one == pytest.approx(other, abs=0.01)
@@ -185,7 +257,15 @@ def test_a_translator_of_one_pair_is_refused_for_two_languages_before_anything_i
 def test_two_processes_build_what_one_does(tmp_path: Path, cache: Path) -> None:
     for workers in (1, 2):
         translator = toy(shared_toy("nllb"), cache, threads=None)
-        build(config_of(tmp_path, translator, out=tmp_path / f"by{workers}", workers=workers, rows_per_shard=6))
+        build(
+            config_of(
+                tmp_path,
+                translator,
+                out=tmp_path / f"by{workers}",
+                workers=workers,
+                rows_per_shard=6,
+            )
+        )
     one, two = (list(open_corpus(tmp_path / name).rows()) for name in ("by1", "by2"))
     assert one == two
     assert [row["zho_Hans"] for row in one] == RIGHT["zho_Hans"]
@@ -196,9 +276,13 @@ def accuracy(encoder: str, cells: dict[str, list[str]]) -> float:
     from hexapla.encoder.load import encode, load_encoder
 
     model = load_encoder(encoder)
-    vectors = {language: encode(model, texts, task="BitextMining") for language, texts in cells.items()}
+    vectors = {
+        language: encode(model, texts, task="BitextMining") for language, texts in cells.items()
+    }
     pivot = vectors.pop("eng_Latn")
-    found = [(pivot @ other.T).argmax(axis=1) == np.arange(len(pivot)) for other in vectors.values()]
+    found = [
+        (pivot @ other.T).argmax(axis=1) == np.arange(len(pivot)) for other in vectors.values()
+    ]
     return float(np.mean(found))
 
 
@@ -209,11 +293,19 @@ def aligned(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     from hexapla.alignment.stage import align
 
     folder = tmp_path_factory.mktemp("aligned")
-    build(config_of(folder, toy(shared_toy("nllb"), cache, compute_type="int8"), filters="default"), quiet=True)
+    build(
+        config_of(folder, toy(shared_toy("nllb"), cache, compute_type="int8"), filters="default"),
+        quiet=True,
+    )
     config = AlignConfig(
-        corpus=str(folder / "corpus"), encoder="tiny", out=folder / "encoder", rows_per_step=20, epochs=12,
-        learning_rate=1e-3, report_to="none",
-    )  # fmt: skip
+        corpus=str(folder / "corpus"),
+        encoder="tiny",
+        out=folder / "encoder",
+        rows_per_step=20,
+        epochs=12,
+        learning_rate=1e-3,
+        report_to="none",
+    )
     assert align(config, quiet=True)["n_rows_seen"] == 12 * len(ENGLISH)
     return folder
 
@@ -236,7 +328,9 @@ def test_with_an_encoder_a_fluent_translation_of_another_sentence_is_seen(
     )  # right ones 0.76 or more, wrong ones 0.65 at most
     translator = toy(shared_toy("nllb", BAD_PAIRS), cache)
     build(config_of(tmp_path, translator, filters=str(tmp_path / "filters.toml")), quiet=True)
-    unseen = {(language, english) for (language, english, _), reason in BAD.items() if reason is None}
+    unseen = {
+        (language, english) for (language, english, _), reason in BAD.items() if reason is None
+    }
     seen = {
         (language, entry["source"])
         for language in LANGUAGES
@@ -244,7 +338,9 @@ def test_with_an_encoder_a_fluent_translation_of_another_sentence_is_seen(
         if entry["reason"] == "cosine"
     }
     assert seen >= unseen
-    right = {(language, english) for language in LANGUAGES for english in ENGLISH} - {pair[:2] for pair in BAD}
+    right = {(language, english) for language in LANGUAGES for english in ENGLISH} - {
+        pair[:2] for pair in BAD
+    }
     assert not seen & right
 
 
@@ -262,25 +358,40 @@ def test_an_endpoint_that_fails_for_good_is_not_asked_again_for_what_it_answered
     key = "sk-that-nobody-may-see"
     monkeypatch.setenv("OPENAI_API_KEY", key)
     translator = TranslatorConfig(
-        name="toy", backend="openai", base_url=server.url, cache=tmp_path / "cache", sentences_per_request=4,
-        concurrency=2, give_up_after_s=0.1,
-    )  # fmt: skip
+        name="toy",
+        backend="openai",
+        base_url=server.url,
+        cache=tmp_path / "cache",
+        sentences_per_request=4,
+        concurrency=2,
+        give_up_after_s=0.1,
+    )
     settings = {"to": LANGUAGES[:2], "rows_per_shard": 8}
     good = server.always
     server.script, server.always = [good] * 5, refuses(status)
     with pytest.raises(InputError, match=f"{status}.*answers of this part are safe.*--resume"):
         build(config_of(tmp_path, translator, **settings), quiet=True)
     assert not (tmp_path / "corpus").exists()
-    answered = Counter((text, request.target) for request in server.requests[:5] for text in request.sentences.values())
+    answered = Counter(
+        (text, request.target)
+        for request in server.requests[:5]
+        for text in request.sentences.values()
+    )
     n_requests = len(server.requests)
 
     server.always = good
     build(config_of(tmp_path, translator, resume=True, **settings), quiet=True)
     asked = Counter(
-        (text, request.target) for request in server.requests[n_requests:] for text in request.sentences.values()
+        (text, request.target)
+        for request in server.requests[n_requests:]
+        for text in request.sentences.values()
     )
-    assert asked + answered == Counter((text, language) for text in ENGLISH for language in LANGUAGES[:2])
-    assert len(server.requests) - n_requests == 5  # 20 sentences in two languages, 4 at a time, were 10
+    assert asked + answered == Counter(
+        (text, language) for text in ENGLISH for language in LANGUAGES[:2]
+    )
+    assert (
+        len(server.requests) - n_requests == 5
+    )  # 20 sentences in two languages, 4 at a time, were 10
     corpus = open_corpus(tmp_path / "corpus")
     assert corpus.cells("fra_Latn") == [translated(text, "fra_Latn") for text in ENGLISH]
     assert {request.headers["Authorization"] for request in server.requests} == {f"Bearer {key}"}

@@ -44,12 +44,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def _build(folder: Path, address: str, translator: ToyTranslator) -> None:
-    config = toy_config(folder, rows_per_shard=8, executor="ray", address=address, workers=2, translator=translator)
+    config = toy_config(
+        folder, rows_per_shard=8, executor="ray", address=address, workers=2, translator=translator
+    )
     start_or_resume(config)
 
 
-def _start(folder: Path, address: str, translator: ToyTranslator) -> multiprocessing.process.BaseProcess:
-    process = multiprocessing.get_context("spawn").Process(target=_build, args=(folder, address, translator))
+def _start(
+    folder: Path, address: str, translator: ToyTranslator
+) -> multiprocessing.process.BaseProcess:
+    process = multiprocessing.get_context("spawn").Process(
+        target=_build, args=(folder, address, translator)
+    )
     process.start()
     return process
 
@@ -60,7 +66,9 @@ def _new(folder: Path) -> Path:
     return folder
 
 
-def test_a_cluster_builds_what_one_process_builds(tmp_path: Path, cluster: Any, whole: dict[str, str]) -> None:
+def test_a_cluster_builds_what_one_process_builds(
+    tmp_path: Path, cluster: Any, whole: dict[str, str]
+) -> None:
     folder = _new(tmp_path / "ray")
     process = _start(folder, cluster.address, ToyTranslator())
     process.join(300)
@@ -82,7 +90,9 @@ def test_a_killed_driver_costs_nothing_but_time(
         time.sleep(draw.uniform(0.0, 6.0))  # from before the first actor to the last shard
         process.kill()
         process.join()
-        assert process.exitcode == -signal.SIGKILL, "the build was over before it was killed; make it slower"
+        assert process.exitcode == -signal.SIGKILL, (
+            "the build was over before it was killed; make it slower"
+        )
         n_done.append(len(list(folder.glob("corpus.building/*/*/*.json"))))
         process = _start(folder, cluster.address, slow)
         process.join(300)
@@ -102,7 +112,9 @@ def test_a_machine_lost_in_the_middle_costs_nothing_but_time(
         time.sleep(0.1)
     lost = cluster.worker_nodes.copy().pop()
     cluster.remove_node(lost, allow_graceful=False)
-    assert len(list(folder.glob("corpus.building/*/*/*.json"))) < 30, "the machine went when nearly all was done"
+    assert len(list(folder.glob("corpus.building/*/*/*.json"))) < 30, (
+        "the machine went when nearly all was done"
+    )
     process.join(300)
     assert process.exitcode == 0
     assert tree(folder) == whole
@@ -120,6 +132,9 @@ def test_a_mistake_found_on_the_cluster_is_told_as_here(tmp_path: Path, cluster:
     write_text(tmp_path)
     try:
         with pytest.raises(InputError, match="the toy translator has no jpn_Jpan"):
-            build(toy_config(tmp_path, to=("jpn_Jpan",), executor="ray", address=cluster.address), quiet=True)
+            build(
+                toy_config(tmp_path, to=("jpn_Jpan",), executor="ray", address=cluster.address),
+                quiet=True,
+            )
     finally:
         ray.shutdown()

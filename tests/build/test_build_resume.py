@@ -98,7 +98,9 @@ def test_an_unfinished_or_finished_build_is_not_touched_unasked(tmp_path: Path) 
 def test_the_old_corpus_stands_until_the_new_one_is_complete(tmp_path: Path) -> None:
     write_text(tmp_path)
     build(toy_config(tmp_path), quiet=True)
-    failing = toy_config(tmp_path, overwrite=True, rows_per_shard=16, translator=CountingTranslator(fail_at=2))
+    failing = toy_config(
+        tmp_path, overwrite=True, rows_per_shard=16, translator=CountingTranslator(fail_at=2)
+    )
     with pytest.raises(InputError, match="broken down"):
         build(failing, quiet=True)
     assert len(open_corpus(tmp_path / "corpus")) == N_ROWS
@@ -130,11 +132,15 @@ def test_a_start_leaves_alone_what_another_run_has_just_begun(tmp_path: Path) ->
     assert not (tmp_path / "corpus.building").exists()
 
 
-def test_going_on_with_the_finished_build_leaves_another_unfinished_one_alone(tmp_path: Path) -> None:
+def test_going_on_with_the_finished_build_leaves_another_unfinished_one_alone(
+    tmp_path: Path,
+) -> None:
     write_text(tmp_path)
     finished = toy_config(tmp_path)
     build(finished, quiet=True)
-    other = toy_config(tmp_path, rows_per_shard=16, overwrite=True, translator=CountingTranslator(fail_at=1))
+    other = toy_config(
+        tmp_path, rows_per_shard=16, overwrite=True, translator=CountingTranslator(fail_at=1)
+    )
     with pytest.raises(InputError, match="broken down"):
         build(other, quiet=True)
     before = tree(tmp_path / "corpus.building")
@@ -148,7 +154,9 @@ def test_a_text_that_is_no_longer_given_is_named(tmp_path: Path) -> None:
     (tmp_path / "more.txt").write_text("eng01 eng02 eng03 eng04.\n")
     both = SourceConfig(texts=(str(text), str(tmp_path / "more.txt")), split_sentences=False)
     with pytest.raises(InputError, match="broken down"):
-        build(toy_config(tmp_path, source=both, translator=CountingTranslator(fail_at=1)), quiet=True)
+        build(
+            toy_config(tmp_path, source=both, translator=CountingTranslator(fail_at=1)), quiet=True
+        )
     with pytest.raises(InputError, match=r"sources\.order was .*more\.txt"):
         build(toy_config(tmp_path, resume=True), quiet=True)
 
@@ -209,7 +217,9 @@ def test_what_a_worker_of_another_build_left_is_not_taken(tmp_path: Path) -> Non
 
 def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
     (tmp_path / "attempts").mkdir()
-    worker = Worker(tmp_path, "key", "eng_Latn", ("deu_Latn",), ToyTranslator(), read_filters("default"))
+    worker = Worker(
+        tmp_path, "key", "eng_Latn", ("deu_Latn",), ToyTranslator(), read_filters("default")
+    )
     receipt = worker(Task("cells", "00000", ("deu_Latn",)))
     assert isinstance(receipt.error, InputError)
     assert "shared file system" in str(receipt.error)

@@ -40,11 +40,51 @@ def refused(capsys, *arguments: str | Path) -> str:
 
 def test_the_whole_way_from_corpus_to_comparison(capsys, corpus, encoder, tmp_path):
     for regime in ("en-x", "multiway"):
-        assert main(["--quiet", "align", str(corpus), "--encoder", str(encoder), "--out", str(tmp_path / regime),
-                     "--regime", regime, "--rows-per-step", "16", "--epochs", "3", "--learning-rate", "3e-3"]) == 0  # fmt: skip
-    for name, folder in {"base": encoder, "en-x": tmp_path / "en-x", "multiway": tmp_path / "multiway"}.items():
-        assert main(["evaluate", str(folder), "--suite", "bitext", "--data", str(corpus), "--seen", ",".join(LANGUAGES),
-                     "--out", str(tmp_path / "scores" / name), "--quiet"]) == 0  # fmt: skip
+        assert (
+            main(
+                [
+                    "--quiet",
+                    "align",
+                    str(corpus),
+                    "--encoder",
+                    str(encoder),
+                    "--out",
+                    str(tmp_path / regime),
+                    "--regime",
+                    regime,
+                    "--rows-per-step",
+                    "16",
+                    "--epochs",
+                    "3",
+                    "--learning-rate",
+                    "3e-3",
+                ]
+            )
+            == 0
+        )
+    for name, folder in {
+        "base": encoder,
+        "en-x": tmp_path / "en-x",
+        "multiway": tmp_path / "multiway",
+    }.items():
+        assert (
+            main(
+                [
+                    "evaluate",
+                    str(folder),
+                    "--suite",
+                    "bitext",
+                    "--data",
+                    str(corpus),
+                    "--seen",
+                    ",".join(LANGUAGES),
+                    "--out",
+                    str(tmp_path / "scores" / name),
+                    "--quiet",
+                ]
+            )
+            == 0
+        )
     capsys.readouterr()
     names = [str(tmp_path / "scores" / name) for name in ("base", "en-x", "multiway")]
     assert main(["compare", *names, "--out", str(tmp_path / "comparison")]) == 0
@@ -52,8 +92,9 @@ def test_the_whole_way_from_corpus_to_comparison(capsys, corpus, encoder, tmp_pa
     assert "en-x" in printed and "multiway" in printed and "seen" in printed
     assert json.loads((tmp_path / "comparison" / "comparison.json").read_text())
     assert main(["inspect", str(tmp_path / "multiway")]) == 0
-    assert "Languages seen in alignment: English (eng_Latn), German (deu_Latn)" in capsys.readouterr().out.replace(
-        "\n", " "
+    assert (
+        "Languages seen in alignment: English (eng_Latn), German (deu_Latn)"
+        in capsys.readouterr().out.replace("\n", " ")
     )
 
 
@@ -129,9 +170,13 @@ def test_unknown_recipe_keys_name_the_nearest(capsys, corpus, encoder, tmp_path)
     recipe = tmp_path / "mine.toml"
     recipe.write_text("[align]\ntemprature = 0.1\n")
     command = ["align", corpus, "--encoder", encoder, "--out", tmp_path / "out", "--recipe", recipe]
-    assert 'unknown key "temprature" in [align]; did you mean "temperature"' in refused(capsys, *command)
+    assert 'unknown key "temprature" in [align]; did you mean "temperature"' in refused(
+        capsys, *command
+    )
     recipe.write_text("[aling]\n")
-    assert 'unknown table [aling]; a recipe has [align]; did you mean "align"' in refused(capsys, *command)
+    assert 'unknown table [aling]; a recipe has [align]; did you mean "align"' in refused(
+        capsys, *command
+    )
     recipe.write_text("temperature = \n")
     assert "not a TOML file" in refused(capsys, *command)
     recipe.write_text("[align]\ntemperature = 'warm'\n")
@@ -142,8 +187,26 @@ def test_unknown_recipe_keys_name_the_nearest(capsys, corpus, encoder, tmp_path)
 def test_flags_win_over_the_recipe(corpus, encoder, tmp_path):
     recipe = tmp_path / "mine.toml"
     recipe.write_text("[align]\nrows_per_step = 20\nregime = 'star'\n")
-    assert main(["--quiet", "align", str(corpus), "--encoder", str(encoder), "--out", str(tmp_path / "out"),
-                 "--recipe", str(recipe), "--regime", "en-x", "--report-to", "none"]) == 0  # fmt: skip
+    assert (
+        main(
+            [
+                "--quiet",
+                "align",
+                str(corpus),
+                "--encoder",
+                str(encoder),
+                "--out",
+                str(tmp_path / "out"),
+                "--recipe",
+                str(recipe),
+                "--regime",
+                "en-x",
+                "--report-to",
+                "none",
+            ]
+        )
+        == 0
+    )
     config = json.loads((tmp_path / "out" / "run.json").read_text())["config"]
     assert (config["rows_per_step"], config["regime"]) == (20, "en-x")
 
@@ -154,18 +217,43 @@ def test_the_carried_recipes_are_complete_and_read():
 
     assert set(carried_recipes()) == {"hexapla", "paper"}
     for name in carried_recipes():
-        AlignConfig(corpus="sample", encoder="tiny", out=Path("out"), **read_recipe(name, "align", AlignConfig))
+        AlignConfig(
+            corpus="sample",
+            encoder="tiny",
+            out=Path("out"),
+            **read_recipe(name, "align", AlignConfig),
+        )
 
 
 def test_scores_that_do_not_match_are_refused(capsys, encoder, tmp_path):
     for name, seed in (("one", 0), ("other", 1)):
         write_corpus(toy_rows(20, seed), tmp_path / name / "data", languages=LANGUAGES)
-        assert main(["evaluate", str(encoder), "--suite", "bitext", "--data", str(tmp_path / name / "data"), "--seen",
-                     "eng_Latn", "--out", str(tmp_path / name / "scores"), "--quiet"]) == 0  # fmt: skip
+        assert (
+            main(
+                [
+                    "evaluate",
+                    str(encoder),
+                    "--suite",
+                    "bitext",
+                    "--data",
+                    str(tmp_path / name / "data"),
+                    "--seen",
+                    "eng_Latn",
+                    "--out",
+                    str(tmp_path / name / "scores"),
+                    "--quiet",
+                ]
+            )
+            == 0
+        )
     capsys.readouterr()
-    assert "differs" in refused(capsys, "compare", tmp_path / "one" / "scores", tmp_path / "other" / "scores")
+    assert "differs" in refused(
+        capsys, "compare", tmp_path / "one" / "scores", tmp_path / "other" / "scores"
+    )
     assert "two" in refused(capsys, "compare", tmp_path / "one" / "scores")
-    assert "nowhere" in refused(capsys, "compare", tmp_path / "one" / "scores", tmp_path / "nowhere")
+    assert "nowhere" in refused(
+        capsys, "compare", tmp_path / "one" / "scores", tmp_path / "nowhere"
+    )
 
 
 def test_debug_shows_the_traceback_and_other_errors_exit_1(capsys, monkeypatch, tmp_path):
@@ -177,7 +265,10 @@ def test_debug_shows_the_traceback_and_other_errors_exit_1(capsys, monkeypatch, 
 
     monkeypatch.setattr("hexapla.corpus.reader.open_corpus", broken)
     assert main(["inspect", "sample"]) == 1
-    assert capsys.readouterr().err == "hexapla: RuntimeError: the disk is on fire (--debug shows where)\n"
+    assert (
+        capsys.readouterr().err
+        == "hexapla: RuntimeError: the disk is on fire (--debug shows where)\n"
+    )
 
 
 def test_help_answers_without_heavy_imports():
@@ -189,13 +280,16 @@ def test_help_answers_without_heavy_imports():
     started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - started < 10  # half a second on a quiet machine; the imports are the point
+    assert (
+        time.perf_counter() - started < 10
+    )  # half a second on a quiet machine; the imports are the point
     for command in ("align", "merge", "evaluate", "compare", "inspect", "demo"):
         assert command in done.stdout
 
 
 @pytest.mark.parametrize(
-    "command", ["align", "merge", "evaluate", "fetch-data", "compare", "report", "explore", "inspect", "demo"]
+    "command",
+    ["align", "merge", "evaluate", "fetch-data", "compare", "report", "explore", "inspect", "demo"],
 )
 def test_every_command_has_help_with_an_example(capsys, command):
     assert main([command, "--help"]) == 0
@@ -206,7 +300,9 @@ def test_quiet_holds_for_one_call_before_or_after_the_command(monkeypatch):
     levels = []
     monkeypatch.setattr(
         "hexapla.demo.demo",
-        lambda *_, **__: levels.append(logging.getLogger("hexapla").level) or SimpleNamespace(render=print),
+        lambda *_, **__: (
+            levels.append(logging.getLogger("hexapla").level) or SimpleNamespace(render=print)
+        ),
     )
     for arguments in (["--quiet", "demo"], ["demo"], ["demo", "--quiet"], ["demo"]):
         assert main(arguments) == 0

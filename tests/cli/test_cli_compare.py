@@ -14,11 +14,18 @@ def test_the_command_takes_seeds_apart_and_prints_what_is_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     measured = {(BITEXT, pair): {**hits(5), "f1": [0.5] * 10} for pair in (DEU, SWH)}
-    base = write_run(tmp_path / "base", measured, regime=None, encoder="hub/xlmr", seen=None, seed=None)
-    paths = [str(base), *(str(write_aligned(tmp_path / f"{seed}", measured, seed=seed)) for seed in (0, 1))]
+    base = write_run(
+        tmp_path / "base", measured, regime=None, encoder="hub/xlmr", seen=None, seed=None
+    )
+    paths = [
+        str(base),
+        *(str(write_aligned(tmp_path / f"{seed}", measured, seed=seed)) for seed in (0, 1)),
+    ]
     assert main(["compare", *paths]) == 0
     text = capsys.readouterr().out
-    assert "2 seeds" in text and "seeds p=" in text and "cannot be below 0.5" in " ".join(text.split())
+    assert (
+        "2 seeds" in text and "seeds p=" in text and "cannot be below 0.5" in " ".join(text.split())
+    )
     assert "F1, as MTEB, %" not in text and "swh_Latn" not in text
     assert main(["compare", *paths, "--seeds", "apart", "--all-metrics", "--per-language"]) == 0
     text = capsys.readouterr().out

@@ -34,8 +34,21 @@ def test_build_writes_the_translations_and_says_how_many(
     capsys: pytest.CaptureFixture[str], text: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "corpus"
-    arguments = ["build", str(text), "--to", "de,fr", "--translator", str(shared_toy("nllb")), "--out", str(out),
-                 "--cache", str(tmp_path / "cache"), "--max-loss", "1", "--no-split-sentences"]  # fmt: skip
+    arguments = [
+        "build",
+        str(text),
+        "--to",
+        "de,fr",
+        "--translator",
+        str(shared_toy("nllb")),
+        "--out",
+        str(out),
+        "--cache",
+        str(tmp_path / "cache"),
+        "--max-loss",
+        "1",
+        "--no-split-sentences",
+    ]
     assert main(["--quiet", *arguments, "--dry-run"]) == 0
     assert f"{2 * len(ENGLISH)} translations, languages: 2" in capsys.readouterr().out
     assert not out.exists()
@@ -50,8 +63,22 @@ def test_build_reads_standard_input(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"A sentence of some length.\n")))
-    assert main(["build", "-", "--to", "de", "--translator", str(shared_toy("nllb")), "--out", str(tmp_path / "out"),
-                 "--dry-run"]) == 0  # fmt: skip
+    assert (
+        main(
+            [
+                "build",
+                "-",
+                "--to",
+                "de",
+                "--translator",
+                str(shared_toy("nllb")),
+                "--out",
+                str(tmp_path / "out"),
+                "--dry-run",
+            ]
+        )
+        == 0
+    )
     assert "1 sentences" in capsys.readouterr().out
 
 
@@ -72,7 +99,16 @@ def test_build_reads_standard_input(
 def test_build_refuses_in_one_line_and_writes_nothing(
     capsys: pytest.CaptureFixture[str], text: Path, tmp_path: Path, arguments: list[str], told: str
 ) -> None:
-    line = refused(capsys, "build", text, "--translator", shared_toy("nllb"), "--out", tmp_path / "out", *arguments)
+    line = refused(
+        capsys,
+        "build",
+        text,
+        "--translator",
+        shared_toy("nllb"),
+        "--out",
+        tmp_path / "out",
+        *arguments,
+    )
     assert told in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["text.txt"]
 
@@ -82,25 +118,60 @@ def test_import_joins_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     (tmp_path / "x.de").write_text("Ein Haus.\nZwei Häuser.\n")
     (tmp_path / "more.tsv").write_text("en\tfr\nOne house.\tUne maison.\n")
     out = tmp_path / "corpus"
-    assert main(["import", *(str(tmp_path / name) for name in ("x.en", "x.de", "more.tsv")), "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                "import",
+                *(str(tmp_path / name) for name in ("x.en", "x.de", "more.tsv")),
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     assert "2 rows in 3 languages" in capsys.readouterr().out
     rows = {row["eng_Latn"]: row for row in open_corpus(out).rows()}
     assert rows["One house."]["fra_Latn"] == "Une maison."
     assert rows["Two houses."]["fra_Latn"] is None
 
 
-def test_filter_prints_its_table_and_keeps_what_it_rejects(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_filter_prints_its_table_and_keeps_what_it_rejects(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     rows = [
-        {"en": f"A sentence about the number {n} house.", "de": f"Ein Satz über das Haus Nummer {n}."} for n in range(9)
+        {
+            "en": f"A sentence about the number {n} house.",
+            "de": f"Ein Satz über das Haus Nummer {n}.",
+        }
+        for n in range(9)
     ]
     rows[4]["de"] = "Ein Satz \ufffd über das Haus Nummer 4."
     (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    assert main(["filter", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "out"), "--near-duplicates", "0"]) == 0
+    assert (
+        main(
+            [
+                "filter",
+                str(tmp_path / "rows.jsonl"),
+                "--out",
+                str(tmp_path / "out"),
+                "--near-duplicates",
+                "0",
+            ]
+        )
+        == 0
+    )
     assert "deu_Latn      9      1  11.11%" in capsys.readouterr().out
     (rejected,) = (tmp_path / "out" / "rejected" / "deu_Latn.jsonl").read_text().splitlines()
     assert json.loads(rejected)["reason"] == "marks"
     assert "at most 10% may go" in refused(
-        capsys, "--quiet", "filter", tmp_path / "rows.jsonl", "--out", tmp_path / "less", "--max-loss", "0.1"
+        capsys,
+        "--quiet",
+        "filter",
+        tmp_path / "rows.jsonl",
+        "--out",
+        tmp_path / "less",
+        "--max-loss",
+        "0.1",
     )
 
 
@@ -109,11 +180,25 @@ def test_a_missing_extra_names_its_install_command(text: Path, tmp_path: Path) -
         command = {
             "rapidfuzz": ["filter", "sample", "--out", str(tmp_path / "out")],
             "polib": ["import", str(tmp_path / "de.po"), "--out", str(tmp_path / "out")],
-            "ray": ["build", str(text), "--to", "de", "--translator", str(shared_toy("nllb")),
-                    "--out", str(tmp_path / "out"), "--executor", "ray"],
-        }[module]  # fmt: skip
-        (tmp_path / "de.po").write_text('msgid ""\nmsgstr "Language: de\\n"\n\nmsgid "House"\nmsgstr "Haus"\n')
+            "ray": [
+                "build",
+                str(text),
+                "--to",
+                "de",
+                "--translator",
+                str(shared_toy("nllb")),
+                "--out",
+                str(tmp_path / "out"),
+                "--executor",
+                "ray",
+            ],
+        }[module]
+        (tmp_path / "de.po").write_text(
+            'msgid ""\nmsgstr "Language: de\\n"\n\nmsgid "House"\nmsgstr "Haus"\n'
+        )
         code = f"import sys; sys.modules[{module!r}] = None; from hexapla.cli import main; sys.exit(main({command!r}))"
-        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        found = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
         assert found.returncode == 2, found.stderr
         assert f"pip install 'hexapla[{extra}]'" in found.stderr.splitlines()[-1]

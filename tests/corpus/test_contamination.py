@@ -40,13 +40,17 @@ def test_the_shortest_sentences_count_too_but_only_as_a_whole_cell() -> None:
 def test_more_than_half_of_the_8_grams_are_a_match_and_half_is_none() -> None:
     contamination = index(ELEVEN)
     # The first ten words have three of the four 8-grams, the first nine have two.
-    assert contamination.match(["before: One, two three four five six seven eight nine ten - after"]) == Match(
-        "test.txt", ELEVEN, 0, "8-grams"
+    assert contamination.match(
+        ["before: One, two three four five six seven eight nine ten - after"]
+    ) == Match("test.txt", ELEVEN, 0, "8-grams")
+    assert (
+        contamination.match(["before one two three four five six seven eight nine after"]) is None
     )
-    assert contamination.match(["before one two three four five six seven eight nine after"]) is None
 
 
-def test_a_sentence_of_seven_words_is_found_only_as_a_whole_cell_and_one_of_eight_inside_one() -> None:
+def test_a_sentence_of_seven_words_is_found_only_as_a_whole_cell_and_one_of_eight_inside_one() -> (
+    None
+):
     seven, eight = "a b c d e f g", "h i j k l m n o"
     contamination = index(seven, eight)
     assert contamination.match([f"x {seven} y"]) is None
@@ -54,32 +58,44 @@ def test_a_sentence_of_seven_words_is_found_only_as_a_whole_cell_and_one_of_eigh
 
 
 def test_8_grams_of_two_cells_are_not_added_up() -> None:
-    first, second = "one two three four five six seven eight nine", "three four five six seven eight nine ten eleven"
+    first, second = (
+        "one two three four five six seven eight nine",
+        "three four five six seven eight nine ten eleven",
+    )
     assert index(ELEVEN).match([first, second]) is None
     assert index(ELEVEN).match([f"{first} and {second}"]) is not None
 
 
 def test_a_repeated_8_gram_counts_once() -> None:
-    chant = " ".join(["row row row your boat gently down the"] * 3) + " stream"  # 25 words, 18 8-grams, 9 distinct
+    chant = (
+        " ".join(["row row row your boat gently down the"] * 3) + " stream"
+    )  # 25 words, 18 8-grams, 9 distinct
     assert index(chant).match(["row row row your boat gently down the"]) is None
-    assert index(chant).match(["row row row your boat gently down the row row row your boat"]) is not None  # 6 of 9
+    assert (
+        index(chant).match(["row row row your boat gently down the row row row your boat"])
+        is not None
+    )  # 6 of 9
 
 
 def test_the_first_cell_that_holds_a_sentence_is_named() -> None:
-    match = index("Good morning.", "Guten Morgen.").match([None, "Bonjour.", "Guten Morgen!", "Good morning"])
+    match = index("Good morning.", "Guten Morgen.").match(
+        [None, "Bonjour.", "Guten Morgen!", "Good morning"]
+    )
     assert match == Match("test.txt", "Guten Morgen.", 2, "equal")
 
 
 def test_of_several_sentences_the_one_with_the_greatest_share_is_named() -> None:
     longer = f"{ELEVEN} twelve thirteen"
     contamination = index(longer, ELEVEN)
-    assert contamination.match([f"x {ELEVEN} y"]) == Match("test.txt", ELEVEN, 0, "8-grams")  # 4 of 4, not 4 of 6
+    assert contamination.match([f"x {ELEVEN} y"]) == Match(
+        "test.txt", ELEVEN, 0, "8-grams"
+    )  # 4 of 4, not 4 of 6
     assert contamination.match([longer]) == Match("test.txt", longer, 0, "equal")
 
 
 def test_every_sentence_that_a_text_holds_is_named_by_the_same_measure() -> None:
-    # Of the first ten words, ELEVEN has three of its four 8-grams there, its first eight words their only one, and
-    # "two ... twelve" two of four.
+    # Of the first ten words, ELEVEN has three of its four 8-grams there, its first eight words
+    # their only one, and "two ... twelve" two of four.
     words = ELEVEN.split()
     eight, later = " ".join(words[:8]), " ".join([*words[1:], "twelve"])
     contamination = index(ELEVEN, eight, later, "Yes.")
@@ -91,10 +107,15 @@ def test_every_sentence_that_a_text_holds_is_named_by_the_same_measure() -> None
 def test_scripts_without_spaces_are_matched_by_runs_as_long_as_eight_words() -> None:
     sentence = "我们明天早上一起去图书馆看书然后回家吃饭休息"  # 22 characters: 7 runs of 16
     contamination = index(sentence)
-    assert contamination.match([f"他说：{sentence[:19]}吗？"]) == Match("test.txt", sentence, 0, "8-grams")  # 4 of 7
+    assert contamination.match([f"他说：{sentence[:19]}吗？"]) == Match(
+        "test.txt", sentence, 0, "8-grams"
+    )  # 4 of 7
     assert contamination.match([f"他说：{sentence[:18]}吗？"]) is None
     # A set phrase of a dozen characters is no sentence of the evaluation set.
-    assert index("心配する必要はありません。").match(["ハードウェアを購入する必要はありません。"]) is None
+    assert (
+        index("心配する必要はありません。").match(["ハードウェアを購入する必要はありません。"])
+        is None
+    )
 
 
 def test_texts_without_a_token_match_nothing() -> None:
@@ -164,7 +185,9 @@ def test_an_index_works_in_another_process_with_another_hash_seed(tmp_path: Path
         f"print(index.match(['x {ELEVEN}']).how, index.match(['good morning']).how)"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "index.pickle")]
-    told = subprocess.run(command, env={"PYTHONHASHSEED": "9"}, capture_output=True, check=True, text=True)
+    told = subprocess.run(
+        command, env={"PYTHONHASHSEED": "9"}, capture_output=True, check=True, text=True
+    )
     assert told.stdout == "8-grams equal\n"
 
 

@@ -54,7 +54,9 @@ def before_each(patch: pytest.MonkeyPatch, owner: Any, name: str, act: Callable[
     patch.setattr(owner, name, run)
 
 
-def test_a_failure_at_any_step_leaves_the_old_corpus_or_the_new_and_nothing_beside(tmp_path: Path) -> None:
+def test_a_failure_at_any_step_leaves_the_old_corpus_or_the_new_and_nothing_beside(
+    tmp_path: Path,
+) -> None:
     def write(rows: Sequence[dict[str, object]]) -> None:
         write_corpus(rows, tmp_path / "out", languages=LANGUAGES, rows_per_shard=1, overwrite=True)
 
@@ -87,12 +89,15 @@ def test_a_failure_at_any_step_leaves_the_old_corpus_or_the_new_and_nothing_besi
         outcomes.append(tree(tmp_path / "out") == new)
         shutil.rmtree(tmp_path / "out")
         write(ROWS[2:4])
-    # Two shards take mkdir, 2 x (write_batch, close, fsync), 2 x (write_text, fsync), fsync, 2 renames: 14 steps that
-    # keep the old corpus. Only the flush of the parent folder comes after the new one is in place.
+    # Two shards take mkdir, 2 x (write_batch, close, fsync), 2 x (write_text, fsync), fsync, 2
+    # renames: 14 steps that keep the old corpus. Only the flush of the parent folder comes after
+    # the new one is in place.
     assert outcomes == [False] * 14 + [True]
 
 
-def test_everything_is_on_disk_before_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_is_on_disk_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flushed: set[int] = set()
     events: list[tuple[set[int], set[int]]] = []
     fsync, rename = os.fsync, os.rename
@@ -177,11 +182,14 @@ print(*states, "new" if tree(out) == new else "bad")
 def test_a_kill_before_any_step_leaves_the_old_corpus_the_new_or_nothing(
     tmp_path: Path, mode: str, expected: list[str]
 ) -> None:
-    # The steps of the test above, then the clearing away of the old corpus and of the hidden folder. The last state is
-    # that after a run which was not killed: what the kills before it left behind is in nobody's way.
+    # The steps of the test above, then the clearing away of the old corpus and of the hidden
+    # folder. The last state is that after a run which was not killed: what the kills before it left
+    # behind is in nobody's way.
     command = [sys.executable, "-c", KILLER, str(tmp_path), mode]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == expected
     assert any(path.name.startswith(".out.") for path in tmp_path.iterdir())

@@ -13,13 +13,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from hexapla.corpus.evaluation_sets import read_set
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
-from hexapla.corpus.evaluation_sets import read_set
 from hexapla.text.lines import ending
 
 LANGUAGES = ("eng_Latn", "deu_Latn")
-PAIRS = {"sentence1": ["A dog runs.", "A cat sits."], "sentence2": ["Ein Hund rennt.", "Eine Katze sitzt."]}
+PAIRS = {
+    "sentence1": ["A dog runs.", "A cat sits."],
+    "sentence2": ["Ein Hund rennt.", "Eine Katze sitzt."],
+}
 ALL_PAIRS = [*PAIRS["sentence1"], *PAIRS["sentence2"]]
 
 
@@ -38,7 +41,9 @@ def write_table(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     else:
         sign = "\t" if suffix == ".tsv" else ","
-        text = "".join(sign.join(map(str, line)) + "\n" for line in [columns, *(row.values() for row in rows)])
+        text = "".join(
+            sign.join(map(str, line)) + "\n" for line in [columns, *(row.values() for row in rows)]
+        )
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     return path
 
@@ -49,14 +54,18 @@ def test_a_text_file_has_a_sentence_a_line(tmp_path: Path) -> None:
     assert [sentence.strip() for sentence in read(path)] == ["Good morning.", "Über\u2028uns."]
 
 
-@pytest.mark.parametrize("name", ["t.jsonl", "t.tsv", "t.csv", "t.parquet", "t.jsonl.gz", "t.tsv.gz", "t.csv.gz"])
+@pytest.mark.parametrize(
+    "name", ["t.jsonl", "t.tsv", "t.csv", "t.parquet", "t.jsonl.gz", "t.tsv.gz", "t.csv.gz"]
+)
 def test_every_column_of_text_is_read_but_scores_labels_and_ids(tmp_path: Path, name: str) -> None:
     columns = {"id": ["a1", "a2"], **PAIRS, "score": [0.5, 3.2], "label": ["x", "y"]}
     assert read(write_table(tmp_path / name, columns)) == ALL_PAIRS
 
 
 @pytest.mark.parametrize("name", ["t.jsonl", "t.tsv", "t.csv", "t.parquet"])
-def test_of_columns_named_by_language_only_the_corpus_languages_are_read(tmp_path: Path, name: str) -> None:
+def test_of_columns_named_by_language_only_the_corpus_languages_are_read(
+    tmp_path: Path, name: str
+) -> None:
     columns = {
         "id": ["1", "2"],
         "topic": ["travel", "health"],
@@ -70,7 +79,14 @@ def test_of_columns_named_by_language_only_the_corpus_languages_are_read(tmp_pat
 def test_a_code_that_several_of_the_languages_share_is_read_for_each(tmp_path: Path) -> None:
     path = write_table(
         tmp_path / "t.tsv",
-        {"zh": ["狗"], "cmn": ["犬"], "ara": ["كلب"], "id": ["anjing"], "en": ["dog"], "sr-Latn": ["pas"]},
+        {
+            "zh": ["狗"],
+            "cmn": ["犬"],
+            "ara": ["كلب"],
+            "id": ["anjing"],
+            "en": ["dog"],
+            "sr-Latn": ["pas"],
+        },
     )
     assert read(path, ["zho_Hant", "arb_Arab", "ind_Latn"]) == ["狗", "犬", "كلب"]
 
@@ -78,7 +94,8 @@ def test_a_code_that_several_of_the_languages_share_is_read_for_each(tmp_path: P
 def test_a_table_in_other_languages_only_is_refused(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.tsv", {"fra_Latn": ["chien"], "swh_Latn": ["mbwa"]})
     with pytest.raises(
-        InputError, match=r"none of the corpus's languages \(eng_Latn, deu_Latn\); it has fra_Latn, swh_Latn"
+        InputError,
+        match=r"none of the corpus's languages \(eng_Latn, deu_Latn\); it has fra_Latn, swh_Latn",
     ):
         read(path)
 
@@ -123,7 +140,9 @@ def test_a_corpus_folder_gives_the_corpus_languages(tmp_path: Path) -> None:
         {"eng_Latn": "dog", "deu_Latn": "Hund", "fra_Latn": "chien"},
         {"eng_Latn": "cat", "deu_Latn": None, "fra_Latn": "chat"},
     ]
-    write_corpus(rows, tmp_path / "corpus", languages=["eng_Latn", "deu_Latn", "fra_Latn"], pivot="eng_Latn")
+    write_corpus(
+        rows, tmp_path / "corpus", languages=["eng_Latn", "deu_Latn", "fra_Latn"], pivot="eng_Latn"
+    )
     assert read(tmp_path / "corpus") == ["dog", "cat", "Hund"]
 
 
@@ -146,7 +165,9 @@ def test_an_ending_in_capitals_says_the_same(tmp_path: Path) -> None:
 def test_a_folder_with_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("first", encoding="utf-8")
     (tmp_path / "notes.docx").write_text("x", encoding="utf-8")
-    with pytest.raises(InputError, match=r"has notes\.docx, which is none of \.txt, \.parquet, .*; name the files"):
+    with pytest.raises(
+        InputError, match=r"has notes\.docx, which is none of \.txt, \.parquet, .*; name the files"
+    ):
         read(tmp_path)
 
 
@@ -179,15 +200,20 @@ def test_what_cannot_be_read_is_refused_with_its_reason(tmp_path: Path) -> None:
 # MTEB: its own tasks, with data of ours in place of what it would load from the Hub
 
 
-def test_mteb_not_installed_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mteb_not_installed_is_named_with_its_install_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "mteb", None)
     with pytest.raises(
-        InputError, match=r"mteb:Tatoeba needs the library mteb; install it with: pip install 'hexapla\[evaluate\]'"
+        InputError,
+        match=r"mteb:Tatoeba needs the library mteb; install it with: pip install 'hexapla\[evaluate\]'",
     ):
         read("mteb:Tatoeba")
 
 
-def serve(monkeypatch: pytest.MonkeyPatch, splits: Mapping[str, Mapping[str, Sequence[Any]]]) -> list[str | None]:
+def serve(
+    monkeypatch: pytest.MonkeyPatch, splits: Mapping[str, Mapping[str, Sequence[Any]]]
+) -> list[str | None]:
     """Let MTEB load `splits` for every subset; return the list of subsets that will have been asked for."""
     pytest.importorskip("mteb")
     import datasets
@@ -195,66 +221,110 @@ def serve(monkeypatch: pytest.MonkeyPatch, splits: Mapping[str, Mapping[str, Seq
 
     asked: list[str | None] = []
 
-    def load_dataset(*args: object, name: str | None = None, **settings: object) -> datasets.DatasetDict:
+    def load_dataset(
+        *args: object, name: str | None = None, **settings: object
+    ) -> datasets.DatasetDict:
         asked.append(name)
-        return datasets.DatasetDict({key: datasets.Dataset.from_dict(dict(columns)) for key, columns in splits.items()})
+        return datasets.DatasetDict(
+            {key: datasets.Dataset.from_dict(dict(columns)) for key, columns in splits.items()}
+        )
 
-    for module in (datasets, mteb.abstasks.abstask):  # tasks of either kind: some load for themselves
+    for module in (
+        datasets,
+        mteb.abstasks.abstask,
+    ):  # tasks of either kind: some load for themselves
         monkeypatch.setattr(module, "load_dataset", load_dataset)
     return asked
 
 
 @pytest.mark.slow  # mteb takes five seconds to import
-def test_an_mteb_sts_task_gives_both_sentences_of_its_evaluation_split(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_mteb_sts_task_gives_both_sentences_of_its_evaluation_split(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     serve(
         monkeypatch,
-        {"train": {**PAIRS, "score": [1.0, 2.0]}, "test": {"sentence1": ["I"], "sentence2": ["you"], "score": [5.0]}},
+        {
+            "train": {**PAIRS, "score": [1.0, 2.0]},
+            "test": {"sentence1": ["I"], "sentence2": ["you"], "score": [5.0]},
+        },
     )
     assert read("mteb:STSBenchmark") == ["I", "you"]
 
 
 @pytest.mark.slow
-def test_an_mteb_bitext_task_gives_the_subsets_with_one_of_the_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_mteb_bitext_task_gives_the_subsets_with_one_of_the_languages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked = serve(monkeypatch, {"test": {**PAIRS, "lang": ["deu-eng", "deu-eng"]}})
     assert read("mteb:Tatoeba", ["deu_Latn"]) == ALL_PAIRS
     languages = ["deu_Latn", "fra_Latn"]
     serve(monkeypatch, {"test": {**PAIRS, "lang": ["fra-eng", "deu-eng"]}})
-    assert read("mteb:Tatoeba", languages) == ["A cat sits.", "Eine Katze sitzt.", "A dog runs.", "Ein Hund rennt."]
+    assert read("mteb:Tatoeba", languages) == [
+        "A cat sits.",
+        "Eine Katze sitzt.",
+        "A dog runs.",
+        "Ein Hund rennt.",
+    ]
     assert len(asked) == 1  # one load for all subsets
 
 
 @pytest.mark.slow
-def test_a_parallel_mteb_task_gives_the_columns_of_the_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_parallel_mteb_task_gives_the_columns_of_the_languages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     serve(monkeypatch, {"test": {"eng_Latn": ["dog"], "deu_Latn": ["Hund"], "fra_Latn": ["chien"]}})
     assert sorted(read("mteb:NTREXBitextMining")) == ["Hund", "dog"]
 
 
 @pytest.mark.slow
-def test_an_mteb_classification_task_gives_its_texts_and_no_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_mteb_classification_task_gives_its_texts_and_no_labels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     split = {"text": ["wake me"], "label": ["alarm"], "label_text": ["alarm_set"], "id": ["7"]}
     asked = serve(
-        monkeypatch, {"train": {**split, "text": ["not this"]}, "validation": {**split, "text": ["nor"]}, "test": split}
+        monkeypatch,
+        {
+            "train": {**split, "text": ["not this"]},
+            "validation": {**split, "text": ["nor"]},
+            "test": split,
+        },
     )
     assert "wake me" in read("mteb:MTOPDomainClassification", ["deu_Latn"])
-    assert not {"alarm", "alarm_set", "7", "not this"} & set(read("mteb:MTOPDomainClassification", ["deu_Latn"]))
+    assert not {"alarm", "alarm_set", "7", "not this"} & set(
+        read("mteb:MTOPDomainClassification", ["deu_Latn"])
+    )
     assert asked == ["de", "de"]
 
 
 @pytest.mark.slow
-def test_an_mteb_task_with_lists_of_texts_gives_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    serve(monkeypatch, {"test": {"sentences": [["one", "two"], ["three"]], "labels": [["x", "y"], ["x"]]}})
+def test_an_mteb_task_with_lists_of_texts_gives_each_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    serve(
+        monkeypatch,
+        {"test": {"sentences": [["one", "two"], ["three"]], "labels": [["x", "y"], ["x"]]}},
+    )
     assert read("mteb:TwentyNewsgroupsClustering") == ["one", "two", "three"]
 
 
 @pytest.mark.slow
-def test_an_mteb_retrieval_task_gives_its_documents_and_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_mteb_retrieval_task_gives_its_documents_and_queries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     mteb = pytest.importorskip("mteb")
     import datasets
 
     def load_data(task: Any) -> None:
-        corpus = datasets.Dataset.from_dict({"id": ["d1"], "title": ["Dogs"], "text": ["A dog runs."]})
+        corpus = datasets.Dataset.from_dict(
+            {"id": ["d1"], "title": ["Dogs"], "text": ["A dog runs."]}
+        )
         queries = datasets.Dataset.from_dict({"id": ["q1"], "text": ["What runs?"]})
-        parts = {"corpus": corpus, "queries": queries, "relevant_docs": {"q1": {"d1": 1}}, "top_ranked": None}
+        parts = {
+            "corpus": corpus,
+            "queries": queries,
+            "relevant_docs": {"q1": {"d1": 1}},
+            "top_ranked": None,
+        }
         task.dataset = {"default": {"test": parts}}
 
     monkeypatch.setattr(type(mteb.get_task("SCIDOCS")), "load_data", load_data)
@@ -271,7 +341,9 @@ def test_an_unknown_mteb_task_is_refused_with_the_nearest() -> None:
 @pytest.mark.slow
 def test_an_mteb_task_in_none_of_the_languages_is_refused() -> None:
     pytest.importorskip("mteb")
-    with pytest.raises(InputError, match=r"mteb:STSBenchmark has none of the corpus's languages: deu_Latn"):
+    with pytest.raises(
+        InputError, match=r"mteb:STSBenchmark has none of the corpus's languages: deu_Latn"
+    ):
         read("mteb:STSBenchmark", ["deu_Latn"])
 
 
@@ -279,6 +351,7 @@ def test_an_mteb_task_in_none_of_the_languages_is_refused() -> None:
 def test_mteb_data_that_cannot_be_had_offline_is_refused_with_what_to_do() -> None:
     pytest.importorskip("mteb")
     with pytest.raises(
-        InputError, match=r"the data of mteb:STSBenchmark cannot be had \(.*\); load it once with a connection"
+        InputError,
+        match=r"the data of mteb:STSBenchmark cannot be had \(.*\); load it once with a connection",
     ):
         read("mteb:STSBenchmark")

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from hexapla.corpus.inspect import ColumnFacts, inspect_corpus
 from hexapla.corpus.reader import Corpus
-from hexapla.corpus.inspect import inspect_corpus
 from hexapla.corpus.writer import write_corpus
-from hexapla.corpus.inspect import ColumnFacts
 
 ROWS: list[dict[str, str | None]] = [
     {"eng_Latn": "one", "deu_Latn": "eins", "zho_Hans": "一"},
@@ -26,7 +25,14 @@ ROWS: list[dict[str, str | None]] = [
 def corpus(tmp_path: Path) -> Corpus:
     columns = {"deu_Latn": {"translator": "opus-mt", "settings": {"beam": 4}}}
     languages = ("eng_Latn", "deu_Latn", "zho_Hans")
-    return write_corpus(ROWS, tmp_path / "toy", languages=languages, columns=columns, rows_per_shard=3, license="mit")
+    return write_corpus(
+        ROWS,
+        tmp_path / "toy",
+        languages=languages,
+        columns=columns,
+        rows_per_shard=3,
+        license="mit",
+    )
 
 
 def screen(corpus: Corpus, width: int = 120) -> str:
@@ -39,7 +45,12 @@ def test_the_facts_are_those_counted_by_hand(corpus: Corpus) -> None:
     facts = inspect_corpus(corpus)
     assert facts.columns == (
         ColumnFacts(
-            language="eng_Latn", n_cells=4, n_repeated=0, mean_characters=(3 + 5 + 5 + 7) / 4, longest=7, made_by=""
+            language="eng_Latn",
+            n_cells=4,
+            n_repeated=0,
+            mean_characters=(3 + 5 + 5 + 7) / 4,
+            longest=7,
+            made_by="",
         ),
         ColumnFacts(
             language="deu_Latn",
@@ -49,12 +60,16 @@ def test_the_facts_are_those_counted_by_hand(corpus: Corpus) -> None:
             longest=10,
             made_by='translator opus-mt, settings {"beam": 4}',
         ),
-        ColumnFacts(language="zho_Hans", n_cells=2, n_repeated=0, mean_characters=1.5, longest=2, made_by=""),
+        ColumnFacts(
+            language="zho_Hans", n_cells=2, n_repeated=0, mean_characters=1.5, longest=2, made_by=""
+        ),
     )
     assert (facts.n_rows, facts.n_shards, facts.pivot, facts.license) == (4, 2, "eng_Latn", "mit")
     assert facts.dropped == {"fewer_than_two_cells": 1, "repeated_row": 0}
     assert facts.examples == tuple(ROWS[:3])
-    assert facts.size_mib == sum(path.stat().st_size for path in corpus.path.glob("*.parquet")) / 2**20
+    assert (
+        facts.size_mib == sum(path.stat().st_size for path in corpus.path.glob("*.parquet")) / 2**20
+    )
     assert facts.sha256 == corpus.sha256
 
 
@@ -70,7 +85,11 @@ def test_the_screen_shows_every_fact(corpus: Corpus) -> None:
         "  zho_Hans  (none)",
     ):
         assert part in shown
-    columns = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line[:8] in corpus.languages}
+    columns = {
+        line.split()[0]: line.split()[1:]
+        for line in shown.splitlines()
+        if line[:8] in corpus.languages
+    }
     assert columns["deu_Latn"][:6] == ["German", "100.0%", "2", "5.5", "10", "translator"]
     assert columns["zho_Hans"] == ["Chinese", "(Simplified)", "50.0%", "0", "1.5", "2"]
 

@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from hexapla.corpus import near_duplicates
+from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
-from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.text.words import runs, tokens
 
 GUITAR = "A man is playing the guitar on a stage."
@@ -26,7 +26,8 @@ def answers(texts: list[str], threshold: float = 0.8) -> list[str | None]:
 def similarity(a: str, b: str) -> float:
     """The definition, written anew: Jaccard of the character 4-grams of the folded texts, a space at either end."""
     (x, y) = (
-        {f" {' '.join(tokens(text))} "[i:][:4] for i in range(len(" ".join(tokens(text))) - 1)} for text in (a, b)
+        {f" {' '.join(tokens(text))} "[i:][:4] for i in range(len(" ".join(tokens(text))) - 1)}
+        for text in (a, b)
     )
     return len(x & y) / len(x | y)
 
@@ -46,8 +47,8 @@ def variants(n_texts: int, seed: int) -> list[str]:
 
 
 def test_the_similarity_is_jaccard_over_character_4_grams() -> None:
-    # " abcde fghij klmno pqrst uvwxy " has 31 characters, 28 grams. With "uvwxz" for the last word " uvw" and "uvwx"
-    # stay and "vwxy", "wxy " go: 26 grams of 30 are shared.
+    # " abcde fghij klmno pqrst uvwxy " has 31 characters, 28 grams. With "uvwxz" for the last word
+    # " uvw" and "uvwx" stay and "vwxy", "wxy " go: 26 grams of 30 are shared.
     texts = ["abcde fghij klmno pqrst uvwxy", "abcde fghij klmno pqrst uvwxz"]
     assert answers(texts, 26 / 30) == [None, "0"]
     assert answers(texts, 26 / 30 + 1e-9) == [None, None]
@@ -74,14 +75,16 @@ def test_every_threshold_finds_its_pairs(threshold: float) -> None:
 
 def test_the_first_of_several_earlier_texts_is_named() -> None:
     one, other, between = (
-        f"alpha beta gamma delta {end}" for end in ("epsilon zeta", "epsilons zetas", "epsilon zetas")
+        f"alpha beta gamma delta {end}"
+        for end in ("epsilon zeta", "epsilons zetas", "epsilon zetas")
     )
     assert answers([one, other, between]) == answers([other, one, between]) == [None, None, "0"]
 
 
 def test_a_text_is_compared_with_those_kept_and_not_with_repetitions() -> None:
     first, second, third = (
-        f"alpha beta gamma delta {end}" for end in ("epsilon zeta", "epsilon zetas", "epsilons zetas")
+        f"alpha beta gamma delta {end}"
+        for end in ("epsilon zeta", "epsilon zetas", "epsilons zetas")
     )
     assert answers([first, second]) == answers([second, third]) == [None, "0"]
     assert similarity(first, third) < 0.8
@@ -89,42 +92,74 @@ def test_a_text_is_compared_with_those_kept_and_not_with_repetitions() -> None:
 
 
 def test_texts_with_other_numbers_are_other_texts() -> None:
-    assert answers(["Step 1 of 5: install the package", "Step 2 of 5: install the package"]) == [None, None]
+    assert answers(["Step 1 of 5: install the package", "Step 2 of 5: install the package"]) == [
+        None,
+        None,
+    ]
     assert answers(["Step 1 of 5", "Step 2 of 5"]) == [None, None]
-    assert answers(["Chapter ４ is about the sensors", "Chapter 4 is about the sensor"]) == [None, "0"]
+    assert answers(["Chapter ４ is about the sensors", "Chapter 4 is about the sensor"]) == [
+        None,
+        "0",
+    ]
     assert answers(
-        ["With 4.7 million ill, it has the highest caseload", "It has the highest caseload, with 4.7 million ill"]
+        [
+            "With 4.7 million ill, it has the highest caseload",
+            "It has the highest caseload, with 4.7 million ill",
+        ]
     ) == [None, "0"]
     assert answers(
-        ["With 4.7 million ill, it has the highest caseload", "With 4.6 million ill, it has the highest caseload"]
+        [
+            "With 4.7 million ill, it has the highest caseload",
+            "With 4.6 million ill, it has the highest caseload",
+        ]
     ) == [None, None]
 
 
 def test_texts_with_the_same_numbers_in_another_order_are_other_texts() -> None:
-    result = "In the final of the tournament the home team won {}-{} against the visitors from the coast"
+    result = (
+        "In the final of the tournament the home team won {}-{} against the visitors from the coast"
+    )
     assert answers([result.format(2, 1), result.format(1, 2)]) == [None, None]
 
 
-def test_lines_that_differ_in_a_number_are_not_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_that_differ_in_a_number_are_not_compared_with_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     compared = []
     shingles = near_duplicates._shingles
-    monkeypatch.setattr(near_duplicates, "_shingles", lambda folded: compared.append(folded) or shingles(folded))
+    monkeypatch.setattr(
+        near_duplicates, "_shingles", lambda folded: compared.append(folded) or shingles(folded)
+    )
     lines = [f"Annual report of the company, page {number}" for number in range(200)]
     assert answers([*lines, "The annual report of the company, page 7"]) == [*[None] * 200, "7"]
     assert len(compared) <= 201 + 1  # each line's own, and those of the one repeated
 
 
 def test_a_text_of_fewer_than_five_words_repeats_only_its_equal() -> None:
-    assert answers(["Open the door", "open  the DOOR!", "Open the doors", "Close the door"]) == [None, "0", None, None]
-    assert similarity("Reconfigurations considerably accelerated", "Reconfigurations considerably accelerate") > 0.9
-    assert answers(["Reconfigurations considerably accelerated", "Reconfigurations considerably accelerate"]) == [
+    assert answers(["Open the door", "open  the DOOR!", "Open the doors", "Close the door"]) == [
+        None,
+        "0",
+        None,
+        None,
+    ]
+    assert (
+        similarity(
+            "Reconfigurations considerably accelerated", "Reconfigurations considerably accelerate"
+        )
+        > 0.9
+    )
+    assert answers(
+        ["Reconfigurations considerably accelerated", "Reconfigurations considerably accelerate"]
+    ) == [
         None,
         None,
     ]
 
 
 def test_case_punctuation_and_width_do_not_make_another_text() -> None:
-    assert answers([GUITAR, GUITAR.upper(), GUITAR.rstrip("."), "Ａ man—is playing “the guitar”: on a stage?"]) == [
+    assert answers(
+        [GUITAR, GUITAR.upper(), GUITAR.rstrip("."), "Ａ man—is playing “the guitar”: on a stage?"]
+    ) == [
         None,
         "0",
         "0",
@@ -133,7 +168,10 @@ def test_case_punctuation_and_width_do_not_make_another_text() -> None:
 
 
 def test_signs_that_carry_the_meaning_make_another_text() -> None:
-    assert answers(["Write it in C", "Write it in C#", "Write it in C++", "x > y", "x < y"]) == [None] * 5
+    assert (
+        answers(["Write it in C", "Write it in C#", "Write it in C++", "x > y", "x < y"])
+        == [None] * 5
+    )
 
 
 def test_texts_without_a_letter_are_compared_as_they_stand() -> None:
@@ -142,7 +180,11 @@ def test_texts_without_a_letter_are_compared_as_they_stand() -> None:
 
 def test_sentences_in_scripts_without_spaces_are_compared_too() -> None:
     text = "我们明天早上一起去图书馆看书然后回家吃饭休息"
-    assert answers([text, text + "吧。", "我们昨天晚上一起去电影院看电影然后回家睡觉"]) == [None, "0", None]
+    assert answers([text, text + "吧。", "我们昨天晚上一起去电影院看电影然后回家睡觉"]) == [
+        None,
+        "0",
+        None,
+    ]
 
 
 def test_the_key_is_the_row_id_unless_another_is_given() -> None:
@@ -154,13 +196,19 @@ def test_the_key_is_the_row_id_unless_another_is_given() -> None:
 
 @pytest.mark.parametrize("threshold", [0, -0.5, 1.01, float("nan")])
 def test_a_threshold_out_of_range_is_refused(threshold: float) -> None:
-    with pytest.raises(InputError, match=r"near-duplicate threshold is .*; it must be above 0 and at most 1"):
+    with pytest.raises(
+        InputError, match=r"near-duplicate threshold is .*; it must be above 0 and at most 1"
+    ):
         NearDuplicates(threshold)
 
 
-def test_a_missing_library_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_named_with_its_install_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "rensa", None)
-    with pytest.raises(InputError, match=r"rensa; install it with: pip install 'hexapla\[translate\]'"):
+    with pytest.raises(
+        InputError, match=r"rensa; install it with: pip install 'hexapla\[translate\]'"
+    ):
         NearDuplicates()
 
 
@@ -196,7 +244,10 @@ def test_scripts_with_spaces_give_words_and_those_without_characters() -> None:
 
 def test_a_run_has_as_many_characters_as_its_words_would_have() -> None:
     assert runs(list("abcdefghi"), 8) == {"a b c d e f g h", "b c d e f g h i"}
-    assert runs(list("我" * 15), 8) == set() and len(runs([chr(0x4E00 + i) for i in range(18)], 8)) == 3
+    assert (
+        runs(list("我" * 15), 8) == set()
+        and len(runs([chr(0x4E00 + i) for i in range(18)], 8)) == 3
+    )
     assert runs(["ก"] * 31, 8) == set() and runs(["ก"] * 32, 8) == {" ".join(["ก"] * 32)}
     # A Latin name among ideograms is a word: 7 words and 2 characters.
     assert runs([*"abcdefg", "我", "们"], 8) == {"a b c d e f g 我 们"}

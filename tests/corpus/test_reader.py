@@ -1,7 +1,8 @@
 """Reading a corpus: what was written comes back, a row keeps its id and its side, and damage is named.
 
-Invariants: splits part the rows and do not move them when a corpus grows or is reordered; a dataset's cache holds only
-what the hash in its name says; a damaged folder is one clear error before any work.
+Invariants: splits part the rows and do not move them when a corpus grows or is reordered; a
+dataset's cache holds only what the hash in its name says; a damaged folder is one clear error
+before any work.
 """
 
 from __future__ import annotations
@@ -67,12 +68,19 @@ def test_a_row_id_is_blake2b_of_the_pivot_text() -> None:
 def test_a_row_id_ignores_whitespace_and_unicode_form_but_not_case() -> None:
     assert row_id(" caf\u00e9 \n\u3000au  lait ") == row_id("cafe\u0301 au lait")
     assert row_id("US") != row_id("us")
-    assert row_id("\u00bd") != row_id("1\u20442")  # NFKC would make a half and one over two the same
+    assert row_id("\u00bd") != row_id(
+        "1\u20442"
+    )  # NFKC would make a half and one over two the same
 
 
 def test_rows_come_back_as_written_whatever_the_batch_and_shard_size(folder: Path) -> None:
     corpus = open_corpus(folder)
-    assert (corpus.languages, corpus.pivot, corpus.name, len(corpus)) == (LANGUAGES, "eng_Latn", "corpus", 5)
+    assert (corpus.languages, corpus.pivot, corpus.name, len(corpus)) == (
+        LANGUAGES,
+        "eng_Latn",
+        "corpus",
+        5,
+    )
     assert len(corpus.manifest["shards"]) == 3
     assert list(corpus.rows()) == ROWS
     for n_rows in (1, 2, 100):
@@ -94,11 +102,20 @@ def test_languages_select_and_order_the_columns_and_the_pivot_comes_first(folder
     assert first.schema.names == ["row_id", "arb_Arab", "eng_Latn"]
 
 
-def test_another_pivot_keeps_the_row_ids_and_must_have_every_cell(tmp_path: Path, folder: Path) -> None:
+def test_another_pivot_keeps_the_row_ids_and_must_have_every_cell(
+    tmp_path: Path, folder: Path
+) -> None:
     full = write_corpus(many_rows(4), tmp_path / "full", languages=LANGUAGES)
     german = open_corpus(full.path, pivot="de")
-    assert (german.languages[0], german.pivot, german.row_ids()) == ("deu_Latn", "deu_Latn", full.row_ids())
-    with pytest.raises(InputError, match=r"part-00000\.parquet: row 2 has no deu_Latn cell; every row needs its pivot"):
+    assert (german.languages[0], german.pivot, german.row_ids()) == (
+        "deu_Latn",
+        "deu_Latn",
+        full.row_ids(),
+    )
+    with pytest.raises(
+        InputError,
+        match=r"part-00000\.parquet: row 2 has no deu_Latn cell; every row needs its pivot",
+    ):
         open_corpus(folder, pivot="deu_Latn")
 
 
@@ -124,12 +141,21 @@ def test_the_hash_tells_selections_splits_and_contents_apart(tmp_path: Path, fol
 
 
 def test_a_split_parts_the_rows_in_order_and_by_id(tmp_path: Path) -> None:
-    corpus = write_corpus(many_rows(400), tmp_path / "corpus", languages=LANGUAGES, rows_per_shard=150)
+    corpus = write_corpus(
+        many_rows(400), tmp_path / "corpus", languages=LANGUAGES, rows_per_shard=150
+    )
     kept, held_out = corpus.split(0.25)
     expected = [is_held_out(row, 0.25) for row in corpus.row_ids()]
-    assert held_out.row_ids() == [row for row, out in zip(corpus.row_ids(), expected, strict=True) if out]
-    assert kept.row_ids() == [row for row, out in zip(corpus.row_ids(), expected, strict=True) if not out]
-    assert (len(kept), len(held_out)) == (len(kept.cells("deu_Latn")), len(held_out.cells("deu_Latn")))
+    assert held_out.row_ids() == [
+        row for row, out in zip(corpus.row_ids(), expected, strict=True) if out
+    ]
+    assert kept.row_ids() == [
+        row for row, out in zip(corpus.row_ids(), expected, strict=True) if not out
+    ]
+    assert (len(kept), len(held_out)) == (
+        len(kept.cells("deu_Latn")),
+        len(held_out.cells("deu_Latn")),
+    )
     assert 70 <= len(held_out) <= 130  # 100 expected, 8.7 is one standard deviation
     assert [row["eng_Latn"] for row in held_out.rows()] == held_out.cells("eng_Latn")
 
@@ -138,7 +164,9 @@ def test_rows_keep_their_side_when_the_corpus_grows_and_is_reordered(tmp_path: P
     rows = many_rows(300)
     small = write_corpus(rows[:100], tmp_path / "small", languages=LANGUAGES)
     large = write_corpus(rows[::-1], tmp_path / "large", languages=LANGUAGES, rows_per_shard=7)
-    assert set(small.split(0.2)[1].row_ids()) == set(large.split(0.2)[1].row_ids()) & set(small.row_ids())
+    assert set(small.split(0.2)[1].row_ids()) == set(large.split(0.2)[1].row_ids()) & set(
+        small.row_ids()
+    )
     assert set(large.split(0.1)[1].row_ids()) < set(large.split(0.2)[1].row_ids())
 
 
@@ -152,7 +180,12 @@ def test_a_part_can_be_split_again(tmp_path: Path) -> None:
 
 def test_a_share_of_zero_holds_nothing_out(folder: Path) -> None:
     kept, held_out = open_corpus(folder).split(0.0)
-    assert (len(kept), len(held_out), list(held_out.batches()), len(held_out.dataset())) == (5, 0, [], 0)
+    assert (len(kept), len(held_out), list(held_out.batches()), len(held_out.dataset())) == (
+        5,
+        0,
+        [],
+        0,
+    )
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
@@ -175,7 +208,9 @@ def test_a_dataset_gives_the_rows_at_any_indices(folder: Path) -> None:
     assert held_out.dataset()["row_id"][:] == held_out.row_ids()
 
 
-def test_a_dataset_is_memory_mapped_from_a_cache_named_by_content(tmp_path: Path, folder: Path, cache: Path) -> None:
+def test_a_dataset_is_memory_mapped_from_a_cache_named_by_content(
+    tmp_path: Path, folder: Path, cache: Path
+) -> None:
     def cache_file(corpus: Corpus) -> Path:
         return Path(corpus.dataset().cache_files[0]["filename"])
 
@@ -212,9 +247,13 @@ def test_a_truncated_shard_is_refused(folder: Path) -> None:
     shard = folder / "part-00001.parquet"
     n_bytes = shard.stat().st_size
     os.truncate(shard, 300)
-    with pytest.raises(InputError, match=rf"part-00001\.parquet is truncated: 300 of {n_bytes:,} bytes"):
+    with pytest.raises(
+        InputError, match=rf"part-00001\.parquet is truncated: 300 of {n_bytes:,} bytes"
+    ):
         open_corpus(folder)
-    with pytest.raises(InputError, match=r"part-00001\.parquet cannot be read as Parquet: it is truncated"):
+    with pytest.raises(
+        InputError, match=r"part-00001\.parquet cannot be read as Parquet: it is truncated"
+    ):
         open_corpus(folder, verify=False).cells("deu_Latn")
 
 
@@ -231,7 +270,9 @@ def test_a_flipped_bit_is_refused_by_hash_and_by_page_checksum(folder: Path) -> 
 
 def test_a_missing_shard_is_refused(folder: Path) -> None:
     (folder / "part-00002.parquet").unlink()
-    with pytest.raises(InputError, match=r"part-00002\.parquet is missing; the corpus is not whole"):
+    with pytest.raises(
+        InputError, match=r"part-00002\.parquet is missing; the corpus is not whole"
+    ):
         open_corpus(folder)
     with pytest.raises(InputError, match=r"part-00002\.parquet cannot be read as Parquet"):
         open_corpus(folder, verify=False).row_ids()
@@ -241,7 +282,9 @@ def test_row_counts_that_disagree_are_refused(folder: Path) -> None:
     shards = json.loads((folder / "corpus.json").read_text())["shards"]
     shards[0]["n_rows"] = 3
     edit_manifest(folder, shards=shards)
-    with pytest.raises(InputError, match=r"corpus\.json is damaged: its shards have 6 rows, the corpus 5"):
+    with pytest.raises(
+        InputError, match=r"corpus\.json is damaged: its shards have 6 rows, the corpus 5"
+    ):
         open_corpus(folder, verify=False)
     edit_manifest(folder, n_rows=6)
     with pytest.raises(InputError, match=r"part-00000\.parquet has 2 rows; it should have 3"):
@@ -259,13 +302,17 @@ def test_a_null_pivot_in_a_shard_is_refused(folder: Path) -> None:
     edit_manifest(folder, shards=shards)
     unverified = open_corpus(folder, verify=False)
     for use in (lambda: open_corpus(folder), lambda: list(unverified.batches(n_rows=1))):
-        with pytest.raises(InputError, match=r"part-00001\.parquet: row 2 has no eng_Latn cell; every row needs"):
+        with pytest.raises(
+            InputError, match=r"part-00001\.parquet: row 2 has no eng_Latn cell; every row needs"
+        ):
             use()
 
 
 def test_a_folder_without_its_manifest_is_refused(tmp_path: Path, folder: Path) -> None:
     (folder / "corpus.json").unlink()
-    with pytest.raises(InputError, match=r"corpus is unfinished: it has shards but no corpus\.json"):
+    with pytest.raises(
+        InputError, match=r"corpus is unfinished: it has shards but no corpus\.json"
+    ):
         open_corpus(folder)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty is no corpus folder: it has no corpus\.json"):
@@ -279,15 +326,29 @@ def test_a_folder_without_its_manifest_is_refused(tmp_path: Path, folder: Path) 
     [
         ({"format": "hexapla corpus 9"}, 'not of the format "hexapla corpus 1"'),
         ({"shards": None}, "is damaged: it has no shards"),
-        ({"shards": [{"file": "part-00000.parquet"}]}, "a shard needs file, sha256, n_bytes, n_rows"),
-        ({"shards": [{"file": "../x", "sha256": "", "n_bytes": 1, "n_rows": 5}]}, "not a file name in its folder"),
-        ({"languages": ["eng_Latn", "deu_Lath"]}, 'unknown language deu_Lath; did you mean "deu_Latn"'),
+        (
+            {"shards": [{"file": "part-00000.parquet"}]},
+            "a shard needs file, sha256, n_bytes, n_rows",
+        ),
+        (
+            {"shards": [{"file": "../x", "sha256": "", "n_bytes": 1, "n_rows": 5}]},
+            "not a file name in its folder",
+        ),
+        (
+            {"languages": ["eng_Latn", "deu_Lath"]},
+            'unknown language deu_Lath; did you mean "deu_Latn"',
+        ),
         ({"languages": ["eng_Latn"]}, "at least two languages"),
         ({"pivot": "fra_Latn"}, "one of them its pivot fra_Latn"),
-        ({"languages": ["eng_Latn", "fra_Latn"]}, r"part-00000\.parquet has no column fra_Latn; it has row_id, eng"),
+        (
+            {"languages": ["eng_Latn", "fra_Latn"]},
+            r"part-00000\.parquet has no column fra_Latn; it has row_id, eng",
+        ),
     ],
 )
-def test_a_manifest_that_cannot_be_is_refused(folder: Path, changes: dict[str, Any], message: str) -> None:
+def test_a_manifest_that_cannot_be_is_refused(
+    folder: Path, changes: dict[str, Any], message: str
+) -> None:
     edit_manifest(folder, **changes)
     with pytest.raises(InputError, match=message):
         open_corpus(folder)
@@ -307,7 +368,9 @@ def test_languages_that_the_corpus_lacks_are_refused(folder: Path) -> None:
         lambda: corpus.cells("fr"),
         lambda: corpus.dataset(["fr"]),
     ):
-        with pytest.raises(InputError, match="corpus has no column fra_Latn; it has eng_Latn, deu_Latn"):
+        with pytest.raises(
+            InputError, match="corpus has no column fra_Latn; it has eng_Latn, deu_Latn"
+        ):
             use()
     with pytest.raises(InputError, match=r"has no column arb_Arab; it has eng_Latn, deu_Latn$"):
         corpus.cells("arb_Arab")
@@ -335,5 +398,7 @@ def test_the_word_sample_means_the_packaged_corpus_and_a_path_means_the_folder(
 def test_importing_the_corpus_imports_nothing_heavier_than_pyarrow() -> None:
     code = "import sys, hexapla.corpus; print([m for m in ('torch', 'datasets', 'pandas', 'rich') if m in sys.modules])"
     root = Path(hexapla.__file__).parents[1]
-    run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
     assert run.stdout.strip() == "[]"

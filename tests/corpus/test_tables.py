@@ -26,13 +26,19 @@ LINES: list[list[str]] = [
     ["Zeile\u2028zwei", "line\u2028two", "odd", "4"],
 ]
 ROWS = [
-    {"eng_Latn": line[1], "deu_Latn": line[0] if line[0].strip() else None, "meta.page": line[3] or None}
+    {
+        "eng_Latn": line[1],
+        "deu_Latn": line[0] if line[0].strip() else None,
+        "meta.page": line[3] or None,
+    }
     for line in LINES
 ]
 
 
 def tsv(path: Path) -> None:
-    path.write_bytes("\r\n".join("\t".join(line) for line in [HEADER, *LINES]).encode() + b"\r\n\r\n")
+    path.write_bytes(
+        "\r\n".join("\t".join(line) for line in [HEADER, *LINES]).encode() + b"\r\n\r\n"
+    )
 
 
 def comma_separated(path: Path) -> None:
@@ -43,7 +49,10 @@ def comma_separated(path: Path) -> None:
 
 def jsonl(path: Path) -> None:
     records = [dict(zip(HEADER, line, strict=True)) for line in LINES]
-    numbered = [record | {"meta.page": int(record["meta.page"]) if record["meta.page"] else None} for record in records]
+    numbered = [
+        record | {"meta.page": int(record["meta.page"]) if record["meta.page"] else None}
+        for record in records
+    ]
     path.write_text("\n\n".join(json.dumps(record) for record in numbered), encoding="utf-8")
 
 
@@ -66,7 +75,11 @@ def test_every_format_gives_the_same_corpus(tmp_path: Path, suffix: str) -> None
     path = tmp_path / f"train{suffix}"
     FORMATS[suffix](path)
     corpus = open_corpus(path)
-    assert (corpus.name, corpus.pivot, corpus.languages) == (path.name, "eng_Latn", ("eng_Latn", "deu_Latn"))
+    assert (corpus.name, corpus.pivot, corpus.languages) == (
+        path.name,
+        "eng_Latn",
+        ("eng_Latn", "deu_Latn"),
+    )
     assert list(corpus.rows()) == ROWS
     assert len(corpus) == 4
     assert corpus.row_ids() == [row_id(str(row["eng_Latn"])) for row in ROWS]
@@ -122,7 +135,12 @@ def test_a_column_id_is_indonesian_only_when_asked_for(tmp_path: Path) -> None:
 
 
 def test_columns_of_numbers_are_no_languages_unless_named_by_the_full_code(tmp_path: Path) -> None:
-    numbers = {"no": pa.array([1]), "eng_Latn": ["one"], "deu_Latn": ["eins"], "min": pa.array([0.5])}
+    numbers = {
+        "no": pa.array([1]),
+        "eng_Latn": ["one"],
+        "deu_Latn": ["eins"],
+        "min": pa.array([0.5]),
+    }
     pq.write_table(pa.table(numbers), tmp_path / "x.parquet")
     assert open_corpus(tmp_path / "x.parquet").languages == ("eng_Latn", "deu_Latn")
     pq.write_table(pa.table(numbers | {"fra_Latn": pa.array([1])}), tmp_path / "y.parquet")
@@ -132,14 +150,21 @@ def test_columns_of_numbers_are_no_languages_unless_named_by_the_full_code(tmp_p
         open_corpus(tmp_path / "y.parquet")
 
 
-def test_a_key_of_any_json_line_is_a_column_and_missing_keys_are_empty_cells(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.jsonl", '{"en": "one", "de": "eins"}\n{"fr": "deux", "en": "two", "de": null}\n')
+def test_a_key_of_any_json_line_is_a_column_and_missing_keys_are_empty_cells(
+    tmp_path: Path,
+) -> None:
+    path = write(
+        tmp_path / "x.jsonl",
+        '{"en": "one", "de": "eins"}\n{"fr": "deux", "en": "two", "de": null}\n',
+    )
     corpus = open_corpus(path)
     assert corpus.languages == ("eng_Latn", "deu_Latn", "fra_Latn")
     assert (corpus.cells("fra_Latn"), corpus.cells("deu_Latn")) == ([None, "deux"], ["eins", None])
 
 
-def test_without_english_the_first_language_is_the_pivot_whatever_is_selected(tmp_path: Path) -> None:
+def test_without_english_the_first_language_is_the_pivot_whatever_is_selected(
+    tmp_path: Path,
+) -> None:
     path = write(tmp_path / "x.tsv", "fra_Latn\tdeu_Latn\nun\teins\n")
     for languages in (None, ["de"], ["de", "fr"]):
         assert open_corpus(path, languages=languages).pivot == "fra_Latn"
@@ -155,7 +180,10 @@ def test_without_english_the_first_language_is_the_pivot_whatever_is_selected(tm
         ("eng_Latn\tdeu_Latn\tGerman", "columns deu_Latn and German are both deu_Latn"),
         ("eng_Latn\tdeu_Latn\tdeu_Latn", "more than one column named deu_Latn"),
         ("eng_Latn\ttopic", "needs two columns named by language .* it has only eng_Latn, topic"),
-        ("eng_Latn\tfra_Lat", 'column fra_Lat: language "fra_Lat" is unknown; .* nearest: fra_Latn'),
+        (
+            "eng_Latn\tfra_Lat",
+            'column fra_Lat: language "fra_Lat" is unknown; .* nearest: fra_Latn',
+        ),
         ("text\ttopic", "it has none among text, topic"),
     ],
 )
@@ -172,7 +200,9 @@ def test_an_empty_file_is_refused(tmp_path: Path, suffix: str) -> None:
 
 
 def test_other_endings_and_other_formats_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r'has the ending "\.xlsx"; a corpus is a folder or a file ending in'):
+    with pytest.raises(
+        InputError, match=r'has the ending "\.xlsx"; a corpus is a folder or a file ending in'
+    ):
         open_corpus(write(tmp_path / "x.xlsx", "?"))
     with pytest.raises(InputError, match=r'has the ending "\.gz"; a corpus is a folder'):
         open_corpus(write(tmp_path / "x.tsv.gz", gzip.compress(b"eng_Latn\tdeu_Latn\none\teins\n")))
@@ -188,14 +218,46 @@ GOOD = '{"eng_Latn": "one", "deu_Latn": "eins"}\n'
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.tsv", "eng_Latn\tdeu_Latn\none\teins\n \tzwei\n", r"x\.tsv:3: row has no eng_Latn cell; every row needs"),
-        ("x.tsv", "eng_Latn\tdeu_Latn\none\teins\ntwo\n", r"x\.tsv:3: row has 1 fields; the header has 2"),
-        ("x.tsv", "eng_Latn\tdeu_Latn\none\tei\0ns\n", r"x\.tsv:2: row has a NUL character in deu_Latn"),
-        ("x.tsv", b"eng_Latn\tdeu_Latn\none\tgr\xfc\xdfe\n", r"x\.tsv:2: byte 7 of the line is not UTF-8"),
-        ("x.tsv", b"eng_Latn\tdeu_Latn\none\t\xed\xa0\xbd\n", r"x\.tsv:2: byte 5 of the line is not UTF-8"),
-        ("x.csv", 'eng_Latn,deu_Latn\n"one\ntwo",eins\n,zwei\n', r"x\.csv:4: row has no eng_Latn cell"),
-        ("x.csv", 'eng_Latn,deu_Latn\none,eins\n"two,zwei\nx,y\n', r"x\.csv:3: not CSV: unexpected end of data"),
-        ("x.jsonl", GOOD + '{"eng_Latn": null, "deu_Latn": "zwei"}', r"x\.jsonl:2: row has no eng_Latn cell"),
+        (
+            "x.tsv",
+            "eng_Latn\tdeu_Latn\none\teins\n \tzwei\n",
+            r"x\.tsv:3: row has no eng_Latn cell; every row needs",
+        ),
+        (
+            "x.tsv",
+            "eng_Latn\tdeu_Latn\none\teins\ntwo\n",
+            r"x\.tsv:3: row has 1 fields; the header has 2",
+        ),
+        (
+            "x.tsv",
+            "eng_Latn\tdeu_Latn\none\tei\0ns\n",
+            r"x\.tsv:2: row has a NUL character in deu_Latn",
+        ),
+        (
+            "x.tsv",
+            b"eng_Latn\tdeu_Latn\none\tgr\xfc\xdfe\n",
+            r"x\.tsv:2: byte 7 of the line is not UTF-8",
+        ),
+        (
+            "x.tsv",
+            b"eng_Latn\tdeu_Latn\none\t\xed\xa0\xbd\n",
+            r"x\.tsv:2: byte 5 of the line is not UTF-8",
+        ),
+        (
+            "x.csv",
+            'eng_Latn,deu_Latn\n"one\ntwo",eins\n,zwei\n',
+            r"x\.csv:4: row has no eng_Latn cell",
+        ),
+        (
+            "x.csv",
+            'eng_Latn,deu_Latn\none,eins\n"two,zwei\nx,y\n',
+            r"x\.csv:3: not CSV: unexpected end of data",
+        ),
+        (
+            "x.jsonl",
+            GOOD + '{"eng_Latn": null, "deu_Latn": "zwei"}',
+            r"x\.jsonl:2: row has no eng_Latn cell",
+        ),
         (
             "x.jsonl",
             GOOD + "\n" + '{"eng_Latn": "t\\u0000", "deu_Latn": ""}',

@@ -34,12 +34,18 @@ def names(folder: Path) -> list[str]:
 
 def test_rows_fill_shards_in_order(tmp_path: Path) -> None:
     corpus = write_corpus(ROWS, tmp_path / "out", languages=LANGUAGES, rows_per_shard=2)
-    assert names(corpus.path) == ["README.md", "corpus.json", *(f"part-0000{i}.parquet" for i in range(3))]
+    assert names(corpus.path) == [
+        "README.md",
+        "corpus.json",
+        *(f"part-0000{i}.parquet" for i in range(3)),
+    ]
     assert [shard["n_rows"] for shard in corpus.manifest["shards"]] == [2, 2, 1]
     assert list(corpus.rows()) == ROWS
 
 
-def test_a_shard_of_many_row_groups_has_every_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shard_of_many_row_groups_has_every_row_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(corpus_writer, "ROWS_PER_GROUP", 3)
     rows = [{code: f"{code} {i}" for code in LANGUAGES} for i in range(20)]
     corpus = write_corpus(rows, tmp_path / "out", languages=LANGUAGES, rows_per_shard=8)
@@ -97,7 +103,9 @@ def test_a_given_row_id_is_made_anew(tmp_path: Path) -> None:
 
 def test_equal_rows_and_settings_give_equal_bytes(tmp_path: Path) -> None:
     first = write_corpus(ROWS, tmp_path / "a" / "out", languages=LANGUAGES, license="mit")
-    second = write_corpus(iter(ROWS), tmp_path / "b" / "out", languages=list(LANGUAGES), license="mit")
+    second = write_corpus(
+        iter(ROWS), tmp_path / "b" / "out", languages=list(LANGUAGES), license="mit"
+    )
     assert tree(first.path) == tree(second.path)
 
 
@@ -112,12 +120,21 @@ def test_the_manifest_tells_how_columns_were_made_and_filtered(tmp_path: Path) -
         return {"filters": filters}
 
     corpus = write_corpus(
-        ROWS, tmp_path / "out", languages=LANGUAGES, columns=columns, license="cc-by-4.0", finish=finish
+        ROWS,
+        tmp_path / "out",
+        languages=LANGUAGES,
+        columns=columns,
+        license="cc-by-4.0",
+        finish=finish,
     )
     assert (corpus.path / "rejected" / "deu_Latn.jsonl").read_text() == "{}\n"
     manifest = json.loads((corpus.path / "corpus.json").read_text())
     assert manifest["columns"] == {"eng_Latn": {}, "deu_Latn": columns["de"], "nob_Latn": {}}
-    assert (manifest["filters"], manifest["license"], manifest["n_rows"]) == (filters, "cc-by-4.0", 5)
+    assert (manifest["filters"], manifest["license"], manifest["n_rows"]) == (
+        filters,
+        "cc-by-4.0",
+        5,
+    )
 
 
 def test_the_dataset_card_survives_yaml(tmp_path: Path) -> None:
@@ -135,7 +152,10 @@ def test_the_dataset_card_survives_yaml(tmp_path: Path) -> None:
     row = {"eng_Latn": "one", "zho_Hans": "一", "zho_Hant": "一"}
     unlicensed = write_corpus([row], tmp_path / "other", languages=list(row))
     facts = DatasetCard.load(unlicensed.path / "README.md").data.to_dict()
-    assert (facts["language"], facts["language_bcp47"]) == (["en", "zh"], ["en", "zh-Hans", "zh-Hant"])
+    assert (facts["language"], facts["language_bcp47"]) == (
+        ["en", "zh"],
+        ["en", "zh-Hans", "zh-Hant"],
+    )
     assert "license" not in facts
 
 
@@ -155,8 +175,14 @@ def refused(tmp_path: Path, message: str, rows: Any = ROWS, **settings: Any) -> 
         ({"languages": ["eng_Latn", "zh"]}, '"zh" is ambiguous; write one of: zho_Hans'),
         ({"languages": ["eng_Latn", "deu_Lath"]}, '"deu_Lath" is unknown'),
         ({"languages": ["eng_Latn", "en"]}, "are both eng_Latn"),
-        ({"pivot": "fr"}, "the pivot fra_Latn is not among the languages eng_Latn, deu_Latn, nob_Latn; add it"),
-        ({"columns": {"fr": {}}}, "columns tells how fra_Latn was made, which is not among the languages"),
+        (
+            {"pivot": "fr"},
+            "the pivot fra_Latn is not among the languages eng_Latn, deu_Latn, nob_Latn; add it",
+        ),
+        (
+            {"columns": {"fr": {}}},
+            "columns tells how fra_Latn was made, which is not among the languages",
+        ),
         ({"rows_per_shard": 0}, "rows_per_shard is 0; a shard has at least 1 row"),
     ],
 )
@@ -173,13 +199,31 @@ def test_settings_that_cannot_be_are_refused_before_a_row_is_read(
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"eng_Latn": "  ", "deu_Latn": "x"}, "^row 5 has no eng_Latn cell; every row needs its pivot$"),
+        (
+            {"eng_Latn": "  ", "deu_Latn": "x"},
+            "^row 5 has no eng_Latn cell; every row needs its pivot$",
+        ),
         ({}, "^row 5 has no eng_Latn cell"),
-        ({"eng_Latn": "a\0b", "deu_Latn": "x"}, "^row 5 has a NUL character in eng_Latn; remove it$"),
-        ({"eng_Latn": "a", "deu_Latn": "\udcff"}, r"^row 5 has half of a surrogate pair \(U\+DCFF\) in deu_Latn"),
-        ({"eng_Latn": "a", "deu_Latn": 5}, r"^row 5 has 5 \(int\) in deu_Latn; a cell is text or null$"),
-        ({"eng_Latn": "a", "deu-Latn": "x"}, '^row 5 has deu-Latn, which is not among .*; did you mean "deu_Latn"'),
-        ({"eng_Latn": "a", "meta.page": "x"}, "^row 5 has meta.page, which the first row lacks; give the first row"),
+        (
+            {"eng_Latn": "a\0b", "deu_Latn": "x"},
+            "^row 5 has a NUL character in eng_Latn; remove it$",
+        ),
+        (
+            {"eng_Latn": "a", "deu_Latn": "\udcff"},
+            r"^row 5 has half of a surrogate pair \(U\+DCFF\) in deu_Latn",
+        ),
+        (
+            {"eng_Latn": "a", "deu_Latn": 5},
+            r"^row 5 has 5 \(int\) in deu_Latn; a cell is text or null$",
+        ),
+        (
+            {"eng_Latn": "a", "deu-Latn": "x"},
+            '^row 5 has deu-Latn, which is not among .*; did you mean "deu_Latn"',
+        ),
+        (
+            {"eng_Latn": "a", "meta.page": "x"},
+            "^row 5 has meta.page, which the first row lacks; give the first row",
+        ),
     ],
 )
 def test_a_row_that_cannot_be_is_named_and_nothing_is_left(
@@ -222,7 +266,9 @@ def test_an_empty_folder_is_filled_and_missing_parents_are_made(tmp_path: Path) 
 def test_a_corpus_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
     old = write_corpus(ROWS[:2], tmp_path / "out", languages=LANGUAGES, rows_per_shard=1)
     before = tree(old.path)
-    with pytest.raises(InputError, match=r"out is not empty; choose another folder, or .* with --overwrite"):
+    with pytest.raises(
+        InputError, match=r"out is not empty; choose another folder, or .* with --overwrite"
+    ):
         write_corpus(ROWS, tmp_path / "out", languages=LANGUAGES)
     assert tree(old.path) == before
     new = write_corpus(ROWS, tmp_path / "out", languages=LANGUAGES, overwrite=True)
@@ -240,7 +286,9 @@ def test_a_corpus_can_be_rewritten_from_its_own_rows(tmp_path: Path) -> None:
 def test_overwrite_never_replaces_what_is_no_corpus(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match="no corpus; --overwrite replaces only a corpus: choose another folder"):
+    with pytest.raises(
+        InputError, match="no corpus; --overwrite replaces only a corpus: choose another folder"
+    ):
         write_corpus(ROWS, tmp_path / "out", languages=LANGUAGES, overwrite=True)
     assert names(tmp_path / "out") == ["thesis.tex"]
 

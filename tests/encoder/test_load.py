@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hexapla.encoder.load import describe, encode, load_encoder, save_prompt, training_prompt
 from hexapla.encoder.encoder_card import inspect_encoder
+from hexapla.encoder.load import describe, encode, load_encoder, save_prompt, training_prompt
 from hexapla.errors import InputError
 from tests.fixtures.toy import toy_encoder, toy_transformer
 
@@ -51,12 +51,19 @@ def test_a_saved_prompt_is_used_for_its_task(folder):
 
 @pytest.mark.parametrize(
     ("name", "prompt"),
-    [("multilingual-e5-base", "query: "), ("e5_small", "query: "), ("e5-runs/xlmr", ""), ("me5ish", "")],
+    [
+        ("multilingual-e5-base", "query: "),
+        ("e5_small", "query: "),
+        ("e5-runs/xlmr", ""),
+        ("me5ish", ""),
+    ],
 )
 def test_an_e5_without_saved_prompts_gets_its_own(tmp_path, name, prompt):
     model = load_encoder(toy_encoder(tmp_path / name))
     assert training_prompt(model) == prompt
-    assert {model.prompts.get(task, "") for task in ("BitextMining", "STS", "Classification")} == {prompt}
+    assert {model.prompts.get(task, "") for task in ("BitextMining", "STS", "Classification")} == {
+        prompt
+    }
 
 
 def test_a_bare_transformer_gets_mean_pooling_and_normalisation(tmp_path):
@@ -67,7 +74,10 @@ def test_a_bare_transformer_gets_mean_pooling_and_normalisation(tmp_path):
 
 def test_half_precision_weights_are_loaded_wide(folder):
     load_encoder(folder).half().save(str(folder / "half"))
-    assert load_file(folder / "half" / "model.safetensors")["embeddings.word_embeddings.weight"].dtype == torch.float16
+    assert (
+        load_file(folder / "half" / "model.safetensors")["embeddings.word_embeddings.weight"].dtype
+        == torch.float16
+    )
     assert load_encoder(folder / "half").dtype == torch.float32
 
 
@@ -83,15 +93,21 @@ def test_pickled_weights_are_refused_unless_asked_for(tmp_path):
     bare = toy_transformer(tmp_path / "bare")
     torch.save(load_file(bare / "model.safetensors"), bare / "pytorch_model.bin")
     (bare / "model.safetensors").unlink()
-    with pytest.raises(InputError, match=r"pytorch_model.bin: pickled weights can run code when loaded"):
+    with pytest.raises(
+        InputError, match=r"pytorch_model.bin: pickled weights can run code when loaded"
+    ):
         load_encoder(bare)
     assert encode(load_encoder(bare, allow_pickle=True), ["eng01"], task="STS").shape == (1, 32)
 
 
 def test_remote_code_is_refused(folder):
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "evil.Model"}}))
-    with pytest.raises(InputError, match=r"config.json: asks to run the folder's own code \(auto_map\)"):
+    (folder / "config.json").write_text(
+        json.dumps({**config, "auto_map": {"AutoModel": "evil.Model"}})
+    )
+    with pytest.raises(
+        InputError, match=r"config.json: asks to run the folder's own code \(auto_map\)"
+    ):
         load_encoder(folder)
 
 
@@ -159,7 +175,11 @@ def test_description_changes_with_the_weights_and_not_with_the_card(folder):
 
 def test_inspection_reads_the_folder(folder):
     screen = inspect_encoder(str(folder))
-    assert (screen.dim, screen.n_layers, screen.modules) == (32, 1, ("Transformer", "Pooling", "Normalize"))
+    assert (screen.dim, screen.n_layers, screen.modules) == (
+        32,
+        1,
+        ("Transformer", "Pooling", "Normalize"),
+    )
 
 
 def test_a_revision_of_the_hub_can_be_named(tmp_path: Path) -> None:
@@ -177,7 +197,9 @@ def test_a_revision_of_the_hub_can_be_named(tmp_path: Path) -> None:
     )
     environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
     environment.pop("HF_HUB_CACHE", None)
-    run = subprocess.run([sys.executable, "-c", asks], env=environment, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", asks], env=environment, capture_output=True, text=True, check=False
+    )
     newest, named, exact = (line.split() for line in run.stdout.splitlines())
     assert newest[:2] == [commits[1]] * 2 and named[:2] == [commits[0]] * 2 and exact == named
     assert newest[2] != named[2]

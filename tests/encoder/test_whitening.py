@@ -15,10 +15,10 @@ from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
-from hexapla.encoder.load import exact_dense, load_encoder
-from hexapla.errors import InputError, TrainingError
 from hexapla.encoder.held_out import HeldOutAccuracy
+from hexapla.encoder.load import exact_dense, load_encoder
 from hexapla.encoder.whitening import whiten, within_row_whitening
+from hexapla.errors import InputError, TrainingError
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 
 
@@ -27,9 +27,13 @@ def settings(tmp_path) -> dict[str, object]:
     corpus = tmp_path / "toy"
     write_corpus(toy_rows(120, missing=0.1), corpus, languages=LANGUAGES)
     return {
-        "corpus": str(corpus), "encoder": str(toy_encoder(tmp_path / "encoder")), "out": tmp_path / "out",
-        "rows_per_step": 16, "learning_rate": 2e-2, "report_to": "none",
-    }  # fmt: skip
+        "corpus": str(corpus),
+        "encoder": str(toy_encoder(tmp_path / "encoder")),
+        "out": tmp_path / "out",
+        "rows_per_step": 16,
+        "learning_rate": 2e-2,
+        "report_to": "none",
+    }
 
 
 @pytest.mark.parametrize(("shrinkage", "most"), [(0.0, 1.1), (0.03, 15)])
@@ -38,12 +42,18 @@ def test_translations_differ_evenly_in_all_directions_afterwards(monkeypatch, sh
     rng = np.random.default_rng(0)
     rows_N = np.repeat(np.arange(4000), [2, 3] * 2000)  # of different numbers of cells
     spread_DD = rng.standard_normal((8, 8)) * [5, 1, 1, 1, 1, 1, 1, 0.5]
-    cells_ND = rng.standard_normal((4000, 8))[rows_N] * 3 + rng.standard_normal((len(rows_N), 8)) @ spread_DD + 7
+    cells_ND = (
+        rng.standard_normal((4000, 8))[rows_N] * 3
+        + rng.standard_normal((len(rows_N), 8)) @ spread_DD
+        + 7
+    )
 
     weight_DD, bias_D = within_row_whitening(cells_ND, rows_N)
 
     white_ND = cells_ND @ weight_DD.T + bias_D
-    means_RD = np.stack([np.bincount(rows_N, white_ND[:, d]) / np.bincount(rows_N) for d in range(8)], axis=1)
+    means_RD = np.stack(
+        [np.bincount(rows_N, white_ND[:, d]) / np.bincount(rows_N) for d in range(8)], axis=1
+    )
     within_DD = np.cov((white_ND - means_RD[rows_N]).T)
     assert np.linalg.cond(spread_DD.T @ spread_DD) > 100
     assert np.linalg.cond(within_DD) < most
@@ -64,13 +74,23 @@ def test_an_encoder_that_is_not_trained_finds_more_translations():
 
 
 def test_missing_cells_and_rows_of_one_cell_are_left_out():
-    rows = [{"eng_Latn": "one", "deu_Latn": "eins", "fra_Latn": None}, {"eng_Latn": "two", "deu_Latn": None,
-            "fra_Latn": None}, {"eng_Latn": None, "deu_Latn": "drei", "fra_Latn": "trois"}]  # fmt: skip
-    assert whiten(load_encoder("tiny"), Dataset.from_list(rows), ["eng_Latn", "deu_Latn", "fra_Latn"], "") == 4
+    rows = [
+        {"eng_Latn": "one", "deu_Latn": "eins", "fra_Latn": None},
+        {"eng_Latn": "two", "deu_Latn": None, "fra_Latn": None},
+        {"eng_Latn": None, "deu_Latn": "drei", "fra_Latn": "trois"},
+    ]
+    assert (
+        whiten(
+            load_encoder("tiny"), Dataset.from_list(rows), ["eng_Latn", "deu_Latn", "fra_Latn"], ""
+        )
+        == 4
+    )
 
 
 def test_rows_without_any_difference_are_refused():
-    rows = Dataset.from_list([{"eng_Latn": text, "deu_Latn": text} for text in ("one", "two", "three")])
+    rows = Dataset.from_list(
+        [{"eng_Latn": text, "deu_Latn": text} for text in ("one", "two", "three")]
+    )
     with pytest.raises(TrainingError, match="the cells of every row have the same vector"):
         whiten(load_encoder("tiny"), rows, ["eng_Latn", "deu_Latn"], "")
 
@@ -85,7 +105,9 @@ def test_an_aligned_encoder_keeps_the_layer(settings, when):
     saved = SentenceTransformer(str(settings["out"]), device="cpu")
     assert [type(module) for module in saved][-3:] == [Normalize, Dense, Normalize]
     np.testing.assert_allclose(np.linalg.norm(saved.encode(["one", "two"]), axis=1), 1, rtol=1e-5)
-    assert f"whitened at the {when}" in (Path(settings["out"]) / "README.md").read_text(encoding="utf-8")
+    assert f"whitened at the {when}" in (Path(settings["out"]) / "README.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_the_layer_is_trained_from_the_start(settings):
@@ -98,7 +120,9 @@ def test_the_layer_is_trained_from_the_start(settings):
     assert np.abs(layer(load_encoder(settings["out"])) - before).max() > 1e-3
 
 
-def test_at_the_end_it_is_fitted_to_the_trained_encoder_and_changes_nothing_else(settings, tmp_path):
+def test_at_the_end_it_is_fitted_to_the_trained_encoder_and_changes_nothing_else(
+    settings, tmp_path
+):
     plain = {**settings, "out": tmp_path / "plain", "held_out": 0.2}
     result = align(AlignConfig(**plain), quiet=True)
     white = align(AlignConfig(**{**settings, "held_out": 0.2}, whiten="end"), quiet=True)
@@ -110,7 +134,9 @@ def test_at_the_end_it_is_fitted_to_the_trained_encoder_and_changes_nothing_else
     )  # held-out rows are left out
     np.testing.assert_allclose(layer(load_encoder(settings["out"])), layer(model), atol=1e-4)
     texts = ["eng01 eng02", "deu07"]
-    np.testing.assert_allclose(load_encoder(settings["out"]).encode(texts), model.encode(texts), atol=1e-4)
+    np.testing.assert_allclose(
+        load_encoder(settings["out"]).encode(texts), model.encode(texts), atol=1e-4
+    )
 
 
 def test_as_many_rows_are_taken_as_the_dimensions_ask_for(monkeypatch):
@@ -119,16 +145,26 @@ def test_as_many_rows_are_taken_as_the_dimensions_ask_for(monkeypatch):
     taken: list[str] = []
     model = load_encoder("tiny")
     encode = model.encode
-    monkeypatch.setattr(model, "encode", lambda texts, **options: (taken.extend(texts), encode(texts, **options))[1])
-    rows = Dataset.from_list([{"eng_Latn": f"{i} things", "deu_Latn": f"{i} Dinge"} for i in range(127)])
-    assert whiten(model, rows, ["eng_Latn", "deu_Latn"], "") == 128  # 256 / 4 degrees of freedom, one a row
-    assert taken[:64:9] == [f"{2 * i} things" for i in range(0, 64, 9)]  # evenly from the first to the last
+    monkeypatch.setattr(
+        model, "encode", lambda texts, **options: (taken.extend(texts), encode(texts, **options))[1]
+    )
+    rows = Dataset.from_list(
+        [{"eng_Latn": f"{i} things", "deu_Latn": f"{i} Dinge"} for i in range(127)]
+    )
+    assert (
+        whiten(model, rows, ["eng_Latn", "deu_Latn"], "") == 128
+    )  # 256 / 4 degrees of freedom, one a row
+    assert taken[:64:9] == [
+        f"{2 * i} things" for i in range(0, 64, 9)
+    ]  # evenly from the first to the last
 
 
 def test_too_few_rows_leave_directions_as_they_are():
     rng = np.random.default_rng(1)
     rows_N = np.repeat(np.arange(50), 2)
-    weight_DD, _ = within_row_whitening(rng.standard_normal((100, 256)) * np.geomspace(7, 1, 256), rows_N)
+    weight_DD, _ = within_row_whitening(
+        rng.standard_normal((100, 256)) * np.geomspace(7, 1, 256), rows_N
+    )
     np.testing.assert_allclose(weight_DD, np.eye(256), atol=1e-9)
 
 
@@ -138,13 +174,17 @@ def test_a_narrow_cone_is_centred_in_full_precision_under_autocast():
     cone_ND /= np.linalg.norm(cone_ND, axis=1, keepdims=True)
     weight_DD, bias_D = within_row_whitening(cone_ND, np.repeat(np.arange(32), 2))
     dense = exact_dense(Dense(64, 64, activation_function=None))
-    dense.linear.load_state_dict({"weight": torch.from_numpy(weight_DD), "bias": torch.from_numpy(bias_D)})
+    dense.linear.load_state_dict(
+        {"weight": torch.from_numpy(weight_DD), "bias": torch.from_numpy(bias_D)}
+    )
     features = {"sentence_embedding": torch.from_numpy(cone_ND).float()}
     exact_ND = dense(dict(features))["sentence_embedding"]
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(dense(dict(features))["sentence_embedding"], exact_ND)
         plain_ND = Dense.forward(dense, dict(features))["sentence_embedding"].float()
-    assert torch.nn.functional.cosine_similarity(plain_ND, exact_ND).min() < 0.99  # what bfloat16 would have made of it
+    assert (
+        torch.nn.functional.cosine_similarity(plain_ND, exact_ND).min() < 0.99
+    )  # what bfloat16 would have made of it
 
 
 def layer(model: SentenceTransformer) -> np.ndarray:
@@ -156,9 +196,18 @@ def layer(model: SentenceTransformer) -> np.ndarray:
     ("wrong", "message"),
     [
         ({"whiten": "both"}, 'whiten is "both"; it must be none, start, end'),
-        ({"whiten": "start", "regime": "pivot-only"}, "whiten is start and the regime pivot-only; .*--whiten none"),
-        ({"whiten": "end", "preserve": 1.0}, "whiten is end, .* that preserve has trained; take whiten start"),
-        ({"whiten": "end", "matryoshka": "8"}, "whiten is end, .* that matryoshka has trained; take whiten start"),
+        (
+            {"whiten": "start", "regime": "pivot-only"},
+            "whiten is start and the regime pivot-only; .*--whiten none",
+        ),
+        (
+            {"whiten": "end", "preserve": 1.0},
+            "whiten is end, .* that preserve has trained; take whiten start",
+        ),
+        (
+            {"whiten": "end", "matryoshka": "8"},
+            "whiten is end, .* that matryoshka has trained; take whiten start",
+        ),
     ],
 )
 def test_settings_are_checked_before_anything_is_loaded(settings, wrong, message):

@@ -27,7 +27,10 @@ def versions(sentence: str, *others: str) -> list[str]:
         ("More came before noon.", ["Less came before noon.", "More came after noon."]),
         ("The most useful of all.", ["The least useful of all."]),
         ("It pays more.", ["It pays less."]),
-        ("A moreover, a three-year-old, a Northerner.", ["A moreover, a four-year-old, a Northerner."]),
+        (
+            "A moreover, a three-year-old, a Northerner.",
+            ["A moreover, a four-year-old, a Northerner."],
+        ),
     ],
 )
 def test_causality_by_hand(sentence: str, expected: list[str]) -> None:
@@ -39,11 +42,20 @@ def test_causality_by_hand(sentence: str, expected: list[str]) -> None:
     [
         ("In 2004.", ["In 2005.", "In 2006.", "In 2007.", "In 2008."]),
         ("On 1,300 of them.", ["On 1,400 of them.", "On 1,500 of them.", "On 1,600 of them."]),
-        ("About 0.5 of it.", ["About 0.4 of it.", "About 0.6 of it.", "About 0.7 of it.", "About 0.8 of it."]),
-        ("The 20th of 3.", ["The 40th of 3.", "The 20th of 4.", "The 50th of 3.", "The 20th of 5."]),
+        (
+            "About 0.5 of it.",
+            ["About 0.4 of it.", "About 0.6 of it.", "About 0.7 of it.", "About 0.8 of it."],
+        ),
+        (
+            "The 20th of 3.",
+            ["The 40th of 3.", "The 20th of 4.", "The 50th of 3.", "The 20th of 5."],
+        ),
         ("The 21st, 2nd and 3rd A4.", []),
         ("Two came.", ["Three came.", "Four came.", "Five came.", "Six came."]),
-        ("It ended on Sunday.", ["It began on Sunday.", "It ended on Monday.", "It ended on Tuesday."]),
+        (
+            "It ended on Sunday.",
+            ["It began on Sunday.", "It ended on Monday.", "It ended on Tuesday."],
+        ),
         ("Ninety days.", ["Twenty days.", "Thirty days.", "Forty days.", "Fifty days."]),
         ("One may march in May.", ["One may not march in May."]),
     ],
@@ -55,11 +67,18 @@ def test_numbers_by_hand(sentence: str, expected: list[str]) -> None:
 def test_names_are_replaced_by_names_of_other_sentences() -> None:
     found = versions("We met Ann in Rome.", "They saw Machu Picchu.", "He left Cape Town.")
     places = ("Machu Picchu", "Cape Town")
-    assert set(found) == {f"We met {new} in Rome." for new in places} | {f"We met Ann in {new}." for new in places}
+    assert set(found) == {f"We met {new} in Rome." for new in places} | {
+        f"We met Ann in {new}." for new in places
+    }
 
 
 def test_a_name_is_replaced_by_one_of_its_class() -> None:
-    others = ("They speak Spanish.", "They want HIV tests.", "They saw Rome.", "They like Italians.")
+    others = (
+        "They speak Spanish.",
+        "They want HIV tests.",
+        "They saw Rome.",
+        "They like Italians.",
+    )
     assert versions("They eat Polish food.", *others) == ["They eat Spanish food."]
     assert versions("They run the FAA.", *others) == ["They run the HIV."]
     assert versions("They like the Germans.", *others) == ["They like the Italians."]
@@ -104,7 +123,12 @@ def test_there_are_so_many_of_a_kind_and_no_more() -> None:
 
 def test_every_place_is_changed_before_one_is_changed_again() -> None:
     found = versions("It is 3, 5 and 7.")
-    assert found[1:] == ["It is 4, 5 and 7.", "It is 3, 4 and 7.", "It is 3, 5 and 4.", "It is 5, 5 and 7."]
+    assert found[1:] == [
+        "It is 4, 5 and 7.",
+        "It is 3, 4 and 7.",
+        "It is 3, 5 and 4.",
+        "It is 5, 5 and 7.",
+    ]
 
 
 def test_order_and_repetition_of_the_sentences_change_nothing() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from hexapla.errors import InputError
 from hexapla.evaluation import retrieval as retrieval_module
-from hexapla.evaluation.tasks.bitext import read_bitext
 from hexapla.evaluation.retrieval import retrieval
+from hexapla.evaluation.tasks.bitext import read_bitext
 
 
 def directions(*degrees: float) -> np.ndarray:
@@ -21,7 +21,9 @@ def directions(*degrees: float) -> np.ndarray:
     return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
 
 
-def noisy_sides(n_rows: int, dim: int = 8, noise: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def noisy_sides(
+    n_rows: int, dim: int = 8, noise: float = 1.0, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Return two sides whose rows find each other about half of the time."""
     generator = np.random.default_rng(seed)
     source = generator.normal(size=(n_rows, dim))
@@ -30,8 +32,9 @@ def noisy_sides(n_rows: int, dim: int = 8, noise: float = 1.0, seed: int = 0) ->
     return unit[0].astype(np.float32), unit[1].astype(np.float32)
 
 
-# Sources at 0, 40 and 90 degrees, targets at 10, 71 and 80. The source at 40 is 30 from the target at 10 and 31 from
-# its own at 71, so it misses, and the target at 10 is found by two. The target at 71 is nearest to the source at 90.
+# Sources at 0, 40 and 90 degrees, targets at 10, 71 and 80. The source at 40 is 30 from the target
+# at 10 and 31 from its own at 71, so it misses, and the target at 10 is found by two. The target at
+# 71 is nearest to the source at 90.
 SOURCE, TARGET = directions(0, 40, 90), directions(10, 71, 80)
 
 
@@ -44,8 +47,9 @@ def test_both_directions_by_hand() -> None:
 
 
 def test_the_margin_corrects_a_hub_by_hand() -> None:
-    # With k = 1 the source at 40 gives its own target cos 31 / ((cos 30 + cos 19) / 2) = 0.946
-    # and the hub at 10 only cos 30 / ((cos 30 + cos 10) / 2) = 0.936. The target at 71 stays with the source at 90.
+    # With k = 1 the source at 40 gives its own target cos 31 / ((cos 30 + cos 19) / 2) = 0.946 and
+    # the hub at 10 only cos 30 / ((cos 30 + cos 10) / 2) = 0.936. The target at 71 stays with the
+    # source at 90.
     forward, backward = retrieval(SOURCE, TARGET, k=1)
     assert forward.margin_accuracy.tolist() == [1, 1, 1]
     assert backward.margin_accuracy.tolist() == [1, 0, 1]
@@ -141,7 +145,9 @@ def six(language: str, *missing: int) -> list[str | None]:
 
 
 def test_the_pivot_is_paired_with_every_language_or_every_two_are(tmp_path: Path) -> None:
-    file = write_parquet(tmp_path / "x.parquet", deu_Latn=six("deu"), eng_Latn=six("eng"), fra_Latn=six("fra"))
+    file = write_parquet(
+        tmp_path / "x.parquet", deu_Latn=six("deu"), eng_Latn=six("eng"), fra_Latn=six("fra")
+    )
     (pivot,) = read_bitext(file, name="x")
     (every,) = read_bitext(file, name="x", pairs="all")
     (chosen,) = read_bitext(file, name="x", languages=("fra_Latn", "swh_Latn"))
@@ -154,11 +160,22 @@ def test_the_pivot_is_paired_with_every_language_or_every_two_are(tmp_path: Path
 def test_rows_without_both_cells_are_left_out_and_not_counted(tmp_path: Path) -> None:
     german, french = six("deu", 1), six("fra", 4)
     german[5] = "  "
-    file = write_parquet(tmp_path / "x.parquet", eng_Latn=six("eng"), deu_Latn=german, fra_Latn=french)
+    file = write_parquet(
+        tmp_path / "x.parquet", eng_Latn=six("eng"), deu_Latn=german, fra_Latn=french
+    )
     (task,) = read_bitext(file, name="x")
-    measured = {m.languages: m for m in task.measure(lambda texts: directions(*[10.0 * int(t[-1]) for t in texts]))}
-    german_items, french_items = measured["deu_Latn-eng_Latn"].items, measured["eng_Latn-fra_Latn"].items
-    assert [len(measured[pair].items) for pair in ("eng_Latn-deu_Latn", "eng_Latn-fra_Latn")] == [4, 5]
+    measured = {
+        m.languages: m
+        for m in task.measure(lambda texts: directions(*[10.0 * int(t[-1]) for t in texts]))
+    }
+    german_items, french_items = (
+        measured["deu_Latn-eng_Latn"].items,
+        measured["eng_Latn-fra_Latn"].items,
+    )
+    assert [len(measured[pair].items) for pair in ("eng_Latn-deu_Latn", "eng_Latn-fra_Latn")] == [
+        4,
+        5,
+    ]
     assert measured["eng_Latn-fra_Latn"].metrics["accuracy"] == 1.0
     # Rows 0, 2 and 3 are in both pairs, and are the same items there.
     assert [german_items[0], *german_items[1:3]] == [french_items[0], *french_items[2:4]]
@@ -172,11 +189,15 @@ def test_a_measurement_searches_from_its_first_language(tmp_path: Path) -> None:
     to_german, to_english = retrieval(sides["eng"], sides["deu"])
     assert to_german.accuracy.tolist() != to_english.accuracy.tolist()
     assert measured["eng_Latn-deu_Latn"].columns["accuracy"].tolist() == to_german.accuracy.tolist()
-    assert measured["deu_Latn-eng_Latn"].columns["accuracy"].tolist() == to_english.accuracy.tolist()
+    assert (
+        measured["deu_Latn-eng_Latn"].columns["accuracy"].tolist() == to_english.accuracy.tolist()
+    )
 
 
 def test_rows_with_the_same_pivot_text_are_different_items(tmp_path: Path) -> None:
-    file = write_parquet(tmp_path / "x.parquet", eng_Latn=["a", "b", "a", "a", "c"], deu_Latn=six("deu")[:5])
+    file = write_parquet(
+        tmp_path / "x.parquet", eng_Latn=["a", "b", "a", "a", "c"], deu_Latn=six("deu")[:5]
+    )
     (task,) = read_bitext(file, name="x")
     assert len(set(task.items)) == 5
     assert task.items[2:4] == [f"{task.items[0]}.1", f"{task.items[0]}.2"]
@@ -186,7 +207,10 @@ def test_a_folder_of_two_column_files_is_one_task_a_file(tmp_path: Path) -> None
     write_parquet(tmp_path / "deu_Latn.parquet", deu_Latn=six("deu"), eng_Latn=six("eng"))
     write_parquet(tmp_path / "fra_Latn.parquet", fra_Latn=six("fra"), eng_Latn=six("eng"))
     tasks = read_bitext(tmp_path, name="x")
-    assert [list(task.rows) for task in tasks] == [[("eng_Latn", "deu_Latn")], [("eng_Latn", "fra_Latn")]]
+    assert [list(task.rows) for task in tasks] == [
+        [("eng_Latn", "deu_Latn")],
+        [("eng_Latn", "fra_Latn")],
+    ]
     assert tasks[0].items == tasks[1].items
     assert tasks[0].data_sha != tasks[1].data_sha
     assert len(read_bitext(tmp_path, name="x", languages=("fra_Latn",))) == 1
@@ -202,13 +226,17 @@ def test_a_file_that_is_named_by_no_language_is_refused(tmp_path: Path) -> None:
 def test_two_files_of_one_language_are_refused(tmp_path: Path) -> None:
     for stem in ("deu_Latn", "de"):
         write_parquet(tmp_path / f"{stem}.parquet", deu_Latn=six("deu"), eng_Latn=six("eng"))
-    with pytest.raises(InputError, match=r"deu_Latn\.parquet and .*de\.parquet are both deu_Latn; keep one"):
+    with pytest.raises(
+        InputError, match=r"deu_Latn\.parquet and .*de\.parquet are both deu_Latn; keep one"
+    ):
         read_bitext(tmp_path, name="x")
 
 
 def test_a_pair_with_too_few_rows_is_refused(tmp_path: Path) -> None:
     file = write_parquet(tmp_path / "x.parquet", eng_Latn=six("eng"), deu_Latn=six("deu", 0, 1, 2))
-    with pytest.raises(InputError, match="3 rows have both eng_Latn and deu_Latn; at least 4 are needed"):
+    with pytest.raises(
+        InputError, match="3 rows have both eng_Latn and deu_Latn; at least 4 are needed"
+    ):
         read_bitext(file, name="x")
 
 

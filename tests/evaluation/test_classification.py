@@ -38,7 +38,8 @@ def test_draws_differ_among_themselves_and_by_seed_and_repeat() -> None:
 
 
 def test_correctness_is_the_share_of_probes_that_are_right() -> None:
-    # One probe saw the labels the right way round, the other swapped: each item is right half of the time.
+    # One probe saw the labels the right way round, the other swapped: each item is right half of
+    # the time.
     vectors = np.array([[1, 0]] * 8 + [[0, 1]] * 8, dtype=np.float32)
     right, swapped = ["a"] * 8 + ["b"] * 8, ["b"] * 8 + ["a"] * 8
     probes = [*fit_probes(vectors, right, [range(16)]), *fit_probes(vectors, swapped, [range(16)])]
@@ -55,7 +56,9 @@ def write_topics(folder: Path, n_rows: int = 60, **missing: int) -> Path:
         topics = [TOPICS[row % 3] for row in range(size)]
         columns: dict[str, list[str | None]] = {"topic": list(topics)}
         for language in ("eng_Latn", "deu_Latn"):
-            columns[language] = [f"{language} {split} {topic} {row}" for row, topic in enumerate(topics)]
+            columns[language] = [
+                f"{language} {split} {topic} {row}" for row, topic in enumerate(topics)
+            ]
         for name, row in missing.items():
             if split == "test":
                 columns[name][row] = None
@@ -73,7 +76,9 @@ def by_topic(texts: list[str]) -> np.ndarray:
     return vectors
 
 
-def test_the_same_language_is_probed_and_zero_shot_carries_the_english_probes_over(tmp_path: Path) -> None:
+def test_the_same_language_is_probed_and_zero_shot_carries_the_english_probes_over(
+    tmp_path: Path,
+) -> None:
     (task,) = read_topics(write_topics(tmp_path), name="x")
     measured = {(m.task, m.languages): m for m in task.measure(by_topic)}
     assert len(measured) == len(task.keys)
@@ -116,7 +121,9 @@ def test_rows_without_a_sentence_or_a_topic_are_left_out(tmp_path: Path) -> None
 def test_without_english_there_is_no_zero_shot(tmp_path: Path) -> None:
     for split, n_rows in (("train", 60), ("test", 12)):
         topics = [TOPICS[row % 3] for row in range(n_rows)]
-        texts = {code: [f"{code} x {topic} 0" for topic in topics] for code in ("deu_Latn", "fra_Latn")}
+        texts = {
+            code: [f"{code} x {topic} 0" for topic in topics] for code in ("deu_Latn", "fra_Latn")
+        }
         pq.write_table(pa.table({"topic": topics, **texts}), tmp_path / f"{split}.parquet")
     (task,) = read_topics(tmp_path, name="x")
     measured = [m.task for m in task.measure(by_topic)]
@@ -125,7 +132,9 @@ def test_without_english_there_is_no_zero_shot(tmp_path: Path) -> None:
 
 
 def test_data_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no train\.parquet and no test\.parquet; topics are in a folder"):
+    with pytest.raises(
+        InputError, match=r"no train\.parquet and no test\.parquet; topics are in a folder"
+    ):
         read_topics(tmp_path, name="x")
     write_topics(tmp_path)
     columns = {"label": ["a"], "eng_Latn": ["a"], "deu_Latn": ["b"]}
@@ -135,5 +144,7 @@ def test_data_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     columns = {"topic": ["a"] * 9, "eng_Latn": ["a"] * 9, "deu_Latn": ["b"] * 9}
     pq.write_table(pa.table(columns), tmp_path / "train.parquet")
     pq.write_table(pa.table(columns), tmp_path / "test.parquet")
-    with pytest.raises(InputError, match=r"train\.parquet: eng_Latn has 1 topics; at least 2 are needed"):
+    with pytest.raises(
+        InputError, match=r"train\.parquet: eng_Latn has 1 topics; at least 2 are needed"
+    ):
         read_topics(tmp_path, name="x")

@@ -55,7 +55,11 @@ def test_distinct_sentences_are_counted_by_task_in_all_columns(corpus: Corpus) -
         ("topics/c", "all"): (0, 0),
     }
     assert found["tasks"][1]["examples"] == ["GOOD MORNING", "ein Satz der bleibt", LONG]
-    assert (found["corpus"], found["corpus_sha256"], found["n_rows"]) == ("courses", corpus.sha256, 3)
+    assert (found["corpus"], found["corpus_sha256"], found["n_rows"]) == (
+        "courses",
+        corpus.sha256,
+        3,
+    )
 
 
 def test_every_sentence_that_a_cell_holds_is_found_and_three_are_shown(corpus: Corpus) -> None:
@@ -68,25 +72,40 @@ def test_rows_held_out_of_training_are_not_searched(corpus: Corpus) -> None:
     kept, held_out = corpus.split(0.5)
     texts = {("bitext/courses", "held-out-0.5"): [str(cell) for cell in held_out.cells("eng_Latn")]}
     assert len(held_out) > 0
-    assert counts(corpus_overlap(corpus, texts)) == {("bitext/courses", "held-out-0.5"): (len(held_out),) * 2}
+    assert counts(corpus_overlap(corpus, texts)) == {
+        ("bitext/courses", "held-out-0.5"): (len(held_out),) * 2
+    }
     found = corpus_overlap(kept, texts)
     assert counts(found) == {("bitext/courses", "held-out-0.5"): (0, len(held_out))}
     assert (found["corpus_sha256"], found["n_rows"]) == (kept.sha256, len(kept))
 
 
-def encoder_of(corpus: Corpus, folder: Path, *, held_out: float = 0.0, source: str | None = None) -> EncoderFacts:
+def encoder_of(
+    corpus: Corpus, folder: Path, *, held_out: float = 0.0, source: str | None = None
+) -> EncoderFacts:
     """Write what `align` leaves of its run, and return what `describe` says."""
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    config = {"corpus": source or str(corpus.path), "languages": list(corpus.languages), "held_out": held_out}
+    config = {
+        "corpus": source or str(corpus.path),
+        "languages": list(corpus.languages),
+        "held_out": held_out,
+    }
     (folder / "run.json").write_text(json.dumps({"command": "align", "config": config}))
     return EncoderFacts(
-        name=folder.name, sha256="ab", regime="multiway", corpus=corpus.name, seed=0, languages=corpus.languages,
+        name=folder.name,
+        sha256="ab",
+        regime="multiway",
+        corpus=corpus.name,
+        seed=0,
+        languages=corpus.languages,
         training={"corpus_sha256": corpus.split(held_out)[0].sha256, "languages": ["eng_Latn"]},
-    )  # fmt: skip
+    )
 
 
-def test_the_corpus_is_the_one_in_the_encoders_record_without_what_was_held_out(corpus: Corpus, tmp_path: Path) -> None:
+def test_the_corpus_is_the_one_in_the_encoders_record_without_what_was_held_out(
+    corpus: Corpus, tmp_path: Path
+) -> None:
     facts = encoder_of(corpus, tmp_path / "encoder", held_out=0.5)
     found = find_corpus(tmp_path / "encoder", facts)
     assert found is not None and found.row_ids() == corpus.split(0.5)[0].row_ids()
@@ -98,23 +117,38 @@ def test_the_corpus_of_an_encoder_that_was_aligned_is_found(tmp_path: Path) -> N
     out = tmp_path / "encoder"
     result = align(
         AlignConfig(
-            corpus="sample", encoder="tiny", out=out, languages=("deu_Latn",), held_out=0.7, epochs=0.1,
-            rows_per_step=16, report_to="none",
+            corpus="sample",
+            encoder="tiny",
+            out=out,
+            languages=("deu_Latn",),
+            held_out=0.7,
+            epochs=0.1,
+            rows_per_step=16,
+            report_to="none",
         ),
         quiet=True,
-    )  # fmt: skip
+    )
     found = find_corpus(out, describe(out))
-    assert found is not None and len(found) == result["n_rows"] and found.sha256 == result["corpus_sha256"]
+    assert (
+        found is not None
+        and len(found) == result["n_rows"]
+        and found.sha256 == result["corpus_sha256"]
+    )
 
 
-def test_a_corpus_that_moved_is_given_and_one_that_changed_is_not_taken(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_corpus_that_moved_is_given_and_one_that_changed_is_not_taken(
+    corpus: Corpus, tmp_path: Path
+) -> None:
     facts = encoder_of(corpus, tmp_path / "encoder", source=str(tmp_path / "gone"))
     assert find_corpus(tmp_path / "encoder", facts) is None
     given = find_corpus(tmp_path / "encoder", facts, str(corpus.path))
     assert given is not None and given.sha256 == corpus.sha256
     write_corpus(ROWS[:2], tmp_path / "gone", languages=("eng_Latn", "deu_Latn"))
     assert find_corpus(tmp_path / "encoder", facts) is None
-    with pytest.raises(InputError, match=r"gone has the hash \w{8} with eng_Latn, deu_Latn, and .* aligned on courses"):
+    with pytest.raises(
+        InputError,
+        match=r"gone has the hash \w{8} with eng_Latn, deu_Latn, and .* aligned on courses",
+    ):
         find_corpus(tmp_path / "encoder", facts, str(tmp_path / "gone"))
     with pytest.raises(InputError, match=r"there is no corpus at .*nowhere"):
         find_corpus(tmp_path / "encoder", facts, str(tmp_path / "nowhere"))
@@ -127,7 +161,9 @@ def test_an_encoder_that_was_not_aligned_has_no_corpus(corpus: Corpus) -> None:
         find_corpus("tiny", base, str(corpus.path))
 
 
-def test_what_is_written_is_read_again_and_damage_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+def test_what_is_written_is_read_again_and_damage_is_refused(
+    corpus: Corpus, tmp_path: Path
+) -> None:
     assert read_overlap(tmp_path) is None
     found = corpus_overlap(corpus, {("sts/b", "test"): ["Good morning.", "x"]})
     (tmp_path / CONTAMINATION_FILE).write_text(json.dumps(found))
@@ -135,5 +171,7 @@ def test_what_is_written_is_read_again_and_damage_is_refused(corpus: Corpus, tmp
     assert overlap is not None and overlap.corpus_sha256 == corpus.sha256
     assert overlap.tasks == (("sts/b", "test", 2, 1, ("Good morning.",)),)
     (tmp_path / CONTAMINATION_FILE).write_text('{"corpus": "courses", "tasks": [{}]}')
-    with pytest.raises(InputError, match=r"contamination.json is damaged \(KeyError: 'task'\); evaluate again"):
+    with pytest.raises(
+        InputError, match=r"contamination.json is damaged \(KeyError: 'task'\); evaluate again"
+    ):
         read_overlap(tmp_path)

@@ -37,7 +37,9 @@ def direction(word: str, dim: int = 16) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
-def encoder(language: float, text: float, common: float = 0.0) -> Callable[[Sequence[str]], np.ndarray]:
+def encoder(
+    language: float, text: float, common: float = 0.0
+) -> Callable[[Sequence[str]], np.ndarray]:
     """Make vectors of the row, of the language, of the very text and of nothing, in these parts."""
 
     def embed(texts: Sequence[str]) -> np.ndarray:
@@ -69,10 +71,11 @@ def test_an_added_language_is_always_identified() -> None:
 
 def test_without_the_language_in_the_vectors_the_probe_is_at_chance() -> None:
     found = measured(columns(), encoder(language=0, text=0.5))
-    assert np.mean([measurement.metrics["identified"] for measurement in found.values()]) == pytest.approx(
-        0.25, abs=0.06
-    )
-    # The same vector for all languages of a row: of each row exactly one of the four is named right.
+    assert np.mean(
+        [measurement.metrics["identified"] for measurement in found.values()]
+    ) == pytest.approx(0.25, abs=0.06)
+    # The same vector for all languages of a row: of each row exactly one of the four is named
+    # right.
     aligned = measured(columns(), encoder(language=0, text=0))
     named = sum(measurement.columns["identified"] for measurement in aligned.values())
     assert named.tolist() == [1.0] * 100
@@ -122,11 +125,16 @@ def test_the_items_are_the_test_rows_and_the_columns_theirs() -> None:
     liar = next(text for text in held if text.startswith("eng_Latn"))
     embed = encoder(1, 0.1)
     found = measured(
-        cells, lambda texts: embed([text.replace("eng", "deu") if text == liar else text for text in texts])
+        cells,
+        lambda texts: embed(
+            [text.replace("eng", "deu") if text == liar else text for text in texts]
+        ),
     )
     wrong = [
         item
-        for item, right in zip(found["eng_Latn"].items, found["eng_Latn"].columns["identified"], strict=True)
+        for item, right in zip(
+            found["eng_Latn"].items, found["eng_Latn"].columns["identified"], strict=True
+        )
         if not right
     ]
     assert wrong == [f"item {liar.split()[1]}"]
@@ -155,7 +163,10 @@ def test_the_halves_follow_the_names_of_the_rows_and_the_seed() -> None:
     plain, permuted = measured(cells, embed), {m.languages: m for m in moved.measure(embed)}
     for code in CODES:
         assert permuted[code].items == plain[code].items
-        assert permuted[code].columns["identified"].tolist() == plain[code].columns["identified"].tolist()
+        assert (
+            permuted[code].columns["identified"].tolist()
+            == plain[code].columns["identified"].tolist()
+        )
     assert 0.3 < plain["eng_Latn"].metrics["identified"] < 1.0
     (other, _), (same, _) = (list(task(cells, seed=seed).prompted()) for seed in (1, 42))
     first = next(iter(task(cells).prompted())).texts
@@ -170,7 +181,9 @@ def test_a_language_with_few_rows_is_left_out_and_logged(caplog: pytest.LogCaptu
         chosen = task(cells)
     assert chosen.languages == CODES[:3]
     assert len(chosen.keys) == len(list(chosen.measure(encoder(1, 0)))) == 3
-    assert caplog.messages == ["language-identity/x: left out with fewer than 10 rows in a half: swh_Latn"]
+    assert caplog.messages == [
+        "language-identity/x: left out with fewer than 10 rows in a half: swh_Latn"
+    ]
 
 
 def test_fewer_than_two_languages_are_refused() -> None:

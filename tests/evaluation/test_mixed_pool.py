@@ -17,10 +17,18 @@ Columns = Mapping[str, Sequence[str | None]]
 
 def task(cells: Columns) -> PoolTask:
     n_rows = len(next(iter(cells.values())))
-    return PoolTask(name="x", split="all", data_sha="0", items=[f"row {row}" for row in range(n_rows)], cells=cells)
+    return PoolTask(
+        name="x",
+        split="all",
+        data_sha="0",
+        items=[f"row {row}" for row in range(n_rows)],
+        cells=cells,
+    )
 
 
-def measured(cells: Columns, embed: Callable[[Sequence[str]], np.ndarray]) -> dict[str, Measurement]:
+def measured(
+    cells: Columns, embed: Callable[[Sequence[str]], np.ndarray]
+) -> dict[str, Measurement]:
     return {measurement.languages: measurement for measurement in task(cells).measure(embed)}
 
 
@@ -32,11 +40,14 @@ def angles(texts: Sequence[str]) -> np.ndarray:
 
 def random_vectors(texts: Sequence[str], dim: int = 6) -> np.ndarray:
     """Embed every text as a random direction of its own, equal texts as the same one."""
-    vectors = np.stack([np.random.default_rng(list(text.encode())).normal(size=dim) for text in texts])
+    vectors = np.stack(
+        [np.random.default_rng(list(text.encode())).normal(size=dim) for text in texts]
+    )
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-# The row at 40 and 71 degrees: English is nearest to the German of another row, at 10, and German to the German at 85.
+# The row at 40 and 71 degrees: English is nearest to the German of another row, at 10, and German
+# to the German at 85.
 BY_HAND = {"eng_Latn": ["eng 0", "eng 40", "eng 90"], "deu_Latn": ["deu 10", "deu 71", "deu 85"]}
 
 
@@ -51,8 +62,8 @@ def test_both_metrics_by_hand() -> None:
     assert found["deu_Latn"].task == "pool/x"
 
 
-# Missing cells, texts that occur twice in a language (rows 0, 3 and 5 mean the same), and the same text in two languages,
-# of one row or, as "b", by chance.
+# Missing cells, texts that occur twice in a language (rows 0, 3 and 5 mean the same), and the same
+# text in two languages, of one row or, as "b", by chance.
 DIRTY = {
     "eng_Latn": ["a", "b", "c", "a", "d", "e", None, "f", " ", "7", "g"],
     "deu_Latn": ["A", "B", None, "C", "D", "C", "E", "f", None, "7", "G"],
@@ -60,7 +71,9 @@ DIRTY = {
 }
 
 
-def by_loop(cells: Columns, embed: Callable[[Sequence[str]], np.ndarray]) -> dict[str, list[tuple[int, bool, bool]]]:
+def by_loop(
+    cells: Columns, embed: Callable[[Sequence[str]], np.ndarray]
+) -> dict[str, list[tuple[int, bool, bool]]]:
     """Search from the definition: (row, translation found, own language found) of every query by language."""
     pool_cells = [
         (row, code, text)
@@ -88,7 +101,9 @@ def by_loop(cells: Columns, embed: Callable[[Sequence[str]], np.ndarray]) -> dic
             if vectors[query] @ vectors[other] > best_cosine:
                 best, best_cosine = other, vectors[query] @ vectors[other]
         if something:
-            found[code].append((row, pool_cells[best][0] in means[row], pool_cells[best][1] == code))
+            found[code].append(
+                (row, pool_cells[best][0] in means[row], pool_cells[best][1] == code)
+            )
     return found
 
 
@@ -100,16 +115,46 @@ def test_a_loop_from_the_definition_finds_the_same(dim: int) -> None:
     for code, measurement in found.items():
         assert list(measurement.items) == [f"row {row}" for row, _, _ in expected[code]]
         assert measurement.columns["accuracy"].tolist() == [right for _, right, _ in expected[code]]
-        assert measurement.columns["same_language"].tolist() == [same for _, _, same in expected[code]]
+        assert measurement.columns["same_language"].tolist() == [
+            same for _, _, same in expected[code]
+        ]
 
 
 def test_a_row_is_a_query_when_another_language_says_it_in_another_text() -> None:
-    # Row 7 says "f" in English and German and something else in French; row 9 says "7" everywhere. Row 8 is in French
-    # only; row 6 is not in English. Rows 0, 3 and 5 are one in meaning, and each is a query.
+    # Row 7 says "f" in English and German and something else in French; row 9 says "7" everywhere.
+    # Row 8 is in French only; row 6 is not in English. Rows 0, 3 and 5 are one in meaning, and each
+    # is a query.
     found = measured(DIRTY, random_vectors)
-    assert [item.split()[1] for item in found["eng_Latn"].items] == ["0", "1", "2", "3", "4", "5", "7", "10"]
-    assert [item.split()[1] for item in found["deu_Latn"].items] == ["0", "1", "3", "4", "5", "6", "7", "10"]
-    assert [item.split()[1] for item in found["fra_Latn"].items] == ["0", "2", "3", "4", "5", "6", "7", "10"]
+    assert [item.split()[1] for item in found["eng_Latn"].items] == [
+        "0",
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "7",
+        "10",
+    ]
+    assert [item.split()[1] for item in found["deu_Latn"].items] == [
+        "0",
+        "1",
+        "3",
+        "4",
+        "5",
+        "6",
+        "7",
+        "10",
+    ]
+    assert [item.split()[1] for item in found["fra_Latn"].items] == [
+        "0",
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+        "7",
+        "10",
+    ]
 
 
 def test_a_row_of_one_cell_is_no_query_but_can_be_found_in_place_of_the_right_one() -> None:
@@ -120,13 +165,18 @@ def test_a_row_of_one_cell_is_no_query_but_can_be_found_in_place_of_the_right_on
 
 
 def test_equal_texts_are_neither_right_nor_wrong() -> None:
-    # "x 0" is the English of two rows. The Germans of both are right for it, and neither German finds the other one.
+    # "x 0" is the English of two rows. The Germans of both are right for it, and neither German
+    # finds the other one.
     cells = {"eng_Latn": ["x 0", "x 0", "eng 90"], "deu_Latn": ["deu 30", "deu 29", "deu 80"]}
     found = measured(cells, angles)
     assert found["eng_Latn"].columns["accuracy"].tolist() == [1, 1, 1]
     assert found["deu_Latn"].columns["accuracy"].tolist() == [1, 1, 1]
     # An untranslated cell is passed over, and the right answer behind it is found.
-    cells = {"eng_Latn": ["x 0", "eng 90"], "deu_Latn": ["x 0", "deu 50"], "fra_Latn": ["fra 20", "fra 80"]}
+    cells = {
+        "eng_Latn": ["x 0", "eng 90"],
+        "deu_Latn": ["x 0", "deu 50"],
+        "fra_Latn": ["fra 20", "fra 80"],
+    }
     assert measured(cells, angles)["eng_Latn"].columns["accuracy"].tolist() == [1, 1]
 
 
@@ -141,7 +191,8 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, queries_in_a_blo
 
 
 def test_permuted_rows_and_languages_change_nothing_but_the_order() -> None:
-    # Without texts that are in two languages: they have equal cosines, and of these the first is found.
+    # Without texts that are in two languages: they have equal cosines, and of these the first is
+    # found.
     cells = {code: [text and f"{code} {text}" for text in column] for code, column in DIRTY.items()}
     cells["eng_Latn"][8] = None
     order = np.random.default_rng(0).permutation(len(DIRTY["eng_Latn"]))
@@ -159,7 +210,10 @@ def test_permuted_rows_and_languages_change_nothing_but_the_order() -> None:
 
 
 def test_an_aligned_encoder_has_no_bias_and_one_that_adds_the_language_has_nothing_else() -> None:
-    cells = {code: [f"{code} {row}" for row in range(30)] for code in ("eng_Latn", "deu_Latn", "fra_Latn")}
+    cells = {
+        code: [f"{code} {row}" for row in range(30)]
+        for code in ("eng_Latn", "deu_Latn", "fra_Latn")
+    }
 
     def aligned(texts: Sequence[str]) -> np.ndarray:
         return random_vectors([text.split()[1] for text in texts])
@@ -170,14 +224,20 @@ def test_an_aligned_encoder_has_no_bias_and_one_that_adds_the_language_has_nothi
     for code, measurement in measured(cells, aligned).items():
         assert measurement.metrics == {"accuracy": 1.0, "same_language": 0.0}, code
     for code, measurement in measured(cells, clustered).items():
-        assert measurement.metrics["same_language"] == 1.0 - measurement.metrics["accuracy"] == 1.0, code
+        assert (
+            measurement.metrics["same_language"] == 1.0 - measurement.metrics["accuracy"] == 1.0
+        ), code
 
 
 def test_what_is_embedded_is_what_was_named() -> None:
     texts = {text for group in task(DIRTY).prompted() for text in group.texts}
     asked: set[str] = set()
     list(task(DIRTY).measure(lambda some: asked.update(some) or random_vectors(some)))
-    assert asked == texts == {text for column in DIRTY.values() for text in column if text and text.strip()}
+    assert (
+        asked
+        == texts
+        == {text for column in DIRTY.values() for text in column if text and text.strip()}
+    )
 
 
 def test_a_language_without_a_query_is_not_measured() -> None:
@@ -185,5 +245,8 @@ def test_a_language_without_a_query_is_not_measured() -> None:
     assert task(cells).languages == ("eng_Latn", "deu_Latn", "swh_Latn")
     assert len(task(cells).keys) == len(measured(cells, angles)) == 3
     cells["deu_Latn"] = cells["eng_Latn"] = [None, None, "deu 85"]
-    with pytest.raises(InputError, match=r"^pool/x: no row has two different texts in two languages; nothing can be"):
+    with pytest.raises(
+        InputError,
+        match=r"^pool/x: no row has two different texts in two languages; nothing can be",
+    ):
         task(cells)

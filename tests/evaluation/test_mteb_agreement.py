@@ -12,8 +12,9 @@ mteb = pytest.importorskip("mteb")
 import datasets  # noqa: E402
 from mteb.models.model_meta import ModelMeta  # noqa: E402
 
-from hexapla.evaluation.tasks import sts, classification as topics  # noqa: E402
 from hexapla.evaluation.retrieval import retrieval  # noqa: E402
+from hexapla.evaluation.tasks import classification as topics
+from hexapla.evaluation.tasks import sts  # noqa: E402
 
 DIM = 12
 
@@ -45,7 +46,9 @@ class Known:
         return (one * other).sum(axis=1)
 
 
-def reference(encoder: Known, task: str, subset: str, columns: dict[str, dict[str, list[object]]]) -> dict[str, float]:
+def reference(
+    encoder: Known, task: str, subset: str, columns: dict[str, dict[str, list[object]]]
+) -> dict[str, float]:
     """Return what MTEB reports for a task whose data are given, split by split."""
     one = mteb.get_task(task, hf_subsets=[subset], eval_splits=["test"])
     splits = {split: datasets.Dataset.from_dict(content) for split, content in columns.items()}
@@ -62,7 +65,9 @@ def test_bitext_f1_and_accuracy() -> None:
     for found, (one, other) in zip(
         retrieval(encoder.of(sides[0]), encoder.of(sides[1])), (sides, sides[::-1]), strict=True
     ):
-        theirs = reference(encoder, "Tatoeba", "deu-eng", {"test": {"sentence1": one, "sentence2": other}})
+        theirs = reference(
+            encoder, "Tatoeba", "deu-eng", {"test": {"sentence1": one, "sentence2": other}}
+        )
         assert 0.2 < theirs["f1"] < theirs["accuracy"] < 0.9
         assert found.f1.mean() == pytest.approx(theirs["f1"], abs=1e-12)
         assert found.accuracy.mean() == pytest.approx(theirs["accuracy"], abs=1e-12)
@@ -74,7 +79,9 @@ def test_sts_spearman() -> None:
     moved = rows + 2 * generator.normal(size=rows.shape) * generator.random((80, 1))
     first, second = encoder.add("first", rows), encoder.add("second", moved)
     cosine = sts.cosines(encoder.of(first), encoder.of(second))
-    gold = np.clip(np.round(5 * cosine + generator.normal(size=80)), 0, 5)  # few values, so many equal ranks
+    gold = np.clip(
+        np.round(5 * cosine + generator.normal(size=80)), 0, 5
+    )  # few values, so many equal ranks
     data = {"sentence1": first, "sentence2": second, "score": gold.tolist()}
     theirs = reference(encoder, "STSBenchmarkMultilingualSTS", "de", {"test": data})
     assert 0.2 < theirs["cosine_spearman"] < 0.95
@@ -86,12 +93,16 @@ def test_topics_accuracy() -> None:
     centres = generator.normal(size=(4, DIM))
     sides = {}
     for split, n_rows in (("train", 120), ("test", 60)):
-        labels = generator.choice(4, size=n_rows, p=(0.5, 0.3, 0.15, 0.05))  # 0.05 of 120 is fewer than 8 rows
+        labels = generator.choice(
+            4, size=n_rows, p=(0.5, 0.3, 0.15, 0.05)
+        )  # 0.05 of 120 is fewer than 8 rows
         texts = encoder.add(split, centres[labels] + 2 * generator.normal(size=(n_rows, DIM)))
         sides[split] = {"text": texts, "label": labels.tolist()}
     theirs = reference(encoder, "SIB200Classification", "deu_Latn", sides)
     train, test = sides["train"], sides["test"]
-    probes = topics.fit_probes(encoder.of(train["text"]), train["label"], topics.few_shot_draws(train["label"]))
+    probes = topics.fit_probes(
+        encoder.of(train["text"]), train["label"], topics.few_shot_draws(train["label"])
+    )
     ours = topics.correctness(probes, encoder.of(test["text"]), test["label"])
     assert 0.3 < theirs["accuracy"] < 0.9
     assert ours.mean() == pytest.approx(theirs["accuracy"], abs=1e-12)

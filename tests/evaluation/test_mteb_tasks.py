@@ -13,15 +13,15 @@ import pytest
 
 mteb = pytest.importorskip("mteb")
 
-from hexapla.text import languages as codes  # noqa: E402
 from hexapla.encoder.load import load_encoder  # noqa: E402
 from hexapla.errors import InputError  # noqa: E402
-from hexapla.evaluation.config import EvaluateConfig  # noqa: E402
-from hexapla.evaluation.stage import evaluate  # noqa: E402
 from hexapla.evaluation import fetch, mteb_check  # noqa: E402
-from hexapla.evaluation.tasks import sts  # noqa: E402
+from hexapla.evaluation.config import EvaluateConfig  # noqa: E402
 from hexapla.evaluation.mteb_table import TASKS, parse_suite, table  # noqa: E402
 from hexapla.evaluation.mteb_tasks import read_mteb  # noqa: E402
+from hexapla.evaluation.stage import evaluate  # noqa: E402
+from hexapla.evaluation.tasks import sts  # noqa: E402
+from hexapla.text import languages as codes  # noqa: E402
 from recipes import mteb_subsets  # noqa: E402
 from recipes.mteb_folder import write_task  # noqa: E402
 from tests.fixtures import mteb_folder as toy_mteb  # noqa: E402
@@ -58,7 +58,9 @@ def by_mteb(encoder: str, data: Path, name: str, subsets: list[str]) -> dict[str
         named = {"name": "toy/toy", "revision": "1"}
         wrapped.mteb_model_meta = wrapped.mteb_model_meta.model_copy(update=named)
         with mteb_check.no_bars():
-            result = mteb.evaluate(wrapped, task, cache=None, show_progress_bar=False, co2_tracker=False)
+            result = mteb.evaluate(
+                wrapped, task, cache=None, show_progress_bar=False, co2_tracker=False
+            )
     return {scores["hf_subset"]: scores for scores in result.task_results[0].scores["test"]}
 
 
@@ -68,15 +70,25 @@ def test_the_numbers_are_mtebs_own(config: EvaluateConfig, encoder: str, data: P
     assert 0 < theirs["deu-eng"]["f1"] < theirs["deu-eng"]["accuracy"] < 1
     for subset, pair in (("deu-eng", "deu_Latn-eng_Latn"), ("fra-eng", "fra_Latn-eng_Latn")):
         for metric in ("f1", "accuracy"):
-            assert ours["bitext/Tatoeba", pair, metric] == pytest.approx(theirs[subset][metric], abs=1e-6)
+            assert ours["bitext/Tatoeba", pair, metric] == pytest.approx(
+                theirs[subset][metric], abs=1e-6
+            )
     pairs = ["eng_Latn-deu_Latn", "deu_Latn-eng_Latn", "eng_Latn-spa_Latn"]
     for subset, scores in by_mteb(encoder, data, "NTREXBitextMining", pairs).items():
-        assert ours["bitext/NTREXBitextMining", subset, "f1"] == pytest.approx(scores["f1"], abs=1e-6)
-        assert ours["bitext/NTREXBitextMining", subset, "accuracy"] == pytest.approx(scores["accuracy"], abs=1e-6)
-    for subset, scores in by_mteb(encoder, data, "STSBenchmarkMultilingualSTS", ["en", "de"]).items():
+        assert ours["bitext/NTREXBitextMining", subset, "f1"] == pytest.approx(
+            scores["f1"], abs=1e-6
+        )
+        assert ours["bitext/NTREXBitextMining", subset, "accuracy"] == pytest.approx(
+            scores["accuracy"], abs=1e-6
+        )
+    for subset, scores in by_mteb(
+        encoder, data, "STSBenchmarkMultilingualSTS", ["en", "de"]
+    ).items():
         value = ours["sts/STSBenchmarkMultilingualSTS", toy_mteb.SHORT[subset], "spearman"]
         assert value == pytest.approx(scores["cosine_spearman"], abs=1e-6)
-    for subset, scores in by_mteb(encoder, data, "SIB200Classification", ["eng_Latn", "deu_Latn"]).items():
+    for subset, scores in by_mteb(
+        encoder, data, "SIB200Classification", ["eng_Latn", "deu_Latn"]
+    ).items():
         value = ours["classification/SIB200Classification", subset, "accuracy"]
         assert value == pytest.approx(scores["accuracy"], abs=1e-6)
 
@@ -90,14 +102,24 @@ def test_mteb_compatible_leaves_mtebs_result_files_under_a_name_and_revision_of_
     assert folder.name == scores[0].encoder_sha[:40]
     tatoeba = json.loads((folder / "Tatoeba.json").read_text(encoding="utf-8"))
     (german,) = (one for one in tatoeba["scores"]["test"] if one["hf_subset"] == "deu-eng")
-    (ours,) = (s for s in scores if (s.task, s.languages, s.metric) == ("bitext/Tatoeba", "deu_Latn-eng_Latn", "f1"))
+    (ours,) = (
+        s
+        for s in scores
+        if (s.task, s.languages, s.metric) == ("bitext/Tatoeba", "deu_Latn-eng_Latn", "f1")
+    )
     assert german["main_score"] == pytest.approx(ours.value, abs=1e-6)
 
 
-def test_a_score_that_is_not_mtebs_stops_the_run(config: EvaluateConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_score_that_is_not_mtebs_stops_the_run(
+    config: EvaluateConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sts, "spearman", lambda cosine, gold: 0.123)
-    with pytest.raises(mteb_check.MtebDisagreementError, match=r"sts/.* spearman is 0\.12300000, and .* by MTEB"):
-        evaluate(dataclasses.replace(config, suite="STSBenchmarkMultilingualSTS", mteb_compatible=True))
+    with pytest.raises(
+        mteb_check.MtebDisagreementError, match=r"sts/.* spearman is 0\.12300000, and .* by MTEB"
+    ):
+        evaluate(
+            dataclasses.replace(config, suite="STSBenchmarkMultilingualSTS", mteb_compatible=True)
+        )
     assert not (Path(config.out) / "scores.jsonl").exists()
 
 
@@ -112,14 +134,18 @@ def test_only_the_test_split_is_measured(data: Path) -> None:
 def test_languages_choose_the_pairs_with_english_and_pairs_all_every_two(data: Path) -> None:
     (pivot,) = read_mteb(["NTREXBitextMining"], data=data, languages=["deu_Latn", "spa_Latn"])
     assert list(pivot.ours[0].rows) == [("eng_Latn", "deu_Latn"), ("eng_Latn", "spa_Latn")]
-    (every,) = read_mteb(["NTREXBitextMining"], data=data, languages=["deu_Latn", "spa_Latn"], pairs="all")
+    (every,) = read_mteb(
+        ["NTREXBitextMining"], data=data, languages=["deu_Latn", "spa_Latn"], pairs="all"
+    )
     assert len(every.ours[0].rows) == 3
 
 
 def test_the_table_is_what_mtebs_metadata_say() -> None:
     for name in TASKS:
         expected = list(mteb_subsets.rows(mteb.get_task(name)))
-        assert [(subset.name, "-".join(subset.languages)) for subset in table()[name]] == expected, name
+        assert [
+            (subset.name, "-".join(subset.languages)) for subset in table()[name]
+        ] == expected, name
 
 
 @pytest.mark.parametrize(
@@ -136,7 +162,9 @@ def test_the_table_is_what_mtebs_metadata_say() -> None:
         ("FloresBitextMining", "zsm_Latn", "zsm_Latn"),
     ],
 )
-def test_a_language_is_found_under_the_code_that_each_task_has_for_it(task: str, language: str, subset: str) -> None:
+def test_a_language_is_found_under_the_code_that_each_task_has_for_it(
+    task: str, language: str, subset: str
+) -> None:
     assert subset in {one.name for one in table()[task] if language in one.languages}
 
 
@@ -150,20 +178,32 @@ def test_every_language_of_the_table_is_one_of_ours_and_named_once_a_task() -> N
 
 
 def test_an_unknown_task_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(InputError, match=r'"Tatoba" is no suite and no task; did you mean "Tatoeba"\?'):
+    with pytest.raises(
+        InputError, match=r'"Tatoba" is no suite and no task; did you mean "Tatoeba"\?'
+    ):
         parse_suite("quick,Tatoba")
 
 
 def test_languages_that_no_task_has_are_refused_and_those_that_one_lacks_are_told(
     config: EvaluateConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(InputError, match="no task of STS17 has jpn_Jpan; they have arb_Arab, deu_Latn"):
+    with pytest.raises(
+        InputError, match="no task of STS17 has jpn_Jpan; they have arb_Arab, deu_Latn"
+    ):
         evaluate(dataclasses.replace(config, suite="STS17", languages=("ja",)))
     with caplog.at_level("INFO", logger="hexapla"):
-        evaluate(dataclasses.replace(config, suite="NTREXBitextMining,IndicCrosslingualSTS", languages=("de", "es")))
+        evaluate(
+            dataclasses.replace(
+                config, suite="NTREXBitextMining,IndicCrosslingualSTS", languages=("de", "es")
+            )
+        )
     assert "IndicCrosslingualSTS has nothing in these languages and is left out" in caplog.text
     with pytest.raises(InputError, match="Tatoeba: its data have no spa-eng; they have deu-eng"):
-        evaluate(dataclasses.replace(config, suite="NTREXBitextMining,Tatoeba", languages=("de", "es"), overwrite=True))
+        evaluate(
+            dataclasses.replace(
+                config, suite="NTREXBitextMining,Tatoeba", languages=("de", "es"), overwrite=True
+            )
+        )
 
 
 def test_a_folder_that_lacks_a_task_says_how_to_get_it(config: EvaluateConfig, data: Path) -> None:
@@ -174,27 +214,47 @@ def test_a_folder_that_lacks_a_task_says_how_to_get_it(config: EvaluateConfig, d
 
 
 def test_without_network_and_data_it_says_how_to_get_them(config: EvaluateConfig) -> None:
-    with pytest.raises(InputError, match=r"the data of STS17 cannot be had: .*hexapla fetch-data --suite STS17 --out"):
+    with pytest.raises(
+        InputError,
+        match=r"the data of STS17 cannot be had: .*hexapla fetch-data --suite STS17 --out",
+    ):
         evaluate(dataclasses.replace(config, suite="STS17", data=None))
 
 
 def test_an_empty_subset_is_refused(config: EvaluateConfig, tmp_path: Path) -> None:
     none = pa.array([], pa.string())
-    write_task(tmp_path / "NTREXBitextMining", {"default": {"test": {"eng_Latn": none, "deu_Latn": none}}})
-    with pytest.raises(InputError, match=r"NTREXBitextMining/default/test\.parquet has no rows; an empty subset"):
-        evaluate(dataclasses.replace(config, suite="NTREXBitextMining", data=tmp_path, languages=("de",)))
+    write_task(
+        tmp_path / "NTREXBitextMining", {"default": {"test": {"eng_Latn": none, "deu_Latn": none}}}
+    )
+    with pytest.raises(
+        InputError, match=r"NTREXBitextMining/default/test\.parquet has no rows; an empty subset"
+    ):
+        evaluate(
+            dataclasses.replace(config, suite="NTREXBitextMining", data=tmp_path, languages=("de",))
+        )
 
 
 def test_a_column_that_the_data_lack_is_named(config: EvaluateConfig, tmp_path: Path) -> None:
-    write_task(tmp_path / "NTREXBitextMining", {"default": {"test": {"eng_Latn": ["a"] * 5, "fra_Latn": ["b"] * 5}}})
-    with pytest.raises(InputError, match="NTREXBitextMining: its data have no deu_Latn; they have eng_Latn, fra_Latn"):
-        evaluate(dataclasses.replace(config, suite="NTREXBitextMining", data=tmp_path, languages=("de",)))
+    write_task(
+        tmp_path / "NTREXBitextMining",
+        {"default": {"test": {"eng_Latn": ["a"] * 5, "fra_Latn": ["b"] * 5}}},
+    )
+    with pytest.raises(
+        InputError,
+        match="NTREXBitextMining: its data have no deu_Latn; they have eng_Latn, fra_Latn",
+    ):
+        evaluate(
+            dataclasses.replace(config, suite="NTREXBitextMining", data=tmp_path, languages=("de",))
+        )
 
 
 def test_two_folders_of_one_name_are_not_taken_for_each_other(tmp_path: Path) -> None:
     for name, word in (("a", "alpha"), ("b", "beta")):
         rows = [f"{word} {number}" for number in range(5)]
-        write_task(tmp_path / name / "NTREXBitextMining", {"default": {"test": {"eng_Latn": rows, "deu_Latn": rows}}})
+        write_task(
+            tmp_path / name / "NTREXBitextMining",
+            {"default": {"test": {"eng_Latn": rows, "deu_Latn": rows}}},
+        )
     for name, word in (("a", "alpha"), ("b", "beta")):
         (loaded,) = read_mteb(["NTREXBitextMining"], data=tmp_path / name)
         assert loaded.ours[0].cells["eng_Latn"][0] == f"{word} 0"
@@ -208,7 +268,9 @@ def test_mteb_compatible_is_for_mtebs_tasks(config: EvaluateConfig) -> None:
 # fetch-data
 
 
-def test_fetching_copies_a_task_once_at_mtebs_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetching_copies_a_task_once_at_mtebs_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[tuple[str, str]] = []
 
     def download(repository: str, *, repo_type: str, revision: str, local_dir: Path) -> None:
@@ -226,7 +288,10 @@ def test_fetching_copies_a_task_once_at_mtebs_revision(tmp_path: Path, monkeypat
 
 
 def test_fetching_without_a_network_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"STS17 \(mteb/sts17-crosslingual-sts\) cannot be fetched: .*needs a network"):
+    with pytest.raises(
+        InputError,
+        match=r"STS17 \(mteb/sts17-crosslingual-sts\) cannot be fetched: .*needs a network",
+    ):
         fetch.fetch_data("STS17", tmp_path)
     with pytest.raises(InputError, match="did you mean"):
         fetch.fetch_data("STS18", tmp_path)
@@ -244,7 +309,9 @@ def every_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_task_is_read_from_a_copy_of_its_repository_and_scored_as_by_mteb(
     name: str, every_task: Path, encoder: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = EvaluateConfig(encoder=encoder, out=tmp_path / "out", suite=name, data=every_task, mteb_compatible=True)
+    config = EvaluateConfig(
+        encoder=encoder, out=tmp_path / "out", suite=name, data=every_task, mteb_compatible=True
+    )
     with caplog.at_level("INFO", logger="hexapla"):
         scores = evaluate(config)
     assert {score.task.split("/")[1] for score in scores} == {name}

@@ -17,9 +17,10 @@ from safetensors.numpy import load_file, save_file
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
+from hexapla.evaluation import resume as unfinished
+from hexapla.evaluation import vectors
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.stage import evaluate
-from hexapla.evaluation import resume as unfinished, vectors
 from tests.fixtures import mteb_folder as toy_mteb
 from tests.fixtures.toy import toy_encoder
 
@@ -43,7 +44,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def config(tmp_path: Path, made: Path) -> EvaluateConfig:
     tasks = "Tatoeba,NTREXBitextMining,STSBenchmarkMultilingualSTS,SIB200Classification"
-    return EvaluateConfig(encoder=str(made / "toy"), out=tmp_path / "out", suite=tasks, data=made / "data", pairs="all")
+    return EvaluateConfig(
+        encoder=str(made / "toy"),
+        out=tmp_path / "out",
+        suite=tasks,
+        data=made / "data",
+        pairs="all",
+    )
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -64,11 +71,21 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, module: object, name: str, n_cal
     monkeypatch.setattr(module, name, counted)
 
 
-@pytest.mark.parametrize(("module", "name", "n_calls"), [
-    (vectors, "encode", 3), (unfinished, "add", 0), (unfinished, "add", 26),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("module", "name", "n_calls"),
+    [
+        (vectors, "encode", 3),
+        (unfinished, "add", 0),
+        (unfinished, "add", 26),
+    ],
+)
 def test_resumed_equals_uninterrupted(
-    config: EvaluateConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str, n_calls: int
+    config: EvaluateConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: object,
+    name: str,
+    n_calls: int,
 ) -> None:
     monkeypatch.setattr(vectors, "_STEP", 64)
     whole = evaluate(dataclasses.replace(config, out=tmp_path / "whole"))
@@ -84,7 +101,9 @@ def test_resumed_equals_uninterrupted(
     assert evaluate(dataclasses.replace(config, resume=True)) == whole
 
 
-def test_what_was_embedded_and_measured_is_not_again(config: EvaluateConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_embedded_and_measured_is_not_again(
+    config: EvaluateConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vectors, "_STEP", 64)
     encoded: list[str] = []
     original = vectors.encode
@@ -102,13 +121,17 @@ def test_what_was_embedded_and_measured_is_not_again(config: EvaluateConfig, mon
     n_encoded = len(encoded)
     measured: list[object] = []
     original_add = unfinished.add
-    monkeypatch.setattr(unfinished, "add", lambda *given: measured.append(given) or original_add(*given))
+    monkeypatch.setattr(
+        unfinished, "add", lambda *given: measured.append(given) or original_add(*given)
+    )
     scores = evaluate(dataclasses.replace(config, resume=True))
     assert len(encoded) == n_encoded
     assert len(measured) == len({(score.task, score.languages) for score in scores}) - 10
 
 
-def test_a_torn_line_and_a_lost_table_are_measured_again(config: EvaluateConfig, tmp_path: Path) -> None:
+def test_a_torn_line_and_a_lost_table_are_measured_again(
+    config: EvaluateConfig, tmp_path: Path
+) -> None:
     whole = evaluate(dataclasses.replace(config, out=tmp_path / "whole"))
     monkey = pytest.MonkeyPatch()
     stop_after(monkey, unfinished, "add", 9)
@@ -131,7 +154,11 @@ def test_a_changed_encoder_of_the_same_name_inherits_neither_scores_nor_vectors(
     broken = tmp_path / "other" / "toy"
     shutil.copytree(made / "toy", broken)
     weights = broken / "model.safetensors"
-    save_file({key: np.roll(value, 7) for key, value in load_file(weights).items()}, weights, metadata={"format": "pt"})
+    save_file(
+        {key: np.roll(value, 7) for key, value in load_file(weights).items()},
+        weights,
+        metadata={"format": "pt"},
+    )
     again = dataclasses.replace(config, encoder=str(broken), vectors=kept, mteb_compatible=True)
     with pytest.raises(InputError, match=r"holds another run .*encoder_sha256 was"):
         evaluate(dataclasses.replace(again, resume=True))
@@ -157,7 +184,9 @@ def test_vectors_kept_for_later_serve_other_tasks_and_are_else_gone(
 # What lies beside the scores
 
 
-def test_example_sentences_are_the_same_rows_in_every_language_with_their_vectors(config: EvaluateConfig) -> None:
+def test_example_sentences_are_the_same_rows_in_every_language_with_their_vectors(
+    config: EvaluateConfig,
+) -> None:
     evaluate(config)
     table = pq.read_table(Path(config.out) / "examples.parquet").to_pydict()
     assert Counter(table["language"]) == dict.fromkeys(toy_mteb.NTREX.values(), 40)
@@ -171,14 +200,26 @@ def test_evaluation_sentences_are_looked_for_in_the_corpus_of_the_alignment(
     config: EvaluateConfig, made: Path, tmp_path: Path
 ) -> None:
     corpus = write_corpus(
-        pq.read_table(made / "data/NTREXBitextMining/default/test.parquet", columns=["eng_Latn", "deu_Latn"]).slice(0, 5).to_pylist(),
-        tmp_path / "corpus", languages=("eng_Latn", "deu_Latn"),
-    )  # fmt: skip
+        pq.read_table(
+            made / "data/NTREXBitextMining/default/test.parquet", columns=["eng_Latn", "deu_Latn"]
+        )
+        .slice(0, 5)
+        .to_pylist(),
+        tmp_path / "corpus",
+        languages=("eng_Latn", "deu_Latn"),
+    )
     aligned = tmp_path / "aligned"
     shutil.copytree(made / "toy", aligned)
-    result = {"regime": "multiway", "corpus": "x", "corpus_sha256": corpus.sha256, "languages": list(corpus.languages)}
+    result = {
+        "regime": "multiway",
+        "corpus": "x",
+        "corpus_sha256": corpus.sha256,
+        "languages": list(corpus.languages),
+    }
     (aligned / "align.json").write_text(json.dumps(result), encoding="utf-8")
-    (aligned / "run.json").write_text(json.dumps({"config": {"corpus": str(corpus.path)}}), encoding="utf-8")
+    (aligned / "run.json").write_text(
+        json.dumps({"config": {"corpus": str(corpus.path)}}), encoding="utf-8"
+    )
     evaluate(dataclasses.replace(config, encoder=str(aligned)))
     found = json.loads((Path(config.out) / "contamination.json").read_text(encoding="utf-8"))
     by_task = {one["task"]: one["n_found"] for one in found["tasks"]}

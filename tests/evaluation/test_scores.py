@@ -26,10 +26,21 @@ TABLE = pa.table({"item": ["a", "b"], "accuracy": [1.0, 0.0]})
 
 def score(**changes: object) -> Score:
     plain = Score(
-        task="bitext/sib200", metric="accuracy", value=0.5, n=2, languages="eng_Latn-deu_Latn", seen=True, split="test",
-        encoder="toy", encoder_sha="0" * 64, corpus="sample", regime="multiway", seed=0, signature="task:bitext/sib200",
+        task="bitext/sib200",
+        metric="accuracy",
+        value=0.5,
+        n=2,
+        languages="eng_Latn-deu_Latn",
+        seen=True,
+        split="test",
+        encoder="toy",
+        encoder_sha="0" * 64,
+        corpus="sample",
+        regime="multiway",
+        seed=0,
+        signature="task:bitext/sib200",
         per_item=per_item_path("bitext/sib200", "test", "eng_Latn-deu_Latn"),
-    )  # fmt: skip
+    )
     return dataclasses.replace(plain, **changes)
 
 
@@ -39,7 +50,10 @@ def written(folder: Path, *scores: Score, table: pa.Table = TABLE) -> Path:
 
 
 def test_scores_and_tables_come_back_as_they_were(tmp_path: Path) -> None:
-    one, other = score(), score(languages="deu_Latn", seen=None, corpus=None, seed=None, value=1 / 3, per_item=None)
+    one, other = (
+        score(),
+        score(languages="deu_Latn", seen=None, corpus=None, seed=None, value=1 / 3, per_item=None),
+    )
     out = written(tmp_path / "deep" / "out", one, other)
     assert read_scores(out) == read_scores(out / "scores.jsonl") == [one, other]
     assert read_per_item(one, out).equals(TABLE)
@@ -49,19 +63,39 @@ def test_scores_and_tables_come_back_as_they_were(tmp_path: Path) -> None:
 def test_a_line_is_one_json_object_with_the_fields_by_name(tmp_path: Path) -> None:
     (line,) = (written(tmp_path, score()) / "scores.jsonl").read_text(encoding="utf-8").splitlines()
     assert list(json.loads(line)) == [
-        "task", "metric", "value", "n", "languages", "seen", "split", "encoder", "encoder_sha", "corpus", "regime",
-        "seed", "signature", "per_item",
-    ]  # fmt: skip
+        "task",
+        "metric",
+        "value",
+        "n",
+        "languages",
+        "seen",
+        "split",
+        "encoder",
+        "encoder_sha",
+        "corpus",
+        "regime",
+        "seed",
+        "signature",
+        "per_item",
+    ]
     assert (tmp_path / "per_item/bitext/sib200.test.eng_Latn-deu_Latn.parquet").is_file()
 
 
 def test_a_signature_comes_apart_again_whatever_is_in_it() -> None:
     fields = {"task": "bitext/a|b", "k": 4, "prompt": "query: 100%7C|", "max_tokens": None}
-    assert parse_signature(signature(fields)) == {"task": "bitext/a|b", "k": "4", "prompt": "query: 100%7C|"}
+    assert parse_signature(signature(fields)) == {
+        "task": "bitext/a|b",
+        "k": "4",
+        "prompt": "query: 100%7C|",
+    }
 
 
 def test_scores_that_are_there_are_replaced_only_when_told(tmp_path: Path) -> None:
-    written(tmp_path, score(), score(languages="eng_Latn-fra_Latn", per_item="per_item/bitext/old.parquet"))
+    written(
+        tmp_path,
+        score(),
+        score(languages="eng_Latn-fra_Latn", per_item="per_item/bitext/old.parquet"),
+    )
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="already holds scores; give another folder, or overwrite"):
         written(tmp_path, score(value=1.0))
@@ -72,7 +106,9 @@ def test_scores_that_are_there_are_replaced_only_when_told(tmp_path: Path) -> No
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_a_kill_before_the_end_leaves_no_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_before_the_end_leaves_no_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt("killed")
 
@@ -90,7 +126,9 @@ def test_a_score_must_fit_its_table(tmp_path: Path) -> None:
         write_scores([score()], {}, tmp_path)
     with pytest.raises(ValueError, match="has no column f1, which f1 is computed from"):
         written(tmp_path, score(metric="f1"))
-    with pytest.raises(ValueError, match="has no column cosine, gold, which spearman is computed from"):
+    with pytest.raises(
+        ValueError, match="has no column cosine, gold, which spearman is computed from"
+    ):
         written(tmp_path, score(metric="spearman"))
     with pytest.raises(ValueError, match="has 2 rows; the score is over 3"):
         written(tmp_path, score(n=3))
@@ -111,7 +149,10 @@ def test_a_score_that_is_not_a_number_is_not_written(tmp_path: Path) -> None:
         ({"value": float("nan")}, "NaN is not a number$"),
         ({"n": 2.5}, "n is 2.5; it must be int$"),
         ({"n": True}, "n is true; it must be int$"),
-        ({"metrics": "f1"}, 'it has a field "metrics" that this version does not know; did you mean "metric"'),
+        (
+            {"metrics": "f1"},
+            'it has a field "metrics" that this version does not know; did you mean "metric"',
+        ),
         ({"seen": "yes"}, 'seen is "yes"; it must be bool or null$'),
     ],
 )
@@ -140,7 +181,9 @@ def test_a_missing_field_and_a_broken_line_are_told(tmp_path: Path) -> None:
     file.write_text("\n", encoding="utf-8")
     with pytest.raises(InputError, match="holds no scores"):
         read_scores(file)
-    with pytest.raises(InputError, match="none does not exist; give a folder that `hexapla evaluate` wrote"):
+    with pytest.raises(
+        InputError, match="none does not exist; give a folder that `hexapla evaluate` wrote"
+    ):
         read_scores(tmp_path / "none")
 
 
@@ -150,11 +193,17 @@ def test_a_table_that_is_lost_or_damaged_is_told(tmp_path: Path) -> None:
         read_per_item(score(per_item=None), out)
     with pytest.raises(InputError, match="lies outside"):
         read_per_item(score(per_item="../other.parquet"), out)
-    with pytest.raises(InputError, match=r"parquet cannot be used: .* has 2 rows; the score is over 9"):
+    with pytest.raises(
+        InputError, match=r"parquet cannot be used: .* has 2 rows; the score is over 9"
+    ):
         read_per_item(score(n=9), out)
     (out / score().per_item).write_bytes(b"PAR1 and no more")
-    with pytest.raises(InputError, match=r"sib200\.test\.eng_Latn-deu_Latn\.parquet cannot be used"):
+    with pytest.raises(
+        InputError, match=r"sib200\.test\.eng_Latn-deu_Latn\.parquet cannot be used"
+    ):
         read_per_item(score(), out)
     (out / score().per_item).unlink()
-    with pytest.raises(InputError, match=r"is missing; it belongs to the scores in .*, copy the whole folder"):
+    with pytest.raises(
+        InputError, match=r"is missing; it belongs to the scores in .*, copy the whole folder"
+    ):
         read_per_item(score(), out)

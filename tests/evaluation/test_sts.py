@@ -15,7 +15,9 @@ from hexapla.evaluation.tasks.sts import cosines, read_sts, spearman
 
 def test_spearman_by_hand() -> None:
     # Ranks 1 2 3 4 against 1 3 2 4: one minus 6 * (0 + 1 + 1 + 0) / (4 * 15) = 0.8.
-    assert spearman(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.0, 4.0, 1.5, 5.0])) == pytest.approx(0.8)
+    assert spearman(
+        np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.0, 4.0, 1.5, 5.0])
+    ) == pytest.approx(0.8)
     assert spearman(np.array([0.9, 0.2, -0.3]), np.array([0.0, 1.0, 2.0])) == pytest.approx(-1)
 
 
@@ -69,9 +71,14 @@ def test_aligned_files_are_measured_within_and_across_both_ways(tmp_path: Path) 
     pivot, every = measured(tmp_path), measured(tmp_path, pairs="all")
     across = ["eng_Latn-deu_Latn", "deu_Latn-eng_Latn", "eng_Latn-fra_Latn", "fra_Latn-eng_Latn"]
     within = ["deu_Latn", "eng_Latn", "fra_Latn"]
-    expected = {("sts/x", language) for language in within} | {("sts-across/x", pair) for pair in across}
+    expected = {("sts/x", language) for language in within} | {
+        ("sts-across/x", pair) for pair in across
+    }
     assert set(pivot) == expected
-    assert set(every) - expected == {("sts-across/x", "deu_Latn-fra_Latn"), ("sts-across/x", "fra_Latn-deu_Latn")}
+    assert set(every) - expected == {
+        ("sts-across/x", "deu_Latn-fra_Latn"),
+        ("sts-across/x", "fra_Latn-deu_Latn"),
+    }
     assert all(one.metrics["spearman"] == pytest.approx(1) for one in every.values())
     assert len({tuple(one.items) for one in every.values()}) == 1
 
@@ -107,7 +114,9 @@ def test_rows_with_an_empty_sentence_are_left_out(tmp_path: Path) -> None:
     found = measured(tmp_path)
     assert len(found["sts/x", "deu_Latn"].items) == 3
     assert len(found["sts-across/x", "eng_Latn-deu_Latn"].items) == 3
-    assert len(found["sts-across/x", "deu_Latn-eng_Latn"].items) == 5  # sentence1 is German, and none is missing
+    assert (
+        len(found["sts-across/x", "deu_Latn-eng_Latn"].items) == 5
+    )  # sentence1 is German, and none is missing
     assert found["sts/x", "deu_Latn"].columns["gold"].tolist() == [0, 2.5, 5]
 
 
@@ -115,12 +124,17 @@ def test_english_is_always_measured_and_other_languages_when_asked_for(tmp_path:
     for language in ("eng_Latn", "deu_Latn", "fra_Latn"):
         write_sts(tmp_path, language)
     assert {pair for _, pair in measured(tmp_path, languages=("fra_Latn",))} == {
-        "eng_Latn", "fra_Latn", "eng_Latn-fra_Latn", "fra_Latn-eng_Latn",
-    }  # fmt: skip
+        "eng_Latn",
+        "fra_Latn",
+        "eng_Latn-fra_Latn",
+        "fra_Latn-eng_Latn",
+    }
 
 
 def test_data_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none is no folder; STS data are a folder of LANG\.parquet files"):
+    with pytest.raises(
+        InputError, match=r"none is no folder; STS data are a folder of LANG\.parquet files"
+    ):
         read_sts(tmp_path / "none", name="x")
     with pytest.raises(InputError, match=r"has no LANG\.parquet file"):
         read_sts(tmp_path, name="x")
@@ -131,6 +145,8 @@ def test_data_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"deu_Latn\.parquet: score nan in row 3 is not a number"):
         read_sts(tmp_path / "nan", name="x")
     write_sts(tmp_path / "lacking", "deu_Latn")
-    pq.write_table(pa.table({"sentence1": ["a"], "score": [1.0]}), tmp_path / "lacking" / "deu_Latn.parquet")
+    pq.write_table(
+        pa.table({"sentence1": ["a"], "score": [1.0]}), tmp_path / "lacking" / "deu_Latn.parquet"
+    )
     with pytest.raises(InputError, match=r"deu_Latn\.parquet has no column sentence2"):
         read_sts(tmp_path / "lacking", name="x")

@@ -15,13 +15,13 @@ import pytest
 
 from hexapla.encoder.load import EncoderFacts, load_encoder
 from hexapla.errors import InputError
+from hexapla.evaluation import stage as suite
+from hexapla.evaluation import vectors
 from hexapla.evaluation.config import EvaluateConfig
-from hexapla.evaluation.scores import Score, read_scores
+from hexapla.evaluation.scores import Score, parse_signature, read_per_item, read_scores
 from hexapla.evaluation.stage import evaluate
-from hexapla.evaluation import stage as suite, vectors
 from hexapla.evaluation.tasks import xsim
 from hexapla.evaluation.tasks.inputs import Prompted
-from hexapla.evaluation.scores import parse_signature, read_per_item
 from tests.fixtures.toy import toy_encoder, toy_rows
 
 N_ROWS = 40
@@ -32,8 +32,8 @@ LANGUAGES = ("eng_Latn", "deu_Latn", "fra_Latn")
 class Oracle:
     """Stands in for an encoder.
 
-    `LANG NUMBER [ANGLE]` has the same vector in all languages but French, where it is noise. Even numbers and odd ones
-    lie apart, as the topics do; an angle turns the vector away for STS.
+    `LANG NUMBER [ANGLE]` has the same vector in all languages but French, where it is noise. Even
+    numbers and odd ones lie apart, as the topics do; an angle turns the vector away for STS.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,12 @@ class Oracle:
 
     def describe(self, name: str) -> EncoderFacts:
         return EncoderFacts(
-            name="oracle", sha256="abc", regime="multiway", corpus="toy", seed=3, languages=self.languages
+            name="oracle",
+            sha256="abc",
+            regime="multiway",
+            corpus="toy",
+            seed=3,
+            languages=self.languages,
         )
 
     def encode(self, model: Oracle, texts: list[str], *, task: str, batch_size: int) -> np.ndarray:
@@ -63,7 +68,9 @@ class Oracle:
         for row, text in enumerate(texts):
             language, number, *angle = text.split()
             if language == "fra_Latn":
-                out[row] = np.random.default_rng([ord(letter) for letter in text]).normal(size=N_ROWS + 2)
+                out[row] = np.random.default_rng([ord(letter) for letter in text]).normal(
+                    size=N_ROWS + 2
+                )
                 continue
             turned = np.radians(float(angle[0]) if angle else 0.0)
             out[row, int(number)] = np.cos(turned)
@@ -80,7 +87,9 @@ def oracle(monkeypatch: pytest.MonkeyPatch) -> Oracle:
     monkeypatch.setattr(suite, "load_encoder", stand_in.load)
     monkeypatch.setattr(suite, "describe", stand_in.describe)
     monkeypatch.setattr(vectors, "encode", stand_in.encode)
-    monkeypatch.setattr(xsim, "altered", lambda all_: dict.fromkeys(all_, ()))  # numbers are what the oracle reads
+    monkeypatch.setattr(
+        xsim, "altered", lambda all_: dict.fromkeys(all_, ())
+    )  # numbers are what the oracle reads
     return stand_in
 
 
@@ -96,13 +105,24 @@ def data(tmp_path: Path) -> Path:
     cells = {code: [f"{code} {row}" for row in range(N_ROWS)] for code in LANGUAGES}
     topics = [TOPICS[row % 2] for row in range(N_ROWS)]
     for split in ("train", "test"):
-        write(root / "sib200" / f"{split}.parquet", {"id": list(range(N_ROWS)), "topic": topics, **cells})
+        write(
+            root / "sib200" / f"{split}.parquet",
+            {"id": list(range(N_ROWS)), "topic": topics, **cells},
+        )
         for code in ("eng_Latn", "deu_Latn"):
-            pairs = {"sentence1": [f"{code} {row} 0" for row in range(30)], "score": [float(30 - r) for r in range(30)]}
+            pairs = {
+                "sentence1": [f"{code} {row} 0" for row in range(30)],
+                "score": [float(30 - r) for r in range(30)],
+            }
             pairs["sentence2"] = [f"{code} {row} {3 * row}" for row in range(30)]
-            write(root / "stsb-mt" / ("dev" if split == "train" else "test") / f"{code}.parquet", pairs)
+            write(
+                root / "stsb-mt" / ("dev" if split == "train" else "test") / f"{code}.parquet",
+                pairs,
+            )
     for code in LANGUAGES[1:]:
-        write(root / "tatoeba" / f"{code}.parquet", {code: cells[code], "eng_Latn": cells["eng_Latn"]})
+        write(
+            root / "tatoeba" / f"{code}.parquet", {code: cells[code], "eng_Latn": cells["eng_Latn"]}
+        )
     return root
 
 
@@ -124,7 +144,10 @@ def test_the_test_suite_gives_the_known_answers(oracle: Oracle, config: Evaluate
             assert scores[task, "eng_Latn-deu_Latn", metric].value == 1
             assert scores[task, "deu_Latn-eng_Latn", metric].value == 1
             assert scores[task, "fra_Latn-eng_Latn", metric].value < 0.2
-    for task, languages in (("sts/stsb-mt", "deu_Latn"), ("sts-across/stsb-mt", "deu_Latn-eng_Latn")):
+    for task, languages in (
+        ("sts/stsb-mt", "deu_Latn"),
+        ("sts-across/stsb-mt", "deu_Latn-eng_Latn"),
+    ):
         assert scores[task, languages, "spearman"].value == pytest.approx(1)
     assert scores["topics/sib200", "deu_Latn", "accuracy"].value == 1
     assert scores["topics-zero-shot/sib200", "eng_Latn-deu_Latn", "accuracy"].value == 1
@@ -133,18 +156,27 @@ def test_the_test_suite_gives_the_known_answers(oracle: Oracle, config: Evaluate
     n_pool, n_identity, n_xsim = 3 * 2, 3, 2 * 2
     assert len(scores) == n_bitext + n_sts + n_topics + n_pool + n_identity + n_xsim
     assert scores["pool/sib200", "deu_Latn", "accuracy"].value == 1
-    told = [scores["language-identity/sib200", code, "identified"].value for code in ("eng_Latn", "deu_Latn")]
+    told = [
+        scores["language-identity/sib200", code, "identified"].value
+        for code in ("eng_Latn", "deu_Latn")
+    ]
     assert sum(told) == 1  # English and German have the same vectors, so that one name fits both
     assert scores["xsim/sib200", "deu_Latn-eng_Latn", "xsim"].value == 0
 
 
-def test_the_dev_suite_is_bitext_on_train_and_sts_on_dev(oracle: Oracle, config: EvaluateConfig) -> None:
+def test_the_dev_suite_is_bitext_on_train_and_sts_on_dev(
+    oracle: Oracle, config: EvaluateConfig
+) -> None:
     scores = evaluate(dataclasses.replace(config, suite="dev"))
     tasks = {(score.task, score.split) for score in scores}
     assert tasks == {
-        ("bitext/sib200", "train"), ("sts/stsb-mt", "dev"), ("sts-across/stsb-mt", "dev"), ("pool/sib200", "train"),
-        ("language-identity/sib200", "train"), ("xsim/sib200", "train"),
-    }  # fmt: skip
+        ("bitext/sib200", "train"),
+        ("sts/stsb-mt", "dev"),
+        ("sts-across/stsb-mt", "dev"),
+        ("pool/sib200", "train"),
+        ("language-identity/sib200", "train"),
+        ("xsim/sib200", "train"),
+    }
 
 
 def test_what_is_returned_is_what_is_written_and_every_mean_is_that_of_its_table(
@@ -156,13 +188,16 @@ def test_what_is_returned_is_what_is_written_and_every_mean_is_that_of_its_table
         table = read_per_item(score, config.out)
         assert len(set(table.column("item").to_pylist())) == score.n
         if score.metric != "spearman":
-            assert np.mean(table.column(score.metric).to_numpy()) == pytest.approx(score.value, abs=1e-12)
+            assert np.mean(table.column(score.metric).to_numpy()) == pytest.approx(
+                score.value, abs=1e-12
+            )
 
 
 def test_every_distinct_text_is_embedded_once(oracle: Oracle, config: EvaluateConfig) -> None:
     evaluate(config)
     assert max(Counter(oracle.encoded).values()) == 1
-    # SIB-200's and Tatoeba's sentences are the same ones here; of the STS pairs the first is twice the same sentence.
+    # SIB-200's and Tatoeba's sentences are the same ones here; of the STS pairs the first is twice
+    # the same sentence.
     assert len(oracle.encoded) == 3 * N_ROWS + 2 * (30 + 29)
 
 
@@ -170,21 +205,33 @@ def test_texts_are_embedded_in_the_order_of_their_tokens_longest_first(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model = load_encoder(toy_encoder(tmp_path / "encoder"))
-    texts = ["eng01", "unknownwordsareonetokeneach " * 2, "deu01 deu02 deu03", "eng01 eng02 eng03 eng04"]
+    texts = [
+        "eng01",
+        "unknownwordsareonetokeneach " * 2,
+        "deu01 deu02 deu03",
+        "eng01 eng02 eng03 eng04",
+    ]
     asked: list[str] = []
-    monkeypatch.setattr(vectors, "encode", lambda _, step, **__: asked.extend(step) or np.eye(4, dtype=np.float32))
+    monkeypatch.setattr(
+        vectors, "encode", lambda _, step, **__: asked.extend(step) or np.eye(4, dtype=np.float32)
+    )
     column = vectors.Vectors({"STS": ""}, [Prompted(kind="STS", texts=texts)])
     column.embed(model, batch_size=2, advance=lambda _: None)
     assert asked == [texts[3], texts[2], texts[1], texts[0]]
     assert column.of("STS", texts).argmax(axis=1).tolist() == [3, 2, 1, 0]
 
 
-def test_kinds_of_task_with_other_prompts_have_their_own_vectors(oracle: Oracle, config: EvaluateConfig) -> None:
+def test_kinds_of_task_with_other_prompts_have_their_own_vectors(
+    oracle: Oracle, config: EvaluateConfig
+) -> None:
     oracle.prompts = {"BitextMining": "query: ", "STS": "", "Classification": "topic: "}
     scores = by_key(evaluate(config))
     times = Counter(oracle.encoded)
     assert (times["deu_Latn 7"], times["deu_Latn 7 21"]) == (2, 1)  # bitext and topics; STS
-    prompts = {task: parse_signature(score.signature).get("prompt") for (task, _, _), score in scores.items()}
+    prompts = {
+        task: parse_signature(score.signature).get("prompt")
+        for (task, _, _), score in scores.items()
+    }
     assert (prompts["bitext/sib200"], prompts["topics/sib200"]) == ("query: ", "topic: ")
     assert prompts["sts/stsb-mt"] is None
 
@@ -221,37 +268,69 @@ def test_seen_is_what_the_user_says_else_the_encoder_else_unknown(
     expected: dict[str, bool] | None,
 ) -> None:
     oracle.languages = languages
-    own = dataclasses.replace(config, suite="bitext", data=data / "sib200" / "test.parquet", seen=given)
+    own = dataclasses.replace(
+        config, suite="bitext", data=data / "sib200" / "test.parquet", seen=given
+    )
     scores = [score for score in evaluate(own) if score.languages.startswith("eng_Latn-")]
     seen = {score.languages.split("-")[1]: score.seen for score in scores}
     assert seen == (expected or {"deu_Latn": None, "fra_Latn": None})
 
 
-def test_the_signature_names_data_metric_encoder_and_software(oracle: Oracle, config: EvaluateConfig) -> None:
+def test_the_signature_names_data_metric_encoder_and_software(
+    oracle: Oracle, config: EvaluateConfig
+) -> None:
     scores = by_key(evaluate(config))
-    fields = parse_signature(scores["bitext/sib200", "eng_Latn-deu_Latn", "margin_accuracy"].signature)
+    fields = parse_signature(
+        scores["bitext/sib200", "eng_Latn-deu_Latn", "margin_accuracy"].signature
+    )
     assert list(fields) == [
-        "task", "data", "split", "languages", "metric", "metric_version", "k", "n", "max_tokens", "dtype", "hexapla",
-        "sentence-transformers", "torch",
-    ]  # fmt: skip
-    assert (fields["k"], fields["n"], fields["max_tokens"], fields["dtype"]) == ("4", "40", "64", "float32")
+        "task",
+        "data",
+        "split",
+        "languages",
+        "metric",
+        "metric_version",
+        "k",
+        "n",
+        "max_tokens",
+        "dtype",
+        "hexapla",
+        "sentence-transformers",
+        "torch",
+    ]
+    assert (fields["k"], fields["n"], fields["max_tokens"], fields["dtype"]) == (
+        "4",
+        "40",
+        "64",
+        "float32",
+    )
     topics = parse_signature(scores["topics/sib200", "deu_Latn", "accuracy"].signature)
     assert (topics["draws"], topics["per_label"], topics["seed"]) == ("10", "8", "42")
 
 
-def test_other_data_give_another_signature(oracle: Oracle, config: EvaluateConfig, data: Path, tmp_path: Path) -> None:
+def test_other_data_give_another_signature(
+    oracle: Oracle, config: EvaluateConfig, data: Path, tmp_path: Path
+) -> None:
     before = by_key(evaluate(config))
     file = data / "tatoeba" / "deu_Latn.parquet"
     cells = pq.read_table(file).to_pydict()
     cells["deu_Latn"][0] = "deu_Latn 1"
     write(file, cells)
     after = by_key(evaluate(dataclasses.replace(config, out=tmp_path / "again")))
-    changed = {(task, pair) for (task, pair, metric), score in after.items()
-               if score.signature != before[task, pair, metric].signature}  # fmt: skip
-    assert changed == {("bitext/tatoeba", "deu_Latn-eng_Latn"), ("bitext/tatoeba", "eng_Latn-deu_Latn")}
+    changed = {
+        (task, pair)
+        for (task, pair, metric), score in after.items()
+        if score.signature != before[task, pair, metric].signature
+    }
+    assert changed == {
+        ("bitext/tatoeba", "deu_Latn-eng_Latn"),
+        ("bitext/tatoeba", "eng_Latn-deu_Latn"),
+    }
 
 
-def test_own_data_are_named_by_the_stem_of_their_path(oracle: Oracle, config: EvaluateConfig, data: Path) -> None:
+def test_own_data_are_named_by_the_stem_of_their_path(
+    oracle: Oracle, config: EvaluateConfig, data: Path
+) -> None:
     cases = {
         "bitext": ("tatoeba", "bitext/tatoeba"),
         "sts": ("stsb-mt/dev", "sts/dev"),
@@ -262,32 +341,61 @@ def test_own_data_are_named_by_the_stem_of_their_path(oracle: Oracle, config: Ev
         assert task in {score.task for score in evaluate(own)}
 
 
-def test_held_out_rows_have_a_split_of_their_own(oracle: Oracle, config: EvaluateConfig, data: Path) -> None:
+def test_held_out_rows_have_a_split_of_their_own(
+    oracle: Oracle, config: EvaluateConfig, data: Path
+) -> None:
     own = dataclasses.replace(
-        config, suite="bitext", data=data / "sib200/test.parquet", split="held-out", held_out_share=0.4
+        config,
+        suite="bitext",
+        data=data / "sib200/test.parquet",
+        split="held-out",
+        held_out_share=0.4,
     )
     scores = evaluate(own)
     assert {score.split for score in scores} == {"held-out-0.4"}
     assert 4 <= scores[0].n < N_ROWS
 
 
-def test_languages_choose_what_is_measured_next_to_english(oracle: Oracle, config: EvaluateConfig) -> None:
+def test_languages_choose_what_is_measured_next_to_english(
+    oracle: Oracle, config: EvaluateConfig
+) -> None:
     scores = evaluate(dataclasses.replace(config, languages=("French",)))
-    assert {code for score in scores for code in score.languages.split("-")} == {"eng_Latn", "fra_Latn"}
-    assert {score.task for score in scores} >= {"sts/stsb-mt", "bitext/tatoeba", "topics-zero-shot/sib200"}
+    assert {code for score in scores for code in score.languages.split("-")} == {
+        "eng_Latn",
+        "fra_Latn",
+    }
+    assert {score.task for score in scores} >= {
+        "sts/stsb-mt",
+        "bitext/tatoeba",
+        "topics-zero-shot/sib200",
+    }
 
 
 # What is refused, and when
 
 
-def test_mistakes_are_found_before_an_encoder_is_loaded(oracle: Oracle, config: EvaluateConfig, data: Path) -> None:
+def test_mistakes_are_found_before_an_encoder_is_loaded(
+    oracle: Oracle, config: EvaluateConfig, data: Path
+) -> None:
     for change, message in (
         ({"languages": ("swh_Latn",)}, "has no swh_Latn; it has deu_Latn, eng_Latn, fra_Latn"),
         ({"suite": "bitext", "data": data / "none"}, "none"),
-        ({"suite": "dev", "data": data / "sib200"}, r"suite dev needs .*sib200/sib200/train\.parquet, .*stsb-mt/dev; "),
-        ({"suite": "bitext", "data": data / "sib200/test.parquet", "languages": ("eng_Latn",)}, "nothing to measure"),
-        ({"out": data / "sib200"}, "sib200: not empty, and what it holds is no run of hexapla evaluate; give another"),
-        ({"out": data / "sib200/test.parquet"}, r"test\.parquet is a file; the output must be a folder"),
+        (
+            {"suite": "dev", "data": data / "sib200"},
+            r"suite dev needs .*sib200/sib200/train\.parquet, .*stsb-mt/dev; ",
+        ),
+        (
+            {"suite": "bitext", "data": data / "sib200/test.parquet", "languages": ("eng_Latn",)},
+            "nothing to measure",
+        ),
+        (
+            {"out": data / "sib200"},
+            "sib200: not empty, and what it holds is no run of hexapla evaluate; give another",
+        ),
+        (
+            {"out": data / "sib200/test.parquet"},
+            r"test\.parquet is a file; the output must be a folder",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             evaluate(dataclasses.replace(config, **change))
@@ -298,17 +406,25 @@ def test_mistakes_are_found_before_an_encoder_is_loaded(oracle: Oracle, config: 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"suite": "tests"}, '"tests" is no suite and no task; did you mean "test"?; suites of MTEB\'s tasks: paper, '),
+        (
+            {"suite": "tests"},
+            '"tests" is no suite and no task; did you mean "test"?; suites of MTEB\'s tasks: paper, ',
+        ),
         ({"pairs": "both"}, "pairs is 'both'; it must be pivot, all"),
         ({"split": "train"}, "split is 'train'; it must be all, held-out"),
-        ({"split": "held-out"}, "split is held-out and suite is test; only bitext on a corpus of your own has"),
+        (
+            {"split": "held-out"},
+            "split is held-out and suite is test; only bitext on a corpus of your own has",
+        ),
         ({"held_out_share": 1.0}, "held_out_share is 1.0; it must lie between 0 and 1"),
         ({"batch_size": 0}, "batch_size is 0; it must be at least 1"),
         ({"pooling": "max"}, "pooling is 'max'; it must be mean, cls, lasttoken"),
         ({"seed": -1}, "seed is -1; it must be 0 to 4294967295"),
     ],
 )
-def test_a_setting_out_of_range_is_refused(config: EvaluateConfig, change: dict[str, object], message: str) -> None:
+def test_a_setting_out_of_range_is_refused(
+    config: EvaluateConfig, change: dict[str, object], message: str
+) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         dataclasses.replace(config, **change)
 
@@ -322,21 +438,32 @@ def test_bf16_gives_nearly_the_same_scores_and_the_signature_says_so(tmp_path: P
     whole, half = (
         evaluate(
             EvaluateConfig(
-                encoder=encoder, out=tmp_path / precision, suite="bitext", data=tmp_path / "rows", precision=precision
+                encoder=encoder,
+                out=tmp_path / precision,
+                suite="bitext",
+                data=tmp_path / "rows",
+                precision=precision,
             )  # type: ignore[arg-type]
         )
         for precision in ("fp32", "bf16")
     )
-    assert [parse_signature(scores[0].signature)["dtype"] for scores in (whole, half)] == ["float32", "bfloat16"]
+    assert [parse_signature(scores[0].signature)["dtype"] for scores in (whole, half)] == [
+        "float32",
+        "bfloat16",
+    ]
     apart = [abs(one.value - other.value) for one, other in zip(whole, half, strict=True)]
     assert 0 < max(apart) < 0.1, "another precision, and nearly the same scores"
     with pytest.raises(InputError, match="precision is 'fp8'; it must be fp32, bf16"):
-        EvaluateConfig(encoder=encoder, out=tmp_path / "x", suite="bitext", data="sample", precision="fp8")  # type: ignore[arg-type]
+        EvaluateConfig(
+            encoder=encoder, out=tmp_path / "x", suite="bitext", data="sample", precision="fp8"
+        )  # type: ignore[arg-type]
 
 
 def test_vectors_that_are_not_finite_are_refused(oracle: Oracle, config: EvaluateConfig) -> None:
     oracle.broken = True
-    with pytest.raises(InputError, match=r"vectors that are not finite for 1 texts, the first of them '"):
+    with pytest.raises(
+        InputError, match=r"vectors that are not finite for 1 texts, the first of them '"
+    ):
         evaluate(config)
     with pytest.raises(InputError, match="its evaluation did not finish"):
         read_scores(config.out)
@@ -359,11 +486,15 @@ def test_run_json_is_there_before_the_work_starts(
     assert run["encoder"]["sha256"] == "abc"
     assert {name for name, _, _ in run["config"]["tasks"]} == {"sib200", "tatoeba", "stsb-mt"}
     assert {"hexapla", "torch", "python"} <= run["versions"].keys()
-    with pytest.raises(InputError, match="holds an unfinished run; --resume goes on with it, --overwrite drops it"):
+    with pytest.raises(
+        InputError, match="holds an unfinished run; --resume goes on with it, --overwrite drops it"
+    ):
         evaluate(config)
 
 
-def test_overwriting_replaces_the_scores_and_a_refused_run_keeps_them(oracle: Oracle, config: EvaluateConfig) -> None:
+def test_overwriting_replaces_the_scores_and_a_refused_run_keeps_them(
+    oracle: Oracle, config: EvaluateConfig
+) -> None:
     evaluate(config)
     with pytest.raises(InputError, match="holds a finished run; --overwrite replaces it"):
         evaluate(dataclasses.replace(config, data="nowhere"))  # said before the data are looked for
@@ -391,7 +522,11 @@ def test_a_real_encoder_gives_the_same_scores_twice(tmp_path: Path) -> None:
     write(tmp_path / "toy.parquet", {code: [row[code] for row in rows] for code in rows[0]})
     encoder = str(toy_encoder(tmp_path / "encoder"))
     config = EvaluateConfig(
-        encoder=encoder, out=tmp_path / "a", suite="bitext", data=tmp_path / "toy.parquet", pairs="all"
+        encoder=encoder,
+        out=tmp_path / "a",
+        suite="bitext",
+        data=tmp_path / "toy.parquet",
+        pairs="all",
     )
     first = evaluate(config)
     assert first == evaluate(dataclasses.replace(config, out=tmp_path / "b"))

@@ -13,7 +13,9 @@ ONE, TWO = np.float32([[1, 2], [3, 4]])
 
 
 def cache(folder: Path, **changed: object) -> VectorCache:
-    return VectorCache(folder, **{"encoder_sha": "abc", "max_tokens": 16, "dtype": "float32", **changed})
+    return VectorCache(
+        folder, **{"encoder_sha": "abc", "max_tokens": 16, "dtype": "float32", **changed}
+    )
 
 
 def test_vectors_are_read_again_bit_for_bit(tmp_path: Path) -> None:
@@ -25,8 +27,12 @@ def test_vectors_are_read_again_bit_for_bit(tmp_path: Path) -> None:
     assert again.get("", "b") is None
 
 
-@pytest.mark.parametrize("changed", [{"encoder_sha": "abd"}, {"max_tokens": 17}, {"dtype": "bfloat16"}])
-def test_another_encoder_length_or_precision_finds_nothing(tmp_path: Path, changed: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "changed", [{"encoder_sha": "abd"}, {"max_tokens": 17}, {"dtype": "bfloat16"}]
+)
+def test_another_encoder_length_or_precision_finds_nothing(
+    tmp_path: Path, changed: dict[str, object]
+) -> None:
     cache(tmp_path).add("", ["a"], np.stack([ONE]))
     assert cache(tmp_path, **changed).get("", "a") is None
 
@@ -62,9 +68,14 @@ def test_another_pooling_or_prompt_finds_nothing(tmp_path: Path) -> None:
     encoder = toy_transformer(tmp_path / "bare")
     shared = ["evaluate", str(encoder), "--suite", "bitext", "--data", str(tmp_path / "rows")]
     found = []
-    for number, read_as in enumerate(([], ["--pooling", "cls"], ["--pooling", "cls", "--prompt", "eins "])):
+    for number, read_as in enumerate(
+        ([], ["--pooling", "cls"], ["--pooling", "cls", "--prompt", "eins "])
+    ):
         for vectors in ("shared", f"own-{number}"):
             out = tmp_path / f"{number}-{vectors}"
-            assert main([*shared, *read_as, "--vectors", str(tmp_path / vectors), "--out", str(out)]) == 0
+            assert (
+                main([*shared, *read_as, "--vectors", str(tmp_path / vectors), "--out", str(out)])
+                == 0
+            )
             found.append([score.value for score in read_scores(out)])
     assert found[0::2] == found[1::2] and len(set(map(tuple, found))) == 3

@@ -12,22 +12,28 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluation.tasks import xsim
 from hexapla.evaluation.alterations import altered
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.data import read_data
+from hexapla.evaluation.tasks import xsim
 from hexapla.evaluation.tasks.inputs import Measurement
 from hexapla.evaluation.tasks.xsim import XsimTask, errors, found_by_margin
 
 
-def noisy_sides(n_rows: int, n_more: int, seed: int, noise: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+def noisy_sides(
+    n_rows: int, n_more: int, seed: int, noise: float = 0.9
+) -> tuple[np.ndarray, np.ndarray]:
     """Return sources, and targets of which the first translate them and `n_more` are near to some right one."""
     generator = np.random.default_rng(seed)
     source = generator.normal(size=(n_rows, 8))
     target = source + noise * generator.normal(size=source.shape)
-    more = target[generator.integers(n_rows, size=n_more)] + 0.5 * generator.normal(size=(n_more, 8))
+    more = target[generator.integers(n_rows, size=n_more)] + 0.5 * generator.normal(
+        size=(n_more, 8)
+    )
     sides = (source, np.concatenate([target, more]))
-    unit = [(side / np.linalg.norm(side, axis=1, keepdims=True)).astype(np.float32) for side in sides]
+    unit = [
+        (side / np.linalg.norm(side, axis=1, keepdims=True)).astype(np.float32) for side in sides
+    ]
     return unit[0], unit[1]
 
 
@@ -65,7 +71,10 @@ def test_a_loop_from_the_definition_of_laser_makes_the_same_errors(seed: int, n_
 def test_only_the_four_nearest_compete() -> None:
     source, target = noisy_sides(60, 150, seed=0)
     cosine = source @ target.T
-    margin = cosine / (np.sort(cosine)[:, -4:].mean(axis=1, keepdims=True) + np.sort(cosine, axis=0)[-4:].mean(axis=0))
+    margin = cosine / (
+        np.sort(cosine)[:, -4:].mean(axis=1, keepdims=True)
+        + np.sort(cosine, axis=0)[-4:].mean(axis=0)
+    )
     nearest = np.argsort(-cosine)[:, :4]
     found = found_by_margin(source, target)
     outside = ~(nearest == margin.argmax(axis=1)[:, None]).any(axis=1)
@@ -94,7 +103,14 @@ def test_a_right_text_in_another_row_is_no_error_and_an_altered_one_is() -> None
 # The task
 
 
-ENGLISH = ["It is here.", "It was there.", "He can go.", "They will come.", "It is 3.", "Nothing at all."]
+ENGLISH = [
+    "It is here.",
+    "It was there.",
+    "He can go.",
+    "They will come.",
+    "It is 3.",
+    "Nothing at all.",
+]
 
 
 def columns() -> dict[str, list[str | None]]:
@@ -103,18 +119,31 @@ def columns() -> dict[str, list[str | None]]:
 
 def task(cells: Mapping[str, Sequence[str | None]]) -> XsimTask:
     n_rows = len(next(iter(cells.values())))
-    return XsimTask(name="x", split="all", data_sha="0", items=[f"row {row}" for row in range(n_rows)], cells=cells)
+    return XsimTask(
+        name="x",
+        split="all",
+        data_sha="0",
+        items=[f"row {row}" for row in range(n_rows)],
+        cells=cells,
+    )
 
 
 def embed(texts: Sequence[str]) -> np.ndarray:
     """Embed a row of ENGLISH and its German as one direction; what is altered, as that of the sentence it is made of.
 
-    The Germans of the rows 0 and 4 are embedded a little off, and the altered first version of 0 exactly there.
+    The Germans of the rows 0 and 4 are embedded a little off, and the altered first version of 0
+    exactly there.
     """
     makes = {version: row for row, one in enumerate(ENGLISH) for version in altered(ENGLISH)[one]}
     vectors = np.zeros((len(texts), 8), dtype=np.float32)
     for place, text in enumerate(texts):
-        row = ENGLISH.index(text) if text in ENGLISH else int(text.split()[1]) if text[:3] == "deu" else makes[text]
+        row = (
+            ENGLISH.index(text)
+            if text in ENGLISH
+            else int(text.split()[1])
+            if text[:3] == "deu"
+            else makes[text]
+        )
         vectors[place, row] = 1
         if text not in ENGLISH and row == 0:
             vectors[place, 6] = 0.5
@@ -146,8 +175,13 @@ def test_only_the_altered_versions_of_what_is_searched_are_in_the_pool() -> None
     for measurement in task(cells).measure(lambda some: texts.extend(some) or embed(some)):
         asked[measurement.languages] = set(texts)
         texts.clear()
-        assert len(measurement.items) == {"deu_Latn-eng_Latn": 5, "fra_Latn-eng_Latn": 4}[measurement.languages]
-    assert set().union(*asked.values()) == {text for group in task(cells).prompted() for text in group.texts}
+        assert (
+            len(measurement.items)
+            == {"deu_Latn-eng_Latn": 5, "fra_Latn-eng_Latn": 4}[measurement.languages]
+        )
+    assert set().union(*asked.values()) == {
+        text for group in task(cells).prompted() for text in group.texts
+    }
     assert "It is not here." in asked["deu_Latn-eng_Latn"]
     assert "It is not here." not in asked["fra_Latn-eng_Latn"]
     assert "Nothing at all." not in asked["deu_Latn-eng_Latn"]
@@ -155,7 +189,11 @@ def test_only_the_altered_versions_of_what_is_searched_are_in_the_pool() -> None
 
 def test_without_anything_to_alter_both_are_the_same() -> None:
     cells = {"eng_Latn": list("abcd"), "deu_Latn": list("efgh")}
-    places = dict(zip("abcdefgh", np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32), strict=True))
+    places = dict(
+        zip(
+            "abcdefgh", np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32), strict=True
+        )
+    )
     (found,) = task(cells).measure(lambda texts: np.stack([places[text] for text in texts]))
     assert found.columns["xsim++"].tolist() == found.columns["xsim"].tolist()
 
@@ -173,18 +211,28 @@ def test_languages_and_their_order_change_nothing_for_the_others() -> None:
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^xsim/x: has deu_Latn; eng_Latn and another language are needed$"):
+    with pytest.raises(
+        InputError, match=r"^xsim/x: has deu_Latn; eng_Latn and another language are needed$"
+    ):
         task({"deu_Latn": columns()["deu_Latn"]})
-    with pytest.raises(InputError, match=r"^xsim/x: has eng_Latn; eng_Latn and another language are needed$"):
+    with pytest.raises(
+        InputError, match=r"^xsim/x: has eng_Latn; eng_Latn and another language are needed$"
+    ):
         task({"eng_Latn": columns()["eng_Latn"]})
-    with pytest.raises(InputError, match=r"^xsim/x: 1 rows have both fra_Latn and eng_Latn; at least 4 are needed"):
+    with pytest.raises(
+        InputError, match=r"^xsim/x: 1 rows have both fra_Latn and eng_Latn; at least 4 are needed"
+    ):
         task({**columns(), "fra_Latn": ["fra 0", None, None, None, " ", ""]})
 
 
 def test_the_suite_of_that_name_is_xsim_alone(tmp_path: Path) -> None:
-    cells = {code: [f"{code} {row}" for row in range(8)] for code in ("eng_Latn", "deu_Latn", "fra_Latn")}
+    cells = {
+        code: [f"{code} {row}" for row in range(8)] for code in ("eng_Latn", "deu_Latn", "fra_Latn")
+    }
     pq.write_table(pa.table(cells), tmp_path / "rows.parquet")
-    config = EvaluateConfig(encoder="tiny", out=tmp_path / "out", suite="xsim", data=tmp_path / "rows.parquet")
+    config = EvaluateConfig(
+        encoder="tiny", out=tmp_path / "out", suite="xsim", data=tmp_path / "rows.parquet"
+    )
     (task,) = read_data(config).tasks
     assert isinstance(task, XsimTask)
     assert task.keys == [("xsim/rows", f"{code}-eng_Latn") for code in ("deu_Latn", "fra_Latn")]

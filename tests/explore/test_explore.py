@@ -54,7 +54,8 @@ def after(tmp_path_factory: pytest.TempPathFactory) -> str:
         for language in LANGUAGES[1:]:
             for number in range(N_WORDS):
                 one, other = (
-                    model.tokenizer.convert_tokens_to_ids(word(code, number)) for code in (LANGUAGES[0], language)
+                    model.tokenizer.convert_tokens_to_ids(word(code, number))
+                    for code in (LANGUAGES[0], language)
                 )
                 table[other] = table[one]
     model.save(str(folder))
@@ -63,16 +64,23 @@ def after(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def explorer(corpus: Path, before: str, after: str) -> Explorer:
-    return open_explorer(ExploreConfig(encoder=after, corpus=str(corpus), before=before, port=0), quiet=True)
+    return open_explorer(
+        ExploreConfig(encoder=after, corpus=str(corpus), before=before, port=0), quiet=True
+    )
 
 
-def test_a_query_finds_its_translations_after_and_not_before(explorer: Explorer, corpus: Path) -> None:
+def test_a_query_finds_its_translations_after_and_not_before(
+    explorer: Explorer, corpus: Path
+) -> None:
     row = list(open_corpus(corpus).rows())[7]
     found = explorer.nearest("after", str(row["deu_Latn"]), k=3)
     assert {(one.text, one.language) for one in found} == {
         (row[code], code) for code in ("eng_Latn", "fra_Latn", "spa_Latn")
     }
-    assert all(one.translation and one.row == 7 and one.cosine == pytest.approx(1, abs=1e-5) for one in found)
+    assert all(
+        one.translation and one.row == 7 and one.cosine == pytest.approx(1, abs=1e-5)
+        for one in found
+    )
     assert not all(one.translation for one in explorer.nearest("before", str(row["deu_Latn"]), k=3))
 
 
@@ -88,8 +96,12 @@ def test_neighbours_are_those_of_the_product(explorer: Explorer) -> None:
 
 def test_languages_and_the_query_s_own_can_be_left_out(explorer: Explorer, corpus: Path) -> None:
     query = str(list(open_corpus(corpus).rows())[7]["deu_Latn"])
-    assert {one.language for one in explorer.nearest("after", query, k=9, languages=["spa_Latn"])} == {"spa_Latn"}
-    assert "deu_Latn" not in {one.language for one in explorer.nearest("after", query, k=50, own_language=False)}
+    assert {
+        one.language for one in explorer.nearest("after", query, k=9, languages=["spa_Latn"])
+    } == {"spa_Latn"}
+    assert "deu_Latn" not in {
+        one.language for one in explorer.nearest("after", query, k=50, own_language=False)
+    }
     assert query not in {one.text for one in explorer.nearest("after", query, k=50)}
 
 
@@ -105,7 +117,9 @@ def test_an_empty_query_and_a_vector_that_is_no_number_are_refused(
 ) -> None:
     with pytest.raises(InputError, match="the query is empty; type a sentence"):
         explorer.nearest("after", "  ")
-    monkeypatch.setattr("hexapla.explore.explorer.encode", lambda *_, **__: np.full((1, 32), np.nan))
+    monkeypatch.setattr(
+        "hexapla.explore.explorer.encode", lambda *_, **__: np.full((1, 32), np.nan)
+    )
     with pytest.raises(InputError, match="no finite vector for 'eng01'"):
         explorer.nearest("after", "eng01")
 
@@ -133,8 +147,12 @@ def test_a_setting_out_of_range_is_refused(change: dict[str, object], message: s
         ExploreConfig(encoder="tiny", corpus="sample", **change)  # type: ignore[arg-type]
 
 
-def test_mistakes_are_found_before_an_encoder_loads(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hexapla.explore.explorer.load_encoder", lambda *_, **__: pytest.fail("loaded"))
+def test_mistakes_are_found_before_an_encoder_loads(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "hexapla.explore.explorer.load_encoder", lambda *_, **__: pytest.fail("loaded")
+    )
     with pytest.raises(InputError, match="has no swh_Latn; it has eng_Latn, deu_Latn"):
         open_explorer(ExploreConfig(encoder="tiny", corpus=str(corpus), languages=("sw",), port=0))
     with pytest.raises(InputError, match="no such encoder folder"):
@@ -143,7 +161,9 @@ def test_mistakes_are_found_before_an_encoder_loads(corpus: Path, monkeypatch: p
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(InputError, match=rf"port {port} cannot be had \(.*\); give another --port"):
+        with pytest.raises(
+            InputError, match=rf"port {port} cannot be had \(.*\); give another --port"
+        ):
             open_explorer(ExploreConfig(encoder="tiny", corpus=str(corpus), port=port))
 
 
@@ -160,7 +180,12 @@ def test_an_encoder_whose_base_is_not_at_hand_is_shown_alone(
 
 @pytest.mark.browser
 def test_the_page_finds_a_translation_in_another_language(
-    chromium: Browser, explorer: Explorer, corpus: Path, after: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    chromium: Browser,
+    explorer: Explorer,
+    corpus: Path,
+    after: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     config = ExploreConfig(encoder=after, corpus=str(corpus), port=0)
     served = launch(explorer, config, block=False)
@@ -171,13 +196,20 @@ def test_the_page_finds_a_translation_in_another_language(
     page = context.new_page()
     heard: list[str] = []
     page.on(
-        "console", lambda message: heard.append(f"{message.type}: {message.text}") if message.type == "error" else None
+        "console",
+        lambda message: (
+            heard.append(f"{message.type}: {message.text}") if message.type == "error" else None
+        ),
     )
     page.on("pageerror", lambda error: heard.append(f"error: {error}"))
     page.on("dialog", lambda dialog: heard.append(f"dialog: {dialog.message}"))
     page.on(
         "request",
-        lambda request: heard.append(request.url) if not request.url.startswith((url, "data:", "blob:")) else None,
+        lambda request: (
+            heard.append(request.url)
+            if not request.url.startswith((url, "data:", "blob:"))
+            else None
+        ),
     )
     try:
         page.goto(url)
@@ -185,7 +217,11 @@ def test_the_page_finds_a_translation_in_another_language(
         page.get_by_role("button", name="Search").click()
         page.wait_for_selector("#after table.hx")
         first = page.locator("#after tbody tr").first.inner_text()
-        assert str(row["eng_Latn"]) in first or str(row["fra_Latn"]) in first or str(row["spa_Latn"]) in first
+        assert (
+            str(row["eng_Latn"]) in first
+            or str(row["fra_Latn"]) in first
+            or str(row["spa_Latn"]) in first
+        )
         assert page.locator("#after tbody tr.translation").count() == 3
         assert page.locator("#before tbody tr.translation").count() < 3
         page.get_by_label("Sentence", exact=True).fill(EVIL)

@@ -12,15 +12,17 @@ import pytest
 from hexapla.errors import InputError
 from hexapla.filters import Chain, FilterSettings, Statistics, Verdict, read_filters
 from hexapla.filters import statistics as statistics_module
-from hexapla.filters.form import LengthRatio
 from hexapla.filters.filter_settings import names
+from hexapla.filters.form import LengthRatio
 from hexapla.filters.statistics import Histogram, Repeats, target_key
 
 POOL = ("eng_Latn", "deu_Latn", "rus_Cyrl")
 
 
 def chain(
-    settings: FilterSettings | None = None, statistics: Statistics | None = None, pool: tuple[str, ...] = POOL
+    settings: FilterSettings | None = None,
+    statistics: Statistics | None = None,
+    pool: tuple[str, ...] = POOL,
 ) -> Chain:
     return Chain(settings or FilterSettings(), "eng_Latn", pool, statistics or Statistics())
 
@@ -35,14 +37,17 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_default_has_all_but_the_cosine_and_none_has_none() -> None:
-    assert [name for name in names() if getattr(read_filters("default"), name) is None] == ["cosine"]
+    assert [name for name in names() if getattr(read_filters("default"), name) is None] == [
+        "cosine"
+    ]
     assert list(read_filters("none").active()) == []
     assert set(read_filters("none").to_json().values()) == {False}
 
 
 def test_a_file_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -> None:
     path = write(
-        tmp_path, "numbers = false\npunctuation = true\n[length_ratio]\ndeviations = 4\n[collapsed]\nmost = 2\n"
+        tmp_path,
+        "numbers = false\npunctuation = true\n[length_ratio]\ndeviations = 4\n[collapsed]\nmost = 2\n",
     )
     settings = read_filters(path)
     assert settings.numbers is None
@@ -59,8 +64,14 @@ def test_the_cosine_is_on_with_its_section(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[lenght_ratio]", 'unknown filter "lenght_ratio"; there are marks, .*; did you mean "length_ratio"'),
-        ("[copy]\nmosst = 1", r'unknown key "mosst" in \[copy\]; did you mean "most".; it may have most, least_words'),
+        (
+            "[lenght_ratio]",
+            'unknown filter "lenght_ratio"; there are marks, .*; did you mean "length_ratio"',
+        ),
+        (
+            "[copy]\nmosst = 1",
+            r'unknown key "mosst" in \[copy\]; did you mean "most".; it may have most, least_words',
+        ),
         ("[problem]\nmost = 1", r'unknown key "most" in \[problem\]; it has none'),
         ("[copy]\nmost = '1'", r"most in \[copy\] is '1'; it must be a number, 0 or more"),
         ("[copy]\nmost = true", r"most in \[copy\] is True; it must be a number"),
@@ -78,7 +89,9 @@ def test_a_file_that_cannot_be_is_refused(tmp_path: Path, text: str, message: st
 
 
 def test_a_file_that_is_not_there_is_refused() -> None:
-    with pytest.raises(InputError, match=r'defualt: no such file of filters; .* did you mean "default"'):
+    with pytest.raises(
+        InputError, match=r'defualt: no such file of filters; .* did you mean "default"'
+    ):
         read_filters("defualt")
 
 
@@ -87,8 +100,13 @@ def test_a_file_that_is_not_there_is_refused() -> None:
 
 def draw_cells(n: int, seed: int = 0) -> tuple[list[str], list[str | None], list[float | None]]:
     draw = random.Random(seed)
-    sources = [f"source {seed} {i} {'x' * draw.randrange(80)}{'?' * (i % 3 == 0)}" for i in range(n)]
-    targets = [None if i % 7 == 0 else f"{'y' * draw.randrange(1, 60)}{'?' * (i % 6 == 0)}" for i in range(n)]
+    sources = [
+        f"source {seed} {i} {'x' * draw.randrange(80)}{'?' * (i % 3 == 0)}" for i in range(n)
+    ]
+    targets = [
+        None if i % 7 == 0 else f"{'y' * draw.randrange(1, 60)}{'?' * (i % 6 == 0)}"
+        for i in range(n)
+    ]
     return sources, targets, [None if i % 5 == 0 else -draw.random() for i in range(n)]
 
 
@@ -108,7 +126,9 @@ def test_the_spread_is_that_of_numpy() -> None:
     histogram.add(values)
     median = np.median(values)
     assert histogram.spread().median == pytest.approx(median, abs=0.006)
-    assert histogram.spread().sigma == pytest.approx(1.4826 * np.median(abs(values - median)), abs=0.02)
+    assert histogram.spread().sigma == pytest.approx(
+        1.4826 * np.median(abs(values - median)), abs=0.02
+    )
 
 
 def test_infinite_log_probabilities_are_left_out() -> None:
@@ -130,7 +150,9 @@ def test_repeated_targets_survive_when_memory_is_short(monkeypatch: pytest.Monke
     assert len(repeats.keys()) <= 200
 
 
-def test_targets_of_few_sources_are_forgotten_until_the_rest_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_targets_of_few_sources_are_forgotten_until_the_rest_fits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(statistics_module, "_MOST_PAIRS", 10)
     repeats = Repeats()
     for n_sources in (1, 2, 3, 4, 5):
@@ -139,7 +161,9 @@ def test_targets_of_few_sources_are_forgotten_until_the_rest_fits(monkeypatch: p
     assert sorted(repeats.collapsed(1).values()) == [4, 5]
 
 
-def test_a_target_of_more_sources_than_memory_holds_is_still_collapsed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_of_more_sources_than_memory_holds_is_still_collapsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(statistics_module, "_MOST_PAIRS", 200)
     monkeypatch.setattr(statistics_module, "_PENDING", 50)
     repeats = Repeats()
@@ -192,14 +216,21 @@ def test_the_first_filter_that_rejects_is_the_reason() -> None:
         "Siehst du das Haus mit 25 Fenstern?",
     ]
     verdicts = chain().judge("deu_Latn", [source] * 4, cells)
-    assert [verdict and verdict.reason for verdict in verdicts] == ["copy", "marks", "numbers", None]
+    assert [verdict and verdict.reason for verdict in verdicts] == [
+        "copy",
+        "marks",
+        "numbers",
+        None,
+    ]
 
 
 def test_what_is_switched_off_does_not_reject(tmp_path: Path) -> None:
     settings = read_filters(write(tmp_path, "copy = false\nlanguage = false\n"))
     source = "Can you see the old house on the hill?"
     assert chain(settings).judge("deu_Latn", [source], [source]) == [None]
-    assert chain(read_filters("none")).judge("deu_Latn", [source], ["<unk>"], None, ["unfinished"]) == [None]
+    assert chain(read_filters("none")).judge(
+        "deu_Latn", [source], ["<unk>"], None, ["unfinished"]
+    ) == [None]
 
 
 def test_markup_that_a_translator_adds_is_not_judged() -> None:
@@ -215,7 +246,10 @@ def test_a_verdict_depends_on_its_cell_alone() -> None:
     statistics.add("deu_Latn", sources, cells, log_probs)
     judge = chain(statistics=statistics).judge
     together = judge("deu_Latn", sources, cells, log_probs)
-    alone = [judge("deu_Latn", [s], [c], [p])[0] for s, c, p in zip(sources, cells, log_probs, strict=True)]
+    alone = [
+        judge("deu_Latn", [s], [c], [p])[0]
+        for s, c, p in zip(sources, cells, log_probs, strict=True)
+    ]
     assert together == alone
     assert 0 < sum(verdict is not None for verdict in together) < 300
 
@@ -226,17 +260,23 @@ def test_columns_of_unequal_length_are_refused() -> None:
 
 
 def test_a_language_that_was_not_announced_is_refused() -> None:
-    with pytest.raises(InputError, match="fra_Latn is not among the languages to judge: deu_Latn, rus_Cyrl"):
+    with pytest.raises(
+        InputError, match="fra_Latn is not among the languages to judge: deu_Latn, rus_Cyrl"
+    ):
         chain().judge("fra_Latn", ["one"], ["un"])
 
 
 def test_the_notes_say_what_the_identifier_lacks() -> None:
-    assert chain(pool=(*POOL, "lus_Latn")).notes == ("lus_Latn: the identifier lacks it; only its script is checked",)
+    assert chain(pool=(*POOL, "lus_Latn")).notes == (
+        "lus_Latn: the identifier lacks it; only its script is checked",
+    )
 
 
 @pytest.mark.slow
 def test_the_encoder_rejects_other_meanings_of_what_is_left(tmp_path: Path) -> None:
-    settings = read_filters(write(tmp_path, 'copy = false\n[cosine]\nencoder = "tiny"\nleast = 0.99\n'))
+    settings = read_filters(
+        write(tmp_path, 'copy = false\n[cosine]\nencoder = "tiny"\nleast = 0.99\n')
+    )
     source = "The house is old."
     cells = ["<unk>", source, None, "Ganz etwas anderes steht hier."]
     verdicts = chain(settings).judge("deu_Latn", [source] * 4, cells)

@@ -24,7 +24,12 @@ Row = dict[str, str | None]
 
 
 def sound_rows(n: int = 40) -> list[Row]:
-    things = ("house", "Haus", "дом"), ("tree", "Baum", "лес"), ("car", "Auto", "воз"), ("book", "Buch", "том")
+    things = (
+        ("house", "Haus", "дом"),
+        ("tree", "Baum", "лес"),
+        ("car", "Auto", "воз"),
+        ("book", "Buch", "том"),
+    )
     rows: list[Row] = []
     for i in range(n):
         thing = things[i % len(things)]
@@ -40,11 +45,19 @@ def sound_rows(n: int = 40) -> list[Row]:
 
 
 BAD: list[Row] = [
-    {"eng_Latn": "Can you see the old man over there?", "deu_Latn": "Can you see the old man over there?",
-     "rus_Cyrl": "Ты видишь там старика?", "meta.page": "a"},
-    {"eng_Latn": "There are 17 people in the room.", "deu_Latn": "Im Zimmer sind 71 Leute.",
-     "rus_Cyrl": "There are Personen im Zimmer, viele Leute", "meta.page": "b"},
-]  # fmt: skip
+    {
+        "eng_Latn": "Can you see the old man over there?",
+        "deu_Latn": "Can you see the old man over there?",
+        "rus_Cyrl": "Ты видишь там старика?",
+        "meta.page": "a",
+    },
+    {
+        "eng_Latn": "There are 17 people in the room.",
+        "deu_Latn": "Im Zimmer sind 71 Leute.",
+        "rus_Cyrl": "There are Personen im Zimmer, viele Leute",
+        "meta.page": "b",
+    },
+]
 
 
 def make(tmp_path: Path, rows: list[Row], **facts: Any) -> str:
@@ -56,24 +69,38 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_rejected_cells_become_null_and_are_kept_with_their_reason(tmp_path: Path) -> None:
-    source = make(tmp_path, sound_rows() + BAD, license="mit", columns={"de": {"translator": "toy"}})
+    source = make(
+        tmp_path, sound_rows() + BAD, license="mit", columns={"de": {"translator": "toy"}}
+    )
     report = filter_corpus(FilterConfig(corpus=source, out=tmp_path / "out"), quiet=True)
     corpus = open_corpus(tmp_path / "out")
     rows = list(corpus.rows())
     assert rows[:40] == sound_rows()
-    assert rows[40:] == [BAD[0] | {"deu_Latn": None}]  # of the second bad row nothing but the pivot was left
+    assert rows[40:] == [
+        BAD[0] | {"deu_Latn": None}
+    ]  # of the second bad row nothing but the pivot was left
     assert corpus.manifest["dropped"]["fewer_than_two_cells"] == 1
     rejected = lines(corpus.path / "rejected" / "deu_Latn.jsonl")
-    assert [(entry["reason"], entry["score"]) for entry in rejected] == [("copy", 1.0), ("numbers", 1.0)]
+    assert [(entry["reason"], entry["score"]) for entry in rejected] == [
+        ("copy", 1.0),
+        ("numbers", 1.0),
+    ]
     assert rejected[1]["row_id"] == row_id(str(BAD[1]["eng_Latn"]))
     assert (rejected[1]["source"], rejected[1]["cell"]) == (BAD[1]["eng_Latn"], BAD[1]["deu_Latn"])
-    assert [entry["reason"] for entry in lines(corpus.path / "rejected" / "rus_Cyrl.jsonl")] == ["script"]
+    assert [entry["reason"] for entry in lines(corpus.path / "rejected" / "rus_Cyrl.jsonl")] == [
+        "script"
+    ]
     assert lines(corpus.path / "rejected" / "rows.jsonl") == []
     assert dict(report.columns["deu_Latn"].reasons) == {"copy": 1, "numbers": 1}
-    assert (corpus.manifest["license"], corpus.manifest["columns"]["deu_Latn"]) == ("mit", {"translator": "toy"})
+    assert (corpus.manifest["license"], corpus.manifest["columns"]["deu_Latn"]) == (
+        "mit",
+        {"translator": "toy"},
+    )
 
 
-def test_the_manifest_has_settings_and_counts_after_those_of_earlier_filters(tmp_path: Path) -> None:
+def test_the_manifest_has_settings_and_counts_after_those_of_earlier_filters(
+    tmp_path: Path,
+) -> None:
     source = make(tmp_path, sound_rows() + BAD, finish=lambda _: {"filters": [{"name": "earlier"}]})
     report = filter_corpus(FilterConfig(corpus=source, out=tmp_path / "out"), quiet=True)
     earlier, ours = open_corpus(tmp_path / "out").manifest["filters"]
@@ -91,21 +118,32 @@ def test_the_row_goes_with_its_cell_under_drop_row(tmp_path: Path) -> None:
     assert list(open_corpus(tmp_path / "out").rows()) == sound_rows()
     assert report.rows == {"rejected cell": 2}
     noted = lines(tmp_path / "out" / "rejected" / "rows.jsonl")
-    assert [entry["reason"] for entry in noted] == ["rejected: deu_Latn", "rejected: deu_Latn, rus_Cyrl"]
+    assert [entry["reason"] for entry in noted] == [
+        "rejected: deu_Latn",
+        "rejected: deu_Latn, rus_Cyrl",
+    ]
     assert noted[0]["row"] == {code: BAD[0][code] for code in LANGUAGES}
 
 
-def test_near_duplicates_and_evaluation_sentences_leave_before_anything_is_judged(tmp_path: Path) -> None:
+def test_near_duplicates_and_evaluation_sentences_leave_before_anything_is_judged(
+    tmp_path: Path,
+) -> None:
     held = "A sentence that the evaluation has, word for word."
     rows: list[Row] = [
-        {"eng_Latn": "The wind blows hard over the wide fields tonight.", "deu_Latn": "Der Wind weht heute Nacht."},
+        {
+            "eng_Latn": "The wind blows hard over the wide fields tonight.",
+            "deu_Latn": "Der Wind weht heute Nacht.",
+        },
         {"eng_Latn": "The wind blows hard over the wide fields, tonight!", "deu_Latn": "<unk>"},
         {"eng_Latn": "Something different altogether.", "deu_Latn": held},
     ]
     (tmp_path / "test.txt").write_text(held.upper() + "\n", encoding="utf-8")
     source = make(tmp_path, [row | {"meta.page": None} for row in rows] + sound_rows(10))
     config = FilterConfig(
-        corpus=source, out=tmp_path / "out", near_duplicates=0.8, against=(str(tmp_path / "test.txt"),)
+        corpus=source,
+        out=tmp_path / "out",
+        near_duplicates=0.8,
+        against=(str(tmp_path / "test.txt"),),
     )
     report = filter_corpus(config, quiet=True)
     assert report.rows["near-duplicate"] == 1
@@ -119,28 +157,35 @@ def test_near_duplicates_and_evaluation_sentences_leave_before_anything_is_judge
 
 
 def test_noted_log_probabilities_are_judged(tmp_path: Path) -> None:
-    rows = [row | {"meta.log_prob.deu_Latn": f"{-0.5 - i % 5 / 10}"} for i, row in enumerate(sound_rows(60))]
+    rows = [
+        row | {"meta.log_prob.deu_Latn": f"{-0.5 - i % 5 / 10}"}
+        for i, row in enumerate(sound_rows(60))
+    ]
     rows[7]["meta.log_prob.deu_Latn"] = "-6.2"
     rows[8]["meta.log_prob.deu_Latn"] = None
-    report = filter_corpus(FilterConfig(corpus=make(tmp_path, rows), out=tmp_path / "out"), quiet=True)
+    report = filter_corpus(
+        FilterConfig(corpus=make(tmp_path, rows), out=tmp_path / "out"), quiet=True
+    )
     assert dict(report.columns["deu_Latn"].reasons) == {"log_prob": 1}
     assert open_corpus(tmp_path / "out").cells("deu_Latn")[7] is None
 
 
 def test_a_log_probability_that_is_no_number_is_refused(tmp_path: Path) -> None:
     rows = [row | {"meta.log_prob.deu_Latn": "high"} for row in sound_rows(3)]
-    with pytest.raises(InputError, match=r'meta\.log_prob\.deu_Latn is "high" in a row; it must be a number'):
+    with pytest.raises(
+        InputError, match=r'meta\.log_prob\.deu_Latn is "high" in a row; it must be a number'
+    ):
         filter_corpus(FilterConfig(corpus=make(tmp_path, rows), out=tmp_path / "out"), quiet=True)
 
 
-def test_a_language_that_loses_too_much_stops_it_with_nothing_written(tmp_path: Path, capsys: Any) -> None:
+def test_a_language_that_loses_too_much_stops_it_with_nothing_written(
+    tmp_path: Path, capsys: Any
+) -> None:
     rows = sound_rows(10)
     for row in rows[:4]:
         row["rus_Cyrl"] = str(row["rus_Cyrl"]) + " <unk>"
     config = FilterConfig(corpus=make(tmp_path, rows), out=tmp_path / "out", max_loss=0.3)
-    message = (
-        r"rus_Cyrl loses 40\.0% of its 10 cells, 4 of them for marks, as .* <unk>.* at most 30% may go: .*--max-loss"
-    )
+    message = r"rus_Cyrl loses 40\.0% of its 10 cells, 4 of them for marks, as .* <unk>.* at most 30% may go: .*--max-loss"
     with pytest.raises(InputError, match=message):
         filter_corpus(config, quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
@@ -148,12 +193,16 @@ def test_a_language_that_loses_too_much_stops_it_with_nothing_written(tmp_path: 
     with pytest.raises(InputError, match="rus_Cyrl loses"):
         filter_corpus(config)
     assert "worst for marks" in capsys.readouterr().err
-    filter_corpus(FilterConfig(corpus=config.corpus, out=tmp_path / "out", max_loss=0.4), quiet=True)
+    filter_corpus(
+        FilterConfig(corpus=config.corpus, out=tmp_path / "out", max_loss=0.4), quiet=True
+    )
 
 
 def test_a_corpus_of_which_nothing_is_left_names_the_language(tmp_path: Path) -> None:
     rows = [row | {"deu_Latn": "<unk>", "rus_Cyrl": "<unk>"} for row in sound_rows(5)]
-    with pytest.raises(InputError, match=r"deu_Latn loses 100\.0% of its 5 cells \(and 1 more languages too much\)"):
+    with pytest.raises(
+        InputError, match=r"deu_Latn loses 100\.0% of its 5 cells \(and 1 more languages too much\)"
+    ):
         filter_corpus(FilterConfig(corpus=make(tmp_path, rows), out=tmp_path / "out"), quiet=True)
 
 
@@ -165,7 +214,11 @@ def test_only_the_languages_asked_for_and_the_pivot_are_kept(tmp_path: Path) -> 
 
 def test_equal_corpora_give_equal_bytes_and_a_corpus_may_replace_itself(tmp_path: Path) -> None:
     def tree(folder: Path) -> dict[str, bytes]:
-        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        return {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
 
     source = make(tmp_path, sound_rows() + BAD)
     for name in ("a", "b"):
@@ -177,15 +230,24 @@ def test_equal_corpora_give_equal_bytes_and_a_corpus_may_replace_itself(tmp_path
 
 def test_the_folder_in_the_way_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not empty; choose another folder"):
-        filter_corpus(FilterConfig(corpus=(source := make(tmp_path, sound_rows(3))), out=Path(source)), quiet=True)
+        filter_corpus(
+            FilterConfig(corpus=(source := make(tmp_path, sound_rows(3))), out=Path(source)),
+            quiet=True,
+        )
 
 
 def test_the_folder_in_the_way_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.doc").touch()
-    for overwrite, message in ((False, "out is not empty; choose another folder"), (True, "not empty and no corpus")):
+    for overwrite, message in (
+        (False, "out is not empty; choose another folder"),
+        (True, "not empty and no corpus"),
+    ):
         with pytest.raises(InputError, match=message):
-            filter_corpus(FilterConfig(corpus="/nowhere", out=tmp_path / "out", overwrite=overwrite), quiet=True)
+            filter_corpus(
+                FilterConfig(corpus="/nowhere", out=tmp_path / "out", overwrite=overwrite),
+                quiet=True,
+            )
 
 
 def test_what_is_rejected_waits_in_a_hidden_folder_beside_the_corpus(
@@ -194,16 +256,22 @@ def test_what_is_rejected_waits_in_a_hidden_folder_beside_the_corpus(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
     (tmp_path / "disk").mkdir()
     (tmp_path / "out").symlink_to(tmp_path / "disk" / "out")
-    filter_module = importlib.import_module("hexapla.filters.stage")  # the package's name is the function
+    filter_module = importlib.import_module(
+        "hexapla.filters.stage"
+    )  # the package's name is the function
     written = filter_module.write_line
     beside: list[str] = []
 
     def look(file: IO[str], entry: Mapping[str, object]) -> None:
-        beside.extend(path.name for path in (tmp_path / "disk").iterdir() if path.name.endswith(".rejected"))
+        beside.extend(
+            path.name for path in (tmp_path / "disk").iterdir() if path.name.endswith(".rejected")
+        )
         written(file, entry)
 
     monkeypatch.setattr(filter_module, "write_line", look)
-    filter_corpus(FilterConfig(corpus=make(tmp_path, sound_rows() + BAD), out=tmp_path / "out"), quiet=True)
+    filter_corpus(
+        FilterConfig(corpus=make(tmp_path, sound_rows() + BAD), out=tmp_path / "out"), quiet=True
+    )
     assert beside and all(name.startswith(".out.") for name in beside)
     assert [path.name for path in (tmp_path / "disk").iterdir()] == ["out"]
     assert len(lines(tmp_path / "out" / "rejected" / "deu_Latn.jsonl")) == 2
@@ -213,7 +281,9 @@ def test_a_place_for_no_folder_is_told_before_the_corpus_is_read(tmp_path: Path)
     (tmp_path / "file").touch()
     rows = [row | {"meta.log_prob.deu_Latn": "high"} for row in sound_rows(3)]
     with pytest.raises(InputError, match=r"no folder can be made in .*file: "):
-        filter_corpus(FilterConfig(corpus=make(tmp_path, rows), out=tmp_path / "file" / "out"), quiet=True)
+        filter_corpus(
+            FilterConfig(corpus=make(tmp_path, rows), out=tmp_path / "file" / "out"), quiet=True
+        )
 
 
 @pytest.mark.parametrize(
@@ -230,7 +300,9 @@ def test_a_place_for_no_folder_is_told_before_the_corpus_is_read(tmp_path: Path)
         ({"against": ("/nowhere",)}, "/nowhere"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+def test_settings_that_cannot_be_are_refused(
+    tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
     source = make(tmp_path, sound_rows(3))
     with pytest.raises(InputError, match=message):
         filter_corpus(FilterConfig(corpus=source, out=tmp_path / "out", **settings), quiet=True)
@@ -243,14 +315,22 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path, settings: dict[str,
 def filled(n: int = 10) -> FilterReport:
     report = FilterReport()
     verdicts = [Verdict("copy", i / 10) if i % 2 else None for i in range(n)]
-    report.add("deu_Latn", [f"source {i}" for i in range(n)], [f"cell {i}" for i in range(n)], verdicts)
-    report.add("rus_Cyrl", ["a", "b", "c"], ["a", None, None], [None, Verdict("unfinished", 1.0), None])
+    report.add(
+        "deu_Latn", [f"source {i}" for i in range(n)], [f"cell {i}" for i in range(n)], verdicts
+    )
+    report.add(
+        "rus_Cyrl", ["a", "b", "c"], ["a", None, None], [None, Verdict("unfinished", 1.0), None]
+    )
     report.add_row_losses("near-duplicate", 3)
     return report
 
 
 def test_the_worst_examples_are_kept_worst_first() -> None:
-    assert [example.cell for example in filled().columns["deu_Latn"].examples["copy"]] == ["cell 9", "cell 7", "cell 5"]
+    assert [example.cell for example in filled().columns["deu_Latn"].examples["copy"]] == [
+        "cell 9",
+        "cell 7",
+        "cell 5",
+    ]
 
 
 def test_a_missing_cell_counts_only_with_a_reason() -> None:
@@ -261,7 +341,8 @@ def test_a_missing_cell_counts_only_with_a_reason() -> None:
 def test_a_loss_at_the_bound_is_allowed() -> None:
     filled().check(0.5)
     with pytest.raises(
-        InputError, match=r"deu_Latn loses 50\.0% .* \(and 1 more languages too much\), 5 of them for copy"
+        InputError,
+        match=r"deu_Latn loses 50\.0% .* \(and 1 more languages too much\), 5 of them for copy",
     ):
         filled().check(0.49)
 

@@ -11,14 +11,30 @@ from hexapla.filters.form import LengthRatio, Marks, Repetition, n_marks, repeti
 from hexapla.filters.language import LanguageIdentity, Script, label, share_of_others
 from hexapla.filters.statistics import ColumnStatistics, Statistics, asks
 
-POOL = ("eng_Latn", "deu_Latn", "spa_Latn", "por_Latn", "rus_Cyrl", "jpn_Jpan", "zho_Hans", "arb_Arab", "swh_Latn")
+POOL = (
+    "eng_Latn",
+    "deu_Latn",
+    "spa_Latn",
+    "por_Latn",
+    "rus_Cyrl",
+    "jpn_Jpan",
+    "zho_Hans",
+    "arb_Arab",
+    "swh_Latn",
+)
 
 
-def column(language: str = "deu_Latn", statistics: ColumnStatistics | None = None, pivot: str = "eng_Latn") -> Column:
-    return Column(language=language, pivot=pivot, pool=POOL, statistics=statistics or ColumnStatistics())
+def column(
+    language: str = "deu_Latn", statistics: ColumnStatistics | None = None, pivot: str = "eng_Latn"
+) -> Column:
+    return Column(
+        language=language, pivot=pivot, pool=POOL, statistics=statistics or ColumnStatistics()
+    )
 
 
-def stays(chosen: object, source: str, text: str, language: str = "deu_Latn", **known: object) -> bool:
+def stays(
+    chosen: object, source: str, text: str, language: str = "deu_Latn", **known: object
+) -> bool:
     """Ask one filter, as the chain does."""
     scorer = chosen.scorer(column(language))  # type: ignore[attr-defined]
     score = scorer(Candidate(source, text)) if scorer else None
@@ -28,14 +44,17 @@ def stays(chosen: object, source: str, text: str, language: str = "deu_Latn", **
 # Marks
 
 
-@pytest.mark.parametrize("mark", ["<unk>", "\ufffd", "\x07", "\x9d", "</s>", "⁇", "[UNK]", "<|im_end|>", "__deu__"])
+@pytest.mark.parametrize(
+    "mark", ["<unk>", "\ufffd", "\x07", "\x9d", "</s>", "⁇", "[UNK]", "<|im_end|>", "__deu__"]
+)
 def test_marks_of_a_broken_text_count_unless_the_source_has_them(mark: str) -> None:
     assert n_marks("tea", f"Tee {mark} {mark}") == 2
     assert n_marks(f"the sign {mark} alone", f"das Zeichen {mark}") == 0
 
 
 @pytest.mark.parametrize(
-    "text", ["Tab\there, line\nthere", "ن\u200cم", "क्\u200dष", "next line\x85", "snake_case __init__"]
+    "text",
+    ["Tab\there, line\nthere", "ن\u200cم", "क्\u200dष", "next line\x85", "snake_case __init__"],
 )
 def test_joiners_white_space_and_code_are_no_marks(text: str) -> None:
     assert n_marks("def __init__", text) == 0
@@ -46,9 +65,14 @@ def test_joiners_white_space_and_code_are_no_marks(text: str) -> None:
 
 def test_length_is_measured_in_sigmas_from_the_columns_own_median() -> None:
     statistics = Statistics()
-    # 90 characters against 40: log(100/50) = 0.69, the median; every other cell lies 0.2 away on either side
+    # 90 characters against 40: log(100/50) = 0.69, the median; every other cell lies 0.2 away on
+    # either side
     sources = ["s" * 40] * 99
-    lengths = [90] * 33 + [round(50 * 2 * 2.718281828**0.2) - 10] * 33 + [round(50 * 2 * 2.718281828**-0.2) - 10] * 33
+    lengths = (
+        [90] * 33
+        + [round(50 * 2 * 2.718281828**0.2) - 10] * 33
+        + [round(50 * 2 * 2.718281828**-0.2) - 10] * 33
+    )
     statistics.add("deu_Latn", sources, ["t" * n for n in lengths])
     spread = statistics.column("deu_Latn").length_ratios.spread()
     assert spread.median == pytest.approx(0.69, abs=0.005)
@@ -73,8 +97,11 @@ def test_short_cells_may_differ_in_length_more() -> None:
 
 
 def test_repetition_is_the_share_of_repeated_four_grams_beyond_the_source() -> None:
-    # 20 letters and the same 20 again: 37 four-grams, of which 20 are distinct but for those over the seam (23)
-    assert repetition("no repetition at all here", "abcdefghijklmnopqrst" * 2) == pytest.approx(1 - 20 / 37)
+    # 20 letters and the same 20 again: 37 four-grams, of which 20 are distinct but for those over
+    # the seam (23)
+    assert repetition("no repetition at all here", "abcdefghijklmnopqrst" * 2) == pytest.approx(
+        1 - 20 / 37
+    )
     assert repetition("uvwxyzabcdefghijklmn" * 2, "abcdefghijklmnopqrst" * 2) == 0
 
 
@@ -82,8 +109,14 @@ def test_repetition_is_the_share_of_repeated_four_grams_beyond_the_source() -> N
     ("source", "text"),
     [
         ("The house on the hill is old.", "Das Haus auf dem Hügel ist alt, alt, alt, alt, alt."),
-        ("He was glad to hear that news.", "他很高兴听到听到听到听到听到听到听到这个消息，非常非常"),
-        ("A long way to go until the end of the road.", "Ein weiter Weg bis zum Ende der Straße, " * 4),
+        (
+            "He was glad to hear that news.",
+            "他很高兴听到听到听到听到听到听到听到这个消息，非常非常",
+        ),
+        (
+            "A long way to go until the end of the road.",
+            "Ein weiter Weg bis zum Ende der Straße, " * 4,
+        ),
     ],
 )
 def test_loops_are_rejected(source: str, text: str) -> None:
@@ -93,9 +126,18 @@ def test_loops_are_rejected(source: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        ("Two types of memory: program memory and random memory.", "Aina mbili za kumbukumbu - kumbukumbu ya programu"),
-        ("Very, very, very, very well done, my dear!", "Sehr, sehr, sehr, sehr gut gemacht, mein Lieber!"),
-        ("AI Issues: AI Troubleshooting - AI problems", "Problemas em IA: Resolução de Problemas em IA - Problemas"),
+        (
+            "Two types of memory: program memory and random memory.",
+            "Aina mbili za kumbukumbu - kumbukumbu ya programu",
+        ),
+        (
+            "Very, very, very, very well done, my dear!",
+            "Sehr, sehr, sehr, sehr gut gemacht, mein Lieber!",
+        ),
+        (
+            "AI Issues: AI Troubleshooting - AI problems",
+            "Problemas em IA: Resolução de Problemas em IA - Problemas",
+        ),
         ("----------------------- end ----------", "----------------------- Ende ----------------"),
     ],
 )
@@ -108,7 +150,11 @@ def test_reduplication_and_repetition_of_the_source_stay(source: str, text: str)
 
 @pytest.mark.parametrize(
     "sentence",
-    ["Can I deploy to multiple regions?", "press awash with the general elections", "Create a new file and save it."],
+    [
+        "Can I deploy to multiple regions?",
+        "press awash with the general elections",
+        "Create a new file and save it.",
+    ],
 )
 def test_a_sentence_left_untranslated_is_rejected_in_any_script(sentence: str) -> None:
     assert not stays(Copy(), sentence, sentence, "deu_Latn")
@@ -146,7 +192,9 @@ def test_a_translation_that_keeps_many_words_is_no_copy() -> None:
 def test_one_target_for_many_different_sources_is_rejected_and_said_for_how_many() -> None:
     statistics = Statistics()
     target = "Ich habe keine Ahnung."
-    statistics.add("deu_Latn", [f"This is sentence number {i} of them." for i in range(10)], [target] * 10)
+    statistics.add(
+        "deu_Latn", [f"This is sentence number {i} of them." for i in range(10)], [target] * 10
+    )
     statistics.add("deu_Latn", ["Something else is said here."], ["Hier steht etwas anderes."])
     scorer = Collapsed().scorer(column(statistics=statistics.column("deu_Latn")))
     assert scorer is not None
@@ -159,7 +207,11 @@ def test_one_target_for_many_different_sources_is_rejected_and_said_for_how_many
 
 def test_equal_and_short_sources_do_not_make_a_collapse() -> None:
     statistics = Statistics()
-    statistics.add("deu_Latn", [f"Learn more about the product{'!' * i}" for i in range(30)], ["Mehr erfahren"] * 30)
+    statistics.add(
+        "deu_Latn",
+        [f"Learn more about the product{'!' * i}" for i in range(30)],
+        ["Mehr erfahren"] * 30,
+    )
     statistics.add("deu_Latn", [f"Yes {i}" for i in range(30)], ["Ja"] * 30)
     assert statistics.column("deu_Latn").repeats.collapsed(2) == {}
 
@@ -190,10 +242,18 @@ def test_another_script_is_rejected(language: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("language", "source", "text"),
     [
-        ("jpn_Jpan", "Install Azure IoT Hub with Visual Studio Code", "Visual Studio CodeでAzure IoT Hubを導入する"),
+        (
+            "jpn_Jpan",
+            "Install Azure IoT Hub with Visual Studio Code",
+            "Visual Studio CodeでAzure IoT Hubを導入する",
+        ),
         ("jpn_Jpan", "Strategic decisions", "戦略的意思決定"),
         ("zho_Hans", "Azure IoT Edge", "Azure IoT Edge"),
-        ("rus_Cyrl", "session01chatbootstrap.ipynb is a notebook", "session01chatbootstrap.ipynb — это блокнот"),
+        (
+            "rus_Cyrl",
+            "session01chatbootstrap.ipynb is a notebook",
+            "session01chatbootstrap.ipynb — это блокнот",
+        ),
         ("arb_Arab", "The SDK", "حزمة SDK"),
     ],
 )
@@ -213,7 +273,9 @@ def test_names_of_the_source_in_another_script_stay(language: str, source: str, 
         ("jpn_Jpan", "今天天气不好，所以我们晚上待在家里看电影"),
     ],
 )
-def test_another_language_of_the_corpus_in_the_same_script_is_rejected(language: str, text: str) -> None:
+def test_another_language_of_the_corpus_in_the_same_script_is_rejected(
+    language: str, text: str
+) -> None:
     assert not stays(LanguageIdentity(), "We stay home tonight because of rain", text, language)
 
 
@@ -226,7 +288,9 @@ def test_another_language_of_the_corpus_in_the_same_script_is_rejected(language:
         ("jpn_Jpan", "性能最適化戦略"),
     ],
 )
-def test_the_right_language_stays_and_so_does_what_is_too_short_to_tell(language: str, text: str) -> None:
+def test_the_right_language_stays_and_so_does_what_is_too_short_to_tell(
+    language: str, text: str
+) -> None:
     source = "Deploy Azure Functions with Visual Studio Code on the Raspberry Pi"
     assert stays(LanguageIdentity(), source, text, language)
 
@@ -244,7 +308,16 @@ def test_a_script_of_its_own_needs_no_identity_and_no_note() -> None:
 
 
 def test_labels_of_varieties_are_those_of_the_identifier() -> None:
-    varieties = ["zho_Hans", "zho_Hant", "pes_Arab", "arz_Arab", "nno_Latn", "nob_Latn", "tgl_Latn", "swh_Latn"]
+    varieties = [
+        "zho_Hans",
+        "zho_Hant",
+        "pes_Arab",
+        "arz_Arab",
+        "nno_Latn",
+        "nob_Latn",
+        "tgl_Latn",
+        "swh_Latn",
+    ]
     assert [label(code) for code in varieties] == ["zh", "zh", "fa", "arz", "nn", "no", "tl", "sw"]
 
 
@@ -315,7 +388,9 @@ def asking(n_kept: int) -> ColumnStatistics:
     return ColumnStatistics(n_questions=100, n_asked=n_kept)
 
 
-def judge_question(source: str, text: str, n_kept: int = 100, language: str = "deu_Latn") -> float | None:
+def judge_question(
+    source: str, text: str, n_kept: int = 100, language: str = "deu_Latn"
+) -> float | None:
     scorer = Punctuation().scorer(column(language, asking(n_kept)))
     return scorer(Candidate(source, text)) if scorer else None
 

@@ -10,11 +10,11 @@ from typing import Any
 import datasets
 import pytest
 
-from hexapla.text.clean import clean_text
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.imports import ImportConfig, import_corpus, join
+from hexapla.text.clean import clean_text
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 
 Import = Callable[..., Corpus]
@@ -23,36 +23,53 @@ Import = Callable[..., Corpus]
 @pytest.fixture
 def run(tmp_path: Path) -> Import:
     def run(*names: str, **settings: Any) -> Corpus:
-        files = tuple(str(tmp_path / name) if (tmp_path / name).exists() else name for name in names)
-        return import_corpus(ImportConfig(files=files, out=tmp_path / "out", **settings), quiet=True)
+        files = tuple(
+            str(tmp_path / name) if (tmp_path / name).exists() else name for name in names
+        )
+        return import_corpus(
+            ImportConfig(files=files, out=tmp_path / "out", **settings), quiet=True
+        )
 
     return run
 
 
 def moses(folder: Path, stem: str, **texts: list[str]) -> list[str]:
     for language, lines in texts.items():
-        (folder / f"{stem}.{language}").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        (folder / f"{stem}.{language}").write_text(
+            "".join(line + "\n" for line in lines), encoding="utf-8"
+        )
     return [f"{stem}.{language}" for language in texts]
 
 
 def tmx(path: Path, units: list[dict[str, str | None]]) -> None:
     variants = "".join(
         "<tu>"
-        + "".join(f'<tuv xml:lang="{tag}"><seg>{text}</seg></tuv>' for tag, text in unit.items() if text)
+        + "".join(
+            f'<tuv xml:lang="{tag}"><seg>{text}</seg></tuv>' for tag, text in unit.items() if text
+        )
         + "</tu>\n"
         for unit in units
     )
-    path.write_text(f'<tmx version="1.4"><header srclang="en"/><body>\n{variants}</body></tmx>', encoding="utf-8")
+    path.write_text(
+        f'<tmx version="1.4"><header srclang="en"/><body>\n{variants}</body></tmx>',
+        encoding="utf-8",
+    )
 
 
 # Joining
 
 
-def test_files_of_four_formats_become_rows_joined_on_the_pivot_in_first_seen_order(tmp_path: Path, run: Import) -> None:
+def test_files_of_four_formats_become_rows_joined_on_the_pivot_in_first_seen_order(
+    tmp_path: Path, run: Import
+) -> None:
     tmx(tmp_path / "a.tmx", [{"en-US": "One", "de-DE": "Eins"}, {"en-US": "Two", "de-DE": "Zwei"}])
-    (tmp_path / "b.tsv").write_text("fra_Latn\teng_Latn\nTrois\tThree\nDeux\tTwo\n", encoding="utf-8")
+    (tmp_path / "b.tsv").write_text(
+        "fra_Latn\teng_Latn\nTrois\tThree\nDeux\tTwo\n", encoding="utf-8"
+    )
     (tmp_path / "es.po").write_text('msgid "Three"\nmsgstr "Tres"\n', encoding="utf-8")
-    corpus = run("a.tmx", "b.tsv", "es.po", *moses(tmp_path, "x", en=["Four", "One"], it=["Quattro", "Uno"]))
+    corpus = run(
+        "a.tmx", "b.tsv", "es.po", *moses(tmp_path, "x", en=["Four", "One"], it=["Quattro", "Uno"])
+    )
     assert corpus.languages == ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "ita_Latn")
     assert [list(row.values()) for row in corpus.rows()] == [
         ["One", "Eins", None, None, "Uno"],
@@ -62,11 +79,19 @@ def test_files_of_four_formats_become_rows_joined_on_the_pivot_in_first_seen_ord
     ]
 
 
-def test_pivots_that_differ_in_spaces_and_invisible_characters_are_one_row(tmp_path: Path, run: Import) -> None:
+def test_pivots_that_differ_in_spaces_and_invisible_characters_are_one_row(
+    tmp_path: Path, run: Import
+) -> None:
     names = moses(tmp_path, "a", en=[" Caf\u00e9  au\u00a0lait"], de=["\ufeffMilch\u200bkaffee"])
-    corpus = run(*names, *moses(tmp_path, "b", en=["Cafe\u0301 au lait\t"], fr=["cafe\u200b\u0301\x07"]))
+    corpus = run(
+        *names, *moses(tmp_path, "b", en=["Cafe\u0301 au lait\t"], fr=["cafe\u200b\u0301\x07"])
+    )
     (row,) = corpus.rows()
-    assert row == {"eng_Latn": "Caf\u00e9 au lait", "deu_Latn": "Milchkaffee", "fra_Latn": "caf\u00e9"}
+    assert row == {
+        "eng_Latn": "Caf\u00e9 au lait",
+        "deu_Latn": "Milchkaffee",
+        "fra_Latn": "caf\u00e9",
+    }
 
 
 def test_the_most_frequent_of_conflicting_translations_is_kept_and_of_equally_many_the_first(
@@ -76,12 +101,16 @@ def test_the_most_frequent_of_conflicting_translations_is_kept_and_of_equally_ma
     german = ["Offen", "Öffnen", "Öffnen", "Sichern", "Aufheben", "Ende", "Ende"]
     corpus = run(*moses(tmp_path, "x", en=english, de=german))
     assert [(row["eng_Latn"], row["deu_Latn"]) for row in corpus.rows()] == [
-        ("Open", "Öffnen"), ("Save", "Sichern"), ("Quit", "Ende"),
-    ]  # fmt: skip
+        ("Open", "Öffnen"),
+        ("Save", "Sichern"),
+        ("Quit", "Ende"),
+    ]
     assert corpus.manifest["import"]["conflicts"] == {"deu_Latn": 2}
 
 
-def test_the_manifest_says_what_each_column_and_file_gave_and_lost(tmp_path: Path, run: Import) -> None:
+def test_the_manifest_says_what_each_column_and_file_gave_and_lost(
+    tmp_path: Path, run: Import
+) -> None:
     for language in ("de", "fr"):
         (tmp_path / language).mkdir()
         (tmp_path / language / "app.po").write_text(
@@ -89,7 +118,12 @@ def test_the_manifest_says_what_each_column_and_file_gave_and_lost(tmp_path: Pat
             f'#, fuzzy\nmsgid "No"\nmsgstr "{language} no"\n',
             encoding="utf-8",
         )
-    corpus = run("de/app.po", "fr/app.po", *moses(tmp_path, "x", en=["", "Yes"], sv=["Nej", "Ja"]), license="CC0-1.0")
+    corpus = run(
+        "de/app.po",
+        "fr/app.po",
+        *moses(tmp_path, "x", en=["", "Yes"], sv=["Nej", "Ja"]),
+        license="CC0-1.0",
+    )
     assert corpus.manifest["columns"] == {
         "eng_Latn": {"from": ["de/app.po", "fr/app.po", "x.en"]},
         "deu_Latn": {"from": ["de/app.po"]},
@@ -106,15 +140,22 @@ def test_the_manifest_says_what_each_column_and_file_gave_and_lost(tmp_path: Pat
 
 
 def test_languages_choose_the_columns_and_their_order(tmp_path: Path, run: Import) -> None:
-    tmx(tmp_path / "a.tmx", [{"en": "One", "de": "Eins", "fr": "Un", "xx": "?"}, {"en": "Two", "fr": "Deux"}])
+    tmx(
+        tmp_path / "a.tmx",
+        [{"en": "One", "de": "Eins", "fr": "Un", "xx": "?"}, {"en": "Two", "fr": "Deux"}],
+    )
     corpus = run("a.tmx", languages=("fr", "en", "de"))
     assert corpus.languages == ("eng_Latn", "fra_Latn", "deu_Latn")
-    assert corpus.manifest["import"]["sources"][0]["left_out"] == {"text in a language not asked for": 1}
+    assert corpus.manifest["import"]["sources"][0]["left_out"] == {
+        "text in a language not asked for": 1
+    }
 
 
 def test_another_pivot_joins_files_that_have_no_english(tmp_path: Path, run: Import) -> None:
     corpus = run(
-        *moses(tmp_path, "a", de=["Eins"], fr=["Un"]), *moses(tmp_path, "b", es=["Uno"], de=["Eins"]), pivot="de"
+        *moses(tmp_path, "a", de=["Eins"], fr=["Un"]),
+        *moses(tmp_path, "b", es=["Uno"], de=["Eins"]),
+        pivot="de",
     )
     assert list(corpus.rows()) == [{"deu_Latn": "Eins", "fra_Latn": "Un", "spa_Latn": "Uno"}]
 
@@ -129,19 +170,28 @@ def test_equal_inputs_give_the_same_bytes(tmp_path: Path, run: Import) -> None:
 # Where entries come from
 
 
-def test_a_corpus_folder_is_a_source_and_keeps_how_its_columns_were_made(tmp_path: Path, run: Import) -> None:
+def test_a_corpus_folder_is_a_source_and_keeps_how_its_columns_were_made(
+    tmp_path: Path, run: Import
+) -> None:
     rows = [{"eng_Latn": "One", "deu_Latn": "Eins"}, {"eng_Latn": "Two", "deu_Latn": "Zwei"}]
-    write_corpus(rows, tmp_path / "built", languages=["en", "de"], columns={"de": {"translator": "opus"}})
+    write_corpus(
+        rows, tmp_path / "built", languages=["en", "de"], columns={"de": {"translator": "opus"}}
+    )
     corpus = run("built", *moses(tmp_path, "x", en=["Two"], fr=["Deux"]))
     assert list(corpus.rows())[1] == {"eng_Latn": "Two", "deu_Latn": "Zwei", "fra_Latn": "Deux"}
-    assert corpus.manifest["columns"]["deu_Latn"]["made"] == {"built/corpus.json": {"translator": "opus"}}
+    assert corpus.manifest["columns"]["deu_Latn"]["made"] == {
+        "built/corpus.json": {"translator": "opus"}
+    }
 
 
 @pytest.mark.parametrize(
     "records",
     [
         [{"translation": {"en": "One", "de": "Eins"}}, {"translation": {"en": "Two", "de": None}}],
-        [{"eng_Latn": "One", "deu_Latn": "Eins", "n": 1}, {"eng_Latn": "Two", "deu_Latn": None, "n": 2}],
+        [
+            {"eng_Latn": "One", "deu_Latn": "Eins", "n": 1},
+            {"eng_Latn": "Two", "deu_Latn": None, "n": 2},
+        ],
     ],
     ids=["translation column", "language columns"],
 )
@@ -168,7 +218,8 @@ def test_a_dataset_is_streamed(
 
 def test_a_dataset_without_a_network_says_so(run: Import) -> None:
     with pytest.raises(
-        InputError, match=r"^org/name: no file or folder of that name is here, and as a dataset .* network"
+        InputError,
+        match=r"^org/name: no file or folder of that name is here, and as a dataset .* network",
     ):
         run("org/name")
 
@@ -177,7 +228,9 @@ def test_a_dataset_without_a_network_says_so(run: Import) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_moses_files_are_grouped_by_what_stands_before_the_language(tmp_path: Path, run: Import, suffix: str) -> None:
+def test_moses_files_are_grouped_by_what_stands_before_the_language(
+    tmp_path: Path, run: Import, suffix: str
+) -> None:
     import gzip
 
     names = moses(tmp_path, "b.de-en", en=["One\u2028two"], de=["Eins"]) + moses(
@@ -187,10 +240,15 @@ def test_moses_files_are_grouped_by_what_stands_before_the_language(tmp_path: Pa
         for name in names:
             (tmp_path / f"{name}.gz").write_bytes(gzip.compress((tmp_path / name).read_bytes()))
     corpus = run(*(name + suffix for name in reversed(names)))
-    assert [set(row.values()) for row in corpus.rows()] == [{"Two", "Deux", None}, {"One two", "Eins", None}]
+    assert [set(row.values()) for row in corpus.rows()] == [
+        {"Two", "Deux", None},
+        {"One two", "Eins", None},
+    ]
 
 
-def test_moses_files_of_unequal_length_are_refused_with_both_counts(tmp_path: Path, run: Import) -> None:
+def test_moses_files_of_unequal_length_are_refused_with_both_counts(
+    tmp_path: Path, run: Import
+) -> None:
     names = moses(tmp_path, "x", en=["One", "Two", "Three"], de=["Eins", "Zwei"])
     with pytest.raises(InputError, match=r"x\.en has 3 lines, .*x\.de has 2 lines"):
         run(*names)
@@ -225,8 +283,16 @@ def test_a_truncated_gzip_is_refused(tmp_path: Path, run: Import) -> None:
     [
         (["x.en"], {}, r"x\.en is one side of a Moses pair; give its partner too"),
         (["x.en", "x.eng"], {}, r"x\.en and .*x\.eng are both eng_Latn"),
-        (["x.fr", "x.de"], {}, r"x\.fr .*has no eng_Latn, the pivot .*; it has fra_Latn, deu_Latn: see --pivot"),
-        (["t.tsv"], {}, r"t\.tsv has no eng_Latn, the pivot .*; it has deu_Latn, fra_Latn: see --pivot"),
+        (
+            ["x.fr", "x.de"],
+            {},
+            r"x\.fr .*has no eng_Latn, the pivot .*; it has fra_Latn, deu_Latn: see --pivot",
+        ),
+        (
+            ["t.tsv"],
+            {},
+            r"t\.tsv has no eng_Latn, the pivot .*; it has deu_Latn, fra_Latn: see --pivot",
+        ),
         (["notes.txt"], {}, r'notes\.txt has the ending "\.txt"; an import takes \.tmx'),
         (["gone.tmx"], {}, r"there is no file gone\.tmx; give files"),
         (["void.tmx"], {}, r"void\.tmx is empty"),
@@ -260,17 +326,22 @@ def test_a_folder_in_use_is_refused_before_anything_is_read(tmp_path: Path, run:
         run("a.tmx")
 
 
-def test_a_full_disk_under_the_join_is_told(tmp_path: Path, run: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_under_the_join_is_told(
+    tmp_path: Path, run: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(join, "_TABLES", join._TABLES + "PRAGMA max_page_count = 10;")
     texts = [f"{i} " * 100 for i in range(500)]
-    with pytest.raises(InputError, match=r"the join cannot be kept: .* full; name a roomier folder in SQLITE_TMPDIR"):
+    with pytest.raises(
+        InputError,
+        match=r"the join cannot be kept: .* full; name a roomier folder in SQLITE_TMPDIR",
+    ):
         run(*moses(tmp_path, "x", en=texts, de=texts))
 
 
 def test_zero_width_joiners_survive_cleaning() -> None:
-    assert clean_text("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u0915\u094d\u200d\u0937") == (
+    assert clean_text(
         "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u0915\u094d\u200d\u0937"
-    )
+    ) == ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u0915\u094d\u200d\u0937")
     assert clean_text("a\x85b\x0bc\x9bd\u2067e\u00ad") == "a b cde"
 
 
@@ -285,8 +356,14 @@ def test_a_translation_memory_becomes_an_aligned_encoder(tmp_path: Path, run: Im
     assert list(corpus.rows()) == rows and corpus.languages == LANGUAGES
     encoder = toy_encoder(tmp_path / "encoder")
     config = AlignConfig(
-        corpus=str(corpus.path), encoder=str(encoder), out=tmp_path / "aligned", rows_per_step=16, learning_rate=2e-2,
-        held_out=0.2, epochs=6, report_to="none",
-    )  # fmt: skip
+        corpus=str(corpus.path),
+        encoder=str(encoder),
+        out=tmp_path / "aligned",
+        rows_per_step=16,
+        learning_rate=2e-2,
+        held_out=0.2,
+        epochs=6,
+        report_to="none",
+    )
     curve = [point["accuracy"] for point in align(config, quiet=True)["held_out"]]
     assert curve[-1] > 0.7 > 0.35 > curve[0]

@@ -1,7 +1,8 @@
 """A merge: its ends are the two encoders bit for bit, and what is kept finds best among what leaves the pivot alone.
 
-The aligned encoders here are made by hand: their other languages have the word vectors of English, so that they find
-every row, and where `pivot_moves` English has new ones, so that they lose what the base made of it.
+The aligned encoders here are made by hand: their other languages have the word vectors of English,
+so that they find every row, and where `pivot_moves` English has new ones, so that they lose what
+the base made of it.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ import hexapla.merge.stage as stage
 from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
-from hexapla.encoder.load import describe, encode, load_encoder
 from hexapla.encoder.encoder_card import inspect_encoder
+from hexapla.encoder.load import describe, encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks.sts import cosines
-from hexapla.merge.interpolation import Interpolation
 from hexapla.merge.config import MergeConfig
-from hexapla.merge.stage import merge
+from hexapla.merge.interpolation import Interpolation
 from hexapla.merge.pivot_quality import agreement_with_base, all_cosines
-from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows, toy_transformer
+from hexapla.merge.stage import merge
 from tests.fixtures.merging import HELD_OUT, WORDS, make_aligned, write_records
+from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows, toy_transformer
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,12 @@ def corpus(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def settings(base, aligned, corpus, tmp_path) -> dict[str, Any]:
-    return {"base": str(base), "aligned": str(aligned), "corpus": str(corpus), "out": tmp_path / "out"}
+    return {
+        "base": str(base),
+        "aligned": str(aligned),
+        "corpus": str(corpus),
+        "out": tmp_path / "out",
+    }
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -70,11 +76,17 @@ def bits(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def held_out_pivots(corpus: Path) -> list[str]:
-    return [text for text in open_corpus(corpus).split(HELD_OUT)[1].cells("eng_Latn") if text is not None]
+    return [
+        text
+        for text in open_corpus(corpus).split(HELD_OUT)[1].cells("eng_Latn")
+        if text is not None
+    ]
 
 
 @pytest.mark.parametrize("alpha", ["0", "1"])
-def test_at_the_ends_every_bit_is_that_of_the_base_or_of_the_aligned_encoder(settings, base, moved, alpha):
+def test_at_the_ends_every_bit_is_that_of_the_base_or_of_the_aligned_encoder(
+    settings, base, moved, alpha
+):
     merge(MergeConfig(**{**settings, "aligned": str(moved)}, alpha=alpha, tolerance=2), quiet=True)
     expected, got = weights(moved if alpha == "1" else base), weights(settings["out"])
     assert expected.keys() == got.keys()
@@ -84,7 +96,10 @@ def test_at_the_ends_every_bit_is_that_of_the_base_or_of_the_aligned_encoder(set
 
 def test_weights_in_between_are_the_mean_and_those_that_did_not_move_stay(base):
     model = load_encoder(base)
-    ends = [{name: torch.randn_like(place) for name, place in model.state_dict().items()} for _ in range(2)]
+    ends = [
+        {name: torch.randn_like(place) for name, place in model.state_dict().items()}
+        for _ in range(2)
+    ]
     still = list(ends[0])[-1]
     ends[1][still] = ends[0][still].clone()
     ends[0][WORDS][0, 0], ends[1][WORDS][0, 1] = -0.0, -0.0
@@ -93,7 +108,9 @@ def test_weights_in_between_are_the_mean_and_those_that_did_not_move_stay(base):
     for alpha in (0.5, 0.25, 1.0, 0.3, 0.0, 0.5):  # in any order, for each starts from the ends
         interpolation.set(alpha)
         for name, place in model.state_dict().items():
-            torch.testing.assert_close(place, (1 - alpha) * ends[0][name] + alpha * ends[1][name], rtol=0, atol=1e-6)
+            torch.testing.assert_close(
+                place, (1 - alpha) * ends[0][name] + alpha * ends[1][name], rtol=0, atol=1e-6
+            )
             if alpha in (0.0, 1.0):
                 assert torch.equal(bits(place), bits(ends[int(alpha)][name]))
         assert torch.equal(bits(model.state_dict()[still]), bits(ends[0][still]))
@@ -102,7 +119,19 @@ def test_weights_in_between_are_the_mean_and_those_that_did_not_move_stay(base):
 def test_the_best_retrieval_is_not_kept_when_it_loses_the_pivot(settings, moved):
     result = merge(MergeConfig(**{**settings, "aligned": str(moved)}, tolerance=0.2), quiet=True)
     sweep = result["sweep"]
-    assert [point["alpha"] for point in sweep] == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
+    assert [point["alpha"] for point in sweep] == [
+        0,
+        0.1,
+        0.2,
+        0.3,
+        0.4,
+        0.5,
+        0.6,
+        0.7,
+        0.8,
+        0.9,
+        1,
+    ]
     assert sweep[0]["pivot"] == pytest.approx(1) and sweep[0]["accuracy"] < 0.2
     assert sweep[-1]["accuracy"] == 1  # the same word vectors in every language
     assert sweep[-1]["pivot"] < 0.5 and not sweep[-1]["loses_nothing"]
@@ -122,8 +151,16 @@ def test_all_of_the_alignment_is_kept_when_it_leaves_the_pivot_alone(settings):
 
 
 def test_of_equally_accurate_alphas_the_pivot_decides_and_then_the_nearness_to_the_base():
-    def point(alpha: float, accuracy: float, pivot: float, *, able: bool = True, asked: bool = True) -> dict[str, Any]:
-        return {"alpha": alpha, "accuracy": accuracy, "pivot": pivot, "loses_nothing": able, "asked": asked}
+    def point(
+        alpha: float, accuracy: float, pivot: float, *, able: bool = True, asked: bool = True
+    ) -> dict[str, Any]:
+        return {
+            "alpha": alpha,
+            "accuracy": accuracy,
+            "pivot": pivot,
+            "loses_nothing": able,
+            "asked": asked,
+        }
 
     points = [point(0, 0.1, 1), point(0.1, 0.8, 0.97), point(0.2, 0.8, 0.98), point(0.3, 0.8, 0.98)]
     assert stage._best([*points, point(0.4, 0.9, 0.5, able=False)])["alpha"] == 0.2
@@ -134,28 +171,42 @@ def test_of_equally_accurate_alphas_the_pivot_decides_and_then_the_nearness_to_t
 
 def write_sts(path: Path, gold: np.ndarray, pivots: list[str]) -> Path:
     half = len(gold)
-    pairs = {"sentence1": pivots[:half], "sentence2": pivots[half : 2 * half], "score": gold.tolist()}
+    pairs = {
+        "sentence1": pivots[:half],
+        "sentence2": pivots[half : 2 * half],
+        "score": gold.tolist(),
+    }
     pq.write_table(pa.table(pairs), path)
     return path
 
 
 @pytest.mark.parametrize(("judge", "kept"), [("base", 0.0), ("moved", 1.0)])
-def test_judged_pairs_decide_what_the_pivot_loses(settings, base, moved, corpus, tmp_path, judge, kept):
+def test_judged_pairs_decide_what_the_pivot_loses(
+    settings, base, moved, corpus, tmp_path, judge, kept
+):
     pivots = held_out_pivots(corpus)
     half = len(pivots) // 2
     vectors = encode(load_encoder({"base": base, "moved": moved}[judge]), pivots, task="STS")
-    sts = write_sts(tmp_path / "pairs.parquet", cosines(vectors[:half], vectors[half : 2 * half]), pivots)
+    sts = write_sts(
+        tmp_path / "pairs.parquet", cosines(vectors[:half], vectors[half : 2 * half]), pivots
+    )
     config = MergeConfig(**{**settings, "aligned": str(moved)}, sts=sts, alpha="0:1:0.5")
     result = merge(config, quiet=True)
     assert config.tolerance == 0
-    assert result["sweep"][int(2 * kept)]["pivot"] == pytest.approx(1)  # it ranks the pairs as the scores do
+    assert result["sweep"][int(2 * kept)]["pivot"] == pytest.approx(
+        1
+    )  # it ranks the pairs as the scores do
     assert result["alpha"] == kept
     assert (result["measure"], result["sts"]) == ("sts", "pairs.parquet")
-    lenient = MergeConfig(**{**settings, "aligned": str(moved)}, sts=sts, alpha="0:1:0.5", tolerance=2, overwrite=True)
+    lenient = MergeConfig(
+        **{**settings, "aligned": str(moved)}, sts=sts, alpha="0:1:0.5", tolerance=2, overwrite=True
+    )
     assert merge(lenient, quiet=True)["alpha"] == 1
 
 
-def test_the_base_is_kept_with_a_warning_when_nothing_that_was_asked_for_qualifies(settings, base, moved, caplog):
+def test_the_base_is_kept_with_a_warning_when_nothing_that_was_asked_for_qualifies(
+    settings, base, moved, caplog
+):
     result = merge(MergeConfig(**{**settings, "aligned": str(moved)}, alpha="0.9,1"), quiet=True)
     assert "no alpha of 0.9,1 qualifies: the weights that are kept are the base's" in caplog.text
     assert result["alpha"] == 0 and not result["qualified"]
@@ -163,7 +214,10 @@ def test_the_base_is_kept_with_a_warning_when_nothing_that_was_asked_for_qualifi
     for name, tensor in weights(base).items():
         assert torch.equal(weights(settings["out"])[name], tensor), name
     card = " ".join((settings["out"] / "README.md").read_text().split())
-    assert "the weights are those of `base`, and nothing of the alignment is in them, for no alpha" in card
+    assert (
+        "the weights are those of `base`, and nothing of the alignment is in them, for no alpha"
+        in card
+    )
 
 
 class _Vectors:
@@ -185,16 +239,24 @@ def test_the_pivot_s_structure_is_the_order_of_its_cosines():
     assert measure(base) == pytest.approx(1)
     turned = _Vectors(a=(0, -1), b=(0.8, -0.6), c=(1, 0))  # by a right angle: every cosine stays
     assert measure(turned) == pytest.approx(1)
-    swapped = _Vectors(a=(1, 0), b=(0, 1), c=(0.6, 0.8))  # 0, 0.6, 0.8 against 0.6, 0, 0.8: 1 - 6 * 2 / (3 * 8)
+    swapped = _Vectors(
+        a=(1, 0), b=(0, 1), c=(0.6, 0.8)
+    )  # 0, 0.6, 0.8 against 0.6, 0, 0.8: 1 - 6 * 2 / (3 * 8)
     assert measure(swapped) == pytest.approx(0.5)
-    with pytest.raises(InputError, match="gives all pairs of 3 pivot texts the same cosine, which ranks nothing"):
+    with pytest.raises(
+        InputError, match="gives all pairs of 3 pivot texts the same cosine, which ranks nothing"
+    ):
         agreement_with_base(_Vectors(a=(1, 0), b=(1, 0), c=(1, 0)), ["a", "b", "c"])
 
 
-def test_the_folder_is_an_encoder_that_embeds_as_the_mixture_does(settings, base, aligned, monkeypatch):
+def test_the_folder_is_an_encoder_that_embeds_as_the_mixture_does(
+    settings, base, aligned, monkeypatch
+):
     kept: list[SentenceTransformer] = []
     plain = stage._save
-    monkeypatch.setattr(stage, "_save", lambda model, *rest: (kept.append(model), plain(model, *rest)))
+    monkeypatch.setattr(
+        stage, "_save", lambda model, *rest: (kept.append(model), plain(model, *rest))
+    )
     out = settings["out"]
     result = merge(MergeConfig(**settings, alpha="0.5"), quiet=True)
     saved = SentenceTransformer(str(out), device="cpu")
@@ -202,24 +264,40 @@ def test_the_folder_is_an_encoder_that_embeds_as_the_mixture_does(settings, base
     np.testing.assert_array_equal(saved.encode(texts), kept[0].encode(texts))
     assert not np.allclose(saved.encode(texts), load_encoder(aligned).encode(texts), atol=1e-3)
     for name, tensor in weights(out).items():
-        torch.testing.assert_close(tensor, (weights(base)[name] + weights(aligned)[name]) / 2, rtol=0, atol=1e-7)
+        torch.testing.assert_close(
+            tensor, (weights(base)[name] + weights(aligned)[name]) / 2, rtol=0, atol=1e-7
+        )
     assert saved.prompts["query"] == "kept: "
-    assert {path.name for path in out.iterdir()} == {path.name for path in aligned.iterdir()} | {"merge.json"}
+    assert {path.name for path in out.iterdir()} == {path.name for path in aligned.iterdir()} | {
+        "merge.json"
+    }
     assert (out / "model.safetensors").stat().st_mode & 0o777 == 0o644
     assert json.loads((out / "merge.json").read_text()) == result
     run = json.loads((out / "run.json").read_text())
-    assert run["command"] == "merge" and run["config"]["alpha"] == "0.5" and run["config"]["held_out"] == HELD_OUT
+    assert (
+        run["command"] == "merge"
+        and run["config"]["alpha"] == "0.5"
+        and run["config"]["held_out"] == HELD_OUT
+    )
 
 
 def test_the_merged_encoder_says_what_it_was_made_of(settings, base, aligned):
     out = settings["out"]
     result = merge(MergeConfig(**settings, alpha="0.5", tolerance=1), quiet=True)
     facts = describe(out)
-    assert (facts.regime, facts.corpus, facts.seed, facts.languages) == ("multiway", "toy", 7, LANGUAGES)
+    assert (facts.regime, facts.corpus, facts.seed, facts.languages) == (
+        "multiway",
+        "toy",
+        7,
+        LANGUAGES,
+    )
     made = json.loads((out / "align.json").read_text())
     assert made.pop("merged") == result
     assert made == json.loads((aligned / "align.json").read_text())
-    assert (result["base_sha256"], result["aligned_sha256"]) == (describe(base).sha256, describe(aligned).sha256)
+    assert (result["base_sha256"], result["aligned_sha256"]) == (
+        describe(base).sha256,
+        describe(aligned).sha256,
+    )
     (out / "merge.json").write_text("{}")
     assert describe(out) == facts  # a record is no part of the encoder
     card = (out / "README.md").read_text()
@@ -234,12 +312,20 @@ def test_the_merged_encoder_says_what_it_was_made_of(settings, base, aligned):
     assert shown.result["merged"]["alpha"] == 0.5
 
 
-def test_rows_are_those_that_alignment_held_out_unless_others_are_asked_for(settings, corpus, aligned, caplog):
+def test_rows_are_those_that_alignment_held_out_unless_others_are_asked_for(
+    settings, corpus, aligned, caplog
+):
     prepared = stage._prepare(MergeConfig(**settings))
-    assert list(prepared.rows["eng_Latn"]) == held_out_pivots(corpus) and prepared.origin == "held out of alignment"
+    assert (
+        list(prepared.rows["eng_Latn"]) == held_out_pivots(corpus)
+        and prepared.origin == "held out of alignment"
+    )
     assert not caplog.records
     prepared = stage._prepare(MergeConfig(**settings, held_out=0.5))
-    assert len(prepared.rows) > len(held_out_pivots(corpus)) and prepared.origin == "perhaps trained on"
+    assert (
+        len(prepared.rows) > len(held_out_pivots(corpus))
+        and prepared.origin == "perhaps trained on"
+    )
     assert "may have been trained on the rows that judge it" in caplog.text
     caplog.clear()
     (aligned / "run.json").rename(aligned / "gone")
@@ -247,25 +333,41 @@ def test_rows_are_those_that_alignment_held_out_unless_others_are_asked_for(sett
         prepared = stage._prepare(MergeConfig(**settings))
     finally:
         (aligned / "gone").rename(aligned / "run.json")
-    assert len(prepared.rows) == len(open_corpus(corpus)) and prepared.origin == "perhaps trained on"
-    assert "may have been trained on the rows that judge it, which are all rows of the corpus" in caplog.text
+    assert (
+        len(prepared.rows) == len(open_corpus(corpus)) and prepared.origin == "perhaps trained on"
+    )
+    assert (
+        "may have been trained on the rows that judge it, which are all rows of the corpus"
+        in caplog.text
+    )
 
 
 def test_rows_of_another_corpus_are_the_user_s_own_choice(settings, tmp_path, caplog):
     write_corpus(toy_rows(20, seed=9), tmp_path / "other", languages=LANGUAGES)
-    config = MergeConfig(**{**settings, "corpus": str(tmp_path / "other")}, held_out=0, languages="deu,fra")
+    config = MergeConfig(
+        **{**settings, "corpus": str(tmp_path / "other")}, held_out=0, languages="deu,fra"
+    )
     prepared = stage._prepare(config)
-    assert len(prepared.rows) == 20 and prepared.corpus.languages == ("eng_Latn", "deu_Latn", "fra_Latn")
+    assert len(prepared.rows) == 20 and prepared.corpus.languages == (
+        "eng_Latn",
+        "deu_Latn",
+        "fra_Latn",
+    )
     assert prepared.origin == "of another corpus than alignment's" and not caplog.records
 
 
 def test_another_base_than_that_of_the_alignment_is_told(settings, tmp_path, caplog):
     other = toy_encoder(tmp_path / "other", seed=1)
     stage._prepare(MergeConfig(**{**settings, "base": str(other)}))
-    assert "was aligned from base (SHA-256 " in caplog.text and "and the base given is other" in caplog.text
+    assert (
+        "was aligned from base (SHA-256 " in caplog.text
+        and "and the base given is other" in caplog.text
+    )
 
 
-def test_a_bare_base_is_read_with_the_pooling_of_its_child_and_merges_alike_twice(settings, tmp_path):
+def test_a_bare_base_is_read_with_the_pooling_of_its_child_and_merges_alike_twice(
+    settings, tmp_path
+):
     bare = toy_transformer(tmp_path / "bare")
     child = load_encoder(bare, pooling="cls")
     child.state_dict()[WORDS].mul_(1.5)
@@ -273,7 +375,12 @@ def test_a_bare_base_is_read_with_the_pooling_of_its_child_and_merges_alike_twic
     write_records(tmp_path / "child", bare)
     for seed, name in enumerate(("one", "two")):
         torch.manual_seed(seed)  # a bare transformer has no pooler in its file, and one is drawn
-        given = {**settings, "base": str(bare), "aligned": str(tmp_path / "child"), "out": tmp_path / name}
+        given = {
+            **settings,
+            "base": str(bare),
+            "aligned": str(tmp_path / "child"),
+            "out": tmp_path / name,
+        }
         merge(MergeConfig(**given, alpha="0.5", tolerance=1), quiet=True)
     assert describe(tmp_path / "one").sha256 == describe(tmp_path / "two").sha256
     assert load_encoder(tmp_path / "one")[1].pooling_mode == "cls"
@@ -307,12 +414,21 @@ def test_an_encoder_that_was_really_aligned_merges_with_its_base(settings, tmp_p
     trained = tmp_path / "trained"
     align(
         AlignConfig(
-            corpus=settings["corpus"], encoder=settings["base"], out=trained, rows_per_step=16, learning_rate=2e-2,
-            held_out=HELD_OUT, epochs=4, report_to="none",
+            corpus=settings["corpus"],
+            encoder=settings["base"],
+            out=trained,
+            rows_per_step=16,
+            learning_rate=2e-2,
+            held_out=HELD_OUT,
+            epochs=4,
+            report_to="none",
         ),
         quiet=True,
-    )  # fmt: skip
-    result = merge(MergeConfig(**{**settings, "aligned": str(trained)}, alpha="0:1:0.25", tolerance=2), quiet=True)
+    )
+    result = merge(
+        MergeConfig(**{**settings, "aligned": str(trained)}, alpha="0:1:0.25", tolerance=2),
+        quiet=True,
+    )
     first, *_, last = result["sweep"]
     assert result["origin"] == "held out of alignment"
     assert result["accuracy"] >= last["accuracy"] > 0.4 > 0.1 > first["accuracy"]

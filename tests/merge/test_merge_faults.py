@@ -16,12 +16,11 @@ import hexapla.merge.stage as stage
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
+from hexapla.merge.config import MergeConfig, parse_alphas
 from hexapla.merge.interpolation import difference
-from hexapla.merge.config import MergeConfig
 from hexapla.merge.stage import merge
-from hexapla.merge.config import parse_alphas
-from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 from tests.fixtures.merging import WORDS, make_aligned, write_records
+from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +42,21 @@ def corpus(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def settings(base, aligned, corpus, tmp_path) -> dict[str, Any]:
-    return {"base": str(base), "aligned": str(aligned), "corpus": str(corpus), "out": tmp_path / "out"}
+    return {
+        "base": str(base),
+        "aligned": str(aligned),
+        "corpus": str(corpus),
+        "out": tmp_path / "out",
+    }
 
 
 @pytest.mark.parametrize(
     ("text", "alphas"),
     [
-        ("0:1:0.1", (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)),  # to the digit: 3 * 0.1 would not be 0.3
+        (
+            "0:1:0.1",
+            (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1),
+        ),  # to the digit: 3 * 0.1 would not be 0.3
         ("0:1:0.3", (0, 0.3, 0.6, 0.9)),
         ("0.2:0.2:1", (0.2,)),
         ("1", (1,)),
@@ -63,7 +70,10 @@ def test_alphas_are_read_in_three_forms(text, alphas):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"alpha": "half"}, 'alpha is "half"; it must be START:STOP:STEP such as "0:1:0.1", a number'),
+        (
+            {"alpha": "half"},
+            'alpha is "half"; it must be START:STOP:STEP such as "0:1:0.1", a number',
+        ),
         ({"alpha": ""}, 'alpha is ""; it must be START:STOP:STEP'),
         ({"alpha": "0:1"}, 'alpha is "0:1"; it must be START:STOP:STEP'),
         ({"alpha": "nan"}, 'alpha is "nan"; it must be START:STOP:STEP'),
@@ -78,18 +88,31 @@ def test_alphas_are_read_in_three_forms(text, alphas):
         ({"held_out": 1}, "held_out is 1; it must be 0 or more and below 1"),
         ({"base": "./nowhere"}, "nowhere: no such encoder folder"),
         ({"aligned": "./nowhere"}, "nowhere: no such encoder folder"),
-        ({"aligned": "tiny"}, "tiny: has no align.json; give the folder of an encoder that hexapla align made"),
+        (
+            {"aligned": "tiny"},
+            "tiny: has no align.json; give the folder of an encoder that hexapla align made",
+        ),
         ({"aligned": "someone/not-there"}, "someone/not-there: has no align.json"),
         ({"corpus": "./nowhere"}, "there is no corpus at nowhere"),
         ({"languages": "eng,pol"}, "has no column pol_Latn"),
-        ({"languages": "eng"}, "only eng_Latn is asked for; rows are found across two columns or more"),
+        (
+            {"languages": "eng"},
+            "only eng_Latn is asked for; rows are found across two columns or more",
+        ),
         ({"held_out": 0.0001}, "held_out 0.0001 leaves 0 rows to judge by; it takes 3 or more"),
         ({"sts": "nowhere.parquet"}, "nowhere.parquet does not exist"),
-        ({"base": "tiny"}, "cannot be merged: vocab_size is 16000 and 245; give an encoder and the one"),
+        (
+            {"base": "tiny"},
+            "cannot be merged: vocab_size is 16000 and 245; give an encoder and the one",
+        ),
     ],
 )
-def test_mistakes_are_refused_before_a_model_loads_and_nothing_is_written(settings, monkeypatch, changed, message):
-    monkeypatch.setattr(stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded"))
+def test_mistakes_are_refused_before_a_model_loads_and_nothing_is_written(
+    settings, monkeypatch, changed, message
+):
+    monkeypatch.setattr(
+        stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded")
+    )
     with pytest.raises(InputError, match=message):
         merge(MergeConfig(**{**settings, **changed}), quiet=True)
     assert not settings["out"].exists()
@@ -98,7 +121,9 @@ def test_mistakes_are_refused_before_a_model_loads_and_nothing_is_written(settin
 def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
     settings, base, aligned, corpus, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(
+        stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded")
+    )
 
     def refused(message: str, **changed: Any) -> None:
         with pytest.raises(InputError, match=message):
@@ -116,12 +141,16 @@ def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
     write_records(twin, base, merged={"alpha": 0.5})
     refused("is merged already", aligned=str(twin))
     write_records(twin, base, whiten="start")
-    refused("was whitened in alignment, which put a layer at its end that its base lacks", aligned=str(twin))
+    refused(
+        "was whitened in alignment, which put a layer at its end that its base lacks",
+        aligned=str(twin),
+    )
     (twin / "align.json").write_text('{"regime"')
     refused("align.json: not readable as JSON", aligned=str(twin))
     (twin / "align.json").write_text('{"regime": "multiway"}')
     refused(
-        "align.json: has no base, base_sha256, corpus, corpus_sha256, pivot, languages, columns, neg", aligned=str(twin)
+        "align.json: has no base, base_sha256, corpus, corpus_sha256, pivot, languages, columns, neg",
+        aligned=str(twin),
     )
 
     one = {"sentence1": ["a", None], "sentence2": ["b", "c"], "score": [1.0, 2.0]}
@@ -153,7 +182,8 @@ def test_broken_weights_are_refused_and_nothing_is_written(settings, base, tmp_p
     model.state_dict()[WORDS][7, 3] = float("nan")
     model.save(str(broken))
     with pytest.raises(
-        InputError, match=r"its weights are broken, 0\.model\.embeddings\.word_embeddings\.weight holds a NaN"
+        InputError,
+        match=r"its weights are broken, 0\.model\.embeddings\.word_embeddings\.weight holds a NaN",
     ):
         merge(MergeConfig(**{**settings, "aligned": str(broken)}), quiet=True)
     assert not settings["out"].exists()
@@ -178,15 +208,23 @@ def test_encoders_that_differ_in_what_only_loading_shows_are_named(settings, bas
     )
     assert differ(bare=True) == "only the aligned encoder has 3.linear.weight"
     model = load_encoder(aligned)
-    model[0].auto_model.embeddings.position_embeddings.weight = torch.nn.Parameter(torch.zeros(20, 32))
-    assert differ() == "0.model.embeddings.position_embeddings.weight has the shape (18, 32) and (20, 32)"
+    model[0].auto_model.embeddings.position_embeddings.weight = torch.nn.Parameter(
+        torch.zeros(20, 32)
+    )
+    assert (
+        differ()
+        == "0.model.embeddings.position_embeddings.weight has the shape (18, 32) and (20, 32)"
+    )
     model = load_encoder(aligned)
     model.tokenizer.backend_tokenizer.post_processor = None
     assert differ() == 'the tokens of "eng01 eng02" are 4 and 2, not the same'
     one, model = load_encoder(base), load_encoder(aligned)
     for number, encoder in enumerate((one, model)):
         encoder[0].register_buffer("n_seen", torch.tensor([number]))
-    assert difference(one, model, texts, bare=False) == "0.n_seen holds other whole numbers, and those cannot be mixed"
+    assert (
+        difference(one, model, texts, bare=False)
+        == "0.n_seen holds other whole numbers, and those cannot be mixed"
+    )
 
 
 def test_a_finished_merge_is_replaced_only_when_that_was_asked_for(settings):

@@ -20,7 +20,9 @@ def blocks(vectors: np.ndarray) -> list[FloatArray]:
     """Return unit vectors of sentences and of each two joined, which is their mean."""
     pairs = (vectors[:-1] + vectors[1:]) / 2
     sides = [vectors, pairs] if len(vectors) > 1 else [vectors]
-    return [(side / np.linalg.norm(side, axis=1, keepdims=True)).astype(np.float32) for side in sides]
+    return [
+        (side / np.linalg.norm(side, axis=1, keepdims=True)).astype(np.float32) for side in sides
+    ]
 
 
 def unit(n_rows: int, seed: int, dim: int = 64) -> np.ndarray:
@@ -42,17 +44,26 @@ def test_a_sentence_left_out_and_one_put_in_are_gaps() -> None:
     source = unit(12, 0)
     target = np.concatenate([source[:4], source[5:9], unit(1, 99), source[9:]])
     assert shape(link_sentences(blocks(source), blocks(target))) == [
-        *(((n,), (n,)) for n in range(4)), ((4,), ()), *(((n,), (n - 1,)) for n in range(5, 9)), ((), (8,)),
+        *(((n,), (n,)) for n in range(4)),
+        ((4,), ()),
+        *(((n,), (n - 1,)) for n in range(5, 9)),
+        ((), (8,)),
         *(((n,), (n,)) for n in range(9, 12)),
-    ]  # fmt: skip
+    ]
 
 
 def test_two_sentences_that_became_one_are_linked_to_it_on_either_side() -> None:
     source = unit(10, 3)
     merged = np.concatenate([source[:4], source[4:6].mean(axis=0, keepdims=True), source[6:]])
-    expected = [*(((n,), (n,)) for n in range(4)), ((4, 5), (4,)), *(((n,), (n - 1,)) for n in range(6, 10))]
+    expected = [
+        *(((n,), (n,)) for n in range(4)),
+        ((4, 5), (4,)),
+        *(((n,), (n - 1,)) for n in range(6, 10)),
+    ]
     assert shape(link_sentences(blocks(source), blocks(merged))) == expected
-    assert shape(link_sentences(blocks(merged), blocks(source))) == [(there, here) for here, there in expected]
+    assert shape(link_sentences(blocks(merged), blocks(source))) == [
+        (there, here) for here, there in expected
+    ]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -74,7 +85,8 @@ def test_no_way_is_cheaper(seed: int) -> None:
 def _every(source: list[FloatArray], target: list[FloatArray]) -> list[Link]:
     """Return all links with their costs by the definition: 2 (1 - cosine) x sentences / (both mean distances).
 
-    Two sentences are linked to one only if both joined are nearer to it, by that measure, than either alone.
+    Two sentences are linked to one only if both joined are nearer to it, by that measure, than
+    either alone.
     """
     links: list[Link] = []
     single: dict[tuple[int, int], float] = {}
@@ -83,7 +95,9 @@ def _every(source: list[FloatArray], target: list[FloatArray]) -> list[Link]:
             continue
         for i, j in itertools.product(range(len(source[m - 1])), range(len(target[n - 1]))):
             x, y = source[m - 1][i], target[n - 1][j]
-            mean = np.mean([1 - x @ other for other in target[0]]) + np.mean([1 - y @ other for other in source[0]])
+            mean = np.mean([1 - x @ other for other in target[0]]) + np.mean(
+                [1 - y @ other for other in source[0]]
+            )
             distance = float(2 * (1 - x @ y) / mean)
             single |= {(i, j): distance} if m == n == 1 else {}
             parts = [single[a, b] for a in range(i, i + m) for b in range(j, j + n)]
@@ -92,7 +106,9 @@ def _every(source: list[FloatArray], target: list[FloatArray]) -> list[Link]:
     return links
 
 
-def _ways(n_source: int, n_target: int, i: int = 0, j: int = 0) -> list[list[tuple[tuple[int, ...], tuple[int, ...]]]]:
+def _ways(
+    n_source: int, n_target: int, i: int = 0, j: int = 0
+) -> list[list[tuple[tuple[int, ...], tuple[int, ...]]]]:
     if (i, j) == (n_source, n_target):
         return [[]]
     ways = []
@@ -110,7 +126,9 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def document(n_sentences: int, seed: int) -> list[list[int]]:
     draw = random.Random(seed)
-    return [[draw.randrange(N_WORDS) for _ in range(draw.randint(4, 9))] for _ in range(n_sentences)]
+    return [
+        [draw.randrange(N_WORDS) for _ in range(draw.randint(4, 9))] for _ in range(n_sentences)
+    ]
 
 
 def write(path: Path, sentences: list[list[int]], language: str) -> Path:
@@ -130,11 +148,22 @@ def test_documents_are_aligned_as_they_were_made(
         document(1, 7)[0],
         *english[30:],
     ]
-    source, target = write(tmp_path / "a.txt", english, "eng_Latn"), write(tmp_path / "b.txt", german, "deu_Latn")
-    source.write_text(source.read_text().replace("\n", "\n\n", 1))  # an empty line: numbers are those of the file
+    source, target = (
+        write(tmp_path / "a.txt", english, "eng_Latn"),
+        write(tmp_path / "b.txt", german, "deu_Latn"),
+    )
+    source.write_text(
+        source.read_text().replace("\n", "\n\n", 1)
+    )  # an empty line: numbers are those of the file
     out = tmp_path / "links.tsv"
-    assert main(["align-documents", str(source), str(target), "--encoder", known, "--out", str(out)]) == 0
-    assert capsys.readouterr().out.strip() == f"{out}: 38 links, 1 of them with two sentences on a side; 2 gaps"
+    assert (
+        main(["align-documents", str(source), str(target), "--encoder", known, "--out", str(out)])
+        == 0
+    )
+    assert (
+        capsys.readouterr().out.strip()
+        == f"{out}: 38 links, 1 of them with two sentences on a side; 2 gaps"
+    )
     header, *rows = [line.split("\t") for line in out.read_text().splitlines()]
     assert header == ["source_lines", "target_lines", "cost", "source", "target"]
     assert [row[:2] for row in rows[:2]] == [["1", "1"], ["3", "2"]]
@@ -143,7 +172,9 @@ def test_documents_are_aligned_as_they_were_made(
     assert all(row[3].replace("eng", "deu") == row[4] for row in rows if row[0] and row[1])
 
 
-def test_what_cannot_be_aligned_is_refused_and_nothing_is_written(known: str, tmp_path: Path) -> None:
+def test_what_cannot_be_aligned_is_refused_and_nothing_is_written(
+    known: str, tmp_path: Path
+) -> None:
     source = write(tmp_path / "a.txt", document(3, 0), "eng_Latn")
     (tmp_path / "empty.txt").write_text("\n \n")
     settings = {"source": source, "target": source, "encoder": known, "out": tmp_path / "out.tsv"}
@@ -170,4 +201,6 @@ def test_vectors_that_are_not_finite_are_refused() -> None:
 
 
 def test_a_single_sentence_on_each_side_is_one_link() -> None:
-    assert shape(link_sentences(blocks(unit(1, 0)), blocks(unit(1, 0)), skip_cost=1.0)) == [((0,), (0,))]
+    assert shape(link_sentences(blocks(unit(1, 0)), blocks(unit(1, 0)), skip_cost=1.0)) == [
+        ((0,), (0,))
+    ]

@@ -22,16 +22,24 @@ def unit(n_rows: int, seed: int, dim: int = 24) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def piles(n_source: int, n_target: int, n_parallel: int, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+def piles(
+    n_source: int, n_target: int, n_parallel: int, noise: float = 0.3
+) -> tuple[np.ndarray, np.ndarray]:
     """Return two piles whose first sentences translate one another, with noise."""
     source, target = unit(n_source, 0), unit(n_target, 1)
     target[:n_parallel] = source[:n_parallel] + noise * unit(n_parallel, 2)
     return source, target / np.linalg.norm(target, axis=1, keepdims=True)
 
 
-def laser(source: np.ndarray, target: np.ndarray, k: int, margin: str, retrieval: str) -> list[tuple[int, int, float]]:
+def laser(
+    source: np.ndarray, target: np.ndarray, k: int, margin: str, retrieval: str
+) -> list[tuple[int, int, float]]:
     """Mine as LASER's mine_bitexts.py does, one sentence after another."""
-    function = {"absolute": lambda a, b: a, "distance": lambda a, b: a - b, "ratio": lambda a, b: a / b}[margin]
+    function = {
+        "absolute": lambda a, b: a,
+        "distance": lambda a, b: a - b,
+        "ratio": lambda a, b: a / b,
+    }[margin]
 
     def neighbours(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cosine = x @ y.T
@@ -74,20 +82,28 @@ def test_pairs_are_those_of_lasers_loop(margin: str, retrieval: str) -> None:
     source, target = piles(60, 45, 15)
     found = mine_pairs(*nearest(source, target, 4), margin=margin, retrieval=retrieval)  # type: ignore[arg-type]
     expected = laser(source, target, 4, margin, retrieval)
-    assert list(zip(found.source.tolist(), found.target.tolist(), strict=True)) == [pair[:2] for pair in expected]
+    assert list(zip(found.source.tolist(), found.target.tolist(), strict=True)) == [
+        pair[:2] for pair in expected
+    ]
     np.testing.assert_allclose(found.margin, [pair[2] for pair in expected], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(found.cosine, [source[i] @ target[j] for i, j, _ in expected], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        found.cosine, [source[i] @ target[j] for i, j, _ in expected], rtol=1e-5, atol=1e-6
+    )
 
 
 def test_what_is_parallel_is_found_and_stands_first() -> None:
     source, target = piles(80, 90, 20)
     found = mine_pairs(*nearest(source, target, 4))
     first = found.above(float(found.margin[19]))
-    assert set(zip(first.source.tolist(), first.target.tolist(), strict=True)) == {(n, n) for n in range(20)}
+    assert set(zip(first.source.tolist(), first.target.tolist(), strict=True)) == {
+        (n, n) for n in range(20)
+    }
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
-def test_neighbours_do_not_depend_on_the_blocks(dtype: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbours_do_not_depend_on_the_blocks(
+    dtype: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, target = (side.astype(dtype) for side in piles(700, 300, 100))
     np.save(tmp_path / "target.npy", target)
     mapped = np.load(tmp_path / "target.npy", mmap_mode="r")
@@ -96,7 +112,9 @@ def test_neighbours_do_not_depend_on_the_blocks(dtype: type, tmp_path: Path, mon
     for found, matrix in zip(whole, (cosine, cosine.T), strict=True):
         order = np.argsort(-matrix, axis=1, kind="stable")[:, :4]
         np.testing.assert_array_equal(found.index, order)
-        np.testing.assert_allclose(found.cosine, np.take_along_axis(matrix, order, axis=1), rtol=1e-5)
+        np.testing.assert_allclose(
+            found.cosine, np.take_along_axis(matrix, order, axis=1), rtol=1e-5
+        )
     monkeypatch.setattr("hexapla.mine.search._LEAST_BLOCK", 64)
     monkeypatch.setattr("hexapla.mine.search._MOST_BLOCK", 64)
     for found, same in zip(nearest(source, mapped, 4), whole, strict=True):
@@ -107,13 +125,18 @@ def test_neighbours_do_not_depend_on_the_blocks(dtype: type, tmp_path: Path, mon
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(64, 96), (61, 64), (64, 61), (8, 8), (3, 64)])
 def test_the_best_of_a_block_are_those_of_a_sort(n_rows: int, n_columns: int) -> None:
     cosine = torch.randn(n_rows, n_columns, generator=torch.Generator().manual_seed(0))
-    for found, matrix in ((_best_of_rows(cosine, 4), cosine), (_best_of_columns(cosine, 4), cosine.T)):
+    for found, matrix in (
+        (_best_of_rows(cosine, 4), cosine),
+        (_best_of_columns(cosine, 4), cosine.T),
+    ):
         values, places = matrix.sort(dim=1, descending=True)
         torch.testing.assert_close(found[0], values[:, :4], rtol=0, atol=0)
         torch.testing.assert_close(found[1], places[:, :4])
 
 
-def test_the_block_keeps_to_the_memory_and_too_little_says_the_least(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_block_keeps_to_the_memory_and_too_little_says_the_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("torch.get_num_threads", lambda: 2)
     sizes = [block_rows(1000, 1000, 384, 4, memory_mib=mib) for mib in (40, 64, 160, 4096)]
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1] == 8192
@@ -157,12 +180,16 @@ print(most[0] - before)
     taken = []
     for mib in (48, 128, 448):
         command = [sys.executable, "-c", code, str(mib), *map(str, paths)]
-        taken.append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+        taken.append(
+            float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        )
         assert taken[-1] <= mib
     assert taken[2] > 128, "with more memory the blocks are larger, or this measured nothing"
 
 
-def test_a_search_that_is_killed_goes_on_from_what_it_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_is_killed_goes_on_from_what_it_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("hexapla.mine.search._LEAST_BLOCK", 64)
     monkeypatch.setattr("hexapla.mine.search._MOST_BLOCK", 64)
     source, target = piles(500, 300, 100)
@@ -200,7 +227,9 @@ def test_what_was_kept_and_is_of_no_use_is_not_taken_up(
     if change == "truncated":
         kept.write_bytes(kept.read_bytes()[:-100])
     k = 4 if change == "truncated" else 3
-    for found, same in zip(nearest(source, target, k, kept=kept), nearest(source, target, k), strict=True):
+    for found, same in zip(
+        nearest(source, target, k, kept=kept), nearest(source, target, k), strict=True
+    ):
         np.testing.assert_array_equal(found.index, same.index)
 
 
@@ -229,27 +258,40 @@ def test_what_cannot_be_mined_is_refused() -> None:
     neighbours = nearest(source, target, 2)
     with pytest.raises(InputError, match=r'margin is "ration"; .*did you mean "ratio"\?'):
         mine_pairs(*neighbours, margin="ration")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r'retrieval is "intersect"; .*did you mean "intersection"\?'):
+    with pytest.raises(
+        InputError, match=r'retrieval is "intersect"; .*did you mean "intersection"\?'
+    ):
         mine_pairs(*neighbours, retrieval="intersect")  # type: ignore[arg-type]
 
 
 def test_a_side_in_which_all_are_equal_gives_one_pair_at_a_margin_of_one() -> None:
     same = np.repeat(unit(1, 0), 6, axis=0)
     found = mine_pairs(*nearest(same, same, 4))
-    assert isinstance(found, Pairs) and np.allclose(found.margin, 1.0) and len(set(found.source.tolist())) == len(found)
+    assert (
+        isinstance(found, Pairs)
+        and np.allclose(found.margin, 1.0)
+        and len(set(found.source.tolist())) == len(found)
+    )
 
 
 def test_approximate_neighbours_of_easy_data_are_the_exact_ones() -> None:
     centres = unit(60, 5, dim=64)
     source, target = (
         side / np.linalg.norm(side, axis=1, keepdims=True)
-        for side in (np.repeat(centres, 20, axis=0) + 0.4 * unit(1200, seed, dim=64) for seed in (6, 7))
+        for side in (
+            np.repeat(centres, 20, axis=0) + 0.4 * unit(1200, seed, dim=64) for seed in (6, 7)
+        )
     )
     pytest.importorskip("faiss", reason="the extra `mine` is not installed")
     exact, near = nearest(source, target, 4), nearest_approximately(source, target, 4)
     for whole, found in zip(exact, near, strict=True):
-        same = [len(set(a) & set(b)) / 4 for a, b in zip(whole.index.tolist(), found.index.tolist(), strict=True)]
+        same = [
+            len(set(a) & set(b)) / 4
+            for a, b in zip(whole.index.tolist(), found.index.tolist(), strict=True)
+        ]
         assert np.mean(same) > 0.95
         sides = (source, target) if found is near[0] else (target, source)
-        np.testing.assert_allclose(found.cosine, np.einsum("nd,nkd->nk", sides[0], sides[1][found.index]), rtol=1e-5)
+        np.testing.assert_allclose(
+            found.cosine, np.einsum("nd,nkd->nk", sides[0], sides[1][found.index]), rtol=1e-5
+        )
         assert (np.diff(found.cosine, axis=1) <= 0).all()

@@ -38,7 +38,15 @@ def piles(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def config(piles: tuple[Path, Path], known: str, out: Path, **changes: Any) -> MineConfig:
-    return MineConfig(**{"source": str(piles[0]), "target": str(piles[1]), "encoder": known, "out": out, **changes})
+    return MineConfig(
+        **{
+            "source": str(piles[0]),
+            "target": str(piles[1]),
+            "encoder": known,
+            "out": out,
+            **changes,
+        }
+    )
 
 
 def gold_file(path: Path, n_target: int = 90) -> Path:
@@ -50,14 +58,30 @@ def test_what_is_parallel_is_mined_and_known_pairs_choose_the_threshold(
     known: str, piles: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, gold = tmp_path / "bitext.tsv", gold_file(tmp_path / "gold.tsv")
-    command = ["mine", str(piles[0]), str(piles[1]), "--encoder", known, "--out", str(out), "--calibrate", str(gold)]
-    assert main([*command, "--margin", "absolute"]) == 0  # translations of this encoder have a cosine of 1
+    command = [
+        "mine",
+        str(piles[0]),
+        str(piles[1]),
+        "--encoder",
+        known,
+        "--out",
+        str(out),
+        "--calibrate",
+        str(gold),
+    ]
+    assert (
+        main([*command, "--margin", "absolute"]) == 0
+    )  # translations of this encoder have a cosine of 1
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"{out}: {N_PARALLEL} pairs"
-    assert said[1].endswith("precision 100.0 %, recall 100.0 %, F1 100.0 % (30 pairs of 30 known ones)")
+    assert said[1].endswith(
+        "precision 100.0 %, recall 100.0 %, F1 100.0 % (30 pairs of 30 known ones)"
+    )
     header, *rows = [line.split("\t") for line in out.read_text().splitlines()]
     assert header == ["margin", "cosine", "source_line", "target_line", "source", "target"]
-    assert {(row[2], row[3]) for row in rows} == {(str(n), str(91 - n)) for n in range(1, N_PARALLEL + 1)}
+    assert {(row[2], row[3]) for row in rows} == {
+        (str(n), str(91 - n)) for n in range(1, N_PARALLEL + 1)
+    }
     assert all(row[4].replace("eng", "deu") == row[5] for row in rows)
     margins = [float(row[0]) for row in rows]
     assert margins == sorted(margins, reverse=True)
@@ -89,7 +113,9 @@ def test_a_sentence_that_is_repeated_is_encoded_once_and_mined_from_its_first_pl
     assert "1" in found and "3" not in found and len(found) == len(set(found))
 
 
-def test_parquet_and_fields_and_folders(known: str, piles: tuple[Path, Path], tmp_path: Path) -> None:
+def test_parquet_and_fields_and_folders(
+    known: str, piles: tuple[Path, Path], tmp_path: Path
+) -> None:
     folder = tmp_path / "side"
     folder.mkdir()
     lines = piles[1].read_text().splitlines()
@@ -99,7 +125,10 @@ def test_parquet_and_fields_and_folders(known: str, piles: tuple[Path, Path], tm
     mine(config((piles[0], folder), known, tmp_path / "two.parquet", target_field="body"))
     table = pq.read_table(tmp_path / "two.parquet")
     np.testing.assert_allclose(table["margin"].to_numpy(), whole.margin, rtol=1e-6)
-    assert {place.partition(":")[0] for place in table["target_line"].to_pylist()} == {"a.jsonl", "b.jsonl"}
+    assert {place.partition(":")[0] for place in table["target_line"].to_pylist()} == {
+        "a.jsonl",
+        "b.jsonl",
+    }
 
 
 def test_interrupted_and_resumed_it_writes_the_same_and_encodes_nothing_twice(
@@ -150,13 +179,26 @@ def test_vectors_that_were_cut_short_are_made_again(
     assert (tmp_path / "out.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()
 
 
-def test_ivf_pq_mines_what_the_exact_search_does(known: str, piles: tuple[Path, Path], tmp_path: Path) -> None:
+def test_ivf_pq_mines_what_the_exact_search_does(
+    known: str, piles: tuple[Path, Path], tmp_path: Path
+) -> None:
     pytest.importorskip("faiss", reason="the extra `mine` is not installed")
     exact, near = (
-        mine(config(piles, known, tmp_path / f"{search}.tsv", search=search, margin="absolute", threshold=0.999))[0]
+        mine(
+            config(
+                piles,
+                known,
+                tmp_path / f"{search}.tsv",
+                search=search,
+                margin="absolute",
+                threshold=0.999,
+            )
+        )[0]
         for search in ("exact", "ivf-pq")
     )
-    assert set(zip(exact.source, exact.target, strict=True)) == set(zip(near.source, near.target, strict=True))
+    assert set(zip(exact.source, exact.target, strict=True)) == set(
+        zip(near.source, near.target, strict=True)
+    )
     assert len(exact) == N_PARALLEL
 
 
@@ -179,7 +221,10 @@ def test_files_that_change_under_a_resumed_run_are_told(
     [
         ({"k": 91}, "k is 91; the smaller side has 90 different sentences"),
         ({"margin": "ration"}, r'margin is "ration"; .*did you mean "ratio"\?'),
-        ({"retrieval": "maximum"}, 'retrieval is "maximum"; it must be max, intersection, forward, backward'),
+        (
+            {"retrieval": "maximum"},
+            'retrieval is "maximum"; it must be max, intersection, forward, backward',
+        ),
         ({"out": Path("bitext.csv")}, r"bitext\.csv: must end in \.tsv or \.parquet"),
         ({"source": "empty.txt"}, r"empty\.txt is empty"),
         ({"source": "none.txt"}, r"none\.txt: no such file or folder"),
@@ -188,20 +233,39 @@ def test_files_that_change_under_a_resumed_run_are_told(
             r"the smaller side has 9 sentences, .* 16 or more; .*--search exact",
         ),
         ({"encoder": "./none"}, "no such encoder folder"),
-        ({"workers": 2}, "workers, address and gpus are of a Ray cluster; say --executor ray with them"),
+        (
+            {"workers": 2},
+            "workers, address and gpus are of a Ray cluster; say --executor ray with them",
+        ),
         ({"executor": "rya"}, r'executor is "rya"; it must be local, ray; did you mean "ray"\?'),
         ({"executor": "ray", "gpus": -1.0}, "gpus is -1; it must be 0 or more"),
-        ({"executor": "ray", "address": "127.0.0.1:1"}, r"no Ray cluster answers at 127\.0\.0\.1:1"),
-        ({"threshold": 1.0, "calibrate": Path("gold.tsv")}, "both threshold and calibrate are given"),
+        (
+            {"executor": "ray", "address": "127.0.0.1:1"},
+            r"no Ray cluster answers at 127\.0\.0\.1:1",
+        ),
+        (
+            {"threshold": 1.0, "calibrate": Path("gold.tsv")},
+            "both threshold and calibrate are given",
+        ),
         ({"calibrate": Path("none.tsv")}, r"none\.tsv: no such file of known pairs"),
-        ({"calibrate": Path("far.tsv")}, r'far\.tsv:2: .*de\.txt has no sentence at "91"; it has 1 to 90'),
-        ({"calibrate": Path("wide.tsv")}, r"wide\.tsv:1: 3 columns; it must be the source's line and the target's"),
+        (
+            {"calibrate": Path("far.tsv")},
+            r'far\.tsv:2: .*de\.txt has no sentence at "91"; it has 1 to 90',
+        ),
+        (
+            {"calibrate": Path("wide.tsv")},
+            r"wide\.tsv:1: 3 columns; it must be the source's line and the target's",
+        ),
     ],
 )
 def test_what_cannot_be_mined_is_refused_before_an_encoder_loads(
-    change: dict[str, Any], message: str, known: str, piles: tuple[Path, Path], tmp_path: Path,
+    change: dict[str, Any],
+    message: str,
+    known: str,
+    piles: tuple[Path, Path],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "few.txt").write_text("".join(f"sentence {number}\n" for number in range(9)))
@@ -231,5 +295,11 @@ def test_the_threshold_is_that_of_the_best_f1_and_takes_all_of_one_score() -> No
     found = calibrate(pairs, {(0, 0), (1, 1), (3, 3), (9, 9)})
     assert (found.threshold, found.n_mined) == (pytest.approx(1.2), 4)
     assert (found.precision, found.recall, found.f1) == (3 / 4, 3 / 4, pytest.approx(0.75))
-    tied = calibrate(pairs, {(0, 0), (1, 1)})  # cutting between the two scores of 1.5 would give an F1 of 1
-    assert (tied.threshold, tied.n_mined, tied.precision) == (pytest.approx(1.5), 3, pytest.approx(2 / 3))
+    tied = calibrate(
+        pairs, {(0, 0), (1, 1)}
+    )  # cutting between the two scores of 1.5 would give an F1 of 1
+    assert (tied.threshold, tied.n_mined, tied.precision) == (
+        pytest.approx(1.5),
+        3,
+        pytest.approx(2 / 3),
+    )

@@ -19,7 +19,11 @@ N_PARALLEL = 120
 
 
 def _config(folder: Path, out: str, **changes: object) -> MineConfig:
-    settings = {"source": str(folder / "en.txt"), "target": str(folder / "de.txt"), "encoder": str(folder / "encoder")}
+    settings = {
+        "source": str(folder / "en.txt"),
+        "target": str(folder / "de.txt"),
+        "encoder": str(folder / "encoder"),
+    }
     return MineConfig(**settings, out=folder / out, **changes)  # type: ignore[arg-type]
 
 
@@ -27,7 +31,9 @@ def _run(folder: Path, address: str) -> None:
     import hexapla.mine.cluster
     import hexapla.mine.sides
 
-    hexapla.mine.cluster._SHARD = 100  # several shards a side, the last of fewer sentences than neighbours
+    hexapla.mine.cluster._SHARD = (
+        100  # several shards a side, the last of fewer sentences than neighbours
+    )
     hexapla.mine.sides._STEP = 60
     ray = {"executor": "ray", "address": address, "workers": 2}
     mine(_config(folder, "ray.tsv", search="exact", **ray))
@@ -35,10 +41,16 @@ def _run(folder: Path, address: str) -> None:
     from hexapla.mine.cluster import Cluster
     from hexapla.mine.search import nearest
 
-    source, target = (np.random.default_rng(seed).normal(size=(203, 16)).astype(np.float32) for seed in (0, 1))
-    source, target = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (source, target))
+    source, target = (
+        np.random.default_rng(seed).normal(size=(203, 16)).astype(np.float32) for seed in (0, 1)
+    )
+    source, target = (
+        side / np.linalg.norm(side, axis=1, keepdims=True) for side in (source, target)
+    )
     for found, same in zip(
-        Cluster(2, address, 0).nearest(source, target, 4, memory_mib=64), nearest(source, target, 4), strict=True
+        Cluster(2, address, 0).nearest(source, target, 4, memory_mib=64),
+        nearest(source, target, 4),
+        strict=True,
     ):
         np.testing.assert_array_equal(found.index, same.index)
         np.testing.assert_allclose(found.cosine, same.cosine, rtol=1e-5)
@@ -58,7 +70,9 @@ def test_a_cluster_mines_what_one_process_does(tmp_path: Path) -> None:
     cluster = Cluster(initialize_head=True, head_node_args={**machine, "include_dashboard": False})
     try:
         cluster.add_node(**machine)
-        process = multiprocessing.get_context("spawn").Process(target=_run, args=(tmp_path, cluster.address))
+        process = multiprocessing.get_context("spawn").Process(
+            target=_run, args=(tmp_path, cluster.address)
+        )
         process.start()
         process.join(500)
         assert process.exitcode == 0
@@ -68,12 +82,18 @@ def test_a_cluster_mines_what_one_process_does(tmp_path: Path) -> None:
     ray, local = (
         {
             tuple(cells[2:]): [float(cell) for cell in cells[:2]]
-            for cells in (line.split("\t") for line in (tmp_path / name).read_text().splitlines()[1:])
+            for cells in (
+                line.split("\t") for line in (tmp_path / name).read_text().splitlines()[1:]
+            )
         }
         for name in ("ray.tsv", "local.tsv")
     )
     assert ray.keys() == local.keys()
-    np.testing.assert_allclose(list(ray.values()), [local[pair] for pair in ray], atol=1e-4)  # other batches, threads
+    np.testing.assert_allclose(
+        list(ray.values()), [local[pair] for pair in ray], atol=1e-4
+    )  # other batches, threads
     pytest.importorskip("faiss", reason="the extra `mine` is not installed")
-    pairs = [line.split("\t")[2:4] for line in (tmp_path / "ray-ivf.tsv").read_text().splitlines()[1:]]
+    pairs = [
+        line.split("\t")[2:4] for line in (tmp_path / "ray-ivf.tsv").read_text().splitlines()[1:]
+    ]
     assert sorted(pairs) == sorted([str(n), str(n)] for n in range(1, N_PARALLEL + 1))

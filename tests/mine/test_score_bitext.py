@@ -43,10 +43,16 @@ def test_every_pair_has_its_scores_and_the_wrong_one_the_worst(
     assert [row[:2] for row in found] == given and found[5][2:] == ["", ""]
     rows = [n for n in range(1, 13) if n != 5]
     model = load_encoder(known)
-    source, target = (encode(model, [given[n][side] for n in rows], task="BitextMining") for side in (0, 1))
+    source, target = (
+        encode(model, [given[n][side] for n in rows], task="BitextMining") for side in (0, 1)
+    )
     matrix = source @ target.T
-    means = [np.sort(matrix, axis=axis)[::-1][:3].mean(axis=0) if axis == 0 else np.sort(matrix, axis=1)[:, -3:].mean(axis=1)
-             for axis in (1, 0)]  # fmt: skip
+    means = [
+        np.sort(matrix, axis=axis)[::-1][:3].mean(axis=0)
+        if axis == 0
+        else np.sort(matrix, axis=1)[:, -3:].mean(axis=1)
+        for axis in (1, 0)
+    ]
     for place, n in enumerate(rows):
         expected = matrix[place, place] / ((means[0][place] + means[1][place]) / 2)
         assert float(found[n][2]) == pytest.approx(expected, abs=1e-4)
@@ -60,14 +66,19 @@ def test_parquet_and_other_fields(known: str, bitext: Path, tmp_path: Path) -> N
     settings = {"encoder": known, "source_field": "en", "target_field": "de", "margin": "absolute"}
     table = score(ScoreConfig(bitext=other, out=tmp_path / "out.parquet", **settings), quiet=True)  # type: ignore[arg-type]
     assert pq.read_table(tmp_path / "out.parquet").equals(table)
-    assert table.column_names == ["en", "de", "margin", "cosine"] and table["margin"].equals(table["cosine"])
+    assert table.column_names == ["en", "de", "margin", "cosine"] and table["margin"].equals(
+        table["cosine"]
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"k": 12}, "k is 12; the smaller side has 11 different sentences"),
-        ({"source_field": "sorce"}, r'bitext\.tsv has no field sorce; it has source, target; did you mean "source"\?'),
+        (
+            {"source_field": "sorce"},
+            r'bitext\.tsv has no field sorce; it has source, target; did you mean "source"\?',
+        ),
         ({"bitext": Path("none.tsv")}, r"none\.tsv: no such file"),
         ({"out": Path("scored.txt")}, r"scored\.txt: must end in \.tsv or \.parquet"),
         ({"margin": "ration"}, r'margin is "ration"; .*did you mean "ratio"\?'),

@@ -20,8 +20,12 @@ from hexapla.report.bootstrap import (
 )
 
 
-def all_resamples(statistics: list[Statistic], n_items: int, n_resamples: int = 300, seed: int = 0) -> FloatArray:
-    return np.concatenate(list(resample(statistics, n_items, n_resamples=n_resamples, seed=seed)), axis=-1)
+def all_resamples(
+    statistics: list[Statistic], n_items: int, n_resamples: int = 300, seed: int = 0
+) -> FloatArray:
+    return np.concatenate(
+        list(resample(statistics, n_items, n_resamples=n_resamples, seed=seed)), axis=-1
+    )
 
 
 def width(gains: FloatArray) -> float:
@@ -33,14 +37,19 @@ def width(gains: FloatArray) -> float:
 def test_a_mean_worked_by_hand() -> None:
     # Item 0 drawn twice, item 1 not, item 2 once: (1 + 1 + 0.25) / 3 and (0 + 0 + 1) / 3.
     statistic = Means(np.arange(3), np.array([[1.0, 0.5, 0.25], [0.0, 1.0, 1.0]]))
-    assert statistic.weighted(np.array([[2.0], [0.0], [1.0]])) == pytest.approx(np.array([[0.75], [1 / 3]]))
+    assert statistic.weighted(np.array([[2.0], [0.0], [1.0]])) == pytest.approx(
+        np.array([[0.75], [1 / 3]])
+    )
     assert estimate(statistic) == pytest.approx(np.array([1.75 / 3, 2 / 3]))
 
 
 def test_a_rank_correlation_worked_by_hand() -> None:
-    # Cosines 0.1, 0.2, 0.2, 0.9 have ranks 1, 2.5, 2.5, 4; gold 1, 2, 3, 4 has its own. Both have mean 2.5:
-    # (2.25 + 0 + 0 + 2.25) / sqrt((2.25 + 2.25) * (2.25 + 0.25 + 0.25 + 2.25)) = 4.5 / sqrt(22.5).
-    statistic = RankCorrelations(np.arange(4), np.array([[0.1, 0.2, 0.2, 0.9]]), np.array([1.0, 2.0, 3.0, 4.0]))
+    # Cosines 0.1, 0.2, 0.2, 0.9 have ranks 1, 2.5, 2.5, 4; gold 1, 2, 3, 4 has its own. Both have
+    # mean 2.5: (2.25 + 0 + 0 + 2.25) / sqrt((2.25 + 2.25) * (2.25 + 0.25 + 0.25 + 2.25)) = 4.5 /
+    # sqrt(22.5).
+    statistic = RankCorrelations(
+        np.arange(4), np.array([[0.1, 0.2, 0.2, 0.9]]), np.array([1.0, 2.0, 3.0, 4.0])
+    )
     assert estimate(statistic) == pytest.approx(np.array([4.5 / 22.5**0.5]))
 
 
@@ -48,17 +57,24 @@ def test_resamples_equal_a_loop_that_draws_items_and_computes_on_copies() -> Non
     draw = np.random.default_rng(3)
     n_items, n_resamples = 40, 20
     gold = np.round(draw.random(n_items) * 5)  # six values: many ties
-    cosine = np.stack([np.round(gold / 5 + draw.normal(size=n_items), 1), draw.normal(size=n_items)])
+    cosine = np.stack(
+        [np.round(gold / 5 + draw.normal(size=n_items), 1), draw.normal(size=n_items)]
+    )
     hits = draw.random((2, 25)).round(1)
     some = draw.permutation(n_items)[:25]
     found = all_resamples(
-        [RankCorrelations(np.arange(n_items), cosine, gold), Means(some, hits)], n_items, n_resamples, seed=7
+        [RankCorrelations(np.arange(n_items), cosine, gold), Means(some, hits)],
+        n_items,
+        n_resamples,
+        seed=7,
     )
     draws = np.random.default_rng(7).integers(n_items, size=(n_resamples, n_items))
     for number, items in enumerate(draws):
         kept = [place for item in items for place in np.flatnonzero(some == item)]
         for run in range(2):
-            assert found[0, run, number] == pytest.approx(spearmanr(cosine[run, items], gold[items]).statistic)
+            assert found[0, run, number] == pytest.approx(
+                spearmanr(cosine[run, items], gold[items]).statistic
+            )
             assert found[1, run, number] == pytest.approx(hits[run, kept].mean())
 
 
@@ -72,17 +88,25 @@ def test_the_size_of_the_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_seed_decides_the_draws() -> None:
     statistic = Means(np.arange(50), np.random.default_rng(0).random((2, 50)))
-    assert np.array_equal(all_resamples([statistic], 50, seed=1), all_resamples([statistic], 50, seed=1))
-    assert not np.array_equal(all_resamples([statistic], 50, seed=1), all_resamples([statistic], 50, seed=2))
+    assert np.array_equal(
+        all_resamples([statistic], 50, seed=1), all_resamples([statistic], 50, seed=1)
+    )
+    assert not np.array_equal(
+        all_resamples([statistic], 50, seed=1), all_resamples([statistic], 50, seed=2)
+    )
 
 
 @pytest.mark.parametrize("n_items", [7, 203, 1000])
 def test_identical_runs_differ_by_exactly_nothing(n_items: int) -> None:
     draw = np.random.default_rng(n_items)
-    values = np.tile(2 / (1 + draw.integers(1, 9, n_items)), (7, 1))  # MTEB's F1: thirds and sevenths, which round
+    values = np.tile(
+        2 / (1 + draw.integers(1, 9, n_items)), (7, 1)
+    )  # MTEB's F1: thirds and sevenths, which round
     gold = np.arange(n_items) % 5 / 3
     items = np.arange(n_items)
-    estimates = all_resamples([Means(items, values), RankCorrelations(items, values, gold)], n_items)
+    estimates = all_resamples(
+        [Means(items, values), RankCorrelations(items, values, gold)], n_items
+    )
     averages = average(estimates, ["deu_Latn", "fra_Latn"])
     assert [interval(gains) for gains in averages - averages[0]] == [(0.0, 0.0)] * 7
 
@@ -90,7 +114,9 @@ def test_identical_runs_differ_by_exactly_nothing(n_items: int) -> None:
 def test_the_interval_of_a_gain_is_that_of_paired_items_and_not_of_two_samples() -> None:
     draw = np.random.default_rng(0)
     hard = draw.random(500)
-    values = np.stack([hard, np.clip(hard + 0.02 * draw.random(500), 0, 1)])  # the same items are hard for both
+    values = np.stack(
+        [hard, np.clip(hard + 0.02 * draw.random(500), 0, 1)]
+    )  # the same items are hard for both
     averages = all_resamples([Means(np.arange(500), values)], 500)[0]
     unpaired = averages[1, 150:] - averages[0, :150]
     assert width(averages[1] - averages[0]) < width(unpaired) / 20
@@ -102,7 +128,9 @@ def test_the_interval_covers_a_known_gain_in_about_95_of_100_samples() -> None:
     covered, widths = 0, []
     for sample in range(300):
         hits = (draw.random((2, 200)) < [[0.5], [0.6]]).astype(float)
-        averages = all_resamples([Means(np.arange(200), hits)], 200, n_resamples=200, seed=sample)[0]
+        averages = all_resamples([Means(np.arange(200), hits)], 200, n_resamples=200, seed=sample)[
+            0
+        ]
         bounds = interval(averages[1] - averages[0])
         assert bounds is not None
         covered += bounds[0] <= 0.1 <= bounds[1]
@@ -112,26 +140,37 @@ def test_the_interval_covers_a_known_gain_in_about_95_of_100_samples() -> None:
 
 
 def test_the_interval_of_an_average_covers_where_languages_share_items() -> None:
-    # Three languages of the same 100 sentences. What run 1 gains on a sentence, 0.1 on average, it gains in all.
+    # Three languages of the same 100 sentences. What run 1 gains on a sentence, 0.1 on average, it
+    # gains in all.
     draw = np.random.default_rng(12)
     covered = alone = 0
     for sample in range(200):
         gain = 0.1 + 0.5 * draw.normal(size=100)
-        languages = [draw.random(100) + np.stack([np.zeros(100), gain + 0.2 * draw.normal(size=100)]) for _ in "abc"]
+        languages = [
+            draw.random(100) + np.stack([np.zeros(100), gain + 0.2 * draw.normal(size=100)])
+            for _ in "abc"
+        ]
         shared: list[Statistic] = [Means(np.arange(100), values) for values in languages]
-        apart: list[Statistic] = [Means(np.arange(100) + 100 * place, values) for place, values in enumerate(languages)]
+        apart: list[Statistic] = [
+            Means(np.arange(100) + 100 * place, values) for place, values in enumerate(languages)
+        ]
         for statistics, n_items in ((shared, 100), (apart, 300)):
-            averages = average(all_resamples(statistics, n_items, n_resamples=200, seed=sample), list("abc"))
+            averages = average(
+                all_resamples(statistics, n_items, n_resamples=200, seed=sample), list("abc")
+            )
             bounds = interval(averages[1] - averages[0])
             assert bounds is not None
             hit = bounds[0] <= 0.1 <= bounds[1]
             covered, alone = (covered + hit, alone) if n_items == 100 else (covered, alone + hit)
     assert 0.90 <= covered / 200 <= 0.99
-    assert alone / 200 < 0.85  # what intervals would be that took the languages for independent evidence
+    assert (
+        alone / 200 < 0.85
+    )  # what intervals would be that took the languages for independent evidence
 
 
 def test_the_interval_of_a_rank_correlation_covers_a_known_gain() -> None:
-    # Normal values that correlate r have rank correlation 6 / pi * asin(r / 2) (Pearson 1907): here 0.483 and 0.683.
+    # Normal values that correlate r have rank correlation 6 / pi * asin(r / 2) (Pearson 1907): here
+    # 0.483 and 0.683.
     rates = np.array([[0.5], [0.7]])
     true = 6 / np.pi * np.arcsin(rates / 2)
     draw = np.random.default_rng(13)
@@ -139,9 +178,9 @@ def test_the_interval_of_a_rank_correlation_covers_a_known_gain() -> None:
     for sample in range(200):
         gold = draw.normal(size=150)
         cosines = rates * gold + (1 - rates**2) ** 0.5 * draw.normal(size=(2, 150))
-        averages = all_resamples([RankCorrelations(np.arange(150), cosines, gold)], 150, n_resamples=200, seed=sample)[
-            0
-        ]
+        averages = all_resamples(
+            [RankCorrelations(np.arange(150), cosines, gold)], 150, n_resamples=200, seed=sample
+        )[0]
         bounds = interval(averages[1] - averages[0])
         assert bounds is not None
         covered += bounds[0] <= float(true[1, 0] - true[0, 0]) <= bounds[1]
@@ -153,21 +192,31 @@ def test_languages_that_share_items_are_not_independent_evidence() -> None:
     shared = [Means(np.arange(400), values) for _ in range(4)]
     apart = [Means(np.arange(400) + 400 * number, values) for number in range(4)]
     one, same, four = (
-        width(average(all_resamples(list(statistics), n_items, 1000), list("abcd")[: len(statistics)])[1])
+        width(
+            average(
+                all_resamples(list(statistics), n_items, 1000), list("abcd")[: len(statistics)]
+            )[1]
+        )
         for statistics, n_items in ((shared[:1], 400), (shared, 400), (apart, 1600))
     )
-    assert same == pytest.approx(one)  # the same sentences in four languages say no more than in one
+    assert same == pytest.approx(
+        one
+    )  # the same sentences in four languages say no more than in one
     assert four == pytest.approx(one / 2, rel=0.1)  # other sentences do: 1 / sqrt(4)
 
 
 def test_directions_are_averaged_before_languages() -> None:
-    # deu (0.2 + 0.4) / 2 = 0.3 in both directions, fra 0.9 in one: (0.3 + 0.9) / 2, and not (0.2 + 0.4 + 0.9) / 3.
+    # deu (0.2 + 0.4) / 2 = 0.3 in both directions, fra 0.9 in one: (0.3 + 0.9) / 2, and not (0.2 +
+    # 0.4 + 0.9) / 3.
     estimates = np.array([[0.2], [0.9], [0.4]])
-    assert average(estimates, ["deu_Latn", "fra_Latn", "deu_Latn"]) == pytest.approx(np.array([0.6]))
+    assert average(estimates, ["deu_Latn", "fra_Latn", "deu_Latn"]) == pytest.approx(
+        np.array([0.6])
+    )
 
 
 def test_a_language_without_an_item_in_a_draw_is_left_out_of_that_draw() -> None:
-    # Of two items, one language has only the first; a draw of the second twice leaves it without a value.
+    # Of two items, one language has only the first; a draw of the second twice leaves it without a
+    # value.
     lone = Means(np.array([0]), np.array([[0.0], [0.5]]))
     both = Means(np.array([0, 1]), np.array([[0.0, 0.0], [1.0, 1.0]]))
     found = all_resamples([lone, both], 2)
@@ -179,9 +228,13 @@ def test_a_language_without_an_item_in_a_draw_is_left_out_of_that_draw() -> None
 
 def test_a_run_with_equal_values_correlates_0_and_equal_gold_leaves_all_runs_out() -> None:
     items = np.arange(3)
-    constant = RankCorrelations(items, np.array([[0.5, 0.5, 0.5], [0.1, 0.2, 0.3]]), np.array([1.0, 2.0, 3.0]))
+    constant = RankCorrelations(
+        items, np.array([[0.5, 0.5, 0.5], [0.1, 0.2, 0.3]]), np.array([1.0, 2.0, 3.0])
+    )
     assert estimate(constant) == pytest.approx(np.array([0.0, 1.0]))
-    assert np.isnan(estimate(RankCorrelations(items, np.array([[0.1, 0.2, 0.3]]), np.ones(3)))).all()
+    assert np.isnan(
+        estimate(RankCorrelations(items, np.array([[0.1, 0.2, 0.3]]), np.ones(3)))
+    ).all()
     found = all_resamples([constant], 3)
     assert np.array_equal(np.isnan(found[0, 0]), np.isnan(found[0, 1]))
 

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from hexapla.errors import InputError
-from tests.fixtures.score_folders import BITEXT, DEU, hits, record, run_compare, shown, write_aligned, write_run
+from tests.fixtures.score_folders import (
+    BITEXT,
+    DEU,
+    hits,
+    record,
+    run_compare,
+    shown,
+    write_aligned,
+    write_run,
+)
 
 MEASURED = {(BITEXT, DEU): hits(5)}
 
@@ -43,8 +52,14 @@ def test_regimes_at_equal_rows_compare_and_the_budget_is_named(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"n_rows_seen": 10_102}, r"had different budgets: .*multiway rows, 10,102 rows seen, 70,000 sentences"),
-        ({"budget": "converged"}, r"had different budgets: en-x rows, 10,000 rows seen, 20,000 sentences .*converged"),
+        (
+            {"n_rows_seen": 10_102},
+            r"had different budgets: .*multiway rows, 10,102 rows seen, 70,000 sentences",
+        ),
+        (
+            {"budget": "converged"},
+            r"had different budgets: en-x rows, 10,000 rows seen, 20,000 sentences .*converged",
+        ),
         (
             {"corpus_sha256": "decade5678"},
             r"had different corpora, or other columns or rows of one: .*\(c0ffee12\); .*\(decade56\)",
@@ -91,8 +106,12 @@ def test_a_budget_of_encodings_is_about_sentences_and_not_rows(tmp_path: Path) -
 
 
 def test_runs_that_converged_took_what_they_took(tmp_path: Path) -> None:
-    en_x = write_aligned(tmp_path / "en-x", MEASURED, "en-x", budget="converged", n_rows_seen=99_000)
-    multiway = write_aligned(tmp_path / "multiway", MEASURED, budget="converged", n_rows_seen=12_000)
+    en_x = write_aligned(
+        tmp_path / "en-x", MEASURED, "en-x", budget="converged", n_rows_seen=99_000
+    )
+    multiway = write_aligned(
+        tmp_path / "multiway", MEASURED, budget="converged", n_rows_seen=12_000
+    )
     text = flat(shown(run_compare(en_x, multiway)))
     assert "Budget: converged. en-x saw 99,000 rows" in text and "multiway saw 12,000 rows" in text
 
@@ -101,9 +120,14 @@ def test_one_regime_at_two_budgets_is_an_ablation_and_noted(tmp_path: Path) -> N
     one = write_aligned(tmp_path / "one", MEASURED)
     longer = write_aligned(tmp_path / "longer", MEASURED, n_rows_seen=20_000)
     comparison = run_compare(one, longer)
-    assert [run.label for run in comparison.runs] == ["multiway rows 10,000", "multiway rows 20,000"]
+    assert [run.label for run in comparison.runs] == [
+        "multiway rows 10,000",
+        "multiway rows 20,000",
+    ]
     (note,) = [note for note in comparison.notes if "budgets" in note]
-    assert note.startswith("some runs of one regime had different budgets or corpora: multiway one rows, 10,000")
+    assert note.startswith(
+        "some runs of one regime had different budgets or corpora: multiway one rows, 10,000"
+    )
 
 
 def test_other_settings_that_differ_between_trainings_are_noted(tmp_path: Path) -> None:
@@ -113,10 +137,20 @@ def test_other_settings_that_differ_between_trainings_are_noted(tmp_path: Path) 
 
 
 def test_an_encoder_that_was_not_aligned_stands_beside_any(tmp_path: Path) -> None:
-    base = write_run(tmp_path / "base", MEASURED, regime=None, encoder="hub/xlmr", seen=None, seed=None, training={})
+    base = write_run(
+        tmp_path / "base",
+        MEASURED,
+        regime=None,
+        encoder="hub/xlmr",
+        seen=None,
+        seed=None,
+        training={},
+    )
     comparison = run_compare(base, write_aligned(tmp_path / "multiway", MEASURED))
     assert comparison.runs[0].budget is None
-    assert comparison.notes == ("contamination was not checked for multiway; evaluate with --corpus",)
+    assert comparison.notes == (
+        "contamination was not checked for multiway; evaluate with --corpus",
+    )
 
 
 def test_an_unknown_budget_is_noted(tmp_path: Path) -> None:
@@ -124,7 +158,10 @@ def test_an_unknown_budget_is_noted(tmp_path: Path) -> None:
     (multiway / "run.json").unlink()
     comparison = run_compare(en_x, multiway)
     assert comparison.runs[1].budget is None
-    assert comparison.notes[0] == "the training budget of multiway is not known; evaluate again with this version"
+    assert (
+        comparison.notes[0]
+        == "the training budget of multiway is not known; evaluate again with this version"
+    )
 
 
 def test_a_record_that_is_no_evaluations_tells_nothing(tmp_path: Path) -> None:
@@ -141,12 +178,23 @@ def test_a_record_that_is_no_evaluations_tells_nothing(tmp_path: Path) -> None:
         ('{"command": "evaluate"}', r"run.json is damaged: encoder is null, not dict"),
         ({"sha256": "other"}, r"run.json is of another encoder than the scores beside it"),
         ({"training": [1]}, r"run.json is damaged: training is not a JSON object"),
-        ({"training": record(budget="steps")}, r"the training budget is steps; this version knows rows, encodings"),
-        ({"training": record(n_rows_seen="many")}, r'run.json is damaged: n_rows_seen is "many", not int'),
-        ({"training": record(corpus_sha256=None)}, r"run.json is damaged: corpus_sha256 is null, not str"),
+        (
+            {"training": record(budget="steps")},
+            r"the training budget is steps; this version knows rows, encodings",
+        ),
+        (
+            {"training": record(n_rows_seen="many")},
+            r'run.json is damaged: n_rows_seen is "many", not int',
+        ),
+        (
+            {"training": record(corpus_sha256=None)},
+            r"run.json is damaged: corpus_sha256 is null, not str",
+        ),
     ],
 )
-def test_a_damaged_record_is_refused_with_its_path(tmp_path: Path, content: object, told: str) -> None:
+def test_a_damaged_record_is_refused_with_its_path(
+    tmp_path: Path, content: object, told: str
+) -> None:
     en_x, multiway = regimes(tmp_path)
     path = multiway / "run.json"
     if isinstance(content, dict):

@@ -36,20 +36,27 @@ def test_averages_and_gains_worked_by_hand(tmp_path: Path) -> None:
     assert [cell.value for cell in seen.cells] == pytest.approx([0.2, 0.8])
     assert seen.cells[1].gain == pytest.approx(0.6) and seen.cells[1].relative == pytest.approx(3.0)
     assert (unseen.group, unseen.languages) == ("unseen", ("swh_Latn",))
-    assert unseen.cells[1].gain == pytest.approx(0.1) and unseen.cells[1].relative == pytest.approx(0.5)
-    # Six of ten items gain in each direction, which a resample of ten can hardly lose; Swahili gains on two.
+    assert unseen.cells[1].gain == pytest.approx(0.1) and unseen.cells[1].relative == pytest.approx(
+        0.5
+    )
+    # Six of ten items gain in each direction, which a resample of ten can hardly lose; Swahili
+    # gains on two.
     assert seen.cells[1].significant and seen.cells[1].interval is not None
     assert seen.cells[1].interval[0] < 0.6 < seen.cells[1].interval[1]
     assert unseen.cells[1].interval is not None and not unseen.cells[1].significant
     assert seen.cells[0] == Cell(value=seen.cells[0].value)
-    # Both directions of German together gain 1 on items 3 to 6, 0.5 on 1, 2, 7 and 8: 2 of 2^8 swaps give as much.
-    # In Swahili two items gain, in one direction.
+    # Both directions of German together gain 1 on items 3 to 6, 0.5 on 1, 2, 7 and 8: 2 of 2^8
+    # swaps give as much. In Swahili two items gain, in one direction.
     assert seen.cells[1].p_rows == pytest.approx(2 / 2**8, abs=0.02)
     assert unseen.cells[1].p_rows == pytest.approx(2 / 2**2, abs=0.1)
 
 
 def test_languages_count_once_whatever_their_number_of_items_and_directions(tmp_path: Path) -> None:
-    measured = {(BITEXT, DEU): hits(100, 100), (BITEXT, DEU_BACK): hits(0, 100), (BITEXT, FRA): hits(1, 10)}
+    measured = {
+        (BITEXT, DEU): hits(100, 100),
+        (BITEXT, DEU_BACK): hits(0, 100),
+        (BITEXT, FRA): hits(1, 10),
+    }
     line = run_compare(*twins(tmp_path, measured)).blocks[0].lines[0]
     assert line.cells[0].value == pytest.approx((0.5 + 0.1) / 2)
     assert line.n_items == (10, 100)
@@ -67,13 +74,21 @@ def test_identical_runs_gain_exactly_nothing(tmp_path: Path) -> None:
     one, other = (write_run(tmp_path / name, measured, encoder=name) for name in ("one", "other"))
     for block in run_compare(one, other).blocks:
         cell = block.lines[0].cells[1]
-        assert (cell.gain, cell.interval, cell.p_rows, cell.significant) == (0.0, (0.0, 0.0), 1.0, False)
+        assert (cell.gain, cell.interval, cell.p_rows, cell.significant) == (
+            0.0,
+            (0.0, 0.0),
+            1.0,
+            False,
+        )
 
 
 def test_groups_are_kept_apart_and_in_order(tmp_path: Path) -> None:
     languages = (DEU, SWH, "deu_Latn-fra_Latn", "fra_Latn-deu_Latn", "swh_Latn-deu_Latn")
     measured = {(BITEXT, pair): hits(place) for place, pair in enumerate(languages)}
-    measured |= {("topics/toy", code): hits(place) for place, code in enumerate(("swh_Latn", "eng_Latn", "deu_Latn"))}
+    measured |= {
+        ("topics/toy", code): hits(place)
+        for place, code in enumerate(("swh_Latn", "eng_Latn", "deu_Latn"))
+    }
     bitext, topics = run_compare(*twins(tmp_path, measured)).blocks
     assert [(line.group, line.languages) for line in bitext.lines] == [
         ("seen", ("deu_Latn",)),
@@ -94,9 +109,15 @@ def test_spearman_is_computed_from_cosines_and_gold(tmp_path: Path) -> None:
     gold = [0.0, 1.0, 1.0, 3.0, 5.0, 4.0] * 5
     good = {("sts/toy", "deu_Latn"): {"cosine": [value / 5 for value in gold], "gold": gold}}
     bad = {("sts/toy", "deu_Latn"): {"cosine": [-value / 5 for value in gold], "gold": gold}}
-    (block,) = run_compare(write_run(tmp_path / "bad", bad), write_run(tmp_path / "good", good)).blocks
+    (block,) = run_compare(
+        write_run(tmp_path / "bad", bad), write_run(tmp_path / "good", good)
+    ).blocks
     cell = block.lines[0].cells[1]
-    assert block.metric == "spearman" and cell.value == pytest.approx(1.0) and cell.gain == pytest.approx(2.0)
+    assert (
+        block.metric == "spearman"
+        and cell.value == pytest.approx(1.0)
+        and cell.gain == pytest.approx(2.0)
+    )
     assert cell.interval == pytest.approx((2.0, 2.0)) and cell.significant
     assert cell.relative is None  # a gain over a negative value has no share of it
 
@@ -114,16 +135,30 @@ def test_accuracy_is_the_headline_of_bitext_and_comes_first(tmp_path: Path) -> N
 def test_runs_are_named_by_regime_then_encoder_and_told_apart(tmp_path: Path) -> None:
     measured = {(BITEXT, DEU): hits(5)}
     paths = [
-        write_run(tmp_path / "a", measured, regime=None, encoder="FacebookAI/xlm-roberta-base", seen=None),
+        write_run(
+            tmp_path / "a", measured, regime=None, encoder="FacebookAI/xlm-roberta-base", seen=None
+        ),
         write_run(tmp_path / "b", measured, regime="multiway", encoder="out/m0", seed=0),
         write_run(tmp_path / "c", measured, regime="multiway", encoder="out/m1", seed=1),
         write_run(tmp_path / "d", measured, regime="star", encoder="out/s0", seed=1),
         write_run(tmp_path / "e", measured, regime="star", encoder="out/s1", seed=1),
     ]
     labels = [run.label for run in run_compare(*paths).runs]
-    assert labels == ["xlm-roberta-base", "multiway seed 0", "multiway seed 1", "star s0", "star s1"]
-    alike = [write_run(tmp_path / place / "scores", measured, encoder="checkpoint-500", sha=place) for place in "xy"]
-    assert [run.label for run in run_compare(*alike).runs] == ["multiway x/scores", "multiway y/scores"]
+    assert labels == [
+        "xlm-roberta-base",
+        "multiway seed 0",
+        "multiway seed 1",
+        "star s0",
+        "star s1",
+    ]
+    alike = [
+        write_run(tmp_path / place / "scores", measured, encoder="checkpoint-500", sha=place)
+        for place in "xy"
+    ]
+    assert [run.label for run in run_compare(*alike).runs] == [
+        "multiway x/scores",
+        "multiway y/scores",
+    ]
 
 
 @pytest.mark.parametrize("by", ["label", "path"])
@@ -137,7 +172,8 @@ def test_the_baseline_can_be_chosen_and_comes_first(tmp_path: Path, by: str) -> 
 
 def test_an_unknown_baseline_is_refused_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r'"multi-way"; it must be "xlmr", "multiway" or a path; did you mean "multiway"'
+        InputError,
+        match=r'"multi-way"; it must be "xlmr", "multiway" or a path; did you mean "multiway"',
     ):
         run_compare(*base_and_aligned(tmp_path), baseline="multi-way")
 
@@ -160,14 +196,20 @@ def test_missing_scores_are_refused(tmp_path: Path) -> None:
 
 
 def test_different_items_are_refused_with_the_first_that_differs(tmp_path: Path) -> None:
-    one = write_run(tmp_path / "one", {(BITEXT, DEU): hits(1, 3)}, regime="star", items=["a", "b", "c"])
+    one = write_run(
+        tmp_path / "one", {(BITEXT, DEU): hits(1, 3)}, regime="star", items=["a", "b", "c"]
+    )
     other = write_run(tmp_path / "other", {(BITEXT, DEU): hits(1, 3)}, items=["a", "x", "c"])
-    with pytest.raises(InputError, match=rf"{BITEXT} test {DEU} accuracy: item 2 is b in star and x in multiway"):
+    with pytest.raises(
+        InputError, match=rf"{BITEXT} test {DEU} accuracy: item 2 is b in star and x in multiway"
+    ):
         run_compare(one, other)
 
 
 def test_a_run_with_fewer_items_is_refused(tmp_path: Path) -> None:
-    one = write_run(tmp_path / "one", {(BITEXT, DEU): hits(1, 3)}, regime="star", signed={"n": None})
+    one = write_run(
+        tmp_path / "one", {(BITEXT, DEU): hits(1, 3)}, regime="star", signed={"n": None}
+    )
     other = write_run(tmp_path / "other", {(BITEXT, DEU): hits(1, 2)}, signed={"n": None})
     with pytest.raises(InputError, match="item 3 is 2 in star and missing in multiway"):
         run_compare(one, other)
@@ -175,10 +217,14 @@ def test_a_run_with_fewer_items_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_run_that_lacks_a_pair_is_refused(tmp_path: Path, turned: bool) -> None:
-    whole = write_run(tmp_path / "whole", {(BITEXT, DEU): hits(1), (BITEXT, FRA): hits(1)}, regime="star")
+    whole = write_run(
+        tmp_path / "whole", {(BITEXT, DEU): hits(1), (BITEXT, FRA): hits(1)}, regime="star"
+    )
     part = write_run(tmp_path / "part", {(BITEXT, DEU): hits(1)})
     paths = (part, whole) if turned else (whole, part)
-    with pytest.raises(InputError, match=rf"multiway \(.*part\) has no {BITEXT} test {FRA} accuracy, which star"):
+    with pytest.raises(
+        InputError, match=rf"multiway \(.*part\) has no {BITEXT} test {FRA} accuracy, which star"
+    ):
         run_compare(*paths)
 
 
@@ -186,7 +232,9 @@ def test_other_data_are_refused_and_another_encoder_setting_is_noted(tmp_path: P
     measured = {(BITEXT, DEU): hits(1)}
     one = write_run(tmp_path / "one", measured, regime="star")
     other_data = write_run(tmp_path / "two", measured, signed={"data": "77ab"})
-    with pytest.raises(InputError, match=rf"{DEU} accuracy: data differs: 5a1f \(star\); 77ab \(multiway\)"):
+    with pytest.raises(
+        InputError, match=rf"{DEU} accuracy: data differs: 5a1f \(star\); 77ab \(multiway\)"
+    ):
         run_compare(one, other_data)
     other_k = write_run(tmp_path / "three", measured, signed={"k": 8})
     with pytest.raises(InputError, match=r"k differs: none \(star\); 8 \(multiway\)"):
@@ -203,13 +251,20 @@ def test_runs_that_saw_different_languages_are_refused(tmp_path: Path) -> None:
     measured = {(BITEXT, DEU): hits(1)}
     one = write_run(tmp_path / "one", measured, regime="star")
     other = write_run(tmp_path / "other", measured, regime="pivot-only", seen=["eng_Latn"])
-    with pytest.raises(InputError, match=rf"{DEU} is seen for star, unseen for pivot-only; .*hexapla evaluate --seen"):
+    with pytest.raises(
+        InputError,
+        match=rf"{DEU} is seen for star, unseen for pivot-only; .*hexapla evaluate --seen",
+    ):
         run_compare(one, other)
 
 
 def test_different_gold_values_are_refused(tmp_path: Path) -> None:
     paths = [
-        write_run(tmp_path / name, {("sts/toy", "deu_Latn"): {"cosine": [0.1, 0.2, 0.3], "gold": gold}}, regime=name)
+        write_run(
+            tmp_path / name,
+            {("sts/toy", "deu_Latn"): {"cosine": [0.1, 0.2, 0.3], "gold": gold}},
+            regime=name,
+        )
         for name, gold in (("star", [1.0, 2.0, 3.0]), ("en-x", [1.0, 2.0, 4.0]))
     ]
     with pytest.raises(InputError, match="star and en-x differ in gold values"):
@@ -220,7 +275,10 @@ def test_a_score_that_its_items_do_not_give_is_refused(tmp_path: Path) -> None:
     base, aligned = base_and_aligned(tmp_path)
     file = aligned / "scores.jsonl"
     file.write_text(file.read_text().replace('"value": 0.7', '"value": 0.75'))
-    with pytest.raises(InputError, match=rf"{DEU} accuracy is 0.7500 in the scores and 0.7000 by its per-item table"):
+    with pytest.raises(
+        InputError,
+        match=rf"{DEU} accuracy is 0.7500 in the scores and 0.7000 by its per-item table",
+    ):
         run_compare(base, aligned)
 
 
@@ -228,7 +286,9 @@ def test_scores_of_two_encoders_in_one_path_are_refused(tmp_path: Path) -> None:
     base, aligned = base_and_aligned(tmp_path)
     both = tmp_path / "both.jsonl"
     both.write_text((base / "scores.jsonl").read_text() + (aligned / "scores.jsonl").read_text())
-    with pytest.raises(InputError, match=r"both.jsonl holds the scores of 2 encoders \(hub/xlmr, encoders/one\)"):
+    with pytest.raises(
+        InputError, match=r"both.jsonl holds the scores of 2 encoders \(hub/xlmr, encoders/one\)"
+    ):
         run_compare(both, aligned)
     both.write_text((base / "scores.jsonl").read_text() * 2)
     with pytest.raises(InputError, match=rf"both.jsonl holds {BITEXT} test {DEU} accuracy twice"):
@@ -242,7 +302,9 @@ def test_scores_of_two_encoders_in_one_path_are_refused(tmp_path: Path) -> None:
         ({"seed": -1}, "seed is -1; it must be 0 or more"),
     ],
 )
-def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict[str, int], told: str) -> None:
+def test_settings_out_of_range_are_refused(
+    tmp_path: Path, settings: dict[str, int], told: str
+) -> None:
     with pytest.raises(InputError, match=told):
         run_compare(*base_and_aligned(tmp_path), **settings)
 
@@ -250,11 +312,19 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict[str, i
 def test_a_comparison_is_written_and_an_old_one_kept_unless_overwritten(tmp_path: Path) -> None:
     paths, out = base_and_aligned(tmp_path), tmp_path / "out"
     comparison = run_compare(*paths, out=out)
-    assert sorted(file.name for file in out.iterdir()) == ["comparison.json", "comparison.md", "run.json"]
+    assert sorted(file.name for file in out.iterdir()) == [
+        "comparison.json",
+        "comparison.md",
+        "run.json",
+    ]
     found = json.loads((out / "comparison.json").read_text())
     assert found == json.loads(json.dumps(comparison.to_json()))
     cell = found["blocks"][0]["lines"][0]["cells"][1]
-    assert (cell["run"], cell["gain"], cell["significant"]) == ("multiway", pytest.approx(0.6), True)
+    assert (cell["run"], cell["gain"], cell["significant"]) == (
+        "multiway",
+        pytest.approx(0.6),
+        True,
+    )
     assert (found["baseline"], found["n_resamples"], found["seed"]) == ("xlmr", 200, 0)
     assert (out / "comparison.md").read_text() == comparison.to_markdown()
     before = (out / "comparison.json").read_bytes()
@@ -267,7 +337,9 @@ def test_a_comparison_is_written_and_an_old_one_kept_unless_overwritten(tmp_path
         run_compare(*paths, out=out / "comparison.md")
 
 
-def test_a_kill_leaves_no_result_that_is_not_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_leaves_no_result_that_is_not_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths, out = base_and_aligned(tmp_path), tmp_path / "out"
     run_compare(*paths, out=out)
 
@@ -285,7 +357,13 @@ def test_nothing_is_written_when_runs_cannot_be_compared(tmp_path: Path) -> None
     paths = []
     for last in (3.0, 4.0):
         judged = {"cosine": [0.1, 0.2, 0.3], "gold": [1.0, 2.0, last]}
-        paths.append(write_run(tmp_path / f"{last}", {(BITEXT, DEU): hits(5), ("sts/toy", "deu_Latn"): judged}))
-    with pytest.raises(InputError, match=r"sts/toy test deu_Latn spearman: .* differ in gold"):  # the last task of all
+        paths.append(
+            write_run(
+                tmp_path / f"{last}", {(BITEXT, DEU): hits(5), ("sts/toy", "deu_Latn"): judged}
+            )
+        )
+    with pytest.raises(
+        InputError, match=r"sts/toy test deu_Latn spearman: .* differ in gold"
+    ):  # the last task of all
         run_compare(*paths, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -9,7 +9,15 @@ import pytest
 
 from hexapla.errors import InputError
 from hexapla.report.comparison import Contaminated
-from tests.fixtures.score_folders import BITEXT, DEU, base_and_aligned, hits, run_compare, shown, write_aligned
+from tests.fixtures.score_folders import (
+    BITEXT,
+    DEU,
+    base_and_aligned,
+    hits,
+    run_compare,
+    shown,
+    write_aligned,
+)
 
 STS = "sts/toy"
 MEASURED = {
@@ -20,7 +28,13 @@ MEASURED = {
 
 def check(folder: Path, n_found: int, *, sha: str = "c0ffee1234", task: str = STS) -> Path:
     """Write what `evaluate` leaves of its search for evaluation sentences."""
-    one = {"task": task, "split": "test", "n_sentences": 250, "n_found": n_found, "examples": ["A.", "B."][:n_found]}
+    one = {
+        "task": task,
+        "split": "test",
+        "n_sentences": 250,
+        "n_found": n_found,
+        "examples": ["A.", "B."][:n_found],
+    }
     other = {"task": BITEXT, "split": "test", "n_sentences": 99, "n_found": 0, "examples": []}
     found = {"corpus": "courses", "corpus_sha256": sha, "n_rows": 3, "tasks": [one, other]}
     (folder / "contamination.json").write_text(json.dumps(found))
@@ -32,7 +46,13 @@ def test_a_contaminated_task_is_flagged_marked_and_noted(tmp_path: Path) -> None
     multiway = check(write_aligned(tmp_path / "multiway", MEASURED), 12)
     comparison = run_compare(en_x, multiway)
     flagged = Contaminated(
-        run="en-x", corpus="courses", task=STS, split="test", n_sentences=250, n_found=12, examples=("A.", "B.")
+        run="en-x",
+        corpus="courses",
+        task=STS,
+        split="test",
+        n_sentences=250,
+        n_found=12,
+        examples=("A.", "B."),
     )
     assert [found.run for found in comparison.contamination] == ["en-x", "multiway"]
     assert comparison.contamination[0] == flagged
@@ -41,13 +61,18 @@ def test_a_contaminated_task_is_flagged_marked_and_noted(tmp_path: Path) -> None
     )
     text, markdown = shown(comparison), comparison.to_markdown()
     assert "sts/toy (test) †  Spearman, %" in text and "bitext/toy (test)  accuracy, %" in text
-    assert "## sts/toy (test) †: Spearman, %" in markdown and "† Sentences of this task stand in" in markdown
+    assert (
+        "## sts/toy (test) †: Spearman, %" in markdown
+        and "† Sentences of this task stand in" in markdown
+    )
     assert comparison.to_json()["contamination"][0]["n_found"] == 12
 
 
 def test_a_clean_task_is_not_marked(tmp_path: Path) -> None:
     en_x = check(write_aligned(tmp_path / "en-x", MEASURED, "en-x"), 0)
-    multiway = check(write_aligned(tmp_path / "multiway", MEASURED), 5, task="sts/another")  # that is not compared
+    multiway = check(
+        write_aligned(tmp_path / "multiway", MEASURED), 5, task="sts/another"
+    )  # that is not compared
     comparison = run_compare(en_x, multiway)
     assert comparison.contamination == () and comparison.notes == ()
     assert "†" not in shown(comparison)
@@ -55,14 +80,20 @@ def test_a_clean_task_is_not_marked(tmp_path: Path) -> None:
 
 def test_seeds_are_one_run_of_which_the_worst_counts(tmp_path: Path) -> None:
     en_x = check(write_aligned(tmp_path / "en-x", MEASURED, "en-x"), 0)
-    paths = [check(write_aligned(tmp_path / f"{seed}", MEASURED, seed=seed), seed + 1) for seed in range(2)]
+    paths = [
+        check(write_aligned(tmp_path / f"{seed}", MEASURED, seed=seed), seed + 1)
+        for seed in range(2)
+    ]
     (found,) = run_compare(en_x, *paths).contamination
     assert (found.run, found.n_found) == ("multiway, 2 seeds", 2)
 
 
 def test_aligned_runs_that_were_not_checked_are_named_and_others_not(tmp_path: Path) -> None:
     base, aligned = base_and_aligned(tmp_path)
-    assert run_compare(base, aligned).notes[-1] == "contamination was not checked for multiway; evaluate with --corpus"
+    assert (
+        run_compare(base, aligned).notes[-1]
+        == "contamination was not checked for multiway; evaluate with --corpus"
+    )
     paths = [write_aligned(tmp_path / f"{seed}", MEASURED, seed=seed) for seed in range(2)]
     en_x = check(write_aligned(tmp_path / "en-x", MEASURED, "en-x"), 0)
     check(paths[0], 0)

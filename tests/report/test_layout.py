@@ -27,13 +27,18 @@ def several_metrics(tmp_path: Path) -> Comparison:
     """Compare two runs of which the second is better by every metric: more hits, fewer errors."""
     measured = [
         {
-            (BITEXT, pair): {"accuracy": hits(n)["accuracy"], "xsim": hits(10 - n)["accuracy"], "f1": [0.5] * 10}
+            (BITEXT, pair): {
+                "accuracy": hits(n)["accuracy"],
+                "xsim": hits(10 - n)["accuracy"],
+                "f1": [0.5] * 10,
+            }
             for pair, n in ((FRA, n_hits), (DEU, n_hits + 1), (SWH, n_hits))
         }
         for n_hits in (1, 8)
     ]
     return run_compare(
-        write_run(tmp_path / "en-x", measured[0], regime="en-x"), write_run(tmp_path / "multiway", measured[1])
+        write_run(tmp_path / "en-x", measured[0], regime="en-x"),
+        write_run(tmp_path / "multiway", measured[1]),
     )
 
 
@@ -50,8 +55,19 @@ def test_the_terminal_table_shows_value_gain_relative_gain_and_interval(tmp_path
 
 def test_six_runs_fit_into_100_columns(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
-    rates = {"e5-base": 0.1, "en-x": 0.3, "multiway": 0.9, "multilingual-e5-base": 0.6, "pivot-only": 0.5, "star": 0.7}
-    tasks = [("bitext/tatoeba", DEU), ("topics-zero-shot/sib200", DEU), ("topics-zero-shot/sib200", SWH)]
+    rates = {
+        "e5-base": 0.1,
+        "en-x": 0.3,
+        "multiway": 0.9,
+        "multilingual-e5-base": 0.6,
+        "pivot-only": 0.5,
+        "star": 0.7,
+    }
+    tasks = [
+        ("bitext/tatoeba", DEU),
+        ("topics-zero-shot/sib200", DEU),
+        ("topics-zero-shot/sib200", SWH),
+    ]
     paths = [
         write_run(
             tmp_path / name,
@@ -69,7 +85,10 @@ def test_six_runs_fit_into_100_columns(tmp_path: Path) -> None:
 
 
 def test_runs_that_do_not_fit_go_into_another_table_beside_the_baseline(tmp_path: Path) -> None:
-    paths = [write_run(tmp_path / name, {(BITEXT, DEU): hits(5)}, regime=name) for name in ("base", "en-x", "star")]
+    paths = [
+        write_run(tmp_path / name, {(BITEXT, DEU): hits(5)}, regime=name)
+        for name in ("base", "en-x", "star")
+    ]
     text = shown(run_compare(*paths), width=40)
     headers = [line for line in text.splitlines() if re.search(r"^ +baseline +(en-x|star)$", line)]
     assert max(map(len, text.splitlines())) <= 40 and len(headers) == 2
@@ -83,11 +102,19 @@ def test_markdown_has_the_same_numbers_and_escapes_its_own_signs(tmp_path: Path)
     text = dataclasses.replace(comparison, runs=runs).to_markdown()
     assert "| languages | xlmr (baseline) | a\\|b |\n|---|---:|---:|\n" in text
     assert re.search(
-        r"^\| seen: 1 language, 10 items \| 20\.0 \| 80\.0 \+60\.0\\\* \+300% \[.*\] p=0\.\d{3} \|$", text, re.M
+        r"^\| seen: 1 language, 10 items \| 20\.0 \| 80\.0 \+60\.0\\\* \+300% \[.*\] p=0\.\d{3} \|$",
+        text,
+        re.M,
     )
-    assert re.search(r"^\| unseen: .* \| 20\.0 \| 30\.0 \+10\.0 \+50\.0% \[.*\] p=0\.\d{3} \|$", text, re.M)
+    assert re.search(
+        r"^\| unseen: .* \| 20\.0 \| 30\.0 \+10\.0 \+50\.0% \[.*\] p=0\.\d{3} \|$", text, re.M
+    )
     assert "### bitext/toy (test): accuracy, %, by language" in text
-    assert re.search(r"^\| deu_Latn \| seen \| 20\.0 \| 80\.0 \+60\.0\\\* \+300% \[.*\] p=0\.\d{3} \|$", text, re.M)
+    assert re.search(
+        r"^\| deu_Latn \| seen \| 20\.0 \| 80\.0 \+60\.0\\\* \+300% \[.*\] p=0\.\d{3} \|$",
+        text,
+        re.M,
+    )
 
 
 def test_details_are_of_the_headline_metric_unless_all_are_asked_for(tmp_path: Path) -> None:
@@ -116,7 +143,11 @@ def test_fewer_errors_are_green_and_more_are_red(tmp_path: Path) -> None:
 def test_languages_are_shown_one_by_one_when_asked_for(tmp_path: Path) -> None:
     comparison = several_metrics(tmp_path)
     assert "fra_Latn" not in shown(comparison)
-    lines = [line for line in shown(comparison, per_language=True).splitlines() if re.match(r"\w{3}_\w{4} ", line)]
+    lines = [
+        line
+        for line in shown(comparison, per_language=True).splitlines()
+        if re.match(r"\w{3}_\w{4} ", line)
+    ]
     assert [line.split()[:3] for line in lines] == [
         ["fra_Latn", "seen", "10.0"],
         ["deu_Latn", "seen", "20.0"],
@@ -130,7 +161,12 @@ def test_languages_are_shown_one_by_one_when_asked_for(tmp_path: Path) -> None:
         ("unseen", ("swh_Latn",)),
     ]
     cell = accuracy.languages[1].cells[1]
-    assert cell.gain is not None and round(cell.gain, 9) == 0.7 and cell.relative and round(cell.relative, 9) == 3.5
+    assert (
+        cell.gain is not None
+        and round(cell.gain, 9) == 0.7
+        and cell.relative
+        and round(cell.relative, 9) == 3.5
+    )
     assert cell.interval is not None and cell.p_rows is not None
     found = comparison.to_json()["blocks"][0]["languages"][1]["cells"][1]
     assert (found["run"], found["significant"]) == ("multiway", True)

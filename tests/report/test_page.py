@@ -22,8 +22,8 @@ from hexapla.evaluation.scores import read_scores
 from hexapla.report import CompareConfig
 from hexapla.report.maps import changed_neighbours, read_examples
 from hexapla.report.page import ReportConfig, report
-from tests.fixtures.toy import toy_encoder
 from tests.fixtures.reports import EVIL, LANGUAGES, write_folder, write_runs
+from tests.fixtures.toy import toy_encoder
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -53,7 +53,8 @@ def test_the_page_holds_what_was_compared_and_nothing_is_left_out(made: Path) ->
     assert "arXiv 2602.21543" in text and "+21.3 %" in text and "+28.4 %" in text
     assert "so the two are not the same comparison" in text
     assert re.search(
-        r"<li>bitext mining, bitext/toy, seen: \+\d+\.\d % \(\d+\.\d to \d+\.\d; the paper \+21\.3 %\)", text
+        r"<li>bitext mining, bitext/toy, seen: \+\d+\.\d % \(\d+\.\d to \d+\.\d; the paper \+21\.3 %\)",
+        text,
     )
     for name in ("gains", "language-to-language", "map", "training"):
         assert f'data-chart="{name}"' in text
@@ -64,7 +65,8 @@ def test_the_page_holds_what_was_compared_and_nothing_is_left_out(made: Path) ->
 def test_nothing_in_the_page_is_loaded_from_elsewhere(made: Path) -> None:
     text = (made / "report.html").read_text(encoding="utf-8")
     assert not re.search(
-        r"<(script|img|iframe)[^>]+src=|<link[^>]+href=\"(?!data:)|@import|url\(", text.split("<script>")[0]
+        r"<(script|img|iframe)[^>]+src=|<link[^>]+href=\"(?!data:)|@import|url\(",
+        text.split("<script>")[0],
     )
 
 
@@ -81,27 +83,39 @@ def test_every_number_has_its_signatures(made: Path, runs: list[Path]) -> None:
     text = (made / "report.html").read_text(encoding="utf-8")
     table = json.loads(text.split('id="data">')[1].split("</script>")[0])["table"]
     rows = [
-        row for row in table["rows"] if not row["whole"] and row["task"] == "bitext/toy" and row["what"] == "German"
+        row
+        for row in table["rows"]
+        if not row["whole"] and row["task"] == "bitext/toy" and row["what"] == "German"
     ]
     signatures = {start + table["ends"][end] for row in rows for start, end in row["signatures"]}
     expected = {
         score.signature
         for run in runs
         for score in read_scores(run)
-        if score.task == "bitext/toy" and set(score.languages.split("-")) == {"deu_Latn", "eng_Latn"}
+        if score.task == "bitext/toy"
+        and set(score.languages.split("-")) == {"deu_Latn", "eng_Latn"}
     }
     assert signatures == expected
 
 
 def test_markdown_and_model_index_say_the_same(made: Path, runs: list[Path]) -> None:
     summary = (made / "summary.md").read_text(encoding="utf-8")
-    assert re.search(r"\| bitext/toy, accuracy \| seen \| \d+\.\d \| multiway \| \d+\.\d \| \+\d", summary)
+    assert re.search(
+        r"\| bitext/toy, accuracy \| seen \| \d+\.\d \| multiway \| \d+\.\d \| \+\d", summary
+    )
     assert "+21.3 %" in summary
-    index = yaml.safe_load((made / "model-index" / "multiway.yaml").read_text(encoding="utf-8"))["model-index"]
-    results = {(one["dataset"]["type"], one["dataset"]["config"], metric["type"]): metric["value"]
-               for one in index[0]["results"] for metric in one["metrics"]}  # fmt: skip
+    index = yaml.safe_load((made / "model-index" / "multiway.yaml").read_text(encoding="utf-8"))[
+        "model-index"
+    ]
+    results = {
+        (one["dataset"]["type"], one["dataset"]["config"], metric["type"]): metric["value"]
+        for one in index[0]["results"]
+        for metric in one["metrics"]
+    }
     for score in read_scores(runs[2]):
-        assert results[score.task, score.languages, score.metric] == pytest.approx(100 * score.value, abs=1e-3)
+        assert results[score.task, score.languages, score.metric] == pytest.approx(
+            100 * score.value, abs=1e-3
+        )
 
 
 def test_every_seed_of_a_run_has_a_model_index_and_signatures_of_its_own(tmp_path: Path) -> None:
@@ -109,13 +123,21 @@ def test_every_seed_of_a_run_has_a_model_index_and_signatures_of_its_own(tmp_pat
     base = write_folder(tmp_path / "base", None, 0.2)
     text = report(config([base, *runs], tmp_path / "out", images=False)).read_text(encoding="utf-8")
     names = sorted(path.name for path in (tmp_path / "out" / "model-index").iterdir())
-    assert names == ["base.yaml", "multiway--2-seeds--seed-0.yaml", "multiway--2-seeds--seed-1.yaml"]
+    assert names == [
+        "base.yaml",
+        "multiway--2-seeds--seed-0.yaml",
+        "multiway--2-seeds--seed-1.yaml",
+    ]
     table = json.loads(text.split('id="data">')[1].split("</script>")[0])["table"]
-    row = next(row for row in table["rows"] if row["task"] == "bitext/toy" and row["what"] == "German")
+    row = next(
+        row for row in table["rows"] if row["task"] == "bitext/toy" and row["what"] == "German"
+    )
     assert len(row["signatures"]) == 3 * 2  # three encoders, both directions
 
 
-def test_a_card_gets_the_scores_of_its_own_weights_and_keeps_the_rest(runs: list[Path], tmp_path: Path) -> None:
+def test_a_card_gets_the_scores_of_its_own_weights_and_keeps_the_rest(
+    runs: list[Path], tmp_path: Path
+) -> None:
     from hexapla.encoder.load import describe
 
     encoder = toy_encoder(tmp_path / "toy")
@@ -127,7 +149,11 @@ def test_a_card_gets_the_scores_of_its_own_weights_and_keeps_the_rest(runs: list
     own = tmp_path / "own"
     shutil.copytree(runs[2], own)
     for name in ("scores.jsonl", "run.json"):
-        content = (own / name).read_text(encoding="utf-8").replace("multiway-sha", describe(encoder).sha256)
+        content = (
+            (own / name)
+            .read_text(encoding="utf-8")
+            .replace("multiway-sha", describe(encoder).sha256)
+        )
         (own / name).write_text(content, encoding="utf-8")
     report(config([runs[0], own], tmp_path / "out", card=encoder, images=False))
     _, front, text = card.read_text(encoding="utf-8").split("---\n", 2)
@@ -157,7 +183,9 @@ def test_neighbours_that_changed_are_counted_and_shown_both_ways(runs: list[Path
     assert len(mended) == 4 and len(lost) <= 4
     for one in mended:
         assert items[one.after] == items[one.query] != items[one.before]
-        assert one.cosine_after == pytest.approx(float(after.vectors[one.query] @ after.vectors[one.after]))
+        assert one.cosine_after == pytest.approx(
+            float(after.vectors[one.query] @ after.vectors[one.after])
+        )
 
 
 def test_damaged_examples_are_named(runs: list[Path], tmp_path: Path) -> None:
@@ -180,7 +208,9 @@ def test_a_report_needs_a_folder(runs: list[Path]) -> None:
 @pytest.fixture
 def page(chromium: Browser, made: Path) -> Iterator[Page]:
     """The page from disk, without a network, and every sound it makes is heard."""
-    context = chromium.new_context(offline=True, viewport={"width": 1280, "height": 900}, color_scheme="light")
+    context = chromium.new_context(
+        offline=True, viewport={"width": 1280, "height": 900}, color_scheme="light"
+    )
     opened = context.new_page()
     heard: list[str] = []
     opened.on("console", lambda message: heard.append(f"{message.type}: {message.text}"))
@@ -261,7 +291,9 @@ def test_a_tooltip_shows_and_escapes(page: Page) -> None:
 def test_signatures_are_copied(page: Page) -> None:
     page.select_option("#lines", "languages")
     page.locator("#all tbody tr button").first.click()
-    page.wait_for_function("document.getElementById('copied').textContent.startsWith('Copied: task:bitext/toy')")
+    page.wait_for_function(
+        "document.getElementById('copied').textContent.startsWith('Copied: task:bitext/toy')"
+    )
 
 
 CONTRASTS = """() => {
@@ -307,7 +339,9 @@ def test_a_phone_scrolls_tables_and_not_the_page(page: Page, tmp_path: Path) -> 
 @pytest.mark.browser
 def test_it_can_be_read_by_ear(page: Page) -> None:
     levels = page.locator("h1, h2, h3").evaluate_all("all => all.map(e => Number(e.tagName[1]))")
-    assert levels[0] == 1 and all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert levels[0] == 1 and all(
+        after - before <= 1 for before, after in itertools.pairwise(levels)
+    )
     assert page.locator("table").count() == page.locator("table caption").count()
     for chart in page.locator("[data-chart]").all():
         assert len(chart.get_attribute("aria-label") or "") > 40

@@ -9,13 +9,22 @@ import pytest
 from scipy.stats import kstest, rankdata
 
 from hexapla.report import permutation
-from hexapla.report.bootstrap import FloatArray, Means, RankCorrelations, Statistic, average, estimate
+from hexapla.report.bootstrap import (
+    FloatArray,
+    Means,
+    RankCorrelations,
+    Statistic,
+    average,
+    estimate,
+)
 from hexapla.report.permutation import p_of, p_over_seeds, permute, swapped
 
 ALL_SIGNS = np.array(list(itertools.product((1.0, -1.0), repeat=8))).T  # (8, 256)
 
 
-def all_permutations(statistics: list[Statistic], n_items: int, n_permutations: int, seed: int = 0) -> FloatArray:
+def all_permutations(
+    statistics: list[Statistic], n_items: int, n_permutations: int, seed: int = 0
+) -> FloatArray:
     """Return (S, P) gains of the second run over the first."""
     blocks = permute(statistics, [[0], [1]], n_items, n_permutations=n_permutations, seed=seed)
     return np.concatenate(list(blocks), axis=-1)[:, 1]
@@ -34,24 +43,32 @@ def test_the_average_gain_of_every_swap_of_eight_items_equals_a_loop_that_swaps(
     some = np.array([5, 0, 2])  # a second language has three of the items, in another order
     values, of_some = draw.random((2, 8)), draw.random((2, 3))
     statistics = [Means(np.arange(8), values), Means(some, of_some)]
-    gains = [swapped(statistic, [[0], [1]], ALL_SIGNS[statistic.items])[1] for statistic in statistics]
+    gains = [
+        swapped(statistic, [[0], [1]], ALL_SIGNS[statistic.items])[1] for statistic in statistics
+    ]
     found = average(np.stack(gains), ["deu_Latn", "fra_Latn"])
     for number, signs in enumerate(ALL_SIGNS.T):
         by_language = []
         for items, of_runs in ((range(8), values), (some, of_some)):
             pairs = zip(items, of_runs.T, strict=True)
             ours = [pair if signs[item] > 0 else pair[::-1] for item, pair in pairs]
-            by_language.append(np.mean([pair[1] for pair in ours]) - np.mean([pair[0] for pair in ours]))
+            by_language.append(
+                np.mean([pair[1] for pair in ours]) - np.mean([pair[0] for pair in ours])
+            )
         assert found[number] == pytest.approx(np.mean(by_language))
 
 
 def test_a_sampled_p_comes_near_the_exact_one() -> None:
-    values = np.array([[0.1, 0.5, 0.3, 0.2, 0.9, 0.4, 0.6, 0.3], [0.6, 0.4, 0.7, 0.5, 0.8, 0.9, 0.7, 0.6]])
+    values = np.array(
+        [[0.1, 0.5, 0.3, 0.2, 0.9, 0.4, 0.6, 0.3], [0.6, 0.4, 0.7, 0.5, 0.8, 0.9, 0.7, 0.6]]
+    )
     statistic = Means(np.arange(8), values)
     every = swapped(statistic, [[0], [1]], ALL_SIGNS)[1]
     exact = np.mean(np.abs(every) >= np.abs(every[0]) - 1e-12)
     assert 0.01 < exact < 0.2
-    assert p_value(statistic, 20_000) == pytest.approx(exact, abs=0.005)  # its standard error is below 0.002
+    assert p_value(statistic, 20_000) == pytest.approx(
+        exact, abs=0.005
+    )  # its standard error is below 0.002
 
 
 def loop_over_ranks(x: FloatArray, y: FloatArray, gold: FloatArray, signs: FloatArray) -> float:
@@ -75,7 +92,9 @@ def test_swapped_rank_correlations_equal_a_loop_from_the_definition() -> None:
     found = swapped(statistic, [[0], [1]], ALL_SIGNS)
     assert found[0] == pytest.approx(np.zeros(256))
     for number, signs in enumerate(ALL_SIGNS.T):
-        assert found[1, number] == pytest.approx(loop_over_ranks(cosines[1], cosines[0], gold, signs))
+        assert found[1, number] == pytest.approx(
+            loop_over_ranks(cosines[1], cosines[0], gold, signs)
+        )
     values = estimate(statistic)
     assert found[1, 0] == pytest.approx(values[1] - values[0])  # nothing swapped
 
@@ -87,7 +106,11 @@ def test_columns_of_several_seeds_are_swapped_run_by_run(columns: list[list[int]
     ranked = swapped(RankCorrelations(np.arange(8), cosines, gold), columns, ALL_SIGNS)[1]
     means = swapped(Means(np.arange(8), hits), columns, ALL_SIGNS)[1]
     baseline, other = columns
-    pairs = list(zip(other, baseline, strict=True) if len(other) == len(baseline) else itertools.product(other, [0]))
+    pairs = list(
+        zip(other, baseline, strict=True)
+        if len(other) == len(baseline)
+        else itertools.product(other, [0])
+    )
     for number, signs in enumerate(ALL_SIGNS.T):
         expected = np.mean([loop_over_ranks(cosines[x], cosines[y], gold, signs) for x, y in pairs])
         assert ranked[number] == pytest.approx(expected)
@@ -98,15 +121,24 @@ def test_columns_of_several_seeds_are_swapped_run_by_run(columns: list[list[int]
 def test_items_that_languages_share_are_swapped_together() -> None:
     values = np.stack([np.zeros(50), np.random.default_rng(0).normal(size=50)])
     one, same, reversed_ = all_permutations(
-        [Means(items, values[:, items]) for items in (np.arange(50), np.arange(50), np.arange(50)[::-1])], 50, 100
+        [
+            Means(items, values[:, items])
+            for items in (np.arange(50), np.arange(50), np.arange(50)[::-1])
+        ],
+        50,
+        100,
     )
     assert np.array_equal(one, same) and reversed_ == pytest.approx(one)
 
 
-def test_the_size_of_the_blocks_changes_nothing_and_the_seed_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_the_blocks_changes_nothing_and_the_seed_decides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     statistic = Means(np.arange(50), np.random.default_rng(0).random((2, 50)))
     whole = all_permutations([statistic], 50, 70)
-    assert whole.shape == (1, 70) and not np.array_equal(whole, all_permutations([statistic], 50, 70, seed=1))
+    assert whole.shape == (1, 70) and not np.array_equal(
+        whole, all_permutations([statistic], 50, 70, seed=1)
+    )
     monkeypatch.setattr(permutation, "_SIGNS_PER_BLOCK", 150)  # three to a block
     assert all_permutations([statistic], 50, 70) == pytest.approx(whole, abs=1e-15)
 
@@ -118,13 +150,16 @@ def test_where_there_is_no_gain_p_is_uniform(kind: str) -> None:
     for sample in range(300):
         if kind == "means":
             hard = draw.random(60)
-            found.append(p_value(Means(np.arange(60), (draw.random((2, 60)) + hard) / 2), seed=sample))
+            found.append(
+                p_value(Means(np.arange(60), (draw.random((2, 60)) + hard) / 2), seed=sample)
+            )
         elif kind == "ranks":
             gold = draw.random(60)
             noisy = gold + draw.normal(size=(2, 60)) * 0.3
             cosines = np.stack([noisy[0], np.exp(3 * noisy[1])])  # as good, on another scale
             found.append(p_value(RankCorrelations(np.arange(60), cosines, gold), seed=sample))
-        else:  # three languages of the same sentences, on which an encoder does about as well in each
+        # three languages of the same sentences, on which an encoder does about as well in each
+        else:
             shared = draw.normal(size=(2, 60))
             statistics: list[Statistic] = [
                 Means(np.arange(60), shared + 0.3 * draw.normal(size=(2, 60))) for _ in range(3)
@@ -139,11 +174,20 @@ def test_where_there_is_no_gain_p_is_uniform(kind: str) -> None:
 def test_a_real_gain_has_a_small_p_and_none_has_1() -> None:
     draw = np.random.default_rng(0)
     gold = draw.random(300)
-    better = RankCorrelations(np.arange(300), gold + np.array([[1.0], [0.3]]) * draw.normal(size=(2, 300)), gold)
+    better = RankCorrelations(
+        np.arange(300), gold + np.array([[1.0], [0.3]]) * draw.normal(size=(2, 300)), gold
+    )
     assert p_value(better) == 1 / 200
-    assert p_value(Means(np.arange(300), (draw.random((2, 300)) < [[0.5], [0.7]]).astype(float))) == 1 / 200
+    assert (
+        p_value(Means(np.arange(300), (draw.random((2, 300)) < [[0.5], [0.7]]).astype(float)))
+        == 1 / 200
+    )
     same = np.tile(draw.random(300), (2, 1))
-    assert p_value(Means(np.arange(300), same)) == p_value(RankCorrelations(np.arange(300), same, gold)) == 1.0
+    assert (
+        p_value(Means(np.arange(300), same))
+        == p_value(RankCorrelations(np.arange(300), same, gold))
+        == 1.0
+    )
 
 
 def test_a_run_that_ranks_nothing_correlates_0_when_swapped_with_itself() -> None:
@@ -152,11 +196,14 @@ def test_a_run_that_ranks_nothing_correlates_0_when_swapped_with_itself() -> Non
 
 
 def test_an_undefined_gain_has_no_p() -> None:
-    assert p_of(float("nan"), np.array([0.1])) is None and p_of(0.1, np.array([0.1, np.nan])) is None
+    assert (
+        p_of(float("nan"), np.array([0.1])) is None and p_of(0.1, np.array([0.1, np.nan])) is None
+    )
 
 
 def test_p_over_seeds_by_hand() -> None:
-    # 0.1, 0.2 and 0.3 with any signs sum to 0.6, 0.4, 0.2 and 0 and their negatives, twice 2 of each.
+    # 0.1, 0.2 and 0.3 with any signs sum to 0.6, 0.4, 0.2 and 0 and their negatives, twice 2 of
+    # each.
     assert p_over_seeds([0.1, 0.2, 0.3]) == 2 / 8
     assert p_over_seeds([-0.1, 0.2, 0.3]) == 4 / 8
     assert p_over_seeds([0.1, -0.2, 0.3]) == 6 / 8

@@ -1,7 +1,7 @@
 """A matrix of experiments, whatever happens to it.
 
-Pinned here: killed and resumed it equals the uninterrupted one; a cell that fails leaves a hole with its reason, and the
-others go on; what stands in a folder is not lost.
+Pinned here: killed and resumed it equals the uninterrupted one; a cell that fails leaves a hole
+with its reason, and the others go on; what stands in a folder is not lost.
 """
 
 from __future__ import annotations
@@ -42,13 +42,19 @@ def test_two_workers_and_a_page_from_the_command_line(
     recipe = toy_recipe(tmp_path / "toy.toml")
     recipe.write_text(recipe.read_text().replace("page = false", ""))
     out = tmp_path / "out"
-    assert main(["reproduce", str(recipe), "--data", str(data), "--out", str(out), "--workers", "2"]) == 0
+    assert (
+        main(["reproduce", str(recipe), "--data", str(data), "--out", str(out), "--workers", "2"])
+        == 0
+    )
     assert capsys.readouterr().out.strip() == f"{out}/results.md: 3 of 3 cells done now, 0 failed"
     page = (out / "comparisons" / "main" / "report.html").read_text()
     assert "<b>base</b>, <b>multiway</b> against <b>en-x</b>" in page
     said = (out / "results.md").read_text()
     assert "Baseline en-x; encoder one; corpus toy; budget rows; suite toy." in said
-    assert all(f"| task | languages | {kind} | how many | means, % |" in said for kind in ("script", "family"))
+    assert all(
+        f"| task | languages | {kind} | how many | means, % |" in said
+        for kind in ("script", "family")
+    )
     assert "| bitext/test | seen | Germanic | 1 | en-x " in said
     found = json.loads((out / "results.json").read_text())
     values = {
@@ -60,9 +66,13 @@ def test_two_workers_and_a_page_from_the_command_line(
 
 
 def test_an_idle_process_ends_by_itself(tmp_path: Path) -> None:
-    job = Job(label="nothing", log=tmp_path / "log", scores=tmp_path / "scores", align=None, evaluate={})
+    job = Job(
+        label="nothing", log=tmp_path / "log", scores=tmp_path / "scores", align=None, evaluate={}
+    )
     processes = [multiprocessing.active_children() for _ in Processes(1)(iter([job]))]
-    assert [process.exitcode for process in processes[0]] == [0], "killed, it leaves its libraries' semaphores behind"
+    assert [process.exitcode for process in processes[0]] == [0], (
+        "killed, it leaves its libraries' semaphores behind"
+    )
 
 
 @pytest.mark.slow
@@ -86,7 +96,9 @@ def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Pa
     killed, n_kills, n_before = tmp_path / "killed", 0, -1
     resume: list[str] = []
     for wait_s in (0.2, 0.6):
-        process = subprocess.Popen([*command, str(killed), *resume], start_new_session=True, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            [*command, str(killed), *resume], start_new_session=True, stderr=subprocess.PIPE
+        )
         deadline = time.monotonic() + 200
         while not (killed / "logs").is_dir() or len(list((killed / "logs").iterdir())) <= n_before:
             assert process.poll() is None and time.monotonic() < deadline
@@ -94,7 +106,11 @@ def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Pa
         time.sleep(wait_s)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        n_kills, n_before, resume = n_kills + 1, len(list((killed / "logs").iterdir())), ["--resume"]
+        n_kills, n_before, resume = (
+            n_kills + 1,
+            len(list((killed / "logs").iterdir())),
+            ["--resume"],
+        )
         if n_before > 5:
             break  # a fast machine; enough must be left to resume
     assert n_kills >= 1
@@ -104,7 +120,11 @@ def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Pa
 
 
 def test_a_cell_that_fails_leaves_a_hole_and_its_reason(
-    data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path,
+    tmp_path: Path,
+    here: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     from hexapla.reproduce import job as work
 
@@ -124,7 +144,10 @@ def test_a_cell_that_fails_leaves_a_hole_and_its_reason(
     assert reason in (out / "results.md").read_text()
     assert reason in (out / "comparisons" / "main" / "report.html").read_text()
     assert "1 failed" in capsys.readouterr().out
-    assert "RuntimeError: no room on the device" in next((out / "logs").glob("*en-x.rows.seed1*")).read_text()
+    assert (
+        "RuntimeError: no room on the device"
+        in next((out / "logs").glob("*en-x.rows.seed1*")).read_text()
+    )
     monkeypatch.setattr(work, "align", real)
     assert reproduce(toy_config(recipe, data, out, resume=True)).n_done == 1
     assert "missing" not in (out / "results.md").read_text()
@@ -134,7 +157,13 @@ def test_a_worker_that_dies_is_replaced_and_its_cell_told(data: Path, tmp_path: 
     from hexapla.reproduce.executors import Processes
 
     def job(label: str, evaluate: object) -> Job:
-        return Job(label=label, log=tmp_path / "log", scores=tmp_path / label, align=None, evaluate=evaluate)  # type: ignore[arg-type]
+        return Job(
+            label=label,
+            log=tmp_path / "log",
+            scores=tmp_path / label,
+            align=None,
+            evaluate=evaluate,
+        )  # type: ignore[arg-type]
 
     receipts = list(Processes(1)(iter([job("deadly", _Deadly()), job("next", {})])))
     assert [(receipt.job.label, receipt.failure) for receipt in receipts] == [
@@ -150,7 +179,9 @@ class _Deadly:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_encoders_that_are_not_kept_leave_their_records(data: Path, tmp_path: Path, here: list[str]) -> None:
+def test_encoders_that_are_not_kept_leave_their_records(
+    data: Path, tmp_path: Path, here: list[str]
+) -> None:
     recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
     reproduce(toy_config(recipe, data, out, keep_encoders=False))
     left = {path.name for path in (out / "encoders").rglob("*") if path.is_file()}
@@ -168,7 +199,12 @@ def test_regimes_that_differ_in_any_setting_are_columns_of_their_own(
     recipe.write_text(text.replace('"en-x", "multiway"', '"en-x", "multiway", "warmer"'))
     reproduce(toy_config(recipe, data, tmp_path / "out"))
     found = json.loads((tmp_path / "out/comparisons/main/comparison.json").read_text())
-    assert [run["label"] for run in found["runs"]] == ["en-x, 2 seeds", "base", "multiway, 2 seeds", "warmer, 2 seeds"]
+    assert [run["label"] for run in found["runs"]] == [
+        "en-x, 2 seeds",
+        "base",
+        "multiway, 2 seeds",
+        "warmer, 2 seeds",
+    ]
 
 
 def test_what_is_read_is_not_dropped(data: Path, tmp_path: Path, here: list[str]) -> None:
@@ -205,7 +241,9 @@ def test_a_corpus_that_fails_takes_its_own_cells_along_and_no_others(
     assert "its corpus toy-24 failed" in (tmp_path / "out" / "results.md").read_text()
 
 
-def test_a_sweep_is_drawn_and_its_values_stand_in_the_table(data: Path, tmp_path: Path, here: list[str]) -> None:
+def test_a_sweep_is_drawn_and_its_values_stand_in_the_table(
+    data: Path, tmp_path: Path, here: list[str]
+) -> None:
     recipe = toy_recipe(tmp_path / "toy.toml", seeds=(0, 1))
     recipe.write_text(recipe.read_text().replace("n_rows = 32", "n_rows = [12, 24, 48]"))
     out = tmp_path / "out"
@@ -216,10 +254,16 @@ def test_a_sweep_is_drawn_and_its_values_stand_in_the_table(data: Path, tmp_path
     found = json.loads((out / "results.json").read_text())["values"]
     of = [value for value in found if (value["corpus"], value["regime"]) == ("toy-48", "multiway")]
     gains = of[0]["interval_seeds"]
-    assert of[0]["n_seeds"] == 2 and sum(gains) / 2 == pytest.approx(of[0]["gain"]) and gains[0] <= gains[1]
+    assert (
+        of[0]["n_seeds"] == 2
+        and sum(gains) / 2 == pytest.approx(of[0]["gain"])
+        and gains[0] <= gains[1]
+    )
 
 
-def test_sweeps_of_several_corpora_are_told_apart_by_their_names(data: Path, tmp_path: Path, here: list[str]) -> None:
+def test_sweeps_of_several_corpora_are_told_apart_by_their_names(
+    data: Path, tmp_path: Path, here: list[str]
+) -> None:
     long = "toy-with-some-of-its-cells-missing"
     more = f'[corpora.{long}]\npath = "DATA/corpus"\nn_rows = [12, 24]\nmissing = 0.3\n'
     recipe = toy_recipe(tmp_path / "toy.toml", more=more)
@@ -227,11 +271,15 @@ def test_sweeps_of_several_corpora_are_told_apart_by_their_names(data: Path, tmp
     recipe.write_text(text.replace('corpora = ["toy"]', f'corpora = ["toy", "{long}"]'))
     reproduce(toy_config(recipe, data, tmp_path / "out"))
     drawn = (tmp_path / "out" / "figures" / "main-n_rows.svg").read_text()
-    labels = [label for label in (">toy<", f">{long}<", ">multiway<", ">en-x<") if label not in drawn]
+    labels = [
+        label for label in (">toy<", f">{long}<", ">multiway<", ">en-x<") if label not in drawn
+    ]
     assert not labels, "colours are of the training, shapes of the corpus, each with its whole name"
 
 
-def test_a_dry_run_writes_nothing_and_knows_what_is_done(data: Path, tmp_path: Path, here: list[str]) -> None:
+def test_a_dry_run_writes_nothing_and_knows_what_is_done(
+    data: Path, tmp_path: Path, here: list[str]
+) -> None:
     recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
     plan, before = estimate(toy_config(recipe, data, out))
     assert (len(plan.cells), before.n_cells, out.exists()) == (3, 3, False)
@@ -254,7 +302,9 @@ def test_what_stands_in_the_folder_is_not_lost(data: Path, tmp_path: Path, here:
     other.mkdir()
     (other / "thesis.tex").write_text("mine")
     for changes in ({}, {"overwrite": True}):
-        with pytest.raises(InputError, match="not empty, and what it holds are no results of reproduce"):
+        with pytest.raises(
+            InputError, match="not empty, and what it holds are no results of reproduce"
+        ):
             reproduce(toy_config(recipe, data, other, **changes))
     assert (other / "thesis.tex").read_text() == "mine"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hexapla.reproduce import estimate, reproduce
-from hexapla.reproduce.run_plan import make_plan
 from hexapla.reproduce.experiments import read_experiments
+from hexapla.reproduce.run_plan import make_plan
 from tests.fixtures.matrix import do_here, results, toy_config, toy_data, toy_recipe
 
 
@@ -24,11 +24,15 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return do_here(monkeypatch)
 
 
-def test_a_changed_list_of_seeds_or_encoders_does_only_what_is_new(data: Path, tmp_path: Path, here: list[str]) -> None:
+def test_a_changed_list_of_seeds_or_encoders_does_only_what_is_new(
+    data: Path, tmp_path: Path, here: list[str]
+) -> None:
     out = tmp_path / "out"
     reproduce(toy_config(toy_recipe(tmp_path / "toy.toml"), data, out))
     assert here == ["one, base", "one, toy, en-x, rows, seed 0", "one, toy, multiway, rows, seed 0"]
-    before = {path: path.stat().st_mtime_ns for path in (out / "scores").rglob("*") if path.is_file()}
+    before = {
+        path: path.stat().st_mtime_ns for path in (out / "scores").rglob("*") if path.is_file()
+    }
     here.clear()
     reproduce(toy_config(toy_recipe(tmp_path / "toy.toml", seeds=(0, 3)), data, out, resume=True))
     assert here == ["one, toy, en-x, rows, seed 3", "one, toy, multiway, rows, seed 3"]
@@ -47,7 +51,9 @@ def test_a_suite_whose_data_changed_is_measured_again_and_nothing_is_trained(
     shutil.copytree(data, own)
     recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
     reproduce(toy_config(recipe, own, out))
-    weights = {path: path.stat().st_mtime_ns for path in (out / "encoders").rglob("model.safetensors")}
+    weights = {
+        path: path.stat().st_mtime_ns for path in (out / "encoders").rglob("model.safetensors")
+    }
     from hexapla.corpus.writer import write_corpus
     from tests.fixtures.toy import LANGUAGES, toy_rows
 
@@ -55,28 +61,42 @@ def test_a_suite_whose_data_changed_is_measured_again_and_nothing_is_trained(
     here.clear()
     reproduce(toy_config(recipe, own, out, resume=True))
     assert len(here) == 3
-    assert {path: path.stat().st_mtime_ns for path in (out / "encoders").rglob("model.safetensors")} == weights
+    assert {
+        path: path.stat().st_mtime_ns for path in (out / "encoders").rglob("model.safetensors")
+    } == weights
     assert len(list((out / "scores").glob("*/toy-*"))) == 6
 
 
-def test_budgets_that_come_to_the_same_share_a_cell_and_compare(data: Path, tmp_path: Path, here: list[str]) -> None:
+def test_budgets_that_come_to_the_same_share_a_cell_and_compare(
+    data: Path, tmp_path: Path, here: list[str]
+) -> None:
     recipe = toy_recipe(tmp_path / "toy.toml")
     recipe.write_text(recipe.read_text() + 'budgets = ["rows", "encodings"]\n')
     outcome = reproduce(toy_config(recipe, data, tmp_path / "out"))
     assert outcome.n_cells == 4 and len([label for label in here if "multiway" in label]) == 1
-    comparison = json.loads((tmp_path / "out/comparisons/main.encodings/comparison.json").read_text())
+    comparison = json.loads(
+        (tmp_path / "out/comparisons/main.encodings/comparison.json").read_text()
+    )
     assert [run["n_encodings"] for run in comparison["runs"]][:3:2] == [256, 256]
     assert not [note for note in comparison["notes"] if "budget" in note]
 
 
-def test_a_new_suite_trains_again_what_was_not_kept(data: Path, tmp_path: Path, here: list[str]) -> None:
+def test_a_new_suite_trains_again_what_was_not_kept(
+    data: Path, tmp_path: Path, here: list[str]
+) -> None:
     recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
     reproduce(toy_config(recipe, data, out, keep_encoders=False))
     kept = results(out)
-    recipe.write_text(recipe.read_text().replace('data = "DATA/test"', 'data = "DATA/test"\nseed = 7'))
+    recipe.write_text(
+        recipe.read_text().replace('data = "DATA/test"', 'data = "DATA/test"\nseed = 7')
+    )
     outcome = reproduce(toy_config(recipe, data, out, keep_encoders=False, resume=True))
     assert (outcome.n_done, outcome.failures) == (3, {})
-    again = {name: sha for name, sha in results(out).items() if name.endswith("scores.jsonl") and name not in kept}
+    again = {
+        name: sha
+        for name, sha in results(out).items()
+        if name.endswith("scores.jsonl") and name not in kept
+    }
     assert len(again) == 3 and not list((out / "encoders").rglob("model.safetensors"))
 
 
@@ -98,18 +118,26 @@ def test_data_and_results_may_move(
     monkeypatch.setattr(work, "evaluate", real)
     shutil.copytree(data, tmp_path / "elsewhere")
     (tmp_path / "out").rename(tmp_path / "moved")
-    weights = {path: path.stat().st_mtime_ns for path in (tmp_path / "moved").rglob("model.safetensors")}
+    weights = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "moved").rglob("model.safetensors")
+    }
     outcome = reproduce(toy_config(recipe, tmp_path / "elsewhere", tmp_path / "moved", resume=True))
     assert (outcome.n_done, outcome.failures, len(weights)) == (3, {}, 2)
     assert {path: path.stat().st_mtime_ns for path in weights} == weights
 
 
-def test_what_no_number_depends_on_is_done_by_no_change_again(data: Path, tmp_path: Path, here: list[str]) -> None:
+def test_what_no_number_depends_on_is_done_by_no_change_again(
+    data: Path, tmp_path: Path, here: list[str]
+) -> None:
     recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
     reproduce(toy_config(recipe, data, out))
     here.clear()
-    text = recipe.read_text().replace("[align]", "[align]\nchunk_tokens = 64\ncheckpoint_steps = 9\ntemperature = 0.05")
-    recipe.write_text(text.replace('suite = "bitext"', 'suite = "bitext"\nbatch_size = 5\nheld_out_share = 0.05'))
+    text = recipe.read_text().replace(
+        "[align]", "[align]\nchunk_tokens = 64\ncheckpoint_steps = 9\ntemperature = 0.05"
+    )
+    recipe.write_text(
+        text.replace('suite = "bitext"', 'suite = "bitext"\nbatch_size = 5\nheld_out_share = 0.05')
+    )
     reproduce(toy_config(recipe, data, out, resume=True))
     assert here == []
     recipe.write_text(text.replace("temperature = 0.05", "temperature = 0.06"))
@@ -122,17 +150,29 @@ def test_a_name_is_not_what_it_names(data: Path, tmp_path: Path, here: list[str]
     reproduce(toy_config(recipe, data, out))
     before = json.loads((out / "results.json").read_text())["values"]
     here.clear()
-    text = recipe.read_text().replace("[regimes.multiway]", "[regimes.ours]").replace('"multiway"]', '"ours"]')
-    for old, new in (("corpora.toy", "corpora.rows"), ('["toy"]\nregimes', '["rows"]\nregimes'), ("one", "mine")):
+    text = (
+        recipe.read_text()
+        .replace("[regimes.multiway]", "[regimes.ours]")
+        .replace('"multiway"]', '"ours"]')
+    )
+    for old, new in (
+        ("corpora.toy", "corpora.rows"),
+        ('["toy"]\nregimes', '["rows"]\nregimes'),
+        ("one", "mine"),
+    ):
         text = text.replace(old, new)
-    recipe.write_text(text.replace("DATA/mine", "DATA/one").replace("experiments.main", "experiments.other"))
+    recipe.write_text(
+        text.replace("DATA/mine", "DATA/one").replace("experiments.main", "experiments.other")
+    )
     assert estimate(toy_config(recipe, data, out))[1].n_cells == 0
     reproduce(toy_config(recipe, data, out, resume=True))
     assert here == []
     after = json.loads((out / "results.json").read_text())["values"]
     assert {value["regime"] for value in after} == {"base", "en-x", "ours"}
     assert [value["value"] for value in after] == [value["value"] for value in before]
-    assert [path.name for path in (out / "comparisons").iterdir()] == ["other"], "what has no place in the recipe goes"
+    assert [path.name for path in (out / "comparisons").iterdir()] == ["other"], (
+        "what has no place in the recipe goes"
+    )
     assert "| rows | 32 | 32 | 4 |" in (out / "results.md").read_text()
 
 
@@ -140,10 +180,15 @@ def test_a_suite_on_the_hub_is_of_the_revisions_that_mteb_names(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = toy_recipe(tmp_path / "toy.toml")
-    recipe.write_text(recipe.read_text().replace('suite = "bitext"\ndata = "DATA/test"', 'suite = "Tatoeba"'))
+    recipe.write_text(
+        recipe.read_text().replace('suite = "bitext"\ndata = "DATA/test"', 'suite = "Tatoeba"')
+    )
     found = []
     for revision in ("yesterday", "today", "today"):
-        monkeypatch.setattr("hexapla.reproduce.run_plan.data_source", lambda task, revision=revision: (task, revision))
+        monkeypatch.setattr(
+            "hexapla.reproduce.run_plan.data_source",
+            lambda task, revision=revision: (task, revision),
+        )
         found.append(make_plan(read_experiments(recipe, data), dry_run=True).keys.suites["toy"])
     assert found[0] != found[1] == found[2]
 

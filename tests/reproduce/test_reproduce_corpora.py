@@ -10,32 +10,39 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.reproduce.corpora import CorpusRecipe, build_key, corpus_key, damaged, make_corpus
 from hexapla.reproduce.experiments import read_experiments
-from tests.fixtures.toy import LANGUAGES, toy_rows
 from tests.fixtures.matrix import toy_recipe
+from tests.fixtures.toy import LANGUAGES, toy_rows
 
 
-def test_a_sweep_makes_a_corpus_of_each_value_and_the_fewer_rows_are_among_the_more(tmp_path: Path) -> None:
+def test_a_sweep_makes_a_corpus_of_each_value_and_the_fewer_rows_are_among_the_more(
+    tmp_path: Path,
+) -> None:
     corpus = write_corpus(toy_rows(50), tmp_path / "corpus", languages=LANGUAGES)
     recipe = toy_recipe(tmp_path / "toy.toml")
     recipe.write_text(recipe.read_text().replace("n_rows = 32", "n_rows = [10, 20]"))
     found = read_experiments(recipe, tmp_path)
     assert tuple(found.corpora) == found.experiments[0].corpora == ("toy-10", "toy-20")
     few, more = (make_corpus(found.corpora[f"toy-{n}"], tmp_path / str(n)) for n in (10, 20))
-    assert (len(few), len(more)) == (10, 20) and set(few.row_ids()) < set(more.row_ids()) < set(corpus.row_ids())
+    assert (len(few), len(more)) == (10, 20) and set(few.row_ids()) < set(more.row_ids()) < set(
+        corpus.row_ids()
+    )
 
 
 def test_pools_of_equal_cells_have_fewer_rows_the_more_languages(tmp_path: Path) -> None:
     write_corpus(toy_rows(50), tmp_path / "corpus", languages=LANGUAGES)
     for n, rows in ((2, 40), (3, 27), (4, 20)):
         made = make_corpus(
-            CorpusRecipe(path=(str(tmp_path / "corpus"),), n_languages=n, n_cells=80), tmp_path / f"pool-{n}"
+            CorpusRecipe(path=(str(tmp_path / "corpus"),), n_languages=n, n_cells=80),
+            tmp_path / f"pool-{n}",
         )
         assert (len(made), made.languages) == (rows, LANGUAGES[:n])
 
 
 def test_missing_cells_are_as_many_as_asked_for_and_never_the_pivot(tmp_path: Path) -> None:
     write_corpus(toy_rows(400), tmp_path / "corpus", languages=LANGUAGES)
-    made = make_corpus(CorpusRecipe(path=(str(tmp_path / "corpus"),), missing=0.3), tmp_path / "holes")
+    made = make_corpus(
+        CorpusRecipe(path=(str(tmp_path / "corpus"),), missing=0.3), tmp_path / "holes"
+    )
     lost = [np.mean([cell is None for cell in made.cells(code)]) for code in LANGUAGES]
     assert lost[0] == 0 and all(0.2 < share < 0.4 for share in lost[1:])
 
@@ -48,7 +55,9 @@ def test_swapped_cells_stand_in_another_row_and_none_is_lost() -> None:
 
 
 def test_truncated_cells_keep_their_first_half() -> None:
-    found = damaged(["ein zwei drei vier", "你好世界吗", None], "truncated", 0.9999, np.random.default_rng(0))
+    found = damaged(
+        ["ein zwei drei vier", "你好世界吗", None], "truncated", 0.9999, np.random.default_rng(0)
+    )
     assert found == ["ein zwei", "你好世", None]
 
 
@@ -56,9 +65,14 @@ def test_filters_see_the_damage(tmp_path: Path) -> None:
     sample = open_corpus("sample")
     languages = ("eng_Latn", "deu_Latn", "zho_Hans")
     rough = CorpusRecipe(path=("sample",), languages=languages, noise="truncated", noise_share=0.3)
-    clean = CorpusRecipe(path=("sample",), languages=languages, noise="truncated", noise_share=0.3, filters="default")
+    clean = CorpusRecipe(
+        path=("sample",), languages=languages, noise="truncated", noise_share=0.3, filters="default"
+    )
     kept = [make_corpus(recipe, tmp_path / str(n)) for n, recipe in enumerate((rough, clean))]
-    n_cells = [sum(cell is not None for code in languages[1:] for cell in made.cells(code)) for made in kept]
+    n_cells = [
+        sum(cell is not None for code in languages[1:] for cell in made.cells(code))
+        for made in kept
+    ]
     assert n_cells[1] < n_cells[0] == 2 * len(sample)
     assert corpus_key(rough) != corpus_key(clean)
 
@@ -100,21 +114,40 @@ def test_a_key_knows_the_encoder_that_filters_judge_by(tmp_path: Path) -> None:
 
 def test_a_corpus_says_where_its_cells_are_from(tmp_path: Path) -> None:
     write_corpus(
-        toy_rows(20), tmp_path / "corpus", languages=LANGUAGES, license="mit",
+        toy_rows(20),
+        tmp_path / "corpus",
+        languages=LANGUAGES,
+        license="mit",
         columns={"deu_Latn": {"translator": "org/nmt"}},
-    )  # fmt: skip
+    )
     made = make_corpus(CorpusRecipe(path=(str(tmp_path / "corpus"),), n_rows=10), tmp_path / "part")
     assert made.manifest["columns"]["deu_Latn"] == {
-        "translator": "org/nmt", "taken_from": ["corpus"], "n_rows": 10,
-    }  # fmt: skip
-    assert made.manifest["license"] == "mit" and str(tmp_path) not in (tmp_path / "part" / "corpus.json").read_text()
+        "translator": "org/nmt",
+        "taken_from": ["corpus"],
+        "n_rows": 10,
+    }
+    assert (
+        made.manifest["license"] == "mit"
+        and str(tmp_path) not in (tmp_path / "part" / "corpus.json").read_text()
+    )
 
 
-def test_rows_of_two_corpora_stand_one_after_another_and_a_repeated_pivot_counts_once(tmp_path: Path) -> None:
+def test_rows_of_two_corpora_stand_one_after_another_and_a_repeated_pivot_counts_once(
+    tmp_path: Path,
+) -> None:
     rows = toy_rows(30)
-    for name, some, languages in (("a", rows[:20], LANGUAGES[:3]), ("b", rows[15:], (LANGUAGES[0], LANGUAGES[3]))):
-        write_corpus([{code: row[code] for code in languages} for row in some], tmp_path / name, languages=languages)
-    made = make_corpus(CorpusRecipe(path=(str(tmp_path / "a"), str(tmp_path / "b"))), tmp_path / "both")
+    for name, some, languages in (
+        ("a", rows[:20], LANGUAGES[:3]),
+        ("b", rows[15:], (LANGUAGES[0], LANGUAGES[3])),
+    ):
+        write_corpus(
+            [{code: row[code] for code in languages} for row in some],
+            tmp_path / name,
+            languages=languages,
+        )
+    made = make_corpus(
+        CorpusRecipe(path=(str(tmp_path / "a"), str(tmp_path / "b"))), tmp_path / "both"
+    )
     assert (len(made), made.languages) == (30, LANGUAGES)
     assert made.cells(LANGUAGES[0]) == [row[LANGUAGES[0]] for row in rows]
     assert made.cells(LANGUAGES[3])[:20] == [None] * 20

@@ -21,15 +21,21 @@ def _run(recipe: Path, data: Path, out: Path, address: str) -> None:
     outcome = reproduce(toy_config(recipe, data, out, executor="ray", address=address, workers=2))
     assert (outcome.n_done, outcome.failures) == (2, {})
     with pytest.raises(InputError, match="gpus is 1; no machine of the cluster has more than 0"):
-        reproduce(toy_config(recipe, data, out, executor="ray", address=address, gpus=1, resume=True))
+        reproduce(
+            toy_config(recipe, data, out, executor="ray", address=address, gpus=1, resume=True)
+        )
 
 
-def test_a_cluster_does_what_one_process_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_does_what_one_process_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
     from ray.cluster_utils import Cluster
 
     data, recipe = toy_data(tmp_path / "data"), toy_recipe(tmp_path / "toy.toml")
-    recipe.write_text(recipe.read_text().replace('["base", "en-x", "multiway"]', '["en-x", "multiway"]'))
+    recipe.write_text(
+        recipe.read_text().replace('["base", "en-x", "multiway"]', '["en-x", "multiway"]')
+    )
     machine = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
     cluster = Cluster(initialize_head=True, head_node_args={**machine, "include_dashboard": False})
     try:
@@ -43,7 +49,9 @@ def test_a_cluster_does_what_one_process_does(tmp_path: Path, monkeypatch: pytes
         cluster.shutdown()
     do_here(monkeypatch)
     n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as many as Ray gives a task of one core: other sums differ in their last digit
+    torch.set_num_threads(
+        1
+    )  # as many as Ray gives a task of one core: other sums differ in their last digit
     try:
         reproduce(toy_config(recipe, data, tmp_path / "local"))
     finally:

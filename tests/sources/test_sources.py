@@ -21,7 +21,12 @@ from hexapla.errors import InputError
 from hexapla.sources import Sentence, SourceConfig, SourceReport, read_sentences, source_facts
 
 TEXTS = ["The cat sat down. It purred loudly.", "A second document.", 'He said "no" and left.']
-SENTENCES = ["The cat sat down.", "It purred loudly.", "A second document.", 'He said "no" and left.']
+SENTENCES = [
+    "The cat sat down.",
+    "It purred loudly.",
+    "A second document.",
+    'He said "no" and left.',
+]
 
 
 def lines(path: Path) -> None:
@@ -29,7 +34,9 @@ def lines(path: Path) -> None:
 
 
 def jsonl(path: Path) -> None:
-    path.write_text("".join(json.dumps({"id": 1, "body": text}) + "\n" for text in TEXTS), encoding="utf-8")
+    path.write_text(
+        "".join(json.dumps({"id": 1, "body": text}) + "\n" for text in TEXTS), encoding="utf-8"
+    )
 
 
 def comma_separated(path: Path) -> None:
@@ -57,7 +64,11 @@ FORMATS: dict[str, tuple[Callable[[Path], None], list[int]]] = {
 def compress(path: Path, suffix: str) -> Path:
     compressed = path.with_name(path.name + suffix)
     content = path.read_bytes()
-    packed = gzip.compress(content) if suffix == ".gz" else pa.Codec("zstd").compress(content, asbytes=True)
+    packed = (
+        gzip.compress(content)
+        if suffix == ".gz"
+        else pa.Codec("zstd").compress(content, asbytes=True)
+    )
     compressed.write_bytes(packed)
     return compressed
 
@@ -81,7 +92,9 @@ def write(path: Path, content: str | bytes) -> Path:
 
 @pytest.mark.parametrize("compression", ["", ".gz", ".zst"])
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_every_format_gives_the_same_sentences_with_their_places(tmp_path: Path, suffix: str, compression: str) -> None:
+def test_every_format_gives_the_same_sentences_with_their_places(
+    tmp_path: Path, suffix: str, compression: str
+) -> None:
     path = tmp_path / f"book{suffix}"
     write_format, numbers = FORMATS[suffix]
     write_format(path)
@@ -89,11 +102,16 @@ def test_every_format_gives_the_same_sentences_with_their_places(tmp_path: Path,
         path = compress(path, compression)
     field = None if suffix == ".txt" else "body"
     places = [f"book{suffix}{compression}:{number}" for number in numbers]
-    assert read(path, field=field) == [Sentence(*pair) for pair in zip(SENTENCES, places, strict=True)]
+    assert read(path, field=field) == [
+        Sentence(*pair) for pair in zip(SENTENCES, places, strict=True)
+    ]
 
 
 def test_joined_gzip_members_are_one_file(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.txt.gz", gzip.compress(b"The first member.\n") + gzip.compress(b"The second member.\n"))
+    path = write(
+        tmp_path / "x.txt.gz",
+        gzip.compress(b"The first member.\n") + gzip.compress(b"The second member.\n"),
+    )
     assert texts_of(path) == ["The first member.", "The second member."]
 
 
@@ -115,13 +133,20 @@ def test_standard_input_is_lines_of_text(monkeypatch: pytest.MonkeyPatch) -> Non
     piped = b"\xef\xbb\xbfThe first line.\n\nThe third line.\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(piped)))
     assert read("-") == [Sentence("The first line.", "-:1"), Sentence("The third line.", "-:3")]
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"A good line.\nA b\xe4d line.\n")))
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO(b"A good line.\nA b\xe4d line.\n"))
+    )
     with pytest.raises(InputError, match=r"standard input:2: byte 4 of the line is not UTF-8"):
         read("-")
 
 
-def test_files_of_one_name_are_told_apart_and_the_same_file_twice_is_all_duplicates(tmp_path: Path) -> None:
-    one, two = write(tmp_path / "1" / "x.txt", "From folder one."), write(tmp_path / "2" / "x.txt", "From folder two.")
+def test_files_of_one_name_are_told_apart_and_the_same_file_twice_is_all_duplicates(
+    tmp_path: Path,
+) -> None:
+    one, two = (
+        write(tmp_path / "1" / "x.txt", "From folder one."),
+        write(tmp_path / "2" / "x.txt", "From folder two."),
+    )
     assert [sentence.source for sentence in read(one, two)] == [f"{one}:1", f"{two}:1"]
     report = SourceReport()
     twice = SourceConfig(texts=(str(one), str(one)))
@@ -135,7 +160,12 @@ def test_files_of_one_name_are_told_apart_and_the_same_file_twice_is_all_duplica
 def test_a_blank_line_ends_a_sentence_and_a_line_break_does_not(tmp_path: Path) -> None:
     text = "The Title Line\n \nDr. Smith lives\nin the U.S. and works. Yes, he does!\r\n\r\nThe next part"
     path = write(tmp_path / "x.jsonl", json.dumps({"text": text}))
-    expected = ["The Title Line", "Dr. Smith lives in the U.S. and works.", "Yes, he does!", "The next part"]
+    expected = [
+        "The Title Line",
+        "Dr. Smith lives in the U.S. and works.",
+        "Yes, he does!",
+        "The next part",
+    ]
     report = SourceReport()
     config = SourceConfig(texts=(str(path),), field="text")
     assert [sentence.text for sentence in read_sentences(config, report)] == expected
@@ -147,7 +177,10 @@ def test_sentences_are_split_by_the_rules_of_their_language(tmp_path: Path) -> N
     chinese = write(tmp_path / "zh.txt", "你好世界。我来了。")
     assert texts_of(chinese, language="zh-Hans", min_characters=2) == ["你好世界。", "我来了。"]
     german = write(tmp_path / "de.txt", "Am 3. Oktober kam er an. Sie nicht.")
-    assert texts_of(german, language="de", min_characters=2) == ["Am 3. Oktober kam er an.", "Sie nicht."]
+    assert texts_of(german, language="de", min_characters=2) == [
+        "Am 3. Oktober kam er an.",
+        "Sie nicht.",
+    ]
 
 
 def test_text_is_put_in_nfc_without_marks_that_nobody_sees(tmp_path: Path) -> None:
@@ -159,12 +192,25 @@ def test_text_is_put_in_nfc_without_marks_that_nobody_sees(tmp_path: Path) -> No
 
 
 def test_what_is_left_out_is_counted_and_collected_with_its_reason(tmp_path: Path) -> None:
-    rows = ["0123456789", "1234 5678 9012", "Short one", "Ten chars.", "x" * 20, "x" * 21, "Ten  chars.", "", None]
+    rows = [
+        "0123456789",
+        "1234 5678 9012",
+        "Short one",
+        "Ten chars.",
+        "x" * 20,
+        "x" * 21,
+        "Ten  chars.",
+        "",
+        None,
+    ]
     path = write(tmp_path / "x.jsonl", "\n".join(json.dumps({"t": row}) for row in rows))
     collected: list[tuple[str, str, str]] = []
     report = SourceReport(collect=lambda reason, sentence: collected.append((reason, *sentence)))
     config = SourceConfig(texts=(str(path),), field="t", max_characters=20)
-    assert [sentence.text for sentence in read_sentences(config, report)] == ["Ten chars.", "x" * 20]
+    assert [sentence.text for sentence in read_sentences(config, report)] == [
+        "Ten chars.",
+        "x" * 20,
+    ]
     assert collected == [
         ("no letter", "0123456789", "x.jsonl:1"),
         ("no letter", "1234 5678 9012", "x.jsonl:2"),
@@ -190,7 +236,9 @@ def test_an_empty_cell_of_parquet_is_counted_and_a_cell_with_a_nul_refused(tmp_p
 
 
 def test_a_limit_stops_reading_at_the_last_sentence_wanted(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.txt", b"The same line.\nThe same line.\nAnother line.\nN\xf6t UTF-8\n")
+    path = write(
+        tmp_path / "x.txt", b"The same line.\nThe same line.\nAnother line.\nN\xf6t UTF-8\n"
+    )
     report = SourceReport()
     found = list(read_sentences(SourceConfig(texts=(str(path),), limit=2), report))
     assert [sentence.text for sentence in found] == ["The same line.", "Another line."]
@@ -205,7 +253,9 @@ def numbered(n: int) -> list[str]:
     return [f"This is sentence number {number}." for number in range(n)]
 
 
-def test_a_sample_is_the_same_whatever_the_order_and_comes_in_the_order_read(tmp_path: Path) -> None:
+def test_a_sample_is_the_same_whatever_the_order_and_comes_in_the_order_read(
+    tmp_path: Path,
+) -> None:
     forward = write(tmp_path / "x.txt", "\n".join(numbered(1000)))
     backward = write(tmp_path / "y.txt", "\n".join(numbered(1000)[::-1]))
     halves = [write(tmp_path / f"{n}.txt", "\n".join(numbered(1000)[n::2])) for n in (1, 0)]
@@ -228,8 +278,12 @@ def test_a_sample_is_the_smallest_salted_hashes_of_distinct_sentences(tmp_path: 
         return hashlib.blake2b(row_id.encode(), digest_size=16, salt=salt).digest()
 
     expected = set(sorted(numbered(300), key=rank)[:20])
-    assert [sentence.text for sentence in found] == [text for text in numbered(300) if text in expected]
-    assert [sentence.source for sentence in found] == [f"x.txt:{numbered(300).index(s.text) + 1}" for s in found]
+    assert [sentence.text for sentence in found] == [
+        text for text in numbered(300) if text in expected
+    ]
+    assert [sentence.source for sentence in found] == [
+        f"x.txt:{numbered(300).index(s.text) + 1}" for s in found
+    ]
     assert report.n_texts == 900
     assert report.left_out["not sampled"] + report.left_out["duplicate"] == 880
     assert collected == {"duplicate"}
@@ -256,7 +310,11 @@ def test_facts_tell_a_file_by_its_content(tmp_path: Path) -> None:
     path = write(tmp_path / "y.jsonl", '{"t": "Some text in here."}')
     config = SourceConfig(texts=(str(tmp_path / "folder"), str(path), "-"), field="t")
     assert source_facts(config) == [
-        {"name": "a/x.txt", "n_bytes": 18, "sha256": hashlib.sha256(b"Some text in here.").hexdigest()},
+        {
+            "name": "a/x.txt",
+            "n_bytes": 18,
+            "sha256": hashlib.sha256(b"Some text in here.").hexdigest(),
+        },
         {"name": "y.jsonl", "n_bytes": 27, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
         {"name": "-"},
     ]

@@ -35,12 +35,28 @@ GOOD = "A good line of text.\n"
         ("x.tsv", "", r"x\.tsv is empty"),
         ("x.csv", "id,text\n", r"x\.csv is empty"),
         ("x.txt", b"\x89PNG\r\n\x1a\n", r"x\.txt:1: byte 1 of the line is not UTF-8"),
-        ("x.txt", "A line of text.\n".encode("utf-16-le"), r"x\.txt:1: line has a NUL byte: a binary file, or"),
-        ("x.txt.gz", GOOD, r"x\.txt\.gz cannot be decompressed: it is truncated, altered or not gzip"),
-        ("x.txt.zst", GOOD, r"x\.txt\.zst cannot be decompressed: it is truncated, altered or not zstd"),
+        (
+            "x.txt",
+            "A line of text.\n".encode("utf-16-le"),
+            r"x\.txt:1: line has a NUL byte: a binary file, or",
+        ),
+        (
+            "x.txt.gz",
+            GOOD,
+            r"x\.txt\.gz cannot be decompressed: it is truncated, altered or not gzip",
+        ),
+        (
+            "x.txt.zst",
+            GOOD,
+            r"x\.txt\.zst cannot be decompressed: it is truncated, altered or not zstd",
+        ),
         ("x.parquet.gz", GOOD, r"x\.parquet\.gz cannot be decompressed"),
         ("x.parquet", GOOD, r"x\.parquet cannot be read as Parquet"),
-        ("x.parquet.gz", gzip.compress(GOOD.encode(), mtime=0), r"x\.parquet\.gz cannot be read as Parquet"),
+        (
+            "x.parquet.gz",
+            gzip.compress(GOOD.encode(), mtime=0),
+            r"x\.parquet\.gz cannot be read as Parquet",
+        ),
         ("x.jsonl", GOOD, r"x\.jsonl:1: not JSON"),
         (
             "x.pdf",
@@ -68,22 +84,32 @@ def test_a_file_without_readable_text_is_refused_at_once(
         ("x.tsv", "title\tbody\nOne\tThe text of it\n"),
     ],
 )
-def test_a_field_that_is_missing_or_not_named_lists_the_text_fields(tmp_path: Path, name: str, content: str) -> None:
+def test_a_field_that_is_missing_or_not_named_lists_the_text_fields(
+    tmp_path: Path, name: str, content: str
+) -> None:
     path = write(tmp_path / name, content)
-    with pytest.raises(InputError, match=r"which field holds the text\? name it with --field .*; .* are title, body$"):
+    with pytest.raises(
+        InputError,
+        match=r"which field holds the text\? name it with --field .*; .* are title, body$",
+    ):
         read_sentences(SourceConfig(texts=(str(path),)))
     with pytest.raises(
-        InputError, match=r'has no text field bode; its text fields are title, body; did you mean "body"'
+        InputError,
+        match=r'has no text field bode; its text fields are title, body; did you mean "body"',
     ):
         read_sentences(SourceConfig(texts=(str(path),), field="bode"))
 
 
 def test_a_field_of_numbers_is_no_text_field(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": [1], "body": ["The text of it."]}), tmp_path / "x.parquet")
-    with pytest.raises(InputError, match=r"x\.parquet has no text field id; its text fields are body$"):
+    with pytest.raises(
+        InputError, match=r"x\.parquet has no text field id; its text fields are body$"
+    ):
         read_sentences(SourceConfig(texts=(str(tmp_path / "x.parquet"),), field="id"))
     path = write(tmp_path / "x.jsonl", '{"id": 1}\n')
-    with pytest.raises(InputError, match=r"x\.jsonl has no text field id; it has no field of text$"):
+    with pytest.raises(
+        InputError, match=r"x\.jsonl has no text field id; it has no field of text$"
+    ):
         read_sentences(SourceConfig(texts=(str(path),), field="id"))
 
 
@@ -94,12 +120,16 @@ def test_a_field_for_lines_of_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_must_hold_files_of_known_endings_only(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no files; give a folder with files ending in \.txt"):
+    with pytest.raises(
+        InputError, match=r"holds no files; give a folder with files ending in \.txt"
+    ):
         read_sentences(SourceConfig(texts=(str(tmp_path),)))
     write(tmp_path / "x.txt", GOOD)
     for name in "abcdefg":
         write(tmp_path / "sub" / f"{name}.doc", GOOD)
-    with pytest.raises(InputError, match=r"sub/a\.doc, .*sub/e\.doc and 2 more: no file of a known ending"):
+    with pytest.raises(
+        InputError, match=r"sub/a\.doc, .*sub/e\.doc and 2 more: no file of a known ending"
+    ):
         read_sentences(SourceConfig(texts=(str(tmp_path),)))
 
 
@@ -109,7 +139,9 @@ def test_what_cannot_be_opened_or_read_twice_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"x\.txt cannot be read: No such file or directory"):
             use(SourceConfig(texts=(str(tmp_path),)))
     os.mkfifo(tmp_path / "pipe.txt")
-    with pytest.raises(InputError, match=r'pipe\.txt: no file of a known ending; .* or pipe text into "-"'):
+    with pytest.raises(
+        InputError, match=r'pipe\.txt: no file of a known ending; .* or pipe text into "-"'
+    ):
         read_sentences(SourceConfig(texts=(str(tmp_path / "pipe.txt"),)))
 
 
@@ -122,7 +154,9 @@ def test_a_folder_of_empty_files_is_empty(tmp_path: Path) -> None:
 
 def test_a_name_of_nothing_names_the_nearest_file(tmp_path: Path) -> None:
     write(tmp_path / "books.txt", GOOD)
-    with pytest.raises(InputError, match=r'book\.txt: no such file or folder; did you mean "books\.txt"\?'):
+    with pytest.raises(
+        InputError, match=r'book\.txt: no such file or folder; did you mean "books\.txt"\?'
+    ):
         read_sentences(SourceConfig(texts=(str(tmp_path / "book.txt"),)))
     with pytest.raises(InputError, match=r"nowhere/to/be\.txt: no such file or folder$"):
         source_facts(SourceConfig(texts=("nowhere/to/be.txt",)))
@@ -133,11 +167,17 @@ def test_a_name_of_nothing_names_the_nearest_file(tmp_path: Path) -> None:
     [
         ({"texts": ()}, "no texts are given; name files, folders or a dataset"),
         ({"texts": ("-", "-")}, '"-" is given twice; standard input can be read once'),
-        ({"min_characters": 0}, "min_characters is 0 and max_characters 500; they must be at least 1"),
+        (
+            {"min_characters": 0},
+            "min_characters is 0 and max_characters 500; they must be at least 1",
+        ),
         ({"min_characters": 9, "max_characters": 8}, "the first no more than the second"),
         ({"limit": 0}, "limit is 0; it must be 1 or more"),
         ({"sample": -1}, "sample is -1; it must be 1 or more"),
-        ({"limit": 5, "sample": 5}, "limit is 5 and sample 5; the one takes the first, the other draws from all"),
+        (
+            {"limit": 5, "sample": 5},
+            "limit is 5 and sample 5; the one takes the first, the other draws from all",
+        ),
         ({"sample": 5, "seed": -1}, "seed is -1; it must be 0 or more"),
         ({"language": "Englsh"}, 'language "Englsh" is unknown'),
     ],
@@ -147,10 +187,14 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: st
         read_sentences(SourceConfig(**({"texts": ("-",)} | settings)))
 
 
-def test_splitting_without_sentencex_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_splitting_without_sentencex_names_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "sentencex", None)
     path = write(tmp_path / "x.txt", GOOD)
-    with pytest.raises(InputError, match=r"pip install 'hexapla\[translate\]', or set split_sentences to false"):
+    with pytest.raises(
+        InputError, match=r"pip install 'hexapla\[translate\]', or set split_sentences to false"
+    ):
         read_sentences(SourceConfig(texts=(str(path),)))
     assert read(path, split_sentences=False) == [Sentence(GOOD.strip(), "x.txt:1")]
 
@@ -163,19 +207,35 @@ def test_splitting_without_sentencex_names_what_to_install(tmp_path: Path, monke
     [
         ("x.txt", GOOD.encode() + b"Gr\xfc\xdfe\n", r"x\.txt:2: byte 3 of the line is not UTF-8"),
         ("x.txt", GOOD + "A\0line\n", r"x\.txt:2: line has a NUL byte"),
-        ("x.jsonl", '{"t": "A good text."}\n\n{"u": "b", "tt": 1}', r"x\.jsonl:3: row has no field t; it has u, tt"),
-        ("x.jsonl", '{"t": "A good text."}\n{"t": 2}', r"x\.jsonl:2: row has 2 \(int\) in t; a cell is text"),
-        ("x.jsonl", '{"t": "A good text."}\n{"t": "\\ud83d"}', r"x\.jsonl:2: row has half of a surrogate pair"),
+        (
+            "x.jsonl",
+            '{"t": "A good text."}\n\n{"u": "b", "tt": 1}',
+            r"x\.jsonl:3: row has no field t; it has u, tt",
+        ),
+        (
+            "x.jsonl",
+            '{"t": "A good text."}\n{"t": 2}',
+            r"x\.jsonl:2: row has 2 \(int\) in t; a cell is text",
+        ),
+        (
+            "x.jsonl",
+            '{"t": "A good text."}\n{"t": "\\ud83d"}',
+            r"x\.jsonl:2: row has half of a surrogate pair",
+        ),
         ("x.jsonl", '{"t": "A good text."}\n{"t": "A go', r"x\.jsonl:2: not JSON"),
         ("x.tsv", "id\tt\n1\tA good text.\n2\n", r"x\.tsv:3: row has 1 fields; the header has 2"),
         ("x.csv", 'id,t\n1,A good text.\n2,"x\n', r"x\.csv:3: not CSV"),
     ],
 )
-def test_a_bad_line_is_named_after_the_good_ones(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
+def test_a_bad_line_is_named_after_the_good_ones(
+    tmp_path: Path, name: str, content: str | bytes, message: str
+) -> None:
     path = write(tmp_path / name, content)
     for source in (path, compress(path, ".gz")):
         sentences = read_sentences(
-            SourceConfig(texts=(str(source),), field=None if path.suffix == ".txt" else "t", min_characters=1)
+            SourceConfig(
+                texts=(str(source),), field=None if path.suffix == ".txt" else "t", min_characters=1
+            )
         )
         assert next(sentences).text.startswith("A good")
         with pytest.raises(InputError, match=message.replace(":", r"(\.gz)?:", 1)):
@@ -189,12 +249,16 @@ def test_a_truncated_file_is_an_error_and_not_an_end(tmp_path: Path, suffix: str
     whole = path.read_bytes()
     for n_bytes in (len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:n_bytes])
-        with pytest.raises(InputError, match=rf"x\.txt\{suffix} cannot be decompressed: it is truncated"):
+        with pytest.raises(
+            InputError, match=rf"x\.txt\{suffix} cannot be decompressed: it is truncated"
+        ):
             read(path)
 
 
 def test_a_truncated_parquet_file_in_gzip_is_told_as_such(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"t": [f"Text number {n}." for n in range(1000)]}), tmp_path / "x.parquet")
+    pq.write_table(
+        pa.table({"t": [f"Text number {n}." for n in range(1000)]}), tmp_path / "x.parquet"
+    )
     path = compress(tmp_path / "x.parquet", ".gz")
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match=r"x\.parquet\.gz cannot be decompressed: it is truncated"):
@@ -237,7 +301,9 @@ def serve(monkeypatch: pytest.MonkeyPatch, *records: dict[str, Any]) -> list[Any
 
 
 def test_a_dataset_is_streamed_by_name_config_and_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = serve(monkeypatch, {"id": 1, "text": "The first record. It has two."}, {"id": 2, "text": None})
+    calls = serve(
+        monkeypatch, {"id": 1, "text": "The first record. It has two."}, {"id": 2, "text": None}
+    )
     found = read("acme/texts@v2:en:test", "acme/texts", field="text")
     assert found == [
         Sentence("The first record.", "acme/texts@v2:en:test:1"),
@@ -251,7 +317,10 @@ def test_a_dataset_is_streamed_by_name_config_and_split(monkeypatch: pytest.Monk
 
 def test_a_dataset_without_the_field_lists_its_text_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     serve(monkeypatch, {"id": 1, "title": "One", "body": "The text."}, {"id": 2})
-    for field, message in ((None, "which field holds the text"), ("id", "acme/texts has no text field id")):
+    for field, message in (
+        (None, "which field holds the text"),
+        ("id", "acme/texts has no text field id"),
+    ):
         with pytest.raises(InputError, match=f"{message}.*its text fields are title, body"):
             read_sentences(SourceConfig(texts=("acme/texts",), field=field))
     with pytest.raises(InputError, match="acme/texts: record 2 has no text field body"):
@@ -290,7 +359,9 @@ def test_a_dataset_that_breaks_off_is_an_error(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: Broken(*records))
     sentences = read_sentences(SourceConfig(texts=("acme/texts",), field="text"))
     assert next(sentences).source == "acme/texts:1"
-    with pytest.raises(InputError, match=r"acme/texts: .* Hub \(connection reset\); check the name and the network"):
+    with pytest.raises(
+        InputError, match=r"acme/texts: .* Hub \(connection reset\); check the name and the network"
+    ):
         list(sentences)
 
 

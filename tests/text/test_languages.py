@@ -7,12 +7,12 @@ import unicodedata
 
 import pytest
 
-from hexapla.text import languages
 from hexapla.errors import InputError
+from hexapla.text import languages
 from hexapla.text.languages import LANGUAGES, Language, parse, parse_list
 
-# Our script and MTEB's where the text is nevertheless in the same: Hang is part of Kore, Hira of Jpan, and NLLB's
-# Santali, whatever its label says, is in Ol Chiki.
+# Our script and MTEB's where the text is nevertheless in the same: Hang is part of Kore, Hira of
+# Jpan, and NLLB's Santali, whatever its label says, is in Ol Chiki.
 SAME_SCRIPT = {("Hang", "Kore"), ("Jpan", "Hira"), ("Beng", "Olck")}
 
 
@@ -52,12 +52,25 @@ def test_every_language_has_a_family_and_its_scripts_share_it() -> None:
     assert all(families.values())
     by_language = {(code[:3], family) for code, family in families.items()}
     assert len(by_language) == len({code[:3] for code in LANGUAGES})
-    of = {code: family for code, family in families.items() if code in ("hin_Deva", "ron_Latn", "yue_Hant", "ltg_Latn")}
-    assert of == {"hin_Deva": "Indo-Aryan", "ltg_Latn": "Baltic", "ron_Latn": "Romance", "yue_Hant": "Sino-Tibetan"}
+    of = {
+        code: family
+        for code, family in families.items()
+        if code in ("hin_Deva", "ron_Latn", "yue_Hant", "ltg_Latn")
+    }
+    assert of == {
+        "hin_Deva": "Indo-Aryan",
+        "ltg_Latn": "Baltic",
+        "ron_Latn": "Romance",
+        "yue_Hant": "Sino-Tibetan",
+    }
 
 
-def test_m2m100_tokens_are_those_of_transformers_each_once_but_breton_and_frisian_which_nllb_lacks() -> None:
-    tokens = pytest.importorskip("transformers.models.m2m_100.tokenization_m2m_100").FAIRSEQ_LANGUAGE_CODES["m2m100"]
+def test_m2m100_tokens_are_those_of_transformers_each_once_but_breton_and_frisian_which_nllb_lacks() -> (
+    None
+):
+    tokens = pytest.importorskip(
+        "transformers.models.m2m_100.tokenization_m2m_100"
+    ).FAIRSEQ_LANGUAGE_CODES["m2m100"]
     ours = [language.m2m100 for language in LANGUAGES.values() if language.m2m100]
     assert sorted(ours) == sorted(set(tokens) - {"br", "fy"})
 
@@ -111,12 +124,20 @@ def test_every_unambiguous_spelling_of_a_row_leads_back_to_it(language: Language
     code = language.code
     for spelling in (code, code.replace("_", "-"), code.lower(), code.upper(), f" {code} "):
         assert parse(spelling) == code
-    for spelling in (language.name, language.name.lower(), language.name.upper(), language.bcp47, *language.mteb):
+    for spelling in (
+        language.name,
+        language.name.lower(),
+        language.name.upper(),
+        language.bcp47,
+        *language.mteb,
+    ):
         assert parse(spelling) == code, spelling
         assert parse(spelling.replace("-", "_")) == code, spelling
     if language.m2m100 and language.m2m100 != "zh":
         assert parse(language.m2m100) == code
-    shared = {alias for other in LANGUAGES.values() if other is not language for alias in other.aliases}
+    shared = {
+        alias for other in LANGUAGES.values() if other is not language for alias in other.aliases
+    }
     for alias in set(language.aliases) - shared:
         assert parse(alias) == code, alias
     if sum(other[:3] == code[:3] for other in LANGUAGES) == 1:
@@ -166,15 +187,21 @@ def test_every_unambiguous_spelling_of_a_row_leads_back_to_it(language: Language
     ],
 )
 def test_spellings_mean_what_a_reader_of_the_standards_expects(spellings: str, code: str) -> None:
-    assert {spelling: parse(spelling) for spelling in spellings.split()} == dict.fromkeys(spellings.split(), code)
+    assert {spelling: parse(spelling) for spelling in spellings.split()} == dict.fromkeys(
+        spellings.split(), code
+    )
 
 
-@pytest.mark.parametrize("spelling", ["Norwegian Bokmål", "norwegian bokmal", "NORWEGIAN_BOKMÅL", "Bokma\u030al"])
+@pytest.mark.parametrize(
+    "spelling", ["Norwegian Bokmål", "norwegian bokmal", "NORWEGIAN_BOKMÅL", "Bokma\u030al"]
+)
 def test_names_are_found_without_their_accents_and_in_either_unicode_form(spelling: str) -> None:
     assert parse(spelling) == parse(unicodedata.normalize("NFD", spelling)) == "nob_Latn"
 
 
-@pytest.mark.parametrize("spelling", ["Chinese (Traditional)", "chinese traditional", "Traditional Chinese"])
+@pytest.mark.parametrize(
+    "spelling", ["Chinese (Traditional)", "chinese traditional", "Traditional Chinese"]
+)
 def test_brackets_in_names_do_not_matter(spelling: str) -> None:
     assert parse(spelling) == "zho_Hant"
 
@@ -195,11 +222,15 @@ def test_either_apostrophe_will_do() -> None:
         ("kr kau knc Kanuri", ["knc_Arab", "knc_Latn"]),
     ],
 )
-def test_an_ambiguous_spelling_is_refused_with_its_candidates(spellings: str, codes: list[str]) -> None:
+def test_an_ambiguous_spelling_is_refused_with_its_candidates(
+    spellings: str, codes: list[str]
+) -> None:
     for spelling in spellings.split():
         message = refusal(spelling)
         assert message.startswith(f'language "{spelling}" is ambiguous; write one of: ')
-        assert [code for code in LANGUAGES if f"{code} = {languages.name(code)}" in message] == codes
+        assert [
+            code for code in LANGUAGES if f"{code} = {languages.name(code)}" in message
+        ] == codes
 
 
 def test_every_three_letter_code_in_several_scripts_is_ambiguous() -> None:
@@ -227,7 +258,9 @@ def test_every_three_letter_code_in_several_scripts_is_ambiguous() -> None:
 def test_an_unknown_spelling_is_refused_with_the_nearest(spelling: str, nearest: str) -> None:
     message = refusal(spelling)
     start, _, hint = message.partition("; nearest: ")
-    assert start == f'language "{spelling}" is unknown; give a code like deu_Latn or an English name'
+    assert (
+        start == f'language "{spelling}" is unknown; give a code like deu_Latn or an English name'
+    )
     assert nearest in hint
 
 
@@ -245,11 +278,15 @@ def test_an_unknown_spelling_is_refused_with_the_nearest(spelling: str, nearest:
         ("yue-Hans", "yue_Hant"),
     ],
 )
-def test_a_script_that_the_table_lacks_is_refused_with_the_one_it_has(spelling: str, there: str) -> None:
+def test_a_script_that_the_table_lacks_is_refused_with_the_one_it_has(
+    spelling: str, there: str
+) -> None:
     assert refusal(spelling).endswith(f"; nearest: {there} = {languages.name(there)}")
 
 
-@pytest.mark.parametrize("spelling", ["", "  ", "-", "xx", "de-", "de--AT--", "und", "mul", "not a language", "zxx"])
+@pytest.mark.parametrize(
+    "spelling", ["", "  ", "-", "xx", "de-", "de--AT--", "und", "mul", "not a language", "zxx"]
+)
 def test_what_is_no_language_is_refused(spelling: str) -> None:
     assert f'language "{spelling}" is unknown' in refusal(spelling)
 
@@ -261,10 +298,18 @@ def test_languages_of_m2m100_that_nllb_lacks_are_unknown(spelling: str) -> None:
 
 @pytest.mark.parametrize(
     ("spelling", "code"),
-    [("pa-PK", "pan_Guru"), ("uz-AF", "uzn_Latn"), ("mn-CN", "khk_Cyrl"), ("sr-ME", "srp_Cyrl"), ("az-IR", "azj_Latn")],
+    [
+        ("pa-PK", "pan_Guru"),
+        ("uz-AF", "uzn_Latn"),
+        ("mn-CN", "khk_Cyrl"),
+        ("sr-ME", "srp_Cyrl"),
+        ("az-IR", "azj_Latn"),
+    ],
 )
 def test_a_region_that_implies_another_script_is_refused(spelling: str, code: str) -> None:
-    assert f"is usually in another script; write {code} if yours is in {code[-4:]}" in refusal(spelling)
+    assert f"is usually in another script; write {code} if yours is in {code[-4:]}" in refusal(
+        spelling
+    )
 
 
 def test_the_regions_that_imply_another_script_are_all_refused() -> None:
@@ -273,11 +318,15 @@ def test_the_regions_that_imply_another_script_are_all_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spelling", "hint"), [("en-de", "eng_Latn"), ("EN-DE", "eng_Latn"), ("fr-ca", "fra_Latn"), ("ko-kr", "kor_Hang")]
+    ("spelling", "hint"),
+    [("en-de", "eng_Latn"), ("EN-DE", "eng_Latn"), ("fr-ca", "fra_Latn"), ("ko-kr", "kor_Hang")],
 )
 def test_what_reads_as_a_pair_is_not_taken_for_a_region(spelling: str, hint: str) -> None:
     region = f"{spelling[:2].lower()}-{spelling[3:].upper()}"
-    assert f"reads as a pair; write one language like {hint}, or the region in capitals, {region}" in refusal(spelling)
+    assert (
+        f"reads as a pair; write one language like {hint}, or the region in capitals, {region}"
+        in refusal(spelling)
+    )
     assert parse(region) == hint
 
 
@@ -290,7 +339,10 @@ def test_a_list_keeps_its_order_and_takes_text_or_a_sequence() -> None:
 
 
 def test_a_list_that_names_a_language_twice_is_refused() -> None:
-    with pytest.raises(InputError, match=r'^languages "de" and "German" are both deu_Latn; name each language once$'):
+    with pytest.raises(
+        InputError,
+        match=r'^languages "de" and "German" are both deu_Latn; name each language once$',
+    ):
         parse_list("en,de,German")
 
 

@@ -16,8 +16,8 @@ from hexapla.errors import InputError
 from hexapla.translate import TranslatorConfig, open_translator
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.language_tokens import LAYOUTS, find_tokens, pair_in_name, spoken
-from tests.fixtures.toy import toy_transformer
 from tests.fixtures.nmt import ENGLISH, KINDS, languages_of, shared_toy, toy_nmt
+from tests.fixtures.toy import toy_transformer
 
 
 def opened(folder: Path | str, **settings: Any) -> Checkpoint:
@@ -27,7 +27,10 @@ def opened(folder: Path | str, **settings: Any) -> Checkpoint:
 def edit(path: Path, **changes: Any) -> None:
     """Change keys of a JSON file; None takes one away."""
     content = json.loads(path.read_text(encoding="utf-8")) | changes
-    path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}), encoding="utf-8")
+    path.write_text(
+        json.dumps({key: value for key, value in content.items() if value is not None}),
+        encoding="utf-8",
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,8 @@ def test_a_special_token_inside_a_text_is_text(kind: str) -> None:
 
 def test_a_language_that_is_lacking_is_refused_with_the_nearest() -> None:
     with pytest.raises(
-        InputError, match=r"cannot translate into zho_Hant .*nearest: zho_Hans = Chinese \(Simplified\)"
+        InputError,
+        match=r"cannot translate into zho_Hant .*nearest: zho_Hans = Chinese \(Simplified\)",
     ):
         opened(shared_toy("m2m100")).check(["deu_Latn", "zho_Hant"])
     with pytest.raises(InputError, match=r"into swh_Latn \(Swahili.*it makes 6 languages"):
@@ -85,7 +89,10 @@ def test_a_checkpoint_of_one_pair_makes_that_pair_only() -> None:
     checkpoint.check(["deu_Latn"])
     with pytest.raises(InputError, match="translates into deu_Latn, not into fra_Latn"):
         checkpoint.check(["fra_Latn"])
-    with pytest.raises(InputError, match="no language tokens, so it makes one language; asked for deu_Latn, fra_Latn"):
+    with pytest.raises(
+        InputError,
+        match="no language tokens, so it makes one language; asked for deu_Latn, fra_Latn",
+    ):
         checkpoint.check(["deu_Latn", "fra_Latn"])
     with pytest.raises(InputError, match="translates from eng_Latn, not from spa_Latn"):
         opened(shared_toy("marian-de"), source="spa_Latn")
@@ -110,15 +117,38 @@ def test_a_pair_that_cannot_be_told_is_taken_as_asked_and_stated(tmp_path: Path)
 
 def test_tokens_of_opus_and_madlad_are_read_as_their_scripts() -> None:
     marian, madlad = LAYOUTS["marian"][0], LAYOUTS["t5"][0]
-    opus = [">>cmn_Hans<<", ">>cmn_Hant<<", ">>cmn<<", ">>srp_Latn<<", ">>fr_BE<<", ">>fra<<", ">>mul<<"]
+    opus = [
+        ">>cmn_Hans<<",
+        ">>cmn_Hant<<",
+        ">>cmn<<",
+        ">>srp_Latn<<",
+        ">>fr_BE<<",
+        ">>fra<<",
+        ">>mul<<",
+    ]
     assert find_tokens(marian, opus) == {
-        "fra_Latn": ">>fra<<", "zho_Hans": ">>cmn<<", "zho_Hant": ">>cmn_Hant<<",
-    }  # fmt: skip
-    tokens = ["<2zh>", "<2zh_Hant>", "<2no>", "<2fil>", "<2ku>", "<2translate>", "<2hi>", "<2hi_Latn>"]
+        "fra_Latn": ">>fra<<",
+        "zho_Hans": ">>cmn<<",
+        "zho_Hant": ">>cmn_Hant<<",
+    }
+    tokens = [
+        "<2zh>",
+        "<2zh_Hant>",
+        "<2no>",
+        "<2fil>",
+        "<2ku>",
+        "<2translate>",
+        "<2hi>",
+        "<2hi_Latn>",
+    ]
     assert find_tokens(madlad, tokens) == {
-        "hin_Deva": "<2hi>", "kmr_Latn": "<2ku>", "nob_Latn": "<2no>", "tgl_Latn": "<2fil>", "zho_Hans": "<2zh>",
+        "hin_Deva": "<2hi>",
+        "kmr_Latn": "<2ku>",
+        "nob_Latn": "<2no>",
+        "tgl_Latn": "<2fil>",
+        "zho_Hans": "<2zh>",
         "zho_Hant": "<2zh_Hant>",
-    }  # fmt: skip
+    }
     assert pair_in_name("Helsinki-NLP/opus-mt-zh-en") == ("zh", "en")
     assert spoken("zh") == ("zho_Hans", "zho_Hant") and spoken("mul") == ()
 
@@ -126,8 +156,12 @@ def test_tokens_of_opus_and_madlad_are_read_as_their_scripts() -> None:
 def test_language_tokens_that_transformers_forgets_are_registered(tmp_path: Path) -> None:
     folder = toy_nmt("m2m100", tmp_path / "m2m100")
     (folder / "added_tokens.json").unlink()
-    edit(folder / "tokenizer_config.json", additional_special_tokens=None, extra_special_tokens=None,
-         added_tokens_decoder=None)  # fmt: skip
+    edit(
+        folder / "tokenizer_config.json",
+        additional_special_tokens=None,
+        extra_special_tokens=None,
+        added_tokens_decoder=None,
+    )
     before, after = opened(shared_toy("m2m100")), opened(folder)
     assert {code: after.ids[token] for code, token in after.tokens.items()} == {
         code: before.ids[token] for code, token in before.tokens.items()
@@ -137,18 +171,28 @@ def test_language_tokens_that_transformers_forgets_are_registered(tmp_path: Path
 def test_a_tokenizer_without_language_tokens_is_refused(tmp_path: Path) -> None:
     folder = toy_nmt("nllb", tmp_path / "nllb")
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    content["added_tokens"] = [token for token in content["added_tokens"] if len(token["content"]) != 8]
+    content["added_tokens"] = [
+        token for token in content["added_tokens"] if len(token["content"]) != 8
+    ]
     (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-    edit(folder / "tokenizer_config.json", extra_special_tokens=[], tokenizer_class="PreTrainedTokenizerFast")
+    edit(
+        folder / "tokenizer_config.json",
+        extra_special_tokens=[],
+        tokenizer_class="PreTrainedTokenizerFast",
+    )
     with pytest.raises(
-        InputError, match=r"no language token \(deu_Latn or __de__\), so every language would be .*<unk>"
+        InputError,
+        match=r"no language token \(deu_Latn or __de__\), so every language would be .*<unk>",
     ):
         opened(folder)
 
 
 @pytest.mark.parametrize(
     ("codes", "message"),
-    [(None, "no language token"), (["deu_Latn", "eng_Latn"], r"has no tokenizer\.json, and rebuilt")],
+    [
+        (None, "no language token"),
+        (["deu_Latn", "eng_Latn"], r"has no tokenizer\.json, and rebuilt"),
+    ],
 )
 def test_an_nllb_tokenizer_rebuilt_from_sentencepiece_is_refused(
     tmp_path: Path, codes: list[str] | None, message: str
@@ -177,20 +221,33 @@ def test_a_tokenizer_that_does_not_mark_the_source_is_refused(tmp_path: Path) ->
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     content["post_processor"] = None
     (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(InputError, match="does not put eng_Latn beside a text; save it as the tokenizer of its family"):
+    with pytest.raises(
+        InputError,
+        match="does not put eng_Latn beside a text; save it as the tokenizer of its family",
+    ):
         opened(folder)
 
 
 def test_truncation_that_a_tokenizer_was_saved_with_is_off(tmp_path: Path) -> None:
     folder = toy_nmt("nllb", tmp_path / "nllb")
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    content["truncation"] = {"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0}
+    content["truncation"] = {
+        "direction": "Right",
+        "max_length": 5,
+        "strategy": "LongestFirst",
+        "stride": 0,
+    }
     (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-    assert opened(folder).encode(ENGLISH, "deu_Latn") == opened(shared_toy("nllb")).encode(ENGLISH, "deu_Latn")
+    assert opened(folder).encode(ENGLISH, "deu_Latn") == opened(shared_toy("nllb")).encode(
+        ENGLISH, "deu_Latn"
+    )
 
 
 def test_what_is_no_translator_is_refused_by_its_architecture(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a XLMRobertaModel, which does not translate; give a sequence-to-sequence"):
+    with pytest.raises(
+        InputError,
+        match="is a XLMRobertaModel, which does not translate; give a sequence-to-sequence",
+    ):
         opened(toy_transformer(tmp_path / "encoder"))
     GPT2Config(architectures=["GPT2LMHeadModel"]).save_pretrained(tmp_path / "gpt")
     with pytest.raises(InputError, match="is a GPT2LMHeadModel, which does not translate"):
@@ -204,7 +261,9 @@ def test_what_is_no_translator_is_refused_by_its_architecture(tmp_path: Path) ->
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder; give a folder, or a Hub name"):
         opened(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="neither a folder nor in the Hub's cache, and the Hub cannot be reached"):
+    with pytest.raises(
+        InputError, match="neither a folder nor in the Hub's cache, and the Hub cannot be reached"
+    ):
         opened("facebook/nllb-200-distilled-600M")
     with pytest.raises(InputError, match=r"holds no config\.json"):
         opened(tmp_path)
@@ -224,10 +283,15 @@ def test_pickled_weights_are_taken_only_when_that_is_asked_for(tmp_path: Path) -
     folder = toy_nmt("marian-de", tmp_path / "pickled")
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(InputError, match=r"only pickled weights, which can run code .*--allow-pickle"):
+    with pytest.raises(
+        InputError, match=r"only pickled weights, which can run code .*--allow-pickle"
+    ):
         open_translator(TranslatorConfig(name=str(folder))).facts()
     config = TranslatorConfig(name=str(folder), allow_pickle=True, backend="transformers")
-    assert open_translator(config).translate([ENGLISH[1]], ["deu_Latn"])[0].text == "Ich habe zwei Brüder."
+    assert (
+        open_translator(config).translate([ENGLISH[1]], ["deu_Latn"])[0].text
+        == "Ich habe zwei Brüder."
+    )
 
 
 @pytest.mark.parametrize("fault", ["gone", "cut", "incomplete", "shard gone"])
@@ -241,16 +305,24 @@ def test_damaged_weights_are_refused_by_name(tmp_path: Path, fault: str) -> None
         file.write_bytes(file.read_bytes()[:-1000])
         expected = "its weights cannot be read"
     elif fault == "incomplete":
-        kept = {name: value for name, value in load_file(file).items() if "decoder.layers.0.fc1" not in name}
+        kept = {
+            name: value
+            for name, value in load_file(file).items()
+            if "decoder.layers.0.fc1" not in name
+        }
         save_file(kept, file, metadata={"format": "pt"})
         expected = r"2 weights are not in its files \(model\.decoder\.layers\.0\.fc1\.bias\)"
     else:
         file.rename(folder / "model-00001-of-00002.safetensors")
         shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
-        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}), encoding="utf-8")
+        (folder / "model.safetensors.index.json").write_text(
+            json.dumps({"weight_map": shards}), encoding="utf-8"
+        )
         expected = r"1 of 2 files of the weights are missing: model-00002-of-00002\.safetensors"
     with pytest.raises(InputError, match=expected):
-        open_translator(TranslatorConfig(name=str(folder), backend="transformers")).translate(["a"], ["deu_Latn"])
+        open_translator(TranslatorConfig(name=str(folder), backend="transformers")).translate(
+            ["a"], ["deu_Latn"]
+        )
 
 
 def test_the_hash_covers_weights_and_tokenizer_but_not_how_to_search(tmp_path: Path) -> None:

@@ -29,23 +29,32 @@ def choose_type(model_type: str, asked: str, *preferred: str) -> str:
 @pytest.mark.parametrize(
     ("asked", "n_gpus", "chosen"),
     [
-        ("auto", 0, ("cpu", 0)), ("auto", 2, ("cuda", 0)), ("cpu", 2, ("cpu", 0)), ("cuda", 1, ("cuda", 0)),
+        ("auto", 0, ("cpu", 0)),
+        ("auto", 2, ("cuda", 0)),
+        ("cpu", 2, ("cpu", 0)),
+        ("cuda", 1, ("cuda", 0)),
         ("cuda:1", 2, ("cuda", 1)),
     ],
-)  # fmt: skip
+)
 def test_a_device_is_a_kind_and_a_number(asked: str, n_gpus: int, chosen: tuple[str, int]) -> None:
     assert choose_device(asked, n_gpus, "PyTorch") == chosen
 
 
-@pytest.mark.parametrize("asked", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:\u0661", "cpu:1", "auto:1", ""])
+@pytest.mark.parametrize(
+    "asked", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:\u0661", "cpu:1", "auto:1", ""]
+)
 def test_a_device_that_is_none_is_refused(asked: str) -> None:
-    with pytest.raises(InputError, match=f'device "{asked}" is unknown; give auto, cpu, cuda or cuda:0'):
+    with pytest.raises(
+        InputError, match=f'device "{asked}" is unknown; give auto, cpu, cuda or cuda:0'
+    ):
         choose_device(asked, 8, "PyTorch")
 
 
 @pytest.mark.parametrize(("asked", "n_gpus"), [("cuda", 0), ("cuda:2", 2)])
 def test_a_gpu_that_is_not_there_is_refused(asked: str, n_gpus: int) -> None:
-    with pytest.raises(InputError, match=f"device {asked}: this machine has {n_gpus} GPUs that PyTorch can use"):
+    with pytest.raises(
+        InputError, match=f"device {asked}: this machine has {n_gpus} GPUs that PyTorch can use"
+    ):
         choose_device(asked, n_gpus, "PyTorch")
 
 

@@ -1,6 +1,7 @@
 """An endpoint is waited for as long as it asks and no longer than allowed, and its refusals are told at once.
 
-What no retry can mend is told with the address and the status; the key is nowhere but in the request's header.
+What no retry can mend is told with the address and the status; the key is nowhere but in the
+request's header.
 """
 
 from __future__ import annotations
@@ -47,15 +48,23 @@ def test_what_an_endpoint_refuses_by_name_is_left_out_from_then_on(
     server: BadEndpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     server.always = refuses_field(name)
-    found = translator(server, tmp_path, sentences_per_request=1).translate(NUMBERS, ["deu_Latn"] * 5)
+    found = translator(server, tmp_path, sentences_per_request=1).translate(
+        NUMBERS, ["deu_Latn"] * 5
+    )
     assert texts_of(found) == german(NUMBERS)
     assert [name in request.body for request in server.requests] == [True] + [False] * 5
-    assert [message for message in caplog.messages if f"asked without {name} from here on" in message] != []
+    assert [
+        message for message in caplog.messages if f"asked without {name} from here on" in message
+    ] != []
 
 
-def test_a_refusal_that_names_nothing_is_tried_once_without_the_schema(server: BadEndpoint, tmp_path: Path) -> None:
+def test_a_refusal_that_names_nothing_is_tried_once_without_the_schema(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     server.always = refuses(422, "Unprocessable")
-    with pytest.raises(InputError, match=r'/v1/chat/completions: status 422, .*"Unprocessable".*; 0 of 5 answers'):
+    with pytest.raises(
+        InputError, match=r'/v1/chat/completions: status 422, .*"Unprocessable".*; 0 of 5 answers'
+    ):
         translator(server, tmp_path).translate(NUMBERS, ["deu_Latn"] * 5)
     assert [sorted(request.body)[-2:] for request in server.requests] == [
         ["response_format", "temperature"],
@@ -65,11 +74,21 @@ def test_a_refusal_that_names_nothing_is_tried_once_without_the_schema(server: B
 
 @pytest.mark.parametrize(
     ("status", "advice"),
-    [(401, "check OPENAI_API_KEY"), (403, "check OPENAI_API_KEY"), (404, "check the base URL"), (307, "check the base URL"), (402, "0 of 5")],
-)  # fmt: skip
-def test_a_final_refusal_is_told_at_once(server: BadEndpoint, tmp_path: Path, status: int, advice: str) -> None:
+    [
+        (401, "check OPENAI_API_KEY"),
+        (403, "check OPENAI_API_KEY"),
+        (404, "check the base URL"),
+        (307, "check the base URL"),
+        (402, "0 of 5"),
+    ],
+)
+def test_a_final_refusal_is_told_at_once(
+    server: BadEndpoint, tmp_path: Path, status: int, advice: str
+) -> None:
     server.always = refuses(status, "not you", Location="http://127.0.0.1:9/elsewhere")
-    with pytest.raises(InputError, match=rf"{server.url}/chat/completions: status {status}, .*not you.*{advice}"):
+    with pytest.raises(
+        InputError, match=rf"{server.url}/chat/completions: status {status}, .*not you.*{advice}"
+    ):
         translator(server, tmp_path).translate(NUMBERS, ["deu_Latn"] * 5)
     assert len(server.requests) == 1
 
@@ -82,14 +101,24 @@ def test_a_spent_quota_is_no_reason_to_wait(server: BadEndpoint, tmp_path: Path)
     assert len(server.requests) == 1
 
 
-def test_an_answer_that_cannot_be_unpacked_is_asked_for_again(server: BadEndpoint, tmp_path: Path) -> None:
-    server.script = [lambda request: dataclasses.replace(good(request), headers={"Content-Encoding": "gzip"})]
-    assert texts_of(translator(server, tmp_path).translate(["one"], ["deu_Latn"])) == german(["one"])
+def test_an_answer_that_cannot_be_unpacked_is_asked_for_again(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
+    server.script = [
+        lambda request: dataclasses.replace(good(request), headers={"Content-Encoding": "gzip"})
+    ]
+    assert texts_of(translator(server, tmp_path).translate(["one"], ["deu_Latn"])) == german(
+        ["one"]
+    )
 
 
 @pytest.mark.parametrize(
-    ("body", "said"), [("<html>Welcome!\n</html>", '"<html>Welcome! </html>" is no chat'), ('{"choices": []}', "is no chat completion")]
-)  # fmt: skip
+    ("body", "said"),
+    [
+        ("<html>Welcome!\n</html>", '"<html>Welcome! </html>" is no chat'),
+        ('{"choices": []}', "is no chat completion"),
+    ],
+)
 def test_a_server_that_is_no_endpoint_is_told_at_once(
     server: BadEndpoint, tmp_path: Path, body: str, said: str
 ) -> None:
@@ -105,16 +134,22 @@ def test_a_server_that_is_no_endpoint_is_told_at_once(
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503])
 def test_a_passing_fault_is_waited_out(server: BadEndpoint, tmp_path: Path, status: int) -> None:
     server.script = [refuses(status), refuses(status)]
-    assert texts_of(translator(server, tmp_path).translate(["one"], ["deu_Latn"])) == german(["one"])
+    assert texts_of(translator(server, tmp_path).translate(["one"], ["deu_Latn"])) == german(
+        ["one"]
+    )
     assert len(server.requests) == 3
 
 
 def test_a_gateway_error_inside_a_200_is_waited_out(server: BadEndpoint, tmp_path: Path) -> None:
     server.script = [refuses(200, "upstream overloaded")]
-    assert texts_of(translator(server, tmp_path).translate(["one"], ["deu_Latn"])) == german(["one"])
+    assert texts_of(translator(server, tmp_path).translate(["one"], ["deu_Latn"])) == german(
+        ["one"]
+    )
 
 
-def test_retry_after_is_honoured_in_seconds_and_as_a_date(server: BadEndpoint, tmp_path: Path) -> None:
+def test_retry_after_is_honoured_in_seconds_and_as_a_date(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     date = formatdate(time.time() + 2.7, usegmt=True)  # in whole seconds: 1.7 to 2.7 from now
     server.script = [refuses(429, Retry_After="1"), refuses(503, Retry_After=date)]
     ours = translator(server, tmp_path, give_up_after_s=20)
@@ -128,7 +163,9 @@ def test_waits_double_so_tries_are_few(server: BadEndpoint, tmp_path: Path) -> N
     server.always = refuses(500)
     with pytest.raises(InputError, match="no answer after"):
         translator(server, tmp_path, give_up_after_s=0.6).translate(["one"], ["deu_Latn"])
-    assert 3 <= len(server.requests) <= 7  # 0.01 + 0.02 + ... + 0.32 = 0.63 s, and up to 0.01 s more each
+    assert (
+        3 <= len(server.requests) <= 7
+    )  # 0.01 + 0.02 + ... + 0.32 = 0.63 s, and up to 0.01 s more each
 
 
 def test_waits_differ_between_requests_that_fail_together() -> None:
@@ -139,7 +176,9 @@ def test_waits_differ_between_requests_that_fail_together() -> None:
     assert all(0.08 <= wait <= 0.09 for wait in waits)  # 0.01 s doubled three times
 
 
-def test_a_429_without_end_is_given_up_in_time_and_says_what_is_safe(server: BadEndpoint, tmp_path: Path) -> None:
+def test_a_429_without_end_is_given_up_in_time_and_says_what_is_safe(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     server.script = [good]
     server.always = refuses(429, "slow down")
     start = time.monotonic()
@@ -148,21 +187,29 @@ def test_a_429_without_end_is_given_up_in_time_and_says_what_is_safe(server: Bad
         match=r"/v1/chat/completions: no answer after \d+ tries in [01] s: status 429, .*slow down.*; "
         r"2 of 5 answers of this part are safe in .*answers.sqlite; go on with --resume",
     ):
-        translator(server, tmp_path, sentences_per_request=2, give_up_after_s=0.5).translate(NUMBERS, ["deu_Latn"] * 5)
+        translator(server, tmp_path, sentences_per_request=2, give_up_after_s=0.5).translate(
+            NUMBERS, ["deu_Latn"] * 5
+        )
     assert time.monotonic() - start < 3
     server.requests.clear()
     server.always = good
-    assert texts_of(translator(server, tmp_path).translate(NUMBERS, ["deu_Latn"] * 5)) == german(NUMBERS)
+    assert texts_of(translator(server, tmp_path).translate(NUMBERS, ["deu_Latn"] * 5)) == german(
+        NUMBERS
+    )
     assert [list(request.sentences.values()) for request in server.requests] == [NUMBERS[2:]]
 
 
 def test_a_wait_longer_than_the_limit_is_not_begun(server: BadEndpoint, tmp_path: Path) -> None:
     server.always = refuses(429, Retry_After="3600")
-    with pytest.raises(InputError, match=r"after 1 tries in 0 s: status 429, .*, Retry-After 3600 s"):
+    with pytest.raises(
+        InputError, match=r"after 1 tries in 0 s: status 429, .*, Retry-After 3600 s"
+    ):
         translator(server, tmp_path).translate(NUMBERS, ["deu_Latn"] * 5)
 
 
-def test_an_endpoint_that_refuses_connections_is_given_up_in_time(server: BadEndpoint, tmp_path: Path) -> None:
+def test_an_endpoint_that_refuses_connections_is_given_up_in_time(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     ours = translator(server, tmp_path, give_up_after_s=0.3)
     server.shutdown()
     server.server_close()
@@ -174,7 +221,8 @@ def test_an_endpoint_that_refuses_connections_is_given_up_in_time(server: BadEnd
 def test_a_stalled_or_trickling_answer_is_dropped_and_asked_for_again(
     server: BadEndpoint, tmp_path: Path, takes_s: float
 ) -> None:
-    # In 20 parts: the slow one never speaks for 0.15 s at a time, so only a limit on the whole answer ends it.
+    # In 20 parts: the slow one never speaks for 0.15 s at a time, so only a limit on the whole
+    # answer ends it.
     server.script = [lambda request: dataclasses.replace(good(request), takes_s=takes_s)]
     start = time.monotonic()
     ours = translator(server, tmp_path, timeout_s=0.3)
@@ -183,13 +231,19 @@ def test_a_stalled_or_trickling_answer_is_dropped_and_asked_for_again(
     assert 0.3 < time.monotonic() - start < 0.75
 
 
-def test_an_endpoint_that_always_stalls_is_given_up_in_time(server: BadEndpoint, tmp_path: Path) -> None:
+def test_an_endpoint_that_always_stalls_is_given_up_in_time(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     server.always = lambda request: Reply(body=" " * 20, takes_s=5)
     with pytest.raises(InputError, match=r"no answer after \d tries in [01] s: ReadTimeout"):
-        translator(server, tmp_path, timeout_s=0.2, give_up_after_s=0.5).translate(NUMBERS, ["deu_Latn"] * 5)
+        translator(server, tmp_path, timeout_s=0.2, give_up_after_s=0.5).translate(
+            NUMBERS, ["deu_Latn"] * 5
+        )
 
 
-def test_a_final_refusal_of_one_request_ends_the_waiting_of_the_others(server: BadEndpoint, tmp_path: Path) -> None:
+def test_a_final_refusal_of_one_request_ends_the_waiting_of_the_others(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     waiting = threading.Event()
 
     def behave(request: Request) -> Reply:
@@ -208,7 +262,9 @@ def test_a_final_refusal_of_one_request_ends_the_waiting_of_the_others(server: B
     assert len(server.requests) == 2
 
 
-def test_answers_under_way_when_another_request_fails_are_kept(server: BadEndpoint, tmp_path: Path) -> None:
+def test_answers_under_way_when_another_request_fails_are_kept(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     arrived = threading.Event()
 
     def behave(request: Request) -> Reply:
@@ -220,7 +276,9 @@ def test_answers_under_way_when_another_request_fails_are_kept(server: BadEndpoi
 
     server.always = behave
     with pytest.raises(InputError, match="1 of 5 answers of this part are safe"):
-        translator(server, tmp_path, sentences_per_request=1, concurrency=2).translate(NUMBERS, ["deu_Latn"] * 5)
+        translator(server, tmp_path, sentences_per_request=1, concurrency=2).translate(
+            NUMBERS, ["deu_Latn"] * 5
+        )
     assert len(server.requests) == 2
 
 
@@ -228,11 +286,18 @@ def test_answers_under_way_when_another_request_fails_are_kept(server: BadEndpoi
 
 
 def test_the_key_is_sent_and_is_nowhere_else(
-    server: BadEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: BadEndpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("OPENAI_API_KEY", f" {KEY}\n")
-    server.script = [refuses(500, f"crashed with {KEY}"), good, refuses(401, f"Incorrect API key: {KEY}")]
+    server.script = [
+        refuses(500, f"crashed with {KEY}"),
+        good,
+        refuses(401, f"Incorrect API key: {KEY}"),
+    ]
     ours = translator(server, tmp_path)
     ours.translate(["one"], ["deu_Latn"])
     with pytest.raises(InputError, match=r"Incorrect API key: \*\*\*") as caught:
@@ -242,7 +307,13 @@ def test_the_key_is_sent_and_is_nowhere_else(
     while error:
         assert KEY not in str(error)
         error = error.__cause__
-    seen = [repr(ours), repr(vars(ours)), json.dumps(ours.facts()), caplog.text, pickle.dumps(ours).decode("latin-1")]
+    seen = [
+        repr(ours),
+        repr(vars(ours)),
+        json.dumps(ours.facts()),
+        caplog.text,
+        pickle.dumps(ours).decode("latin-1"),
+    ]
     seen += [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
     assert not [text for text in seen if KEY in text]
     assert "crashed with ***" in caplog.text
@@ -253,13 +324,20 @@ def test_a_key_that_no_header_can_hold_is_refused_unquoted(
     server: BadEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
-    with pytest.raises(InputError, match=r"^OPENAI_API_KEY has a character that no key has") as caught:
+    with pytest.raises(
+        InputError, match=r"^OPENAI_API_KEY has a character that no key has"
+    ) as caught:
         translator(server, tmp_path).translate(["one"], ["deu_Latn"])
     assert "sk-" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "url", [f"http://user:{KEY}@localhost/v1", f"http://{KEY}@localhost:port/v1", f"http://localhost/v1?api-key={KEY}"]
+    "url",
+    [
+        f"http://user:{KEY}@localhost/v1",
+        f"http://{KEY}@localhost:port/v1",
+        f"http://localhost/v1?api-key={KEY}",
+    ],
 )
 def test_a_key_in_the_address_is_refused_unquoted(url: str) -> None:
     with pytest.raises(InputError, match="put the key in OPENAI_API_KEY") as caught:
@@ -267,8 +345,13 @@ def test_a_key_in_the_address_is_refused_unquoted(url: str) -> None:
     assert KEY not in str(caught.value)
 
 
-def test_without_an_address_openai_is_asked_only_if_there_is_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="no endpoint; give a base URL like http://localhost:8000/v1, or set OPENAI"):
+def test_without_an_address_openai_is_asked_only_if_there_is_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(
+        InputError,
+        match="no endpoint; give a base URL like http://localhost:8000/v1, or set OPENAI",
+    ):
         OpenAITranslator(TranslatorConfig(name="gpt"))
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     assert endpoint_module.completions_url(None) == "https://api.openai.com/v1/chat/completions"

@@ -1,7 +1,8 @@
 """An endpoint that misbehaves costs no answer and hides no fault.
 
-Every sentence gets its own translation or a stated problem: an answer that is not exactly what was asked for is never
-guessed at. What is to be sent is checked, and its cost told, before the first request.
+Every sentence gets its own translation or a stated problem: an answer that is not exactly what was
+asked for is never guessed at. What is to be sent is checked, and its cost told, before the first
+request.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ pytestmark = pytest.mark.usefixtures("quick_and_keyless")
 # What is asked and answered
 
 
-def test_each_text_gets_its_own_translation_in_its_own_language(server: BadEndpoint, tmp_path: Path) -> None:
+def test_each_text_gets_its_own_translation_in_its_own_language(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     targets = ["deu_Latn", "zho_Hans", "deu_Latn", "deu_Latn", "zho_Hans"]
     found = translator(server, tmp_path, sentences_per_request=2).translate(NUMBERS, targets)
     assert texts_of(found) == [
@@ -53,10 +56,18 @@ def test_each_text_gets_its_own_translation_in_its_own_language(server: BadEndpo
         ["four"],
         ["two", "five"],
     ]
-    assert [translation.n_tokens for translation in found] == [6, 6, 5, 11, 5]  # 11 tokens an answer
+    assert [translation.n_tokens for translation in found] == [
+        6,
+        6,
+        5,
+        11,
+        5,
+    ]  # 11 tokens an answer
 
 
-def test_a_request_names_the_languages_and_demands_every_key(server: BadEndpoint, tmp_path: Path) -> None:
+def test_a_request_names_the_languages_and_demands_every_key(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     translator(server, tmp_path).translate(["one", "two"], ["zho_Hant"] * 2)
     (request,) = server.requests
     assert request.path == "/v1/chat/completions"
@@ -73,8 +84,12 @@ def test_a_request_names_the_languages_and_demands_every_key(server: BadEndpoint
     }
 
 
-def test_empty_and_over_long_texts_never_reach_the_endpoint(server: BadEndpoint, tmp_path: Path) -> None:
-    found = translator(server, tmp_path, max_input_tokens=10).translate(["", " \n", "a" * 50], ["deu_Latn"] * 3)
+def test_empty_and_over_long_texts_never_reach_the_endpoint(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
+    found = translator(server, tmp_path, max_input_tokens=10).translate(
+        ["", " \n", "a" * 50], ["deu_Latn"] * 3
+    )
     assert [(translation.text, translation.problem) for translation in found] == [
         (None, "empty"),
         (None, "empty"),
@@ -95,13 +110,17 @@ def test_long_texts_make_small_requests(server: BadEndpoint, tmp_path: Path) -> 
     assert [len(request.sentences) for request in server.requests] == [2, 2, 1]
 
 
-def test_several_requests_are_under_way_at_once_and_no_more_than_allowed(server: BadEndpoint, tmp_path: Path) -> None:
+def test_several_requests_are_under_way_at_once_and_no_more_than_allowed(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     def slow(request: Request) -> Reply:
         return dataclasses.replace(good(request), takes_s=0.1)
 
     server.always = slow
     texts = [f"text {number}" for number in range(12)]
-    found = translator(server, tmp_path, sentences_per_request=1, concurrency=3).translate(texts, ["deu_Latn"] * 12)
+    found = translator(server, tmp_path, sentences_per_request=1, concurrency=3).translate(
+        texts, ["deu_Latn"] * 12
+    )
     assert texts_of(found) == german(texts)
     assert server.most_open == 3
 
@@ -131,20 +150,39 @@ def test_a_retry_asks_in_other_words_in_smaller_requests_and_past_the_cache(
         pytest.param(says(lambda answers: answers | {"99": "noch eins"}), id="too many"),
         pytest.param(says(lambda answers: list(answers.values())), id="a list"),
         pytest.param(says(lambda answers: None), id="null"),
-        pytest.param(says(lambda answers: {key: [text] for key, text in answers.items()}), id="lists for texts"),
-        pytest.param(lambda request: completion('{"1": "eins", "1": "zwei", "2": "", "3": "", "4": "", "5": ""}'), id="a key twice"),
+        pytest.param(
+            says(lambda answers: {key: [text] for key, text in answers.items()}),
+            id="lists for texts",
+        ),
+        pytest.param(
+            lambda request: completion(
+                '{"1": "eins", "1": "zwei", "2": "", "3": "", "4": "", "5": ""}'
+            ),
+            id="a key twice",
+        ),
         pytest.param(lambda request: completion('{"1":' * 100_000 + "}"), id="deep nesting"),
         pytest.param(lambda request: completion(None), id="no content"),
         pytest.param(lambda request: completion(None, refusal="I cannot"), id="a refusal"),
         pytest.param(lambda request: completion('{"1": "ei', finish_reason="length"), id="cut off"),
-        pytest.param(refuses(400, "This model's maximum context length is 10 tokens, max_tokens is too large"), id="over the context"),
+        pytest.param(
+            refuses(
+                400, "This model's maximum context length is 10 tokens, max_tokens is too large"
+            ),
+            id="over the context",
+        ),
     ],
-)  # fmt: skip
-def test_a_bad_answer_is_asked_for_again_in_halves(server: BadEndpoint, tmp_path: Path, spoilt: Any) -> None:
+)
+def test_a_bad_answer_is_asked_for_again_in_halves(
+    server: BadEndpoint, tmp_path: Path, spoilt: Any
+) -> None:
     server.script = [spoilt]
     found = translator(server, tmp_path).translate(NUMBERS, ["deu_Latn"] * 5)
     assert texts_of(found) == german(NUMBERS)
-    assert [list(request.sentences.values()) for request in server.requests] == [NUMBERS, NUMBERS[:2], NUMBERS[2:]]
+    assert [list(request.sentences.values()) for request in server.requests] == [
+        NUMBERS,
+        NUMBERS[:2],
+        NUMBERS[2:],
+    ]
 
 
 @pytest.mark.parametrize("bad", [7, "", "  ", None, "half \ud83d", "nul \0"])
@@ -171,7 +209,9 @@ def test_one_bad_translation_is_asked_for_alone_and_its_neighbours_are_kept(
 def test_a_sentence_that_never_gets_an_answer_has_its_problem_and_the_others_their_translations(
     server: BadEndpoint, tmp_path: Path, spoilt: Any, problem: str
 ) -> None:
-    server.always = lambda request: (spoilt if "three" in request.sentences.values() else good)(request)
+    server.always = lambda request: (spoilt if "three" in request.sentences.values() else good)(
+        request
+    )
     found = translator(server, tmp_path).translate(NUMBERS, ["deu_Latn"] * 5)
     assert texts_of(found) == [*german(["one", "two"]), None, *german(["four", "five"])]
     assert [translation.problem for translation in found] == [None, None, problem, None, None]
@@ -183,20 +223,28 @@ def test_an_endpoint_that_only_ever_writes_prose_is_left_after_fifty_answers(
 ) -> None:
     server.always = prose
     texts = [f"text {number}" for number in range(200)]
-    with pytest.raises(InputError, match='50 answers and none is the JSON asked for, the last one "Of course! Here'):
+    with pytest.raises(
+        InputError, match='50 answers and none is the JSON asked for, the last one "Of course! Here'
+    ):
         translator(server, tmp_path).translate(texts, ["deu_Latn"] * 200)
     assert len(server.requests) == 50
 
 
-def test_an_endpoint_that_has_answered_once_is_not_left(server: BadEndpoint, tmp_path: Path) -> None:
+def test_an_endpoint_that_has_answered_once_is_not_left(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     server.script, server.always = [good], prose
     texts = [f"text {number}" for number in range(60)]
-    found = translator(server, tmp_path, sentences_per_request=1).translate(texts, ["deu_Latn"] * 60)
+    found = translator(server, tmp_path, sentences_per_request=1).translate(
+        texts, ["deu_Latn"] * 60
+    )
     assert texts_of(found) == [*german(texts[:1]), *[None] * 59]
 
 
 def test_json_is_found_after_thoughts_and_between_fences() -> None:
-    assert read_answer('<think>{"1": "no"}</think>\n```json\n{"1": " eins\\n", "2": "zwei"}\n```', 2) == [
+    assert read_answer(
+        '<think>{"1": "no"}</think>\n```json\n{"1": " eins\\n", "2": "zwei"}\n```', 2
+    ) == [
         "eins",
         "zwei",
     ]
@@ -209,7 +257,10 @@ def test_json_is_found_after_thoughts_and_between_fences() -> None:
     ("settings", "message"),
     [
         ({"base_url": "localhost:8000"}, 'base URL "localhost:8000" is no http address'),
-        ({"base_url": "http://localhost:port/v1"}, 'base URL "http://localhost:port/v1" is no http address'),
+        (
+            {"base_url": "http://localhost:port/v1"},
+            'base URL "http://localhost:port/v1" is no http address',
+        ),
         ({"base_url": "http://[::1/v1"}, "is no http address"),
         ({"base_url": "http:///v1"}, 'base URL "http:///v1" is no http address'),
         ({"base_url": ""}, 'base URL "" is no http address'),
@@ -225,7 +276,9 @@ def test_a_setting_out_of_range_is_refused(settings: dict[str, Any], message: st
         OpenAITranslator(config)
 
 
-def test_what_is_no_language_is_refused_before_anything_is_sent(server: BadEndpoint, tmp_path: Path) -> None:
+def test_what_is_no_language_is_refused_before_anything_is_sent(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     ours = translator(server, tmp_path)
     with pytest.raises(InputError, match='"deu" is not a language code; write it like deu_Latn'):
         ours.translate(["one"], ["deu"])
@@ -234,7 +287,9 @@ def test_what_is_no_language_is_refused_before_anything_is_sent(server: BadEndpo
     assert server.requests == []
 
 
-def test_an_estimate_counts_what_is_not_in_the_cache_and_sends_nothing(server: BadEndpoint, tmp_path: Path) -> None:
+def test_an_estimate_counts_what_is_not_in_the_cache_and_sends_nothing(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     ours = translator(server, tmp_path, sentences_per_request=2, price_in=2.0, price_out=10.0)
     targets = ["deu_Latn"] * 5 + ["hin_Deva"] * 5
     before = ours.estimate(NUMBERS * 2, targets)
@@ -256,13 +311,23 @@ def test_an_estimate_without_prices_has_no_cost(server: BadEndpoint, tmp_path: P
 
 def test_answer_tokens_follow_the_script() -> None:
     # 30 characters: 30 * 1.2 / 3 + 5 in Latin script, 30 * 2.7 / 3 + 5 in Devanagari
-    assert (answer_tokens(["a" * 30], "deu_Latn"), answer_tokens(["a" * 30], "hin_Deva")) == (17, 32)
+    assert (answer_tokens(["a" * 30], "deu_Latn"), answer_tokens(["a" * 30], "hin_Deva")) == (
+        17,
+        32,
+    )
 
 
-def test_facts_tell_the_settings_and_endpoints_apart_but_no_address(server: BadEndpoint, tmp_path: Path) -> None:
+def test_facts_tell_the_settings_and_endpoints_apart_but_no_address(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     at = [
         translator(server, tmp_path, base_url=url).facts()
-        for url in ("http://gpu-7:8000/v1", "http://GPU-7:8000/v1/", "http://gpu-7:8001/v1", "https://gpu-7:8000/v1")
+        for url in (
+            "http://gpu-7:8000/v1",
+            "http://GPU-7:8000/v1/",
+            "http://gpu-7:8001/v1",
+            "https://gpu-7:8000/v1",
+        )
     ]
     assert at[0] == at[1]
     assert len({facts["endpoint"] for facts in at}) == 3
@@ -278,7 +343,9 @@ def test_facts_tell_the_settings_and_endpoints_apart_but_no_address(server: BadE
 # Its life
 
 
-def test_a_translator_works_after_close_and_in_another_process(server: BadEndpoint, tmp_path: Path) -> None:
+def test_a_translator_works_after_close_and_in_another_process(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     ours = translator(server, tmp_path)
     ours.translate(["one"], ["deu_Latn"])
     copy = pickle.loads(pickle.dumps(ours))

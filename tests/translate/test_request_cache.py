@@ -29,9 +29,13 @@ pytestmark = pytest.mark.usefixtures("quick_and_keyless")
 # The cache
 
 
-def test_a_regrouped_text_is_found_and_another_setting_is_not(server: BadEndpoint, tmp_path: Path) -> None:
+def test_a_regrouped_text_is_found_and_another_setting_is_not(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     translator(server, tmp_path).translate(NUMBERS, ["deu_Latn"] * 5)
-    again = translator(server, tmp_path, sentences_per_request=1).translate(["six", "three"], ["deu_Latn"] * 2)
+    again = translator(server, tmp_path, sentences_per_request=1).translate(
+        ["six", "three"], ["deu_Latn"] * 2
+    )
     assert texts_of(again) == german(["six", "three"])
     assert [translation.n_tokens for translation in again] == [11, 0]
     assert [list(request.sentences.values()) for request in server.requests] == [NUMBERS, ["six"]]
@@ -41,7 +45,9 @@ def test_a_regrouped_text_is_found_and_another_setting_is_not(server: BadEndpoin
     assert len(server.requests) == 5
 
 
-def test_an_answer_of_one_endpoint_is_not_taken_for_that_of_another(server: BadEndpoint, tmp_path: Path) -> None:
+def test_an_answer_of_one_endpoint_is_not_taken_for_that_of_another(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     for url, n_requests in ((server.url, 1), (f"{server.url}/", 1), (f"{server.url}/b", 2)):
         translator(server, tmp_path, base_url=url).translate(["one"], ["deu_Latn"])
         assert len(server.requests) == n_requests
@@ -50,7 +56,9 @@ def test_an_answer_of_one_endpoint_is_not_taken_for_that_of_another(server: BadE
         assert len(other.requests) == 1
 
 
-def test_an_answer_is_in_the_cache_before_the_next_request_is_sent(server: BadEndpoint, tmp_path: Path) -> None:
+def test_an_answer_is_in_the_cache_before_the_next_request_is_sent(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     n_kept: list[int] = []
 
     def count(request: Request) -> Reply:
@@ -113,18 +121,24 @@ def test_the_first_of_two_bought_answers_stays(tmp_path: Path) -> None:
 def test_a_file_that_is_no_cache_is_named(tmp_path: Path) -> None:
     path = tmp_path / "answers.sqlite"
     path.write_text("a diary, not a database\n" * 100)
-    with pytest.raises(InputError, match=r"answers.sqlite: file is not a database; .* give another cache"):
+    with pytest.raises(
+        InputError, match=r"answers.sqlite: file is not a database; .* give another cache"
+    ):
         RequestCache(path).get(["a"])
 
 
-def test_a_cache_that_cannot_be_made_is_told_before_anything_is_paid(server: BadEndpoint, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_made_is_told_before_anything_is_paid(
+    server: BadEndpoint, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file/cache: cannot be made"):
         translator(server, tmp_path / "file" / "cache").translate(["one"], ["deu_Latn"])
     assert server.requests == []
 
 
-def test_the_cache_is_the_users_unless_another_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_the_users_unless_another_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder(None) == tmp_path / "hexapla"
     assert cache_folder(Path("here")) == Path("here")

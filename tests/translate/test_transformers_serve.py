@@ -1,6 +1,7 @@
 """The endpoint translator against a server that is not ours: `transformers serve` with a causal model of 0.2 M parameters.
 
-The model has learnt one answer by heart, so what comes back through chat template, generation and HTTP is known.
+The model has learnt one answer by heart, so what comes back through chat template, generation and
+HTTP is known.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from hexapla.translate.translator import Translation, TranslatorConfig
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not is_serve_available(), reason="needs pip install 'transformers[serving]'"),
+    pytest.mark.skipif(
+        not is_serve_available(), reason="needs pip install 'transformers[serving]'"
+    ),
 ]
 
 ENGLISH = ["Good morning.", "Hello"]
@@ -41,14 +44,22 @@ def parrot(folder: Path) -> None:
     bpe.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     bpe.train_from_iterator(
-        [prompt], trainers.BpeTrainer(vocab_size=600, initial_alphabet=alphabet, show_progress=False)
+        [prompt],
+        trainers.BpeTrainer(vocab_size=600, initial_alphabet=alphabet, show_progress=False),
     )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<end>", pad_token="<pad>")
     tokenizer.chat_template = TEMPLATE
     torch.manual_seed(0)
-    size = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    size = {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
     ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=2048, **size, **ends))
+    model = LlamaForCausalLM(
+        LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=2048, **size, **ends)
+    )
     cells = tokenizer(f"{prompt}{ANSWER}<end>", return_tensors="pt").input_ids
     n_prompt = len(tokenizer(prompt).input_ids)
     labels = cells.clone()
@@ -72,7 +83,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     parrot(folder)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = ["-m", "transformers.cli.transformers", "serve", "--port", str(port), "--device", "cpu"]
+    command = [
+        "-m",
+        "transformers.cli.transformers",
+        "serve",
+        "--port",
+        str(port),
+        "--device",
+        "cpu",
+    ]
     with (
         (folder / "log.txt").open("w") as log,
         subprocess.Popen([sys.executable, *command], stdout=log, stderr=log) as server,

@@ -14,12 +14,22 @@ from hexapla.translate import (
     Translation,
     Translator,
     TranslatorConfig,
-    checkpoint_files as files,
     open_translator,
+)
+from hexapla.translate import (
+    checkpoint_files as files,
 )
 from hexapla.translate.ctranslate2 import CTranslate2Translator
 from hexapla.translate.transformers import TransformersTranslator
-from tests.fixtures.nmt import BAD_PAIRS, ENGLISH, KINDS, TRANSLATIONS, languages_of, random_nmt, shared_toy
+from tests.fixtures.nmt import (
+    BAD_PAIRS,
+    ENGLISH,
+    KINDS,
+    TRANSLATIONS,
+    languages_of,
+    random_nmt,
+    shared_toy,
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +39,26 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def opened(folder: Path, cache: Path, backend: Any = "ctranslate2", **settings: Any) -> Translator:
     settings = {"compute_type": "float32", "threads": 1, **settings}
-    return open_translator(TranslatorConfig(name=str(folder), backend=backend, cache=cache, **settings))
+    return open_translator(
+        TranslatorConfig(name=str(folder), backend=backend, cache=cache, **settings)
+    )
 
 
 def everything(kind: str) -> tuple[list[str], list[str], list[str]]:
     """Return the texts, targets and translations of a kind, language after language within each sentence."""
     cells = [(i, code) for i in range(len(ENGLISH)) for code in languages_of(kind)]
     return (
-        [ENGLISH[i] for i, _ in cells], [code for _, code in cells], [TRANSLATIONS[code][i] for i, code in cells],
-    )  # fmt: skip
+        [ENGLISH[i] for i, _ in cells],
+        [code for _, code in cells],
+        [TRANSLATIONS[code][i] for i, code in cells],
+    )
 
 
 @pytest.mark.parametrize("backend", ["transformers", "ctranslate2"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_memorised_sentence_comes_out_in_its_language(kind: str, backend: str, cache: Path) -> None:
+def test_every_memorised_sentence_comes_out_in_its_language(
+    kind: str, backend: str, cache: Path
+) -> None:
     texts, targets, expected = everything(kind)
     found = opened(shared_toy(kind), cache, backend).translate(texts, targets)
     assert [translation.text for translation in found] == expected
@@ -50,20 +66,29 @@ def test_every_memorised_sentence_comes_out_in_its_language(kind: str, backend: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_backends_agree_on_what_neither_has_learnt_and_on_its_probability(kind: str, cache: Path) -> None:
+def test_backends_agree_on_what_neither_has_learnt_and_on_its_probability(
+    kind: str, cache: Path
+) -> None:
     texts = [f"{a.split()[1]} {b}" for a, b in itertools.pairwise(ENGLISH)]
     targets = [languages_of(kind)[i % len(languages_of(kind))] for i in range(len(texts))]
-    one, other = (opened(shared_toy(kind), cache, name).translate(texts, targets) for name in ("transformers", "auto"))
+    one, other = (
+        opened(shared_toy(kind), cache, name).translate(texts, targets)
+        for name in ("transformers", "auto")
+    )
     assert [translation.text for translation in one] == [translation.text for translation in other]
     assert [t.log_prob for t in one] == pytest.approx([t.log_prob for t in other], abs=0.01)
-    assert [translation.n_tokens for translation in one] == [translation.n_tokens for translation in other]
+    assert [translation.n_tokens for translation in one] == [
+        translation.n_tokens for translation in other
+    ]
 
 
 def test_weights_in_eight_bits_translate_the_same(cache: Path) -> None:
     texts, targets, expected = everything("nllb")
     translator = opened(shared_toy("nllb"), cache, compute_type="int8")
     assert [translation.text for translation in translator.translate(texts, targets)] == expected
-    assert translator.facts()["compute_type"] == "int8_float32"  # what CTranslate2 really does on a CPU
+    assert (
+        translator.facts()["compute_type"] == "int8_float32"
+    )  # what CTranslate2 really does on a CPU
 
 
 def test_log_prob_is_the_mean_over_what_the_model_wrote_and_its_end(cache: Path) -> None:
@@ -76,7 +101,9 @@ def test_log_prob_is_the_mean_over_what_the_model_wrote_and_its_end(cache: Path)
     model = AutoModelForSeq2SeqLM.from_pretrained(folder)
     target = tokenizer(text_target=TRANSLATIONS["deu_Latn"][0]).input_ids  # language, pieces, end
     inputs = torch.tensor([[tokenizer.eos_token_id, *target[:-1]]])
-    logits = model(**tokenizer([ENGLISH[0]], return_tensors="pt"), decoder_input_ids=inputs).logits[0]
+    logits = model(**tokenizer([ENGLISH[0]], return_tensors="pt"), decoder_input_ids=inputs).logits[
+        0
+    ]
     scores = logits.log_softmax(-1)[range(len(target)), target][1:]
     assert found.log_prob == pytest.approx(scores.mean().item(), abs=1e-3)
     assert found.n_tokens == len(target) - 1
@@ -106,7 +133,10 @@ def test_the_positions_of_the_model_bound_input_and_output(backend: str, cache: 
     translator = opened(shared_toy("nllb"), cache, backend, max_input_tokens=4000)
     assert translator.facts()["max_input_tokens"] == 128
     found = translator.translate([" ".join(["The"] * n) for n in (126, 127)], ["deu_Latn"] * 2)
-    assert [translation.problem == "source too long" for translation in found] == [False, True]  # 126 + language + end
+    assert [translation.problem == "source too long" for translation in found] == [
+        False,
+        True,
+    ]  # 126 + language + end
     assert found[0].text
 
 
@@ -114,21 +144,28 @@ def test_the_positions_of_the_model_bound_input_and_output(backend: str, cache: 
 def test_an_output_that_does_not_end_is_kept_and_marked(kind: str, tmp_path: Path) -> None:
     folder = random_nmt(kind, tmp_path / kind, seed=2)
     found = [
-        opened(folder, tmp_path, name).translate(["The cat"], ["deu_Latn"])[0] for name in ("transformers", "auto")
+        opened(folder, tmp_path, name).translate(["The cat"], ["deu_Latn"])[0]
+        for name in ("transformers", "auto")
     ]
     for translation in found:
         assert translation.problem == "unfinished"
         assert translation.text
-        assert translation.n_tokens == 64 - (kind == "nllb")  # 3 x a few + 32, rounded up; the language is one
+        assert translation.n_tokens == 64 - (
+            kind == "nllb"
+        )  # 3 x a few + 32, rounded up; the language is one
 
 
 @pytest.mark.parametrize("backend", ["transformers", "ctranslate2"])
-@pytest.mark.parametrize(("kind", "pair"), [("nllb", None), ("marian-de", ("deu_Latn", ENGLISH[0], ""))])
+@pytest.mark.parametrize(
+    ("kind", "pair"), [("nllb", None), ("marian-de", ("deu_Latn", ENGLISH[0], ""))]
+)
 def test_a_translator_that_writes_nothing_is_not_made_to_write(
     kind: str, pair: tuple[str, str, str] | None, backend: str, cache: Path
 ) -> None:
     code, english, _ = pair or next(found for found in BAD_PAIRS if not found[2])
-    found = opened(shared_toy(kind, (pair,) if pair else BAD_PAIRS), cache, backend).translate([english], [code])[0]
+    found = opened(shared_toy(kind, (pair,) if pair else BAD_PAIRS), cache, backend).translate(
+        [english], [code]
+    )[0]
     assert (found.text, found.problem, found.n_tokens) == (None, "empty translation", 1)
 
 
@@ -157,7 +194,9 @@ def test_auto_takes_ctranslate2_where_it_can_and_transformers_elsewhere(
     assert isinstance(opened(shared_toy("m2m100"), cache, "auto"), CTranslate2Translator)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert isinstance(opened(shared_toy("m2m100"), cache, "auto"), TransformersTranslator)
-    with pytest.raises(InputError, match=r"ctranslate2 is not installed: pip install 'hexapla\[translate\]'"):
+    with pytest.raises(
+        InputError, match=r"ctranslate2 is not installed: pip install 'hexapla\[translate\]'"
+    ):
         opened(shared_toy("m2m100"), cache)
 
 
@@ -169,13 +208,18 @@ def test_auto_takes_ctranslate2_where_it_can_and_transformers_elsewhere(
         ({"device": "cuda:1"}, "device cuda:1: this machine has 0 GPUs"),
         ({"device": "cuda", "backend": "transformers"}, "device cuda: this machine has 0 GPUs"),
         ({"compute_type": "int7"}, "compute_type int7 is not one .* give auto or one of .*int8"),
-        ({"compute_type": "int8", "backend": "transformers"}, "give auto or one of float32, bfloat16"),
+        (
+            {"compute_type": "int8", "backend": "transformers"},
+            "give auto or one of float32, bfloat16",
+        ),
         ({"beam_size": 0}, "beam_size is 0; it must be at least 1"),
         ({"threads": 0}, "threads is 0; it must be at least 1"),
         ({"source": "english"}, '"english" is not a language code'),
     ],
 )
-def test_a_setting_that_will_not_do_is_refused_before_any_weights(settings: dict[str, Any], message: str) -> None:
+def test_a_setting_that_will_not_do_is_refused_before_any_weights(
+    settings: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         open_translator(TranslatorConfig(name=str(shared_toy("madlad")), **settings))
 
@@ -184,10 +228,16 @@ def test_a_t5_is_never_run_in_float16(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = {"float32", "float16", "bfloat16", "int8_float16", "int8_bfloat16"}
     monkeypatch.setattr("ctranslate2.get_supported_compute_types", lambda device: gpu)
     for backend in ("ctranslate2", "transformers"):
-        config = TranslatorConfig(name=str(shared_toy("madlad")), backend=backend, compute_type="float16")
-        with pytest.raises(InputError, match=r"compute_type float16 is not one that madlad.*float32"):
+        config = TranslatorConfig(
+            name=str(shared_toy("madlad")), backend=backend, compute_type="float16"
+        )
+        with pytest.raises(
+            InputError, match=r"compute_type float16 is not one that madlad.*float32"
+        ):
             open_translator(config)
-        open_translator(TranslatorConfig(name=str(shared_toy("nllb")), backend=backend, compute_type="float16"))
+        open_translator(
+            TranslatorConfig(name=str(shared_toy("nllb")), backend=backend, compute_type="float16")
+        )
 
 
 @pytest.mark.parametrize("backend", ["transformers", "ctranslate2"])
@@ -199,7 +249,9 @@ def test_a_translator_travels_to_another_process_without_weights(
     translator.translate([ENGLISH[0]], ["deu_Latn"])
     sent = pickle.dumps(translator)
     assert len(sent) < 5000
-    monkeypatch.setattr(files, "fingerprint", lambda *arguments: pytest.fail("the weights are hashed again"))
+    monkeypatch.setattr(
+        files, "fingerprint", lambda *arguments: pytest.fail("the weights are hashed again")
+    )
     copy = pickle.loads(sent)
     assert copy.translate([ENGLISH[0]], ["deu_Latn"])[0].text == TRANSLATIONS["deu_Latn"][0]
     assert copy.facts() == facts

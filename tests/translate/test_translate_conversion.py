@@ -16,8 +16,8 @@ from hexapla.errors import InputError
 from hexapla.translate import TranslatorConfig, conversion, open_translator
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.conversion import convert
-from tests.translate.test_checkpoint import edit
 from tests.fixtures.nmt import ENGLISH, TRANSLATIONS, shared_toy, toy_nmt
+from tests.translate.test_checkpoint import edit
 
 
 @pytest.fixture
@@ -38,7 +38,9 @@ def opened(folder: Path) -> Checkpoint:
     return Checkpoint(TranslatorConfig(name=str(folder)))
 
 
-def test_a_checkpoint_is_converted_once_for_each_type(tmp_path: Path, conversions: list[str]) -> None:
+def test_a_checkpoint_is_converted_once_for_each_type(
+    tmp_path: Path, conversions: list[str]
+) -> None:
     checkpoint = opened(shared_toy("marian-de"))
     first = convert(checkpoint, "int8", tmp_path)
     assert convert(opened(shared_toy("marian-de")), "int8", tmp_path) == first
@@ -47,7 +49,9 @@ def test_a_checkpoint_is_converted_once_for_each_type(tmp_path: Path, conversion
     assert len(conversions) == 2
 
 
-def test_other_weights_are_never_found_under_the_same_name(tmp_path: Path, conversions: list[str]) -> None:
+def test_other_weights_are_never_found_under_the_same_name(
+    tmp_path: Path, conversions: list[str]
+) -> None:
     folder = toy_nmt("marian-de", tmp_path / "toy")
     first = convert(opened(folder), "float32", tmp_path)
     weights = load_file(folder / "model.safetensors")
@@ -57,7 +61,9 @@ def test_other_weights_are_never_found_under_the_same_name(tmp_path: Path, conve
     assert len(conversions) == 2
 
 
-def test_a_conversion_that_was_cut_or_killed_is_made_again(tmp_path: Path, conversions: list[str]) -> None:
+def test_a_conversion_that_was_cut_or_killed_is_made_again(
+    tmp_path: Path, conversions: list[str]
+) -> None:
     checkpoint = opened(shared_toy("marian-de"))
     folder = convert(checkpoint, "float32", tmp_path)
     whole = (folder / "model.bin").read_bytes()
@@ -79,21 +85,30 @@ def test_a_failed_conversion_leaves_nothing_that_is_taken_for_whole(
         patched.setattr(conversion, "write_json", lambda *arguments: 1 / 0)
         with pytest.raises(ZeroDivisionError, match="division"):
             convert(checkpoint, "float32", tmp_path)
-    assert [path.name for path in (tmp_path / "ctranslate2").iterdir() if not path.name.startswith(".")] == []
+    assert [
+        path.name for path in (tmp_path / "ctranslate2").iterdir() if not path.name.startswith(".")
+    ] == []
     assert (convert(checkpoint, "float32", tmp_path) / "model.bin").is_file()
 
 
 def test_two_at_once_convert_once(tmp_path: Path, conversions: list[str]) -> None:
     checkpoints = [opened(shared_toy("marian-de")) for _ in range(4)]
     with ThreadPoolExecutor(4) as threads:
-        folders = list(threads.map(lambda checkpoint: convert(checkpoint, "float32", tmp_path), checkpoints))
+        folders = list(
+            threads.map(lambda checkpoint: convert(checkpoint, "float32", tmp_path), checkpoints)
+        )
     assert len(set(folders)) == 1
     assert len(conversions) == 1
 
 
-def test_the_cache_is_the_users_unless_another_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_the_users_unless_another_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert convert(opened(shared_toy("marian-de")), "int8", None).parent == tmp_path / "xdg" / "hexapla" / "ctranslate2"
+    assert (
+        convert(opened(shared_toy("marian-de")), "int8", None).parent
+        == tmp_path / "xdg" / "hexapla" / "ctranslate2"
+    )
 
 
 def test_a_converted_folder_with_its_tokenizer_is_a_translator(tmp_path: Path) -> None:
@@ -104,11 +119,17 @@ def test_a_converted_folder_with_its_tokenizer_is_a_translator(tmp_path: Path) -
         for file in source.iterdir():
             if file.name not in ("config.json", "model.safetensors", "generation_config.json"):
                 shutil.copy(file, folder)
-        translator = open_translator(TranslatorConfig(name=str(folder), compute_type="float32", threads=1))
+        translator = open_translator(
+            TranslatorConfig(name=str(folder), compute_type="float32", threads=1)
+        )
         found = translator.translate(ENGLISH[:3] * 2, ["deu_Latn"] * 3 + ["zho_Hans"] * 3)
-        assert [t.text for t in found] == [*TRANSLATIONS["deu_Latn"][:3], *TRANSLATIONS["zho_Hans"][:3]]
+        assert [t.text for t in found] == [
+            *TRANSLATIONS["deu_Latn"][:3],
+            *TRANSLATIONS["zho_Hans"][:3],
+        ]
         with pytest.raises(
-            InputError, match="is converted for CTranslate2; use --backend ctranslate2, or the original"
+            InputError,
+            match="is converted for CTranslate2; use --backend ctranslate2, or the original",
         ):
             open_translator(TranslatorConfig(name=str(folder), backend="transformers"))
 
@@ -120,9 +141,13 @@ def test_a_vocabulary_that_lost_its_languages_is_refused(tmp_path: Path) -> None
         shutil.copy(shared_toy("nllb") / name, folder)
     file = folder / "shared_vocabulary.json"
     pieces = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps(["gone" if piece == "deu_Latn" else piece for piece in pieces]), encoding="utf-8")
+    file.write_text(
+        json.dumps(["gone" if piece == "deu_Latn" else piece for piece in pieces]), encoding="utf-8"
+    )
     translator = open_translator(TranslatorConfig(name=str(folder)))
-    with pytest.raises(InputError, match=r"1 of 202 language tokens are not in CTranslate2's vocabulary \(deu_Latn"):
+    with pytest.raises(
+        InputError, match=r"1 of 202 language tokens are not in CTranslate2's vocabulary \(deu_Latn"
+    ):
         translator.translate([ENGLISH[0]], ["deu_Latn"])
 
 
@@ -133,7 +158,10 @@ def test_a_marian_whose_padding_is_not_zero_is_left_to_transformers(tmp_path: Pa
         if name.endswith(("shared.weight", "embed_tokens.weight", "lm_head.weight")):
             weight[-1] += 0.01
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(InputError, match=r"its <pad> is not the last .*, or not zero, .*; use --backend transformers"):
+    with pytest.raises(
+        InputError,
+        match=r"its <pad> is not the last .*, or not zero, .*; use --backend transformers",
+    ):
         convert(opened(folder), "float32", tmp_path)
 
 
@@ -144,11 +172,15 @@ def test_a_marian_with_two_vocabularies_is_left_to_transformers(tmp_path: Path) 
     translator = open_translator(TranslatorConfig(name=str(folder)))
     assert translator.translate([ENGLISH[1]], ["deu_Latn"])[0].text == "Ich habe zwei Brüder."
     assert translator.facts()["backend"] == "transformers"
-    with pytest.raises(InputError, match="CTranslate2 does not run this kind of marian; use --backend transformers"):
+    with pytest.raises(
+        InputError, match="CTranslate2 does not run this kind of marian; use --backend transformers"
+    ):
         open_translator(TranslatorConfig(name=str(folder), backend="ctranslate2"))
 
 
-def test_the_version_of_ctranslate2_is_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_version_of_ctranslate2_is_part_of_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint = opened(shared_toy("marian-de"))
     first = convert(checkpoint, "int8", tmp_path)
     monkeypatch.setattr(ctranslate2, "__version__", "99")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from hexapla.text import languages as codes
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.errors import InputError
+from hexapla.evaluation.retrieval import NEIGHBOURS, Search
 from hexapla.evaluation.tasks.inputs import (
     Key,
     Measurement,
@@ -23,7 +23,7 @@ from hexapla.evaluation.tasks.inputs import (
     read_cells,
     short_sha,
 )
-from hexapla.evaluation.retrieval import NEIGHBOURS, Search
+from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,7 +80,9 @@ class BitextTask:
                     columns[code] = _Column(self.cells[code], embed)
             forward, backward = search(columns[first].of(rows), columns[second].of(rows))
             names = [self.items[row] for row in rows]
-            for (task, languages), found in zip(self._keys(first, second), (forward, backward), strict=True):
+            for (task, languages), found in zip(
+                self._keys(first, second), (forward, backward), strict=True
+            ):
                 values = found.columns()
                 yield Measurement(
                     task=task,
@@ -94,7 +96,10 @@ class BitextTask:
                 )
 
     def _keys(self, first: str, second: str) -> list[Key]:
-        return [(f"bitext/{self.name}", codes.pair(*pair)) for pair in ((first, second), (second, first))]
+        return [
+            (f"bitext/{self.name}", codes.pair(*pair))
+            for pair in ((first, second), (second, first))
+        ]
 
 
 def read_bitext(
@@ -112,7 +117,8 @@ def read_bitext(
         source: What `open_corpus` takes, or such a folder (then one task per file).
         name: The task's name.
         split: The split's name.
-        languages: The columns to use next to the pivot, those that are not there aside; all by default.
+        languages: The columns to use next to the pivot, those that are not there aside; all by
+            default.
         pairs: `pivot` for the pivot with every other column, `all` for every two columns.
         held_out_share: Use only the rows that training with this share leaves out.
 
@@ -129,11 +135,19 @@ def read_bitext(
     return tasks
 
 
-def _task(corpus: Corpus, *, name: str, split: str, languages: Sequence[str] | None, pairs: Pairs) -> BitextTask:
-    chosen = [code for code in corpus.languages if languages is None or code in languages or code == corpus.pivot]
+def _task(
+    corpus: Corpus, *, name: str, split: str, languages: Sequence[str] | None, pairs: Pairs
+) -> BitextTask:
+    chosen = [
+        code
+        for code in corpus.languages
+        if languages is None or code in languages or code == corpus.pivot
+    ]
     row_ids, cells = read_cells(corpus, chosen)
     others = [code for code in chosen if code != corpus.pivot]
-    wanted = combinations(chosen, 2) if pairs == "all" else ((corpus.pivot, code) for code in others)
+    wanted = (
+        combinations(chosen, 2) if pairs == "all" else ((corpus.pivot, code) for code in others)
+    )
     rows = {(first, second): filled(cells[first], cells[second]) for first, second in wanted}
     for (first, second), both in rows.items():
         if len(both) < NEIGHBOURS:
@@ -142,7 +156,12 @@ def _task(corpus: Corpus, *, name: str, split: str, languages: Sequence[str] | N
                 f"at least {NEIGHBOURS} are needed, the neighbourhood of the margin score"
             )
     return BitextTask(
-        name=name, split=split, data_sha=short_sha(corpus.sha256), items=unique(row_ids), cells=cells, rows=rows
+        name=name,
+        split=split,
+        data_sha=short_sha(corpus.sha256),
+        items=unique(row_ids),
+        cells=cells,
+        rows=rows,
     )
 
 

@@ -1,8 +1,9 @@
 """Sentences with a topic in several languages -> how well a few-shot classifier on their vectors does.
 
-The probe is MTEB's: 10 times, 8 sentences of each label are drawn from train and a logistic regression is fitted on
-their vectors. MTEB draws from the language that it tests. `zero-shot` fits the same draws in English and tests another
-language, which is what alignment should help; its 10 fits are those of English itself and serve all languages.
+The probe is MTEB's: 10 times, 8 sentences of each label are drawn from train and a logistic
+regression is fitted on their vectors. MTEB draws from the language that it tests. `zero-shot` fits
+the same draws in English and tests another language, which is what alignment should help; its 10
+fits are those of English itself and serve all languages.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hexapla.text import languages as codes
 from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks.inputs import (
@@ -27,13 +27,15 @@ from hexapla.evaluation.tasks.inputs import (
     read_columns,
     short_sha,
 )
+from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hexapla.evaluation.tasks.inputs import Embed
 
-# MTEB's own: n_experiments, samples_per_label and max_iter in its abstasks/classification.py. Its seed is 42.
+# MTEB's own: n_experiments, samples_per_label and max_iter in its abstasks/classification.py. Its
+# seed is 42.
 N_DRAWS = 10
 PER_LABEL = 8
 _MAX_ITER = 100
@@ -43,7 +45,11 @@ _LABEL = "topic"
 
 
 def few_shot_draws(
-    labels: Sequence[str | int], *, n_draws: int = N_DRAWS, per_label: int = PER_LABEL, seed: int = 42
+    labels: Sequence[str | int],
+    *,
+    n_draws: int = N_DRAWS,
+    per_label: int = PER_LABEL,
+    seed: int = 42,
 ) -> list[list[int]]:
     """Draw the rows to fit on, exactly as MTEB does: every draw shuffles the order that the last one left behind.
 
@@ -51,7 +57,8 @@ def few_shot_draws(
         labels: The label of each row of train. A label with fewer rows gives all it has.
         n_draws: How many draws.
         per_label: Rows of each label in a draw.
-        seed: Restarted for every draw, as in MTEB; the draws differ because the order that is shuffled does.
+        seed: Restarted for every draw, as in MTEB; the draws differ because the order that is
+            shuffled does.
     """
     order = list(range(len(labels)))
     draws = []
@@ -68,7 +75,11 @@ def few_shot_draws(
 
 
 def fit_probes(
-    vectors: NDArray[np.float32], labels: Sequence[str | int], draws: Sequence[Sequence[int]], *, seed: int = 42
+    vectors: NDArray[np.float32],
+    labels: Sequence[str | int],
+    draws: Sequence[Sequence[int]],
+    *,
+    seed: int = 42,
 ) -> list[Any]:
     """Fit MTEB's logistic regression on each draw.
 
@@ -92,7 +103,9 @@ def correctness(
     probes: Sequence[Any], vectors: NDArray[np.float32], labels: Sequence[str | int]
 ) -> NDArray[np.float64]:
     """Return the share of the probes that name its label for each of the (n, dim) vectors; the mean is the accuracy."""
-    right = np.array([probe.predict(vectors) == np.array(labels) for probe in probes], dtype=np.float64)
+    right = np.array(
+        [probe.predict(vectors) == np.array(labels) for probe in probes], dtype=np.float64
+    )
     shares: NDArray[np.float64] = right.mean(axis=0)
     return shares
 
@@ -163,7 +176,8 @@ class TopicsTask:
             if key in done:
                 continue
             code = key[1].split("-")[-1]
-            # A fit on 56 rows takes 2 ms on one thread; with more, threads that wait for each other made it up to 40.
+            # A fit on 56 rows takes 2 ms on one thread; with more, threads that wait for each other
+            # made it up to 40.
             with threadpool_limits(1):
                 if key[1] == code:
                     probes = self._probes(embed, code)
@@ -191,7 +205,12 @@ class TopicsTask:
 
 
 def read_topics(
-    folder: str | Path, *, name: str, split: str = "test", languages: Sequence[str] | None = None, seed: int = 42
+    folder: str | Path,
+    *,
+    name: str,
+    split: str = "test",
+    languages: Sequence[str] | None = None,
+    seed: int = 42,
 ) -> list[TopicsTask]:
     """Read `train.parquet` and `test.parquet`, each with the column `topic` and language columns.
 
@@ -199,21 +218,26 @@ def read_topics(
         folder: The folder.
         name: The task's name.
         split: The split's name.
-        languages: The languages to use next to English, those that are not there aside; all by default.
+        languages: The languages to use next to English, those that are not there aside; all by
+            default.
         seed: Of the draws; 42 is MTEB's.
 
     Raises:
-        InputError: A file or the column `topic` is missing, or a language lacks sentences in either file.
+        InputError: A file or the column `topic` is missing, or a language lacks sentences in either
+            file.
     """
     train_file, test_file = Path(folder) / "train.parquet", Path(folder) / "test.parquet"
     if lacking := [file.name for file in (train_file, test_file) if not file.is_file()]:
-        raise InputError(f"{folder}: no {' and no '.join(lacking)}; topics are in a folder with both (see --help)")
+        raise InputError(
+            f"{folder}: no {' and no '.join(lacking)}; topics are in a folder with both (see --help)"
+        )
     topics = {file: read_columns(file, [_LABEL])[_LABEL] for file in (train_file, test_file)}
     train_corpus, test_corpus = open_corpus(train_file), open_corpus(test_file)
     chosen = [
         code
         for code in test_corpus.languages
-        if code in train_corpus.languages and (languages is None or code in languages or code == _PIVOT)
+        if code in train_corpus.languages
+        and (languages is None or code in languages or code == _PIVOT)
     ]
     _, train_cells = read_cells(train_corpus, chosen)
     _, test_cells = read_cells(test_corpus, chosen)
@@ -221,13 +245,19 @@ def read_topics(
     for code in chosen:
         whole = _side(train_cells[code], topics[train_file])
         if len(set(whole.labels)) < 2:
-            raise InputError(f"{train_file}: {code} has {len(set(whole.labels))} topics; at least 2 are needed")
+            raise InputError(
+                f"{train_file}: {code} has {len(set(whole.labels))} topics; at least 2 are needed"
+            )
         train[code], draws[code] = only_drawn(whole, few_shot_draws(whole.labels, seed=seed))
         test[code] = _side(test_cells[code], topics[test_file])
         if not test[code].rows:
             raise InputError(f"{test_file}: {code} has no row with both a sentence and a topic")
     sha = short_sha(train_corpus.sha256, test_corpus.sha256, repr(list(topics.values())))
-    return [TopicsTask(name=name, split=split, data_sha=sha, train=train, draws=draws, test=test, seed=seed)]
+    return [
+        TopicsTask(
+            name=name, split=split, data_sha=sha, train=train, draws=draws, test=test, seed=seed
+        )
+    ]
 
 
 def _side(cells: Sequence[str | None], topics: Sequence[object | None]) -> Side:

@@ -1,6 +1,7 @@
 """The files that evaluation data come in -> columns, checked; and what every task hands on: a `Measurement`.
 
-The decision worth knowing: everything that can be wrong with the data is found here, before an encoder is loaded.
+The decision worth knowing: everything that can be wrong with the data is found here, before an
+encoder is loaded.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hexapla.text import languages as codes
 from hexapla.corpus import tables
 from hexapla.corpus.reader import N_ROWS, Corpus
 from hexapla.encoder.load import Task
 from hexapla.errors import InputError
+from hexapla.text import languages as codes
 
 # What a measurement is of: task and languages, as in `Score`.
 Key = tuple[str, str]
@@ -97,7 +98,9 @@ def read_columns(file: Path, names: Sequence[str]) -> dict[str, list[Any]]:
     return columns
 
 
-def read_cells(corpus: Corpus, languages: Sequence[str]) -> tuple[list[str], dict[str, list[str | None]]]:
+def read_cells(
+    corpus: Corpus, languages: Sequence[str]
+) -> tuple[list[str], dict[str, list[str | None]]]:
     """Read a corpus in one pass: the ids of its rows, and the columns of some languages."""
     row_ids: list[str] = []
     cells: dict[str, list[str | None]] = {code: [] for code in languages}

@@ -1,12 +1,13 @@
 """Sentences in several languages -> how often a linear probe names the language of one from its vector alone.
 
-Alignment should take the language out of a vector. One multinomial logistic regression is fitted on one half of the
-rows and names the languages of the other half; no row has translations on both sides, so that what a sentence says does
-not help. A language-neutral encoder comes down to chance, 1 / languages. An encoder may well stay near 1: that the
-language can be read off does not mean that it decides who is near whom, which is what the pool measures.
+Alignment should take the language out of a vector. One multinomial logistic regression is fitted on
+one half of the rows and names the languages of the other half; no row has translations on both
+sides, so that what a sentence says does not help. A language-neutral encoder comes down to chance,
+1 / languages. An encoder may well stay near 1: that the language can be read off does not mean that
+it decides who is near whom, which is what the pool measures.
 
-The decision worth knowing: every language has the same number of rows to fit on. The probe would name the others more
-often than a language of few rows, and it would pass for a neutral one.
+The decision worth knowing: every language has the same number of rows to fit on. The probe would
+name the others more often than a language of few rows, and it would pass for a neutral one.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ TRAIN_ROWS = 100
 TEST_ROWS = 200
 FEWEST_ROWS = 10
 
-# Only so that it ends: on 30 languages x 100 rows of 768 dimensions it converges within 0.4 s on one thread.
+# Only so that it ends: on 30 languages x 100 rows of 768 dimensions it converges within 0.4 s on
+# one thread.
 _MAX_ITER = 1000
 
 
@@ -99,8 +101,10 @@ class LanguageTask:
         if left_out:
             logger.info(
                 "language-identity/%s: left out with fewer than %d rows in a half: %s",
-                self.name, FEWEST_ROWS, ", ".join(left_out),
-            )  # fmt: skip
+                self.name,
+                FEWEST_ROWS,
+                ", ".join(left_out),
+            )
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -115,12 +119,17 @@ class LanguageTask:
     @cached_property
     def _sides(self) -> dict[str, tuple[list[int], list[int]]]:
         """The rows to fit on and to test, by language."""
-        shuffled = sorted(range(len(self.items)), key=lambda row: short_sha(str(self.seed), self.items[row]))
+        shuffled = sorted(
+            range(len(self.items)), key=lambda row: short_sha(str(self.seed), self.items[row])
+        )
         half = len(shuffled) // 2
         sides = {}
         for code, column in self.cells.items():
             present = set(filled(column))
-            train, test = ([row for row in side if row in present] for side in (shuffled[:half], shuffled[half:]))
+            train, test = (
+                [row for row in side if row in present]
+                for side in (shuffled[:half], shuffled[half:])
+            )
             if min(len(train), len(test)) >= FEWEST_ROWS:
                 sides[code] = (train, test[:TEST_ROWS])
         n_train = min([TRAIN_ROWS, *(len(train) for train, _ in sides.values())])
@@ -128,7 +137,11 @@ class LanguageTask:
 
     def _texts(self, side: int) -> tuple[list[str], list[str]]:
         """Return the texts of one side, and their languages."""
-        cells = [(self.cells[code][row], code) for code, sides in self._sides.items() for row in sides[side]]
+        cells = [
+            (self.cells[code][row], code)
+            for code, sides in self._sides.items()
+            for row in sides[side]
+        ]
         return [text for text, _ in cells if text is not None], [code for _, code in cells]
 
     def prompted(self) -> Iterator[Prompted]:
@@ -152,5 +165,9 @@ class LanguageTask:
                 items=[self.items[row] for row in test_rows],
                 columns={"identified": of_language},
                 metrics={"identified": float(of_language.mean())},
-                settings={"train_rows": len(train_rows), "seed": self.seed, "languages": len(self._sides)},
+                settings={
+                    "train_rows": len(train_rows),
+                    "seed": self.seed,
+                    "languages": len(self._sides),
+                },
             )

@@ -1,8 +1,9 @@
 """Pairs of sentences with a human judgement of their similarity -> Spearman's rank correlation with the cosine.
 
-Within a language both sentences are in it. Across languages the first is in one and the second in the other, which can
-be done where files are row-aligned, that is, where they have the same judgements. Spearman compares ranks only, so the
-judgements keep their own unit (0 to 5 in STS Benchmark).
+Within a language both sentences are in it. Across languages the first is in one and the second in
+the other, which can be done where files are row-aligned, that is, where they have the same
+judgements. Spearman compares ranks only, so the judgements keep their own unit (0 to 5 in STS
+Benchmark).
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hexapla.text import languages as codes
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks.bitext import Pairs
 from hexapla.evaluation.tasks.inputs import (
@@ -28,6 +28,7 @@ from hexapla.evaluation.tasks.inputs import (
     read_columns,
     short_sha,
 )
+from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,8 +43,9 @@ _PIVOT = "eng_Latn"
 def cosines(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the (n,) cosines of the rows of two (n, dim) matrices of unit vectors.
 
-    By the squared distance, as in MTEB: equal sentences then have a cosine of exactly 1. A product has rounding in it
-    that ranks them, and moves Spearman in the sixth decimal, which is more than tests allow.
+    By the squared distance, as in MTEB: equal sentences then have a cosine of exactly 1. A product
+    has rounding in it that ranks them, and moves Spearman in the sixth decimal, which is more than
+    tests allow.
     """
     from sklearn.metrics.pairwise import paired_cosine_distances
 
@@ -54,8 +56,8 @@ def cosines(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[
 def spearman(cosine: NDArray[np.float64], gold: NDArray[np.float64]) -> float:
     """Return Spearman's rank correlation of two (n,) arrays, -1 to 1, higher is better.
 
-    Cosines that are all equal rank nothing: the correlation is undefined, and 0.0 is returned, so that a collapsed
-    encoder scores as what it is instead of dropping out of an average.
+    Cosines that are all equal rank nothing: the correlation is undefined, and 0.0 is returned, so
+    that a collapsed encoder scores as what it is instead of dropping out of an average.
 
     >>> spearman(np.array([0.1, 0.2, 0.9]), np.array([0.0, 1.0, 5.0]))
     1.0
@@ -82,7 +84,8 @@ class SentencePairs:
     """The filled rows of one language, or of two.
 
     Attributes:
-        items: Name of each row, the same where rows of other languages have the same judgement and meaning.
+        items: Name of each row, the same where rows of other languages have the same judgement and
+            meaning.
         sentence1: In the first language.
         sentence2: In the second language, or the only one.
         gold: The judgements.
@@ -101,9 +104,11 @@ class StsTask:
     """Judged sentence pairs in several languages.
 
     Attributes:
-        name: `stsb-mt` in the task names `sts/stsb-mt` (within a language) and `sts-across/stsb-mt`.
+        name: `stsb-mt` in the task names `sts/stsb-mt` (within a language) and
+            `sts-across/stsb-mt`.
         split: As `Score.split`.
-        pairs: By the languages of sentence1 and sentence2, which are the same one within a language.
+        pairs: By the languages of sentence1 and sentence2, which are the same one within a
+            language.
     """
 
     name: str
@@ -137,7 +142,10 @@ class StsTask:
             task, languages = self._key(first, second)
             if (task, languages) in done:
                 continue
-            cosine, gold = cosines(embed(one.sentence1), embed(one.sentence2)), np.array(one.gold, dtype=np.float64)
+            cosine, gold = (
+                cosines(embed(one.sentence1), embed(one.sentence2)),
+                np.array(one.gold, dtype=np.float64),
+            )
             yield Measurement(
                 task=task,
                 split=self.split,
@@ -169,20 +177,32 @@ def read_sts(
         folder: The folder.
         name: The task's name.
         split: The split's name.
-        languages: The languages to use next to English, those that are not there aside; all by default.
-        pairs: Across languages, `pivot` for English with every other one, `all` for every two; both orders.
+        languages: The languages to use next to English, those that are not there aside; all by
+            default.
+        pairs: Across languages, `pivot` for English with every other one, `all` for every two; both
+            orders.
 
     Raises:
-        InputError: No such folder or files in it, missing columns, judgements that are no numbers or all equal.
+        InputError: No such folder or files in it, missing columns, judgements that are no numbers
+            or all equal.
     """
     if not Path(folder).is_dir():
         raise InputError(f"{folder} is no folder; STS data are a folder of LANG.parquet files")
     files = language_files(Path(folder))
     if not files:
-        raise InputError(f"{folder} has no LANG.parquet file (as deu_Latn.parquet); STS data are one file per language")
-    chosen = {code: file for code, file in files.items() if languages is None or code in languages or code == _PIVOT}
+        raise InputError(
+            f"{folder} has no LANG.parquet file (as deu_Latn.parquet); STS data are one file per language"
+        )
+    chosen = {
+        code: file
+        for code, file in files.items()
+        if languages is None or code in languages or code == _PIVOT
+    }
     columns = {code: read_judged(file) for code, file in chosen.items()}
-    found = {(code, code): _filled_pairs(column, column, f"{folder}: {code}") for code, column in columns.items()}
+    found = {
+        (code, code): _filled_pairs(column, column, f"{folder}: {code}")
+        for code, column in columns.items()
+    }
     apart = 0
     for first, second in permutations(columns, 2):
         if pairs == "pivot" and _PIVOT not in (first, second):
@@ -190,9 +210,15 @@ def read_sts(
         if columns[first].gold != columns[second].gold:
             apart += 1
             continue
-        found[first, second] = _filled_pairs(columns[first], columns[second], f"{folder}: {first}-{second}")
+        found[first, second] = _filled_pairs(
+            columns[first], columns[second], f"{folder}: {first}-{second}"
+        )
     if apart:
-        logger.info("%s: %d ordered pairs of languages have other judgements and are not compared", folder, apart)
+        logger.info(
+            "%s: %d ordered pairs of languages have other judgements and are not compared",
+            folder,
+            apart,
+        )
     return [StsTask(name=name, split=split, pairs=found)]
 
 
@@ -211,7 +237,11 @@ def _filled_pairs(one: Judged, two: Judged, place: str) -> SentencePairs:
 
 
 def sentence_pairs(
-    sentence1: Sequence[str], sentence2: Sequence[str], gold: Sequence[float | None], rows: Sequence[int], data_sha: str
+    sentence1: Sequence[str],
+    sentence2: Sequence[str],
+    gold: Sequence[float | None],
+    rows: Sequence[int],
+    data_sha: str,
 ) -> SentencePairs:
     """Name the items: row 7 is the same item in every file with the same judgements, and in no other.
 
