@@ -20,11 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hexapla.build import BuildConfig, build
+from hexapla.build import build
+from hexapla.build.config import BuildConfig
 from hexapla.corpus.reader import open_corpus
 from hexapla.filters import Chain, FilterSettings, Statistics, read_filters
-from hexapla.sources import SourceConfig
-from hexapla.translate import TranslatorConfig, open_translator
+from hexapla.sources.config import SourceConfig
+from hexapla.translate.backends import open_translator
+from hexapla.translate.config import TranslatorConfig
 
 TO = ("deu_Latn", "fra_Latn", "spa_Latn")
 N_ROUNDS = 5
@@ -79,7 +81,7 @@ def backends(folder: Path, texts: Sequence[str], cache: Path) -> None:
     translators = {
         f"{backend} {kind}": open_translator(
             TranslatorConfig(
-                name=str(folder),
+                translator=str(folder),
                 backend=backend,
                 compute_type=kind,
                 cache=cache,
@@ -119,7 +121,7 @@ def backends(folder: Path, texts: Sequence[str], cache: Path) -> None:
 
 def overhead(folder: Path, texts: Sequence[str], cache: Path, away: Path) -> None:
     """The whole build against a bare loop over `translate_batch`, on tokens made before, in the build's own batches."""
-    config = TranslatorConfig(name=str(folder), cache=cache)
+    config = TranslatorConfig(translator=str(folder), cache=cache)
     translator = open_translator(config)
     translator.facts()  # loads the weights
     checkpoint = translator.checkpoint  # type: ignore[attr-defined]
@@ -218,7 +220,7 @@ def _build_of(folder: str, n: int, away: str, answer: Any) -> None:
     logging.disable()
     text = Path(away) / f"{n}.txt"
     text.write_text("\n".join(sentences(n)))
-    translator = open_translator(TranslatorConfig(name=folder, cache=Path(away), beam_size=1))
+    translator = open_translator(TranslatorConfig(translator=folder, cache=Path(away), beam_size=1))
     translator.facts()
     config = BuildConfig(
         source=SourceConfig(texts=(str(text),), split_sentences=False),
@@ -289,14 +291,16 @@ def _make_full_size(folder: str) -> None:
 
 def _load(folder: str, away: str, answer: Any) -> None:
     """Load, after converting if need be; answer with the seconds and the peak of resident memory in MiB."""
-    translator = open_translator(TranslatorConfig(name=folder, cache=Path(away)))
+    translator = open_translator(TranslatorConfig(translator=folder, cache=Path(away)))
     seconds = timed(translator.facts)
     answer.put((seconds, peak_mib()))
 
 
 def _translate(folder: str, away: str, answer: Any) -> None:
     """Translate 16 sentences; answer with the tokens written a second and the peak of resident memory in MiB."""
-    translator = open_translator(TranslatorConfig(name=folder, cache=Path(away), batch_tokens=256))
+    translator = open_translator(
+        TranslatorConfig(translator=folder, cache=Path(away), batch_tokens=256)
+    )
     translator.facts()
     texts = sentences(16)
     started = time.perf_counter()

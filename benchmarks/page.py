@@ -17,8 +17,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from hexapla.report import CompareConfig
-from hexapla.report.page import ReportConfig, report
+from hexapla.report.config import CompareConfig, ReportConfig
+from hexapla.report.page import report
 from hexapla.text.languages import LANGUAGES
 from tests.fixtures.reports import write_runs
 

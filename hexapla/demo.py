@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from hexapla.alignment.batches import Regime
-from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.alignment.stage import align
 from hexapla.encoder.load import TINY
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.stage import evaluate
-from hexapla.report import CompareConfig, Comparison, compare
+from hexapla.report import Comparison, compare
+from hexapla.report.config import CompareConfig
 from hexapla.runs.record import check_out, clear, write_run
 
 POOL = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")
@@ -74,7 +74,7 @@ def demo(out: Path, *, seed: int = 0, overwrite: bool = False, quiet: bool = Fal
                 suite="bitext",
                 data="sample",
                 split="held-out",
-                held_out_share=HELD_OUT,
+                held_out=HELD_OUT,
                 languages=(*POOL, *UNSEEN),
                 seen=POOL,
             ),

@@ -16,7 +16,7 @@ import mteb
 
 from hexapla.errors import InputError
 from hexapla.evaluation.mteb_table import TABLE, TASKS
-from hexapla.runs.record import write_text
+from hexapla.runs.atomic import write_text
 from hexapla.text import languages as codes
 
 # NTREX: the files under these columns are Cyrillic and Latin. srp_Latn and others have no row in

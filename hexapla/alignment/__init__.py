@@ -1,1 +1,5 @@
-"""alignment."""
+"""A corpus and an encoder -> an aligned encoder; `hexapla align`."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

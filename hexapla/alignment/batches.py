@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -19,22 +18,8 @@ from datasets import Dataset
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
+from hexapla.alignment.config import Regime
 from hexapla.alignment.token_cache import TokenCache
-
-
-class Regime(StrEnum):
-    """The method and its controls: which cells of a row take part in a step, and which terms the loss has."""
-
-    MULTIWAY = "multiway"  # all present cells, all ordered pairs of columns: the method
-    EN_X = "en-x"  # the pivot and one language drawn per row: the paper's baseline
-    STAR = "star"  # all present cells, but only pairs with the pivot
-    SAMPLED_PAIR = "sampled-pair"  # two languages drawn per row
-    PIVOT_ONLY = "pivot-only"  # the pivot twice, told apart by dropout: SimCSE
-
-    @property
-    def takes_all_cells(self) -> bool:
-        """Whether a step encodes every present cell of a row, or just two texts."""
-        return self in (Regime.MULTIWAY, Regime.STAR)
 
 
 def present_cells(dataset: Dataset, languages: Sequence[str]) -> NDArray[np.bool_]:

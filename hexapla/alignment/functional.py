@@ -16,14 +16,13 @@ negatives (C or 1).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Negatives = Literal["target", "all"]
-Pairs = Literal["all", "pivot"]
+from hexapla.alignment.config import Negatives, Pairs
 
 FLOATS_A_BLOCK = (
     2**24

@@ -17,11 +17,10 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
 from hexapla.alignment import distributed as ranks
-from hexapla.alignment.functional import Negatives, Pairs, multiway_loss
+from hexapla.alignment.config import Negatives, Pairs, check_loss
+from hexapla.alignment.functional import multiway_loss
 from hexapla.alignment.gradient_cache import Cells, Passes, encode, longest_first
 from hexapla.alignment.packing import Features, flatten
-
-MOST_LOGIT = 1e4  # (1 + margin) / temperature beyond it: float32 no longer tells cosines 1e-3 apart
 
 
 class NonFiniteError(ArithmeticError):
@@ -30,29 +29,6 @@ class NonFiniteError(ArithmeticError):
     def __init__(self, rows: list[int]) -> None:
         super().__init__(f"the loss is not finite; rows of the batch: {rows}")
         self.rows = rows
-
-
-def check_settings(temperature: float, margin: float, negatives: str, pairs: str) -> None:
-    """Refuse settings of the loss that are out of range.
-
-    Raises:
-        ValueError: one of them is.
-    """
-    if not temperature > 0:
-        raise ValueError(f"temperature is {temperature}; it must be above 0")
-    if not 0 <= margin < 2:
-        raise ValueError(
-            f"margin is {margin}; it must be 0 or more and below 2, the width of the cosine"
-        )
-    if (1 + margin) / temperature > MOST_LOGIT:
-        raise ValueError(
-            f"temperature {temperature} with margin {margin} makes logits of {(1 + margin) / temperature:.3g}; at most "
-            f"{MOST_LOGIT:g} keep their precision, so raise the temperature"
-        )
-    if negatives not in ("target", "all"):
-        raise ValueError(f'negatives is "{negatives}"; it must be "target" or "all"')
-    if pairs not in ("all", "pivot"):
-        raise ValueError(f'pairs is "{pairs}"; it must be "all" or "pivot"')
 
 
 class MultiwayLoss(nn.Module):
@@ -93,7 +69,7 @@ class MultiwayLoss(nn.Module):
         preserve: float = 0.0,
     ) -> None:
         super().__init__()
-        check_settings(temperature, margin, negatives, pairs)
+        check_loss(temperature, margin, negatives, pairs)
         if chunk_tokens is not None and chunk_tokens < 1:
             raise ValueError(f"chunk_tokens is {chunk_tokens}; it must be 1 or more")
         self.model: Any = model  # a trainer may wrap it

@@ -15,8 +15,8 @@ from transformers.integrations.integration_utils import (
     get_available_reporting_integrations,
 )
 
-from hexapla.alignment.batches import Regime, encodings_per_epoch, present_cells, usable_rows
-from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.batches import encodings_per_epoch, present_cells, usable_rows
+from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.alignment.lora import check_installed
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder.load import RESULT, EncoderFacts, describe, locate

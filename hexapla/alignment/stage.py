@@ -31,8 +31,8 @@ from transformers import (
 )
 from transformers.integrations import TensorBoardCallback
 
-from hexapla.alignment.batches import CellCollator, Regime, RowBatchSampler, shared_texts
-from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.batches import CellCollator, RowBatchSampler, shared_texts
+from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.alignment.lora import Lora
 from hexapla.alignment.loss import MultiwayLoss
 from hexapla.alignment.packing import Packing
@@ -51,7 +51,8 @@ from hexapla.encoder.held_out import METRIC, HeldOutAccuracy
 from hexapla.encoder.load import RESULT, encode, load_encoder, save_prompt, training_prompt
 from hexapla.encoder.whitening import append_dense, whiten
 from hexapla.errors import InputError
-from hexapla.runs.record import clear, write_json, write_run
+from hexapla.runs.atomic import write_json
+from hexapla.runs.record import clear, write_run
 from hexapla.text import languages as codes
 
 _EVALUATIONS_AN_EPOCH = 4

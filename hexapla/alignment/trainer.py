@@ -30,7 +30,7 @@ from hexapla.alignment.gradient_cache import TOKENS_A_PASS
 from hexapla.alignment.loss import MultiwayLoss, NonFiniteError
 from hexapla.encoder.held_out import METRIC
 from hexapla.errors import TrainingError
-from hexapla.runs.record import write_json
+from hexapla.runs.atomic import write_json
 
 WHOLE = "whole.json"  # written last into a checkpoint
 _WEIGHTS = "trained.safetensors"

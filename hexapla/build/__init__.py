@@ -1,7 +1,5 @@
-"""English text and a translator -> a multi-way corpus folder, in shards that a kill cannot spoil."""
+"""English text and a translator -> a multi-way corpus folder, in shards that survive a kill."""
 
-from hexapla.build.build_estimate import estimate_build
-from hexapla.build.config import BuildConfig
-from hexapla.build.stage import build
+import lazy_loader
 
-__all__ = ["BuildConfig", "build", "estimate_build"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

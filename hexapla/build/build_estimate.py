@@ -8,8 +8,8 @@ from typing import Any
 from hexapla.build.config import BuildConfig
 from hexapla.build.shard_plan import pivot_rows
 from hexapla.corpus.contamination import Contamination
-from hexapla.translate import open_translator
-from hexapla.translate.translator import TranslatorConfig
+from hexapla.translate.backends import open_translator
+from hexapla.translate.config import TranslatorConfig
 
 
 @dataclass(frozen=True, kw_only=True)

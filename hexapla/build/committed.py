@@ -23,7 +23,8 @@ import pyarrow.parquet as pq
 
 from hexapla.corpus.writer import file_facts, flush
 from hexapla.errors import InputError
-from hexapla.runs.record import RUN, write_json
+from hexapla.runs.atomic import write_json
+from hexapla.runs.record import RUN
 
 LOCK = ".lock"
 

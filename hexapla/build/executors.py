@@ -20,7 +20,7 @@ from typing import Any
 from hexapla.build.shard_worker import ATTEMPTS, Receipt, Task, Worker
 from hexapla.errors import InputError
 from hexapla.runs.ray_cluster import connect
-from hexapla.translate.translator import TranslatorConfig
+from hexapla.translate.config import TranslatorConfig
 
 log = logging.getLogger(__name__)
 Run = Callable[[Worker, Sequence[Task]], Iterator[Receipt]]

@@ -24,7 +24,7 @@ from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
-from hexapla.runs.record import write_json
+from hexapla.runs.atomic import write_json
 from hexapla.sources import Sentence, SourceReport, read_sentences
 
 PLAN, LEFT_OUT, SOURCE = "plan.json", "left_out.jsonl", "source"

@@ -21,7 +21,8 @@ from hexapla.build.committed import commit, committed, read_json
 from hexapla.build.shard_plan import SOURCE, shard_path
 from hexapla.errors import InputError
 from hexapla.filters import Chain, FilterSettings, Statistics, Verdict
-from hexapla.translate.translator import Translation, Translator, TranslatorConfig
+from hexapla.translate.config import TranslatorConfig
+from hexapla.translate.translator import Translation, Translator
 
 CELLS, JUDGED, STATISTICS, ATTEMPTS = "cells", "judged", "statistics.json", "attempts"
 MOST_ATTEMPTS = 3
@@ -128,7 +129,7 @@ class Worker:
         """Return the translator, opened once."""
         if self._opened is None:
             if isinstance(self.translator, TranslatorConfig):
-                from hexapla.translate import open_translator
+                from hexapla.translate.backends import open_translator
 
                 self._opened = open_translator(self.translator)
             else:

@@ -41,7 +41,8 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import MANIFEST, check_out_folder
 from hexapla.errors import InputError
 from hexapla.filters import Chain, FilterReport, FilterSettings, Statistics, read_filters
-from hexapla.runs.record import RUN, check_out, write_json, write_run
+from hexapla.runs.atomic import write_json
+from hexapla.runs.record import RUN, check_out, write_run
 from hexapla.sources import source_facts
 from hexapla.sources.texts import STANDARD_INPUT, find_sources
 

@@ -1,10 +1,9 @@
-"""What the commands of the command line share: their common flags, and where each finds them."""
+"""What all commands share: --debug and --quiet, and where tables are printed."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,46 +37,17 @@ Debug = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", callback=_set_quiet, help="Show no progress and no notes.")
 ]
-Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace what an earlier run left in the folder.")
-]
-Languages = Annotated[
-    str | None,
-    typer.Option(
-        "--languages",
-        metavar="LANG,LANG,...",
-        help="Those to take, such as eng_Latn,deu_Latn or en,de; else all.",
-    ),
-]
-Remote = Annotated[bool, typer.Option("--trust-remote-code", help="Run the encoder's own code.")]
-Pickle = Annotated[
-    bool, typer.Option("--allow-pickle", help="Load weights other than safetensors.")
-]
-MaxTokens = Annotated[
-    int | None,
-    typer.Option(
-        "--max-tokens", help="Truncate longer texts; the encoder's own limit if not given."
-    ),
-]
-PoolingOption = Annotated[
-    str | None,
-    typer.Option(
-        "--pooling",
-        help="Of a bare transformer: mean, cls or lasttoken; by its attention if not given.",
-    ),
-]
 
 
 def console() -> Console:
-    """Return where tables are printed: as wide as the terminal, or 100 characters into a file."""
+    """Return the console for tables: as wide as the terminal, or 100 characters into a file."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 100)
 
 
-def calm_libraries() -> None:
-    """Keep the libraries' own bars and notes off stderr; what a user must know, the commands say."""
+def silence_libraries() -> None:
+    """Keep the libraries' own progress bars and notes off stderr."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()

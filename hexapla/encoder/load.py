@@ -18,6 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from hexapla.encoder.config import Pooling
 from hexapla.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 Task = Literal[
     "BitextMining", "STS", "Classification"
 ]  # MTEB's names, which are also the keys of saved prompts
-Pooling = Literal["mean", "cls", "lasttoken"]
 TINY = "tiny"
 RESULT = "align.json"  # written last into an encoder folder by `align`
 MERGED = "merge.json"  # written last by `merge`, beside the other

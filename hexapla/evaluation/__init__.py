@@ -1,7 +1,5 @@
-"""Tasks and an encoder -> scores with a signature: bitext mining, semantic similarity, topics."""
+"""An encoder and tasks -> scores with a signature; `hexapla evaluate`."""
 
-from hexapla.evaluation.config import EvaluateConfig
-from hexapla.evaluation.scores import Score, read_scores
-from hexapla.evaluation.stage import evaluate
+import lazy_loader
 
-__all__ = ["EvaluateConfig", "Score", "evaluate", "read_scores"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

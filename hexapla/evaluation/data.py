@@ -145,7 +145,7 @@ def _own_tasks(config: EvaluateConfig, root: Path) -> list[AnyTask]:
         ]
     else:
         name = "sample" if str(config.data) == "sample" else root.resolve().stem
-        split = f"held-out-{config.held_out_share:g}" if config.split == "held-out" else "all"
+        split = f"held-out-{config.held_out:g}" if config.split == "held-out" else "all"
         rows = [(config.suite, name, split, str(config.data))]
     tasks = [task for row in rows for task in _read_task(config, *row)]
     if set(config.languages or ()).difference(*(task.languages for task in tasks)):
@@ -168,7 +168,7 @@ def _read_task(
     config: EvaluateConfig, kind: str, name: str, split: str, path: str
 ) -> Sequence[AnyTask]:
     if kind == "bitext":
-        share = config.held_out_share if config.split == "held-out" else None
+        share = config.held_out if config.split == "held-out" else None
         return read_bitext(
             path,
             name=name,

@@ -9,7 +9,8 @@ from pathlib import Path
 from hexapla.errors import InputError
 from hexapla.evaluation.mteb_table import parse_suite
 from hexapla.evaluation.mteb_tasks import FETCHED
-from hexapla.runs.record import check_folder_to_be, write_json
+from hexapla.runs.atomic import write_json
+from hexapla.runs.record import check_folder_to_be
 
 _log = logging.getLogger(__name__)
 

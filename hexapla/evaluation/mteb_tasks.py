@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.errors import InputError
+from hexapla.evaluation.config import Pairs
 from hexapla.evaluation.mteb_table import (
     BITEXT,
     SIDE_BY_SIDE,
@@ -29,7 +30,7 @@ from hexapla.evaluation.mteb_table import (
     table,
 )
 from hexapla.evaluation.retrieval import NEIGHBOURS
-from hexapla.evaluation.tasks.bitext import BitextTask, Pairs, unique
+from hexapla.evaluation.tasks.bitext import BitextTask, unique
 from hexapla.evaluation.tasks.classification import Side, TopicsTask, few_shot_draws, only_drawn
 from hexapla.evaluation.tasks.inputs import short_sha
 from hexapla.evaluation.tasks.sts import StsTask, sentence_pairs

@@ -25,7 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.errors import InputError, nearest
-from hexapla.runs.record import check_folder_to_be, write_text
+from hexapla.runs.atomic import write_text
+from hexapla.runs.record import check_folder_to_be
 
 SCORES_FILE = "scores.jsonl"
 PER_ITEM_FOLDER = "per_item"

@@ -47,7 +47,8 @@ from hexapla.evaluation.tasks.inputs import Measurement
 from hexapla.evaluation.tasks.sts import StsTask
 from hexapla.evaluation.vector_cache import VectorCache
 from hexapla.evaluation.vectors import Vectors
-from hexapla.runs.record import check_apart, check_out, clear, write_json, write_run, write_text
+from hexapla.runs.atomic import write_json, write_text
+from hexapla.runs.record import check_apart, check_out, clear, write_run
 from hexapla.text import languages as codes
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from rich.progress import Progress
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder.load import encode, load_encoder, locate
 from hexapla.errors import InputError
+from hexapla.explore.config import ExploreConfig
 from hexapla.runs.record import read_record
 from hexapla.text import languages as codes
 
@@ -31,43 +32,6 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_SHOWN = 50
 _STEP = 512  # texts between two steps of the progress bar
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExploreConfig:
-    """What to explore, and where.
-
-    Attributes:
-        encoder: After alignment: a folder, a Hub name or `tiny`.
-        corpus: What `open_corpus` takes.
-        before: The encoder to show beside it; by default the one that `encoder` was aligned from,
-            where it is at hand.
-        languages: Of the corpus; all by default.
-        rows: At most so many rows of the corpus, from its start.
-        host: Address to listen on; loopback unless others are to see the page.
-        port: 0 takes any that is free.
-        trust_remote_code: Let the encoder run code that comes with it.
-        allow_pickle: Load weights that are not safetensors.
-    """
-
-    encoder: str
-    corpus: str
-    before: str | None = None
-    languages: tuple[str, ...] | None = None
-    rows: int = 2000
-    host: str = "127.0.0.1"
-    port: int = 7860
-    trust_remote_code: bool = False
-    allow_pickle: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the numbers, and bring the languages into their canonical form."""
-        if self.rows < 1:
-            raise InputError(f"rows is {self.rows}; it must be at least 1")
-        if not 0 <= self.port <= 65535:
-            raise InputError(f"port is {self.port}; it must be 0 to 65535")
-        if self.languages is not None:
-            object.__setattr__(self, "languages", codes.parse_list(self.languages))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,72 +12,28 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Literal, get_args
+from typing import IO
 
 from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.rows import row_id
 from hexapla.corpus.writer import check_out_folder, write_corpus
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError
 from hexapla.filters.chain import Chain, Verdict
+from hexapla.filters.config import FilterConfig, Policy
 from hexapla.filters.filter_report import FilterReport
 from hexapla.filters.filter_settings import FilterSettings, read_filters
 from hexapla.filters.statistics import Statistics
 from hexapla.text import languages as codes
 
-Policy = Literal["null-cell", "drop-row"]
 Row = dict[str, str | None]
 
 REJECTED = "rejected"
 LOG_PROB = "meta.log_prob."
 _N_ROWS = 2048  # judged at once
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilterConfig:
-    """What to filter and how.
-
-    Attributes:
-        corpus: A corpus folder, a table file, or "sample".
-        out: The folder to make.
-        filters: "default", "none" or a TOML file; see `read_filters`.
-        policy: What goes with a rejected cell: "null-cell" only itself, "drop-row" its row.
-        max_loss: Share of a language's cells (0 to 1) that may be rejected; beyond it nothing is
-            written.
-        near_duplicates: Jaccard similarity of the pivots from which a row repeats an earlier one;
-            None keeps them all.
-        against: Evaluation sets (files, folders, mteb:TASK) whose sentences must not be in the
-            corpus.
-        languages: The columns to keep, all by default; the pivot is always among them.
-        license: Of the new corpus; the old one's by default.
-        overwrite: Replace the corpus in `out`.
-    """
-
-    corpus: str
-    out: Path
-    filters: str = "default"
-    policy: Policy = "null-cell"
-    max_loss: float = 0.2
-    near_duplicates: float | None = 0.8
-    against: tuple[str, ...] = ()
-    languages: tuple[str, ...] | None = None
-    license: str | None = None
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        """Check every value by itself."""
-        if self.policy not in get_args(Policy):
-            allowed = ", ".join(get_args(Policy))
-            raise InputError(
-                f'policy is "{self.policy}"; it must be one of {allowed}{nearest(self.policy, get_args(Policy))}'
-            )
-        if not 0 <= self.max_loss <= 1:
-            raise InputError(f"max_loss is {self.max_loss}; it must be 0 to 1")
-        object.__setattr__(self, "out", Path(self.out))
 
 
 def filter_corpus(config: FilterConfig, quiet: bool = False) -> FilterReport:

@@ -1,7 +1,5 @@
-"""Translated files that people have (TMX, PO, XLIFF, Moses, tables, datasets) -> one multi-way corpus folder."""
+"""Translated files (TMX, PO, XLIFF, Moses, tables, datasets) -> one multi-way corpus folder."""
 
-from __future__ import annotations
+import lazy_loader
 
-from hexapla.imports.stage import ImportConfig, import_corpus
-
-__all__ = ["ImportConfig", "import_corpus"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

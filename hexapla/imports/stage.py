@@ -11,7 +11,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,50 +28,14 @@ from rich.text import Text
 
 from hexapla.corpus.writer import check_out_folder, file_facts, write_corpus
 from hexapla.errors import InputError
+from hexapla.imports.config import ImportConfig
 from hexapla.imports.join import RowJoin
 from hexapla.imports.source_files import Source, find_sources, refuse_without_pivot
 from hexapla.imports.tags import Entry, LanguageTags
-from hexapla.text import languages as codes
 from hexapla.text.clean import clean_text
 
 if TYPE_CHECKING:
     from hexapla.corpus.reader import Corpus
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportConfig:
-    """Settings of an import.
-
-    Attributes:
-        files: TMX, PO, XLIFF, TSV, CSV, JSON lines or Parquet files, Moses files in groups (`x.en`,
-            `x.de`), each also as `.gz` or `.zst`; corpus folders; datasets of the Hub (`org/name`).
-        out: The corpus folder to make.
-        pivot: The language that the rows are joined on. Every file must have it; it is what PO
-            translates from.
-        languages: The columns to keep, in this order; all that the files have by default. Naming
-            them also settles what an ambiguous tag in a file means.
-        overwrite: Replace the corpus in `out`.
-        license: For the dataset card, best as an SPDX id.
-    """
-
-    files: tuple[str, ...]
-    out: Path
-    pivot: str = "eng_Latn"
-    languages: tuple[str, ...] | None = None
-    overwrite: bool = False
-    license: str | None = None
-
-    def __post_init__(self) -> None:
-        """Check every value by itself, and bring languages into their canonical form."""
-        if not self.files:
-            raise InputError("no file is given; name at least one")
-        object.__setattr__(self, "pivot", codes.parse(self.pivot))
-        if self.languages is not None:
-            object.__setattr__(self, "languages", codes.parse_list(self.languages))
-            if set(self.languages) <= {self.pivot}:
-                raise InputError(
-                    f"the only language is the pivot {self.pivot}; name another, or none to keep all"
-                )
 
 
 def import_corpus(config: ImportConfig, *, quiet: bool = False) -> Corpus:

@@ -47,7 +47,8 @@ from hexapla.merge.pivot_quality import (
     agreement_with_scores,
     read_pairs,
 )
-from hexapla.runs.record import RUN, check_apart, check_out, clear, write_json, write_run
+from hexapla.runs.atomic import write_json
+from hexapla.runs.record import RUN, check_apart, check_out, clear, write_run
 
 __all__ = ["MergeConfig", "merge"]
 

@@ -8,15 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.errors import InputError
-from hexapla.runs.record import write_text
-
-ENDINGS = (".tsv", ".parquet")
-
-
-def check_ending(out: Path) -> None:
-    """Refuse a file whose name does not say how it is written."""
-    if out.suffix not in ENDINGS:
-        raise InputError(f"{out}: must end in {' or '.join(ENDINGS)}, which says how it is written")
+from hexapla.runs.atomic import write_text
 
 
 def check_file(out: Path, *, overwrite: bool) -> None:

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.mine.bitext_files import check_file
-from hexapla.runs.record import write_text
+from hexapla.mine.config import AlignDocumentsConfig
+from hexapla.runs.atomic import write_text
 from hexapla.text.lines import read_lines
 
 FloatArray = NDArray[np.float32]
@@ -51,45 +52,6 @@ class Link:
     source: tuple[int, ...]
     target: tuple[int, ...]
     cost: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlignDocumentsConfig:
-    """What to align.
-
-    Attributes:
-        source: A text file, a sentence a line, plain or compressed; empty lines are passed over.
-        target: Its translation, likewise.
-        encoder: A Hub name, an encoder folder, or "tiny".
-        out: The TSV file to write.
-        skip_cost: Of a sentence that stays without translation; by default it is taken from the
-            documents.
-        overwrite: Replace the file that is there.
-        trust_remote_code: Run the encoder's own code.
-        allow_pickle: Load weights other than safetensors.
-        batch_size: Texts in one forward pass.
-        seed: Of the sentences that distances are measured by.
-    """
-
-    source: Path
-    target: Path
-    encoder: str
-    out: Path
-    skip_cost: float | None = None
-    overwrite: bool = False
-    trust_remote_code: bool = False
-    allow_pickle: bool = False
-    batch_size: int = 64
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check every value by itself."""
-        if self.skip_cost is not None and not self.skip_cost > 0:
-            raise InputError(
-                f"skip_cost is {self.skip_cost}; it must be above 0, about 1 for unlike sentences"
-            )
-        if self.batch_size < 1:
-            raise InputError(f"batch_size is {self.batch_size}; it must be at least 1")
 
 
 def align_documents(config: AlignDocumentsConfig, *, quiet: bool = False) -> list[Link]:

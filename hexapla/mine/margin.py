@@ -11,16 +11,14 @@ Shapes: S source and T target sentences, K neighbours, P pairs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hexapla.errors import InputError, nearest
+from hexapla.mine.config import Margin, Retrieval
 from hexapla.mine.search import Neighbours
-
-Margin = Literal["ratio", "distance", "absolute"]
-Retrieval = Literal["max", "intersection", "forward", "backward"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ among the others there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -17,54 +15,10 @@ from hexapla.corpus.tables import read_field, text_fields
 from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.errors import nearest as nearest_word
-from hexapla.mine.bitext_files import check_ending, check_file, write_table
-from hexapla.mine.margin import Margin, margin_scores
+from hexapla.mine.bitext_files import check_file, write_table
+from hexapla.mine.config import ScoreConfig
+from hexapla.mine.margin import margin_scores
 from hexapla.mine.search import nearest
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreConfig:
-    """What to score.
-
-    Attributes:
-        bitext: A TSV, CSV, JSONL or Parquet file with a field for each side, such as `mine` writes.
-        encoder: A Hub name, an encoder folder, or "tiny".
-        out: The file to write, `.tsv` or `.parquet`.
-        source_field: The one side.
-        target_field: The other.
-        k: Neighbours that a margin score takes the mean of.
-        margin: "ratio", "distance" or "absolute"; see `margin_scores`.
-        memory_mib: What the search may take.
-        batch_size: Texts in one forward pass.
-        overwrite: Replace the file that is there.
-        trust_remote_code: Run the encoder's own code.
-        allow_pickle: Load weights other than safetensors.
-    """
-
-    bitext: Path
-    encoder: str
-    out: Path
-    source_field: str = "source"
-    target_field: str = "target"
-    k: int = 4
-    margin: Margin = "ratio"
-    memory_mib: int = 2048
-    batch_size: int = 64
-    overwrite: bool = False
-    trust_remote_code: bool = False
-    allow_pickle: bool = False
-
-    def __post_init__(self) -> None:
-        """Check every value by itself."""
-        object.__setattr__(self, "out", Path(self.out))
-        if self.margin not in (allowed := get_args(Margin)):
-            raise InputError(
-                f'margin is "{self.margin}"; it must be {", ".join(allowed)}{nearest_word(self.margin, allowed)}'
-            )
-        for key in ("k", "memory_mib", "batch_size"):
-            if getattr(self, key) < 1:
-                raise InputError(f"{key} is {getattr(self, key)}; it must be 1 or more")
-        check_ending(self.out)
 
 
 def score(config: ScoreConfig, *, quiet: bool = False) -> pa.Table:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hexapla.errors import InputError
-from hexapla.runs.record import write_json
+from hexapla.runs.atomic import write_json
 from hexapla.sources.texts import find_sources
 
 _STEP = 4096  # sentences between two records

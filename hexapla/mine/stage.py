@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -21,117 +19,17 @@ from rich.progress import Progress
 
 from hexapla.encoder.load import describe, encode, load_encoder
 from hexapla.errors import InputError
-from hexapla.errors import nearest as nearest_word
 from hexapla.mine.approximate import check_size, nearest_approximately
-from hexapla.mine.bitext_files import check_ending, check_file, write_table
+from hexapla.mine.bitext_files import check_file, write_table
 from hexapla.mine.calibrate import Calibration, calibrate, read_gold
-from hexapla.mine.margin import Margin, Pairs, Retrieval, mine_pairs
+from hexapla.mine.config import MineConfig
+from hexapla.mine.margin import Pairs, mine_pairs
 from hexapla.mine.search import block_rows, nearest
 from hexapla.mine.sides import Side, encode_side, read_side
 from hexapla.runs.record import check_out, clear, write_run
 
-SearchKind = Literal["auto", "exact", "ivf-pq"]
 Steps = Callable[[Iterable[list[str]]], Iterable[NDArray[np.floating]]]
 _MOST_COMPARISONS = 10**12
-
-
-@dataclass(frozen=True, kw_only=True)
-class MineConfig:
-    """What to mine.
-
-    Attributes:
-        source: A file or folder of text, JSONL, CSV, TSV or Parquet, plain or compressed.
-        target: Likewise.
-        encoder: A Hub name, an encoder folder, or "tiny".
-        out: The file to write, `.tsv` or `.parquet`.
-        source_field: That holds the text, of anything but lines of text.
-        target_field: Likewise.
-        k: Neighbours that a margin score takes the mean of.
-        margin: "ratio", "distance" or "absolute"; see `margin_scores`.
-        retrieval: "max", "intersection", "forward" or "backward"; see `mine_pairs`.
-        threshold: Only pairs whose margin score reaches it are written; None for all.
-        calibrate: A file of known pairs, which choose the threshold instead.
-        search: "exact" compares each with each, "ivf-pq" takes FAISS's candidates and ranks them
-            exactly, "auto" is exact for up to 10^12 comparisons, a million a side.
-        memory_mib: What the exact search may take besides the memory-mapped vectors; on a cluster,
-            each task of it.
-        batch_size: Texts in one forward pass.
-        executor: "local", or a "ray" cluster, on all machines of which the encoder's name must mean
-            the same.
-        workers: Tasks of the cluster at once.
-        address: Of the Ray cluster; None for the one that this machine belongs to, or else one of
-            its own.
-        gpus: That Ray gives to a task; may be a part of one.
-        seed: Of the sample that FAISS's index is trained on.
-        resume: Go on with an interrupted run.
-        overwrite: Replace the file, or the interrupted run, that is there.
-        trust_remote_code: Run the encoder's own code.
-        allow_pickle: Load weights other than safetensors.
-    """
-
-    source: str
-    target: str
-    encoder: str
-    out: Path
-    source_field: str | None = None
-    target_field: str | None = None
-    k: int = 4
-    margin: Margin = "ratio"
-    retrieval: Retrieval = "max"
-    threshold: float | None = None
-    calibrate: Path | None = None
-    search: SearchKind = "auto"
-    memory_mib: int = 2048
-    batch_size: int = 64
-    executor: Literal["local", "ray"] = "local"
-    workers: int = 1
-    address: str | None = None
-    gpus: float = 0.0
-    seed: int = 0
-    resume: bool = False
-    overwrite: bool = False
-    trust_remote_code: bool = False
-    allow_pickle: bool = False
-
-    def __post_init__(self) -> None:
-        """Check every value by itself."""
-        object.__setattr__(self, "out", Path(self.out))
-        for key, allowed in (
-            ("margin", get_args(Margin)),
-            ("retrieval", get_args(Retrieval)),
-            ("search", get_args(SearchKind)),
-            ("executor", ("local", "ray")),
-        ):
-            value = getattr(self, key)
-            if value not in allowed:
-                raise InputError(
-                    f'{key} is "{value}"; it must be {", ".join(allowed)}{nearest_word(value, allowed)}'
-                )
-        if self.executor == "local" and (
-            self.workers != 1 or self.address is not None or self.gpus
-        ):
-            raise InputError(
-                "workers, address and gpus are of a Ray cluster; say --executor ray with them"
-            )
-        for key in ("k", "memory_mib", "batch_size", "workers"):
-            if getattr(self, key) < 1:
-                raise InputError(f"{key} is {getattr(self, key)}; it must be 1 or more")
-        if self.gpus < 0:
-            raise InputError(f"gpus is {self.gpus:g}; it must be 0 or more")
-        if self.threshold is not None and self.calibrate is not None:
-            raise InputError(
-                "both threshold and calibrate are given; the known pairs choose the threshold, so give one"
-            )
-        check_ending(self.out)
-        if self.resume and self.overwrite:
-            raise InputError(
-                "both --resume and --overwrite; the one goes on with what is there, the other drops it"
-            )
-
-    @property
-    def work(self) -> Path:
-        """The folder of the unfinished run, beside the file."""
-        return self.out.with_name(f"{self.out.name}.mining")
 
 
 def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration | None]:

@@ -1,6 +1,5 @@
-"""Scores of several runs -> a comparison: gains over a baseline with confidence intervals, as a table."""
+"""Scores of several runs -> gains over a baseline with confidence intervals: table and page."""
 
-from hexapla.report.comparison import Comparison
-from hexapla.report.stage import CompareConfig, compare
+import lazy_loader
 
-__all__ = ["CompareConfig", "Comparison", "compare"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,7 +9,7 @@ from typing import Any
 from hexapla.errors import InputError
 from hexapla.evaluation.metrics import METRICS
 from hexapla.evaluation.scores import Score
-from hexapla.runs.record import write_text
+from hexapla.runs.atomic import write_text
 
 # MTEB's names for kinds of task, by the first part of ours.
 _KINDS = {

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,32 +22,17 @@ from hexapla.evaluation.scores import Score, read_scores
 from hexapla.report import charts
 from hexapla.report.charts import Figure, language_name
 from hexapla.report.comparison import Block, Comparison
+from hexapla.report.config import ReportConfig
 from hexapla.report.headline import as_the_paper, headline, summary
 from hexapla.report.maps import Examples, changed_neighbours, project, read_examples
 from hexapla.report.measure import unit_of
 from hexapla.report.model_index import model_index, write_card
-from hexapla.report.stage import CompareConfig, compare
-from hexapla.runs.record import read_record, write_text
+from hexapla.report.stage import compare
+from hexapla.runs.atomic import write_text
+from hexapla.runs.record import read_record
 
 PAGE = "report.html"
 _MOST_MAPS = 4  # panels; t-SNE takes seconds each
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportConfig:
-    """What to report.
-
-    Attributes:
-        compare: What is compared, and the folder to write.
-        title: The page's heading.
-        card: An encoder folder whose card gets the scores of its run.
-        images: Write PNG and SVG files of the charts.
-    """
-
-    compare: CompareConfig
-    title: str = "What alignment gained"
-    card: Path | None = None
-    images: bool = True
 
 
 def report(config: ReportConfig) -> Path:

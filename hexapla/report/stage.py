@@ -10,58 +10,22 @@ the seed are one column.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Literal, get_args
 
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError
 from hexapla.report.budgets import check_budgets
 from hexapla.report.comparison import Comparison, RunFacts
+from hexapla.report.config import CompareConfig
 from hexapla.report.flags import flag
 from hexapla.report.measure import measure
 from hexapla.report.score_runs import Key, check_comparable, read_runs
 from hexapla.report.seeds import Column, baseline_first, columns_of
 from hexapla.report.table_lines import task_blocks
-from hexapla.runs.record import check_folder_to_be, write_json, write_run, write_text
-
-Seeds = Literal["together", "apart"]
+from hexapla.runs.atomic import write_json, write_text
+from hexapla.runs.record import check_folder_to_be, write_run
 
 RESULT = "comparison.json"
-LEAST_RESAMPLES = 100  # of fewer, each end of the interval would hang on two or three draws
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompareConfig:
-    """What to compare.
-
-    Attributes:
-        scores: Score folders or files, one per run, at least two.
-        out: Folder for run.json, comparison.md and comparison.json; None writes nothing.
-        baseline: Label of the column, or label or path of a run in it, that the others are compared
-            with; None is the first.
-        seeds: "together": runs that are the same but for the training seed are one column, their
-            mean. "apart": each run is a column.
-        different_budgets: Compare runs of different regimes whose budgets or corpora differ, with a
-            note.
-        n_resamples: Resamples of the bootstrap, and draws of each permutation test.
-        seed: Of both.
-        overwrite: Write into a folder that is not empty, replacing an earlier comparison there.
-        notes: What is to be said of the runs besides what is found.
-        names: What to call each of `scores`, seeds of one training alike; by default what tells
-            them apart.
-    """
-
-    scores: tuple[Path, ...]
-    out: Path | None = None
-    baseline: str | None = None
-    seeds: Seeds = "together"
-    different_budgets: bool = False
-    n_resamples: int = 1000
-    seed: int = 0
-    overwrite: bool = False
-    notes: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
 
 
 def compare(config: CompareConfig) -> Comparison:
@@ -106,10 +70,10 @@ def compare(config: CompareConfig) -> Comparison:
             block
             for scores, n_items in measured
             for block in task_blocks(
-                scores, n_items, columns, n_resamples=config.n_resamples, seed=config.seed
+                scores, n_items, columns, n_resamples=config.resamples, seed=config.seed
             )
         ),
-        n_resamples=config.n_resamples,
+        n_resamples=config.resamples,
         seed=config.seed,
         notes=(*config.notes, *notes, *doubts, *flags),
         contamination=flagged,
@@ -120,16 +84,6 @@ def compare(config: CompareConfig) -> Comparison:
 
 
 def _check(config: CompareConfig) -> None:
-    if config.n_resamples < LEAST_RESAMPLES:
-        raise InputError(
-            f"n_resamples is {config.n_resamples}; it must be at least {LEAST_RESAMPLES}"
-        )
-    if config.seed < 0:
-        raise InputError(f"seed is {config.seed}; it must be 0 or more")
-    if config.seeds not in (allowed := get_args(Seeds)):
-        raise InputError(
-            f'seeds is "{config.seeds}"; it must be {" or ".join(allowed)}{nearest(config.seeds, allowed)}'
-        )
     if config.out is None:
         return
     check_folder_to_be(config.out)

@@ -1,5 +1,5 @@
-"""A recipe -> its whole matrix: corpora, trainings, evaluations, comparisons, pages; `hexapla reproduce`."""
+"""A recipe -> its whole matrix of corpora, trainings, evaluations and comparisons."""
 
-from hexapla.reproduce.stage import Outcome, ReproduceConfig, estimate, reproduce
+import lazy_loader
 
-__all__ = ["Outcome", "ReproduceConfig", "estimate", "reproduce"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -22,7 +22,8 @@ import numpy as np
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.writer import MANIFEST, write_corpus
 from hexapla.errors import InputError, nearest
-from hexapla.filters import FilterConfig, filter_corpus, read_filters
+from hexapla.filters import filter_corpus, read_filters
+from hexapla.filters.config import FilterConfig
 from hexapla.reproduce.build_settings import make_build
 from hexapla.text import languages as codes
 
@@ -235,11 +236,11 @@ def _columns(sources: Sequence[Corpus], languages: Sequence[str]) -> dict[str, C
     columns: dict[str, Cells] = {code: [] for code in languages}
     seen: set[str] = set()
     for source in sources:
-        fresh = [
-            number
-            for number, row in enumerate(source.row_ids())
-            if not (row in seen or seen.add(row))
-        ]  # type: ignore[func-returns-value]
+        fresh = []
+        for number, row in enumerate(source.row_ids()):
+            if row not in seen:
+                seen.add(row)
+                fresh.append(number)
         for code in languages:
             cells: Cells = source.cells(code) if code in source.languages else [None] * len(source)
             columns[code] += [cells[number] for number in fresh]

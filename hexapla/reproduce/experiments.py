@@ -10,13 +10,13 @@ a corpus of each (a sweep).
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from hexapla.alignment.batches import Regime
-from hexapla.alignment.config import AlignConfig, Budget
+from hexapla.alignment.config import AlignConfig, Budget, Regime
 from hexapla.errors import InputError, nearest
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.reproduce.build_settings import BUILD_KEYS, make_build
@@ -228,9 +228,7 @@ def _corpora(key: str, table: Mapping[str, Any]) -> dict[str, CorpusRecipe]:
             f"{where}.{name} is {table[name]!r}; a list has one value or more, each of them once"
         )
     return {
-        f"{key}-{value}": _checked(
-            where, lambda value=value: CorpusRecipe(**{**fixed, name: value})
-        )  # type: ignore[misc]
+        f"{key}-{value}": _checked(where, functools.partial(CorpusRecipe, **{**fixed, name: value}))
         for value in table[name]
     }
 
@@ -269,7 +267,9 @@ def _suite(key: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
         raise InputError(
             f'suites.{key}: data is {CORPUS}; then suite is "bitext" and split "held-out"'
         )
-    _checked(f"suites.{key}", lambda: EvaluateConfig(encoder="tiny", out="unknown", **settings))
+    _checked(
+        f"suites.{key}", lambda: EvaluateConfig(encoder="tiny", out=Path("unknown"), **settings)
+    )
     return settings
 
 
@@ -368,11 +368,11 @@ def _check_settings(recipe: Recipe, experiment: Experiment) -> None:
 def _check_held_out(
     config: AlignConfig, suite: Mapping[str, Any], measured: str, trained: str
 ) -> None:
-    share = suite.get("held_out_share", 0.05)
+    share = suite.get("held_out", 0.05)
     if config.held_out != share:
         raise InputError(
             f"{measured} measures on {share} of the corpus's rows and {trained} has held_out {config.held_out}; give "
-            "both the same share (held_out_share, held_out), or it learns what it is asked"
+            "both the same share (held_out), or it learns what it is asked"
         )
     if config.budget == "converged":
         raise InputError(

@@ -20,7 +20,8 @@ from hexapla.encoder.load import RESULT
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.scores import SCORES_FILE
 from hexapla.evaluation.stage import evaluate
-from hexapla.runs.record import RUN, read_record, write_json
+from hexapla.runs.atomic import write_json
+from hexapla.runs.record import RUN, read_record
 
 RECORD = "cell.json"
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hexapla.alignment.batches import Regime
-from hexapla.alignment.config import AlignConfig, Budget
+from hexapla.alignment.config import AlignConfig, Budget, Regime
 from hexapla.errors import InputError
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.reproduce.experiments import BASE, CORPUS, Experiment, Recipe

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from hexapla.alignment.batches import Regime
+from hexapla.alignment.config import Regime
 from hexapla.encoder.load import cached, locate
 from hexapla.reproduce.corpora import build_key
 from hexapla.reproduce.job import has_weights, is_evaluated

@@ -18,16 +18,17 @@ import numpy as np
 
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import MANIFEST
-from hexapla.report import CompareConfig, compare
+from hexapla.report import compare
+from hexapla.report.config import CompareConfig, ReportConfig
 from hexapla.report.headline import PAPER
-from hexapla.report.page import ReportConfig, report
+from hexapla.report.page import report
 from hexapla.report.stage import RESULT
 from hexapla.reproduce.corpora import build_key
 from hexapla.reproduce.figures import draw
 from hexapla.reproduce.job import is_evaluated, seconds_of
 from hexapla.reproduce.matrix import BUILT, COMPARISONS, CORPORA, Cell, Group, standing
 from hexapla.reproduce.run_plan import Plan
-from hexapla.runs.record import write_json, write_text
+from hexapla.runs.atomic import write_json, write_text
 from hexapla.text import languages as codes
 
 FIGURES = "figures"

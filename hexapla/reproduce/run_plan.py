@@ -24,8 +24,8 @@ from hexapla.reproduce.corpora import CorpusRecipe, chosen_languages, corpus_key
 from hexapla.reproduce.experiments import BASE, CORPUS, Recipe
 from hexapla.reproduce.matrix import TRUST, Cell, Group, Keys, make_cells, make_groups, of_encoder
 from hexapla.sources.texts import STANDARD_INPUT
-from hexapla.translate import open_translator
-from hexapla.translate.translator import TranslatorConfig
+from hexapla.translate.backends import open_translator
+from hexapla.translate.config import TranslatorConfig
 
 _CHARACTERS = 110.0  # of a sentence, where none has been read: a line of news or Wikipedia
 _SENTENCES = 20_000  # of a task and language, where the data have not been read
@@ -205,9 +205,11 @@ def _size_of_build(recipe: CorpusRecipe, dry_run: bool, notes: list[str]) -> Cor
         if (
             dry_run
             and build.translator.backend != "openai"
-            and not Path(build.translator.name).exists()
+            and not Path(build.translator.translator).exists()
         ):
-            notes.append(f"translator {build.translator.name} is looked up when the run begins")
+            notes.append(
+                f"translator {build.translator.translator} is looked up when the run begins"
+            )
         else:
             open_translator(build.translator).check(build.to)
     for text in build.source.texts:
@@ -261,7 +263,10 @@ def _check_columns(recipe: Recipe, sizes: Mapping[str, CorpusSize]) -> None:
         for suite in (
             suite for suite in experiment.suites if recipe.suites[suite].get("data") == CORPUS
         ):
-            asked = EvaluateConfig(encoder="", out="", **recipe.suites[suite]).languages or ()
+            asked = (
+                EvaluateConfig(encoder="", out=Path("unknown"), **recipe.suites[suite]).languages
+                or ()
+            )
             for name in experiment.corpora:
                 if absent := [code for code in asked if code not in sizes[name].languages]:
                     raise InputError(
@@ -274,10 +279,10 @@ def _texts(
     settings: Mapping[str, Any], sizes: Mapping[str, CorpusSize], notes: list[str]
 ) -> SuiteSize:
     """Read a suite's data, if they are here."""
-    config = EvaluateConfig(encoder="tiny", out="unknown", **settings)
+    config = EvaluateConfig(encoder="tiny", out=Path("unknown"), **settings)
     if config.data == CORPUS:
         largest = max(sizes.values(), key=lambda size: size.n_rows)
-        n_texts = round(config.held_out_share * largest.n_rows) * len(largest.languages)
+        n_texts = round(config.held_out * largest.n_rows) * len(largest.languages)
         return SuiteSize(n_texts=n_texts, n_characters=largest.n_characters)
     if not config.is_mteb or config.data is not None:
         tasks = read_data(config).tasks
@@ -317,7 +322,7 @@ def _weights(recipe: Recipe, encoder: str, dry_run: bool, notes: list[str]) -> s
 
 def _suite_key(recipe: Recipe, name: str, size: SuiteSize) -> str:
     """Return the hash of what a suite measures: its settings, and its data or the revisions of them on the Hub."""
-    config = EvaluateConfig(encoder="", out="", **recipe.suites[name])
+    config = EvaluateConfig(encoder="", out=Path("unknown"), **recipe.suites[name])
     facts: dict[str, Any] = config.identity()
     if size.tasks:
         facts["data"] = size.tasks  # where they lie says nothing of what they are

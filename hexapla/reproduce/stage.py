@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import hexapla
 from hexapla.build import build
@@ -25,6 +24,7 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import MANIFEST
 from hexapla.errors import InputError
 from hexapla.reproduce.build_settings import make_build
+from hexapla.reproduce.config import ReproduceConfig
 from hexapla.reproduce.corpora import CorpusRecipe, build_key, make_corpus
 from hexapla.reproduce.executors import Processes, Ray, Receipt
 from hexapla.reproduce.experiments import Recipe, read_experiments
@@ -43,68 +43,11 @@ from hexapla.reproduce.matrix import (
 from hexapla.reproduce.matrix_estimate import Estimate, duration, estimate_cells
 from hexapla.reproduce.results import compare_group, write_results
 from hexapla.reproduce.run_plan import Plan, make_plan
+from hexapla.runs.atomic import write_text
 from hexapla.runs.recipe import find_recipe
-from hexapla.runs.record import (
-    RUN,
-    check_apart,
-    check_folder_to_be,
-    read_record,
-    write_run,
-    write_text,
-)
+from hexapla.runs.record import RUN, check_apart, check_folder_to_be, read_record, write_run
 
-Executor = Literal["local", "ray"]
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReproduceConfig:
-    """What to reproduce, where and with what.
-
-    Attributes:
-        recipe: A TOML file, or the name of a recipe that the package carries.
-        out: The result folder.
-        data: The folder that `DATA/` in the recipe stands for.
-        executor: "local" processes, or a "ray" cluster that shares the folder.
-        workers: Cells done at once.
-        address: Of the Ray cluster; None for the one that this machine belongs to, or else one of
-            its own.
-        gpus: That Ray gives to a cell; may be a part of one.
-        keep_encoders: Keep the trained weights; or else only the records of the trainings.
-        resume: Go on with what is in `out`, by this recipe or an earlier state of it.
-        overwrite: Drop what is in `out`.
-    """
-
-    recipe: str | Path
-    out: Path
-    data: Path | None = None
-    executor: Executor = "local"
-    workers: int = 1
-    address: str | None = None
-    gpus: float = 0.0
-    keep_encoders: bool = True
-    resume: bool = False
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        """Check every value by itself; paths become absolute, as workers elsewhere need them."""
-        object.__setattr__(self, "out", Path(self.out).absolute())
-        if self.data is not None:
-            object.__setattr__(self, "data", Path(self.data).absolute())
-        if self.executor not in ("local", "ray"):
-            raise InputError(f'executor is "{self.executor}"; it must be local or ray')
-        if self.workers < 1:
-            raise InputError(f"workers is {self.workers}; it must be 1 or more")
-        if self.gpus < 0:
-            raise InputError(f"gpus is {self.gpus}; it must be 0 or more")
-        if self.executor == "local" and (self.address is not None or self.gpus):
-            raise InputError("address and gpus are of a Ray cluster; say --executor ray with them")
-        if self.resume and self.overwrite:
-            raise InputError(
-                "both --resume and --overwrite; the one goes on with the folder, the other drops it"
-            )
-        if self.data is not None and not Path(self.data).is_dir():
-            raise InputError(f"{self.data}: no such folder of data (--data)")
 
 
 @dataclass

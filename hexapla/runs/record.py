@@ -8,17 +8,16 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import hexapla
 from hexapla.errors import InputError
+from hexapla.runs.atomic import write_json
 
 RUN = "run.json"
 _PACKAGES = (
@@ -39,26 +38,6 @@ _PACKAGES = (
     "rapidfuzz",
     "rensa",
 )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: beside it, to the disk, then renamed over it."""
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        os.fchmod(descriptor, 0o644)  # mkstemp's 0600 would hide the file from everyone else
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON as `write_text` does; paths and the like become strings."""
-    write_text(path, json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
 def versions() -> dict[str, str]:

@@ -1,11 +1,5 @@
-"""Text that people bring (files, folders, standard input, datasets) -> clean distinct sentences, in order."""
+"""Text of many kinds (files, folders, standard input, datasets) -> clean distinct sentences, in order."""
 
-from hexapla.sources.sentences import (
-    Sentence,
-    SourceConfig,
-    SourceReport,
-    read_sentences,
-    source_facts,
-)
+import lazy_loader
 
-__all__ = ["Sentence", "SourceConfig", "SourceReport", "read_sentences", "source_facts"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
+from hexapla.sources.config import SourceConfig
 from hexapla.sources.texts import Source, find_sources
 from hexapla.text import languages as codes
 from hexapla.text.clean import clean_text
@@ -39,58 +40,6 @@ class Sentence(NamedTuple):
 
     text: str
     source: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceConfig:
-    """Which texts, and which of their sentences.
-
-    Attributes:
-        texts: Files, folders, "-" for standard input, or datasets of the Hub as
-            "org/name@revision:config:split".
-        field: The field that holds the text in anything but lines of text.
-        language: Of the texts; sentences are split by its rules.
-        split_sentences: Take a text as several sentences rather than as one.
-        min_characters: Shorter sentences are left out.
-        max_characters: Longer sentences are left out.
-        limit: Take no more than the first so many.
-        sample: Take so many at random.
-        seed: Of the sample.
-    """
-
-    texts: tuple[str, ...]
-    field: str | None = None
-    language: str = "eng_Latn"
-    split_sentences: bool = True
-    min_characters: int = 10
-    max_characters: int = 500
-    limit: int | None = None
-    sample: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check every value by itself."""
-        object.__setattr__(self, "language", codes.parse(self.language))
-        if not self.texts:
-            raise InputError(
-                'no texts are given; name files, folders or a dataset, or "-" for standard input'
-            )
-        if not 1 <= self.min_characters <= self.max_characters:
-            raise InputError(
-                f"min_characters is {self.min_characters} and max_characters {self.max_characters}; "
-                "they must be at least 1, and the first no more than the second"
-            )
-        for key in ("limit", "sample"):
-            value = getattr(self, key)
-            if value is not None and value < 1:
-                raise InputError(f"{key} is {value}; it must be 1 or more")
-        if self.limit is not None and self.sample is not None:
-            raise InputError(
-                f"limit is {self.limit} and sample {self.sample}; the one takes the first, the other draws from all, "
-                "so give one of them"
-            )
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"seed is {self.seed}; it must be 0 or more and below 2**63")
 
 
 @dataclass
@@ -175,7 +124,7 @@ def _splitter(config: SourceConfig) -> Callable[[str], Iterable[str]]:
     except ImportError as error:
         message = "splitting sentences needs sentencex; pip install 'hexapla[translate]', or set split_sentences to false"
         raise InputError(message) from error
-    tag = codes.to_bcp47(config.language).split("-")[0]
+    tag = codes.to_bcp47(config.pivot).split("-")[0]
 
     def split(text: str) -> list[str]:
         text = text.strip()

@@ -19,6 +19,7 @@ from typing import Any
 from hexapla.errors import InputError, nearest
 from hexapla.text import languages
 from hexapla.translate import checkpoint_files as files
+from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.language_tokens import (
     LAYOUTS,
     ONE_PAIR,
@@ -27,7 +28,6 @@ from hexapla.translate.language_tokens import (
     pair_in_name,
     spoken,
 )
-from hexapla.translate.translator import TranslatorConfig
 
 
 class Checkpoint:
@@ -49,16 +49,16 @@ class Checkpoint:
 
     def __init__(self, config: TranslatorConfig) -> None:
         self._settings = config
-        self.folder = files.open_folder(config.name, config.revision)
-        local = Path(config.name).expanduser().is_dir()
-        self.name = self.folder.resolve().name if local else config.name
+        self.folder = files.open_folder(config.translator, config.revision)
+        local = Path(config.translator).expanduser().is_dir()
+        self.name = self.folder.resolve().name if local else config.translator
         self.revision = None if local else self.folder.name
-        self.config = _read_config(self.folder, config.name)
+        self.config = _read_config(self.folder, config.translator)
         self.converted = "model_type" not in self.config
         self.model_type = "" if self.converted else str(self.config["model_type"])
         if not self.converted:
             _check_architecture(self.name, self.model_type, self.config.get("architectures") or [])
-        self.tokenizer = _open_tokenizer(self.folder, config.name)
+        self.tokenizer = _open_tokenizer(self.folder, config.translator)
         self.layout, self.tokens = self._find_languages()
         self.sources, self.targets = self._read_pair()
         self._set_source()
@@ -83,7 +83,7 @@ class Checkpoint:
             return [self.folder / files.CONVERTED]
         config = self._settings
         return files.weights(
-            config.name, self.folder, revision=self.revision, allow_pickle=config.allow_pickle
+            config.translator, self.folder, revision=self.revision, allow_pickle=config.allow_pickle
         )
 
     @property
@@ -104,8 +104,8 @@ class Checkpoint:
         Raises:
             InputError: It lacks a language, or makes one only and was asked for several.
         """
-        if self._settings.source in targets:
-            raise InputError(f"target {self._settings.source} is also the source; leave it out")
+        if self._settings.pivot in targets:
+            raise InputError(f"target {self._settings.pivot} is also the source; leave it out")
         if self.layout is None:
             self._check_pair(targets)
             return
@@ -235,7 +235,7 @@ class Checkpoint:
 
     def _set_source(self) -> None:
         """Tell the tokenizer the source language, and see that it took it."""
-        source = self._settings.source
+        source = self._settings.pivot
         if self.tokenizer.is_fast:  # what tokenizer.json was saved with must not cut texts short
             self.tokenizer.backend_tokenizer.no_truncation()
             self.tokenizer.backend_tokenizer.no_padding()
@@ -263,7 +263,7 @@ class Checkpoint:
         """Read source and target from what a checkpoint of one pair, or a Marian, says of itself, or from its name."""
         if self.layout and self.layout.family != "marian":
             return (), ()
-        names = (self._settings.name, str(self.config.get("_name_or_path", "")))
+        names = (self._settings.translator, str(self.config.get("_name_or_path", "")))
         named = next((pair for name in names if (pair := pair_in_name(name))), ("", ""))
         stated = (
             getattr(self.tokenizer, "source_lang", None),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.errors import InputError
-from hexapla.runs.record import write_json
+from hexapla.runs.atomic import write_json
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.checkpoint_files import CONVERTED, cache_folder
 

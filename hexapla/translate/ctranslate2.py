@@ -12,6 +12,7 @@ from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.translate.checkpoint import Checkpoint
+from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.conversion import convert
 from hexapla.translate.decoding import (
     CheckpointTranslator,
@@ -21,7 +22,6 @@ from hexapla.translate.decoding import (
     choose_compute_type,
     choose_device,
 )
-from hexapla.translate.translator import TranslatorConfig
 
 
 class CTranslate2Translator(CheckpointTranslator):

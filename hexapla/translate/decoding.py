@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from hexapla.errors import InputError
 from hexapla.translate.checkpoint import Checkpoint
-from hexapla.translate.translator import Translation, TranslatorConfig
+from hexapla.translate.config import TranslatorConfig
+from hexapla.translate.translator import Translation
 
 _LIMITS = (64, 128, 256, 512)
 
@@ -56,13 +57,6 @@ class CheckpointTranslator(ABC):
     """A translator that runs a checkpoint on this machine; its weights load with the first text."""
 
     def __init__(self, config: TranslatorConfig, checkpoint: Checkpoint) -> None:
-        for name in ("beam_size", "max_input_tokens", "batch_tokens"):
-            if getattr(config, name) < 1:
-                raise InputError(f"{name} is {getattr(config, name)}; it must be at least 1")
-        if config.threads is not None and config.threads < 1:
-            raise InputError(
-                f"threads is {config.threads}; it must be at least 1, or left out for all cores"
-            )
         self.config = config
         self.checkpoint = checkpoint
         self._checked: frozenset[str] = frozenset()
@@ -87,7 +81,7 @@ class CheckpointTranslator(ABC):
         """Return all that the output depends on. Loads the weights, for the effective compute type."""
         return {
             **self.checkpoint.facts(),
-            "source": self.config.source,
+            "source": self.config.pivot,
             **self._effective(),
             "max_input_tokens": self.max_input_tokens,
             "max_output_tokens": "3n + 32, rounded up to 64, 128, 256 or 512",

@@ -20,6 +20,7 @@ from typing import Any
 from hexapla.errors import InputError
 from hexapla.text import languages
 from hexapla.translate.checkpoint_files import cache_folder
+from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.endpoint import (
     Endpoint,
     EndpointFailure,
@@ -36,7 +37,7 @@ from hexapla.translate.prompts import (
     read_answer,
 )
 from hexapla.translate.request_cache import FILE, RequestCache, request_key
-from hexapla.translate.translator import Translation, TranslatorConfig
+from hexapla.translate.translator import Translation
 
 _UNREADABLE_AT_MOST = 50
 
@@ -90,18 +91,6 @@ class OpenAITranslator:
     multilingual = True
 
     def __init__(self, config: TranslatorConfig) -> None:
-        least: dict[str, float] = {"sentences_per_request": 1, "concurrency": 1, "timeout_s": 0.001}
-        least |= {
-            "max_input_tokens": 1,
-            "batch_tokens": 1,
-            "give_up_after_s": 0,
-            "price_in": 0,
-            "price_out": 0,
-        }
-        for name, bound in least.items():
-            value = getattr(config, name)
-            if value is not None and not bound <= value < float("inf"):
-                raise InputError(f"{name} is {value}; it must be at least {bound:g}")
         self._config = config
         self._url = completions_url(config.base_url)
         self._cache = RequestCache(cache_folder(config.cache) / FILE)
@@ -115,9 +104,9 @@ class OpenAITranslator:
         check_libraries()
         for target in targets:
             languages.name(target)
-            if target == self._config.source:
+            if target == self._config.pivot:
                 raise InputError(f"target {target} is the language of the texts; leave it out")
-        languages.name(self._config.source)
+        languages.name(self._config.pivot)
 
     def facts(self) -> Mapping[str, object]:
         """Return the name and settings.
@@ -129,9 +118,9 @@ class OpenAITranslator:
         config = self._config
         return {
             "backend": "openai",
-            "name": config.name,
+            "name": config.translator,
             "endpoint": hashlib.sha256(self._url.encode()).hexdigest()[:12],
-            "source": config.source,
+            "source": config.pivot,
             "prompt": PROMPT_VERSION,
             "temperature": 0.0,
             "sentences_per_request": config.sentences_per_request,
@@ -203,13 +192,13 @@ class OpenAITranslator:
         config = self._config
         settings = {
             "endpoint": self._url,
-            "name": config.name,
+            "name": config.translator,
             "prompt": PROMPT_VERSION,
             "temperature": 0.0,
             "retry": retry,
         }
         return [
-            request_key(settings, config.source, target, text)
+            request_key(settings, config.pivot, target, text)
             if text.strip() and prompt_tokens(text) <= config.max_input_tokens
             else None
             for text, target in zip(texts, targets, strict=True)
@@ -252,7 +241,7 @@ class OpenAITranslator:
     def _request(self, batch: _Batch, *, retry: bool = False) -> dict[str, Any]:
         texts = list(batch.texts.values())
         return chat_request(
-            self._config.name, self._config.source, batch.target, texts, retry=retry
+            self._config.translator, self._config.pivot, batch.target, texts, retry=retry
         )
 
     def _answers(self, batches: Sequence[_Batch], call: _Call) -> dict[str, Translation]:
@@ -330,7 +319,7 @@ class OpenAITranslator:
                 said = answer.problem or f'"{" ".join(answer.content.split())[:100]}"'
                 raise EndpointFailure(
                     f"{self._url}: {call.n_unreadable} answers and none is the JSON asked for, the last one {said}; "
-                    f"{self._config.name} may be no translator"
+                    f"{self._config.translator} may be no translator"
                 )
         share, rest = divmod(answer.n_tokens, max(1, len(by_key)))
         return {

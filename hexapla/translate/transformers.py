@@ -11,6 +11,7 @@ from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.translate.checkpoint import Checkpoint
+from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.decoding import (
     CheckpointTranslator,
     Job,
@@ -19,7 +20,6 @@ from hexapla.translate.decoding import (
     choose_compute_type,
     choose_device,
 )
-from hexapla.translate.translator import TranslatorConfig
 
 _TYPES = ("float32", "bfloat16", "float16")
 

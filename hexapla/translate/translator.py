@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Protocol
-
-Backend = Literal["auto", "ctranslate2", "transformers", "openai"]
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,55 +30,6 @@ class Translation:
     log_prob: float | None = None
     n_tokens: int = 0
     problem: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class TranslatorConfig:
-    """Which translator, and with which settings.
-
-    Attributes:
-        name: Hub name or folder of a checkpoint, or what an endpoint calls its own.
-        source: Language of the texts, a canonical code.
-        backend: What runs it; "auto" is ctranslate2 where it can be, else transformers.
-        revision: Of a Hub checkpoint.
-        beam_size: Beams of the search.
-        max_input_tokens: Longer texts are not translated; models lose sentences beyond about 200
-            tokens.
-        batch_tokens: Source tokens, padding included, in one batch.
-        device: "auto", "cpu", "cuda" or "cuda:1".
-        compute_type: "auto", or one that CTranslate2 knows: "int8", "float16", "float32", ...
-        threads: Of one translator; None for all cores.
-        cache: Folder for converted checkpoints and paid answers; None for the user's cache folder.
-        allow_pickle: Load weights other than safetensors.
-        base_url: Of an OpenAI-compatible endpoint.
-        sentences_per_request: In one prompt to an endpoint.
-        concurrency: Requests to an endpoint at once.
-        timeout_s: For one answer of an endpoint, in seconds.
-        give_up_after_s: Longest wait, in seconds, for an endpoint that refuses, over all tries of
-            one request.
-        price_in: Of a million prompt tokens, in any currency; None if not known.
-        price_out: Of a million answer tokens.
-    """
-
-    name: str
-    source: str = "eng_Latn"
-    backend: Backend = "auto"
-    revision: str | None = None
-    beam_size: int = 4
-    max_input_tokens: int = 256
-    batch_tokens: int = 4096
-    device: str = "auto"
-    compute_type: str = "auto"
-    threads: int | None = None
-    cache: Path | None = None
-    allow_pickle: bool = False
-    base_url: str | None = None
-    sentences_per_request: int = 20
-    concurrency: int = 4
-    timeout_s: float = 120.0
-    give_up_after_s: float = 600.0
-    price_in: float | None = None
-    price_out: float | None = None
 
 
 class Translator(Protocol):

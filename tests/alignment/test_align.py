@@ -29,7 +29,7 @@ from hexapla.encoder.held_out import HeldOutAccuracy
 from hexapla.errors import InputError
 from tests.fixtures.toy import LANGUAGES, toy_decoder, toy_encoder, toy_rows, toy_transformer
 
-stage = sys.modules["hexapla.align"]  # the module: the name is the function's
+stage = sys.modules["hexapla.alignment.stage"]
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ from datasets import Dataset
 
 from hexapla.alignment.batches import (
     CellCollator,
-    Regime,
     RowBatchSampler,
     encodings_per_epoch,
     present_cells,
     shared_texts,
     usable_rows,
 )
+from hexapla.alignment.config import Regime
 from hexapla.alignment.token_cache import TokenCache
 from tests.fixtures.toy import LANGUAGES, toy_rows
 

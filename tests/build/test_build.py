@@ -13,7 +13,7 @@ from hexapla.alignment.stage import align
 from hexapla.build import build, estimate_build
 from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
-from hexapla.sources import SourceConfig
+from hexapla.sources.config import SourceConfig
 from tests.fixtures.builds import N_ROWS, toy_config, write_text
 from tests.fixtures.toy import toy_rows
 from tests.fixtures.toy_translator import CountingTranslator, ToyTranslator

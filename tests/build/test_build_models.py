@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hexapla.build import BuildConfig, build
+from hexapla.build import build
+from hexapla.build.config import BuildConfig
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.errors import InputError
 from hexapla.filters import FilterReport
 from hexapla.filters.filter_settings import names
-from hexapla.sources import SourceConfig
-from hexapla.translate import TranslatorConfig, open_translator
+from hexapla.sources.config import SourceConfig
+from hexapla.translate.backends import open_translator
+from hexapla.translate.config import TranslatorConfig
 from tests.fixtures.bad_endpoint import (
     BadEndpoint,
     bad_endpoint,
@@ -60,7 +62,7 @@ def toy(model: Path, cache: Path, **settings: Any) -> TranslatorConfig:
         "cache": cache,
         **settings,
     }
-    return TranslatorConfig(name=str(model), **settings)
+    return TranslatorConfig(translator=str(model), **settings)
 
 
 def config_of(
@@ -358,7 +360,7 @@ def test_an_endpoint_that_fails_for_good_is_not_asked_again_for_what_it_answered
     key = "sk-that-nobody-may-see"
     monkeypatch.setenv("OPENAI_API_KEY", key)
     translator = TranslatorConfig(
-        name="toy",
+        translator="toy",
         backend="openai",
         base_url=server.url,
         cache=tmp_path / "cache",

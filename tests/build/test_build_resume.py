@@ -19,7 +19,7 @@ from hexapla.build.shard_worker import Task, Worker
 from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
 from hexapla.filters import read_filters
-from hexapla.sources import SourceConfig
+from hexapla.sources.config import SourceConfig
 from tests.fixtures.builds import N_ROWS, toy_config, tree, write_text
 from tests.fixtures.toy_translator import CountingTranslator, ToyTranslator
 

@@ -349,7 +349,7 @@ def test_held_out_rows_have_a_split_of_their_own(
         suite="bitext",
         data=data / "sib200/test.parquet",
         split="held-out",
-        held_out_share=0.4,
+        held_out=0.4,
     )
     scores = evaluate(own)
     assert {score.split for score in scores} == {"held-out-0.4"}
@@ -416,7 +416,7 @@ def test_mistakes_are_found_before_an_encoder_is_loaded(
             {"split": "held-out"},
             "split is held-out and suite is test; only bitext on a corpus of your own has",
         ),
-        ({"held_out_share": 1.0}, "held_out_share is 1.0; it must lie between 0 and 1"),
+        ({"held_out": 1.0}, "held_out is 1.0; it must lie between 0 and 1"),
         ({"batch_size": 0}, "batch_size is 0; it must be at least 1"),
         ({"pooling": "max"}, "pooling is 'max'; it must be mean, cls, lasttoken"),
         ({"seed": -1}, "seed is -1; it must be 0 to 4294967295"),

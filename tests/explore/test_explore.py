@@ -16,7 +16,8 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
-from hexapla.explore.explorer import ExploreConfig, Explorer, launch, open_explorer, results_table
+from hexapla.explore.config import ExploreConfig
+from hexapla.explore.explorer import Explorer, launch, open_explorer, results_table
 from tests.fixtures.toy import LANGUAGES, N_WORDS, toy_encoder, toy_rows, word
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.rows import row_id
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
-from hexapla.filters import FilterConfig, FilterReport, Verdict, filter_corpus
+from hexapla.filters import FilterReport, Verdict, filter_corpus
+from hexapla.filters.config import FilterConfig
 
 LANGUAGES = ("eng_Latn", "deu_Latn", "rus_Cyrl")
 Row = dict[str, str | None]

@@ -13,7 +13,8 @@ import pytest
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
-from hexapla.imports import ImportConfig, import_corpus, join
+from hexapla.imports import import_corpus, join
+from hexapla.imports.config import ImportConfig
 from hexapla.text.clean import clean_text
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 

@@ -11,7 +11,8 @@ import pytest
 
 from hexapla.cli.app import main
 from hexapla.errors import InputError
-from hexapla.mine import AlignDocumentsConfig, Link, align_documents, link_sentences
+from hexapla.mine import Link, align_documents, link_sentences
+from hexapla.mine.config import AlignDocumentsConfig
 from hexapla.mine.documents import SIZES, FloatArray
 from tests.fixtures.toy import N_WORDS, knowing_encoder, word
 

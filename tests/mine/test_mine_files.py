@@ -12,8 +12,9 @@ import pytest
 
 from hexapla.cli.app import main
 from hexapla.errors import InputError
-from hexapla.mine import MineConfig, mine, sides
+from hexapla.mine import mine, sides
 from hexapla.mine.calibrate import calibrate
+from hexapla.mine.config import MineConfig
 from hexapla.mine.margin import Pairs
 from tests.fixtures.toy import knowing_encoder, toy_rows
 

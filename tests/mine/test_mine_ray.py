@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hexapla.mine import MineConfig, mine
+from hexapla.mine import mine
+from hexapla.mine.config import MineConfig
 from tests.fixtures.toy import knowing_encoder, toy_rows
 
 pytest.importorskip("ray", reason="the extra `scale` is not installed")

@@ -11,7 +11,8 @@ import pytest
 from hexapla.cli.app import main
 from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
-from hexapla.mine import ScoreConfig, score
+from hexapla.mine import score
+from hexapla.mine.config import ScoreConfig
 from tests.fixtures.toy import knowing_encoder, toy_rows
 
 

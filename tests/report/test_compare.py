@@ -298,7 +298,7 @@ def test_scores_of_two_encoders_in_one_path_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"n_resamples": 20}, "n_resamples is 20; it must be at least 100"),
+        ({"resamples": 20}, "resamples is 20; it must be a whole number of 100 or more"),
         ({"seed": -1}, "seed is -1; it must be 0 or more"),
     ],
 )

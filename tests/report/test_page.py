@@ -19,9 +19,9 @@ import itertools
 
 from hexapla.errors import InputError
 from hexapla.evaluation.scores import read_scores
-from hexapla.report import CompareConfig
+from hexapla.report.config import CompareConfig, ReportConfig
 from hexapla.report.maps import changed_neighbours, read_examples
-from hexapla.report.page import ReportConfig, report
+from hexapla.report.page import report
 from tests.fixtures.reports import EVIL, LANGUAGES, write_folder, write_runs
 from tests.fixtures.toy import toy_encoder
 
@@ -37,7 +37,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def config(runs: list[Path], out: Path, **more: object) -> ReportConfig:
-    return ReportConfig(compare=CompareConfig(scores=tuple(runs), out=out, n_resamples=100), **more)  # type: ignore[arg-type]
+    return ReportConfig(compare=CompareConfig(scores=tuple(runs), out=out, resamples=100), **more)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ import pytest
 from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
-from hexapla.reproduce import ReproduceConfig, reproduce
+from hexapla.reproduce import reproduce
+from hexapla.reproduce.config import ReproduceConfig
 from hexapla.reproduce.experiments import read_experiments
 from hexapla.reproduce.matrix import Keys, make_cells
 from hexapla.runs.recipe import carried_recipes

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.sources import Sentence, SourceConfig, SourceReport, read_sentences, source_facts
+from hexapla.sources import Sentence, SourceReport, read_sentences, source_facts
+from hexapla.sources.config import SourceConfig
 
 TEXTS = ["The cat sat down. It purred loudly.", "A second document.", 'He said "no" and left.']
 SENTENCES = [

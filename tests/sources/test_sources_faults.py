@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.sources import Sentence, SourceConfig, read_sentences, source_facts
+from hexapla.sources import Sentence, read_sentences, source_facts
+from hexapla.sources.config import SourceConfig
 from tests.sources.test_sources import compress, read, write
 
 GOOD = "A good line of text.\n"

@@ -13,15 +13,16 @@ from safetensors.torch import load_file, save_file
 from transformers import GPT2Config
 
 from hexapla.errors import InputError
-from hexapla.translate import TranslatorConfig, open_translator
+from hexapla.translate.backends import open_translator
 from hexapla.translate.checkpoint import Checkpoint
+from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.language_tokens import LAYOUTS, find_tokens, pair_in_name, spoken
 from tests.fixtures.nmt import ENGLISH, KINDS, languages_of, shared_toy, toy_nmt
 from tests.fixtures.toy import toy_transformer
 
 
 def opened(folder: Path | str, **settings: Any) -> Checkpoint:
-    return Checkpoint(TranslatorConfig(name=str(folder), **settings))
+    return Checkpoint(TranslatorConfig(translator=str(folder), **settings))
 
 
 def edit(path: Path, **changes: Any) -> None:
@@ -108,7 +109,7 @@ def test_a_pair_is_read_from_the_name_when_the_tokenizer_does_not_say(tmp_path: 
 def test_a_pair_that_cannot_be_told_is_taken_as_asked_and_stated(tmp_path: Path) -> None:
     folder = toy_nmt("marian-de", tmp_path / "mine")
     edit(folder / "tokenizer_config.json", source_lang=None, target_lang=None)
-    translator = open_translator(TranslatorConfig(name=str(folder), backend="transformers"))
+    translator = open_translator(TranslatorConfig(translator=str(folder), backend="transformers"))
     translator.check(["deu_Latn"])
     assert translator.facts()["pair"] == "not stated by the checkpoint, taken as asked"
     with pytest.raises(InputError, match="makes one language; asked for deu_Latn, fra_Latn"):
@@ -286,8 +287,8 @@ def test_pickled_weights_are_taken_only_when_that_is_asked_for(tmp_path: Path) -
     with pytest.raises(
         InputError, match=r"only pickled weights, which can run code .*--allow-pickle"
     ):
-        open_translator(TranslatorConfig(name=str(folder))).facts()
-    config = TranslatorConfig(name=str(folder), allow_pickle=True, backend="transformers")
+        open_translator(TranslatorConfig(translator=str(folder))).facts()
+    config = TranslatorConfig(translator=str(folder), allow_pickle=True, backend="transformers")
     assert (
         open_translator(config).translate([ENGLISH[1]], ["deu_Latn"])[0].text
         == "Ich habe zwei Brüder."
@@ -320,7 +321,7 @@ def test_damaged_weights_are_refused_by_name(tmp_path: Path, fault: str) -> None
         )
         expected = r"1 of 2 files of the weights are missing: model-00002-of-00002\.safetensors"
     with pytest.raises(InputError, match=expected):
-        open_translator(TranslatorConfig(name=str(folder), backend="transformers")).translate(
+        open_translator(TranslatorConfig(translator=str(folder), backend="transformers")).translate(
             ["a"], ["deu_Latn"]
         )
 

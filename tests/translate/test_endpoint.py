@@ -20,8 +20,8 @@ import tenacity
 
 from hexapla.errors import InputError
 from hexapla.translate import endpoint as endpoint_module
+from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.openai import OpenAITranslator
-from hexapla.translate.translator import TranslatorConfig
 from tests.fixtures.bad_endpoint import (
     NUMBERS,
     BadEndpoint,
@@ -341,7 +341,7 @@ def test_a_key_that_no_header_can_hold_is_refused_unquoted(
 )
 def test_a_key_in_the_address_is_refused_unquoted(url: str) -> None:
     with pytest.raises(InputError, match="put the key in OPENAI_API_KEY") as caught:
-        OpenAITranslator(TranslatorConfig(name="toy", base_url=url))
+        OpenAITranslator(TranslatorConfig(translator="toy", base_url=url))
     assert KEY not in str(caught.value)
 
 
@@ -352,7 +352,7 @@ def test_without_an_address_openai_is_asked_only_if_there_is_a_key(
         InputError,
         match="no endpoint; give a base URL like http://localhost:8000/v1, or set OPENAI",
     ):
-        OpenAITranslator(TranslatorConfig(name="gpt"))
+        OpenAITranslator(TranslatorConfig(translator="gpt"))
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     assert endpoint_module.completions_url(None) == "https://api.openai.com/v1/chat/completions"
-    OpenAITranslator(TranslatorConfig(name="gpt"))
+    OpenAITranslator(TranslatorConfig(translator="gpt"))

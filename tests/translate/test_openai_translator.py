@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from hexapla.errors import InputError
+from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.openai import Estimate, OpenAITranslator
 from hexapla.translate.prompts import answer_tokens, read_answer
-from hexapla.translate.translator import TranslatorConfig
 from tests.fixtures.bad_endpoint import (
     NUMBERS,
     BadEndpoint,

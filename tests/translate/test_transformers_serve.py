@@ -19,9 +19,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils.import_utils import is_serve_available
 
+from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.openai import OpenAITranslator
 from hexapla.translate.prompts import chat_request
-from hexapla.translate.translator import Translation, TranslatorConfig
+from hexapla.translate.translator import Translation
 
 pytestmark = [
     pytest.mark.slow,
@@ -112,7 +113,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
 def test_a_real_server_translates(served: tuple[str, str], tmp_path: Path) -> None:
     url, name = served
     config = TranslatorConfig(
-        name=name, backend="openai", base_url=url, cache=tmp_path, timeout_s=60, give_up_after_s=5
+        translator=name,
+        backend="openai",
+        base_url=url,
+        cache=tmp_path,
+        timeout_s=60,
+        give_up_after_s=5,
     )
     found = OpenAITranslator(config).translate(ENGLISH, ["deu_Latn"] * 2)
     assert [translation.text for translation in found] == ["Guten Morgen.", "Hallo"]

@@ -10,15 +10,12 @@ from typing import Any
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.translate import (
-    Translation,
-    Translator,
-    TranslatorConfig,
-    open_translator,
-)
+from hexapla.translate import Translation, Translator
 from hexapla.translate import (
     checkpoint_files as files,
 )
+from hexapla.translate.backends import open_translator
+from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.ctranslate2 import CTranslate2Translator
 from hexapla.translate.transformers import TransformersTranslator
 from tests.fixtures.nmt import (
@@ -40,7 +37,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(folder: Path, cache: Path, backend: Any = "ctranslate2", **settings: Any) -> Translator:
     settings = {"compute_type": "float32", "threads": 1, **settings}
     return open_translator(
-        TranslatorConfig(name=str(folder), backend=backend, cache=cache, **settings)
+        TranslatorConfig(translator=str(folder), backend=backend, cache=cache, **settings)
     )
 
 
@@ -221,7 +218,7 @@ def test_a_setting_that_will_not_do_is_refused_before_any_weights(
     settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        open_translator(TranslatorConfig(name=str(shared_toy("madlad")), **settings))
+        open_translator(TranslatorConfig(translator=str(shared_toy("madlad")), **settings))
 
 
 def test_a_t5_is_never_run_in_float16(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,14 +226,16 @@ def test_a_t5_is_never_run_in_float16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctranslate2.get_supported_compute_types", lambda device: gpu)
     for backend in ("ctranslate2", "transformers"):
         config = TranslatorConfig(
-            name=str(shared_toy("madlad")), backend=backend, compute_type="float16"
+            translator=str(shared_toy("madlad")), backend=backend, compute_type="float16"
         )
         with pytest.raises(
             InputError, match=r"compute_type float16 is not one that madlad.*float32"
         ):
             open_translator(config)
         open_translator(
-            TranslatorConfig(name=str(shared_toy("nllb")), backend=backend, compute_type="float16")
+            TranslatorConfig(
+                translator=str(shared_toy("nllb")), backend=backend, compute_type="float16"
+            )
         )
 
 

@@ -13,8 +13,10 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from hexapla.errors import InputError
-from hexapla.translate import TranslatorConfig, conversion, open_translator
+from hexapla.translate import conversion
+from hexapla.translate.backends import open_translator
 from hexapla.translate.checkpoint import Checkpoint
+from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.conversion import convert
 from tests.fixtures.nmt import ENGLISH, TRANSLATIONS, shared_toy, toy_nmt
 from tests.translate.test_checkpoint import edit
@@ -35,7 +37,7 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def opened(folder: Path) -> Checkpoint:
-    return Checkpoint(TranslatorConfig(name=str(folder)))
+    return Checkpoint(TranslatorConfig(translator=str(folder)))
 
 
 def test_a_checkpoint_is_converted_once_for_each_type(
@@ -120,7 +122,7 @@ def test_a_converted_folder_with_its_tokenizer_is_a_translator(tmp_path: Path) -
             if file.name not in ("config.json", "model.safetensors", "generation_config.json"):
                 shutil.copy(file, folder)
         translator = open_translator(
-            TranslatorConfig(name=str(folder), compute_type="float32", threads=1)
+            TranslatorConfig(translator=str(folder), compute_type="float32", threads=1)
         )
         found = translator.translate(ENGLISH[:3] * 2, ["deu_Latn"] * 3 + ["zho_Hans"] * 3)
         assert [t.text for t in found] == [
@@ -131,7 +133,7 @@ def test_a_converted_folder_with_its_tokenizer_is_a_translator(tmp_path: Path) -
             InputError,
             match="is converted for CTranslate2; use --backend ctranslate2, or the original",
         ):
-            open_translator(TranslatorConfig(name=str(folder), backend="transformers"))
+            open_translator(TranslatorConfig(translator=str(folder), backend="transformers"))
 
 
 def test_a_vocabulary_that_lost_its_languages_is_refused(tmp_path: Path) -> None:
@@ -144,7 +146,7 @@ def test_a_vocabulary_that_lost_its_languages_is_refused(tmp_path: Path) -> None
     file.write_text(
         json.dumps(["gone" if piece == "deu_Latn" else piece for piece in pieces]), encoding="utf-8"
     )
-    translator = open_translator(TranslatorConfig(name=str(folder)))
+    translator = open_translator(TranslatorConfig(translator=str(folder)))
     with pytest.raises(
         InputError, match=r"1 of 202 language tokens are not in CTranslate2's vocabulary \(deu_Latn"
     ):
@@ -169,13 +171,13 @@ def test_a_marian_with_two_vocabularies_is_left_to_transformers(tmp_path: Path) 
     folder = toy_nmt("marian-de", tmp_path / "toy")
     shutil.copy(folder / "vocab.json", folder / "target_vocab.json")
     edit(folder / "tokenizer_config.json", separate_vocabs=True)
-    translator = open_translator(TranslatorConfig(name=str(folder)))
+    translator = open_translator(TranslatorConfig(translator=str(folder)))
     assert translator.translate([ENGLISH[1]], ["deu_Latn"])[0].text == "Ich habe zwei Brüder."
     assert translator.facts()["backend"] == "transformers"
     with pytest.raises(
         InputError, match="CTranslate2 does not run this kind of marian; use --backend transformers"
     ):
-        open_translator(TranslatorConfig(name=str(folder), backend="ctranslate2"))
+        open_translator(TranslatorConfig(translator=str(folder), backend="ctranslate2"))
 
 
 def test_the_version_of_ctranslate2_is_part_of_the_key(

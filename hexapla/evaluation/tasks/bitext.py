@@ -7,12 +7,13 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.errors import InputError
+from hexapla.evaluation.config import Pairs
 from hexapla.evaluation.retrieval import NEIGHBOURS, Search
 from hexapla.evaluation.tasks.inputs import (
     Key,
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hexapla.evaluation.tasks.inputs import Embed
-
-Pairs = Literal["pivot", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)

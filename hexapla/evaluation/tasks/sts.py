@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hexapla.errors import InputError
-from hexapla.evaluation.tasks.bitext import Pairs
+from hexapla.evaluation.config import Pairs
 from hexapla.evaluation.tasks.inputs import (
     Key,
     Measurement,

@@ -1,0 +1,3 @@
+from .build_estimate import estimate_build as estimate_build
+from .config import BuildConfig as BuildConfig
+from .stage import build as build

@@ -1,0 +1,37 @@
+"""Settings that every command with an encoder shares: how it is loaded and how it reads a text."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hexapla.runs.settings import SAFETY, Flag, settings
+
+Pooling = Literal["mean", "cls", "lasttoken"]
+
+ENCODER = Flag(group="Encoder")
+MAX_SEED = 2**32 - 1
+
+
+@settings
+class LoadSettings:
+    """What an encoder may do when it is loaded."""
+
+    trust_remote_code: Annotated[bool, SAFETY] = False
+    """Run Python code that comes with the encoder."""
+    allow_pickle: Annotated[bool, SAFETY] = False
+    """Load weights in formats other than safetensors."""
+
+
+@settings
+class EncodingSettings(LoadSettings):
+    """How an encoder is loaded and how it turns a text into a vector."""
+
+    pooling: Annotated[Pooling | None, ENCODER] = None
+    """Pooling of a bare transformer. By default the last token where attention is causal, and the
+    mean elsewhere."""
+    max_tokens: Annotated[Annotated[int, Field(ge=3)] | None, ENCODER] = None
+    """Truncate longer texts. By default the encoder's own limit."""
+    prompt: Annotated[str | None, ENCODER] = None
+    """Text put before every text. By default the one saved in the encoder, or "query: " for E5."""

@@ -1,0 +1,4 @@
+from .config import EvaluateConfig as EvaluateConfig
+from .scores import Score as Score
+from .scores import read_scores as read_scores
+from .stage import evaluate as evaluate

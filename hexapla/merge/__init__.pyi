@@ -1,0 +1,2 @@
+from .config import MergeConfig as MergeConfig
+from .stage import merge as merge

@@ -1,0 +1,13 @@
+from .config import AlignDocumentsConfig as AlignDocumentsConfig
+from .config import MineConfig as MineConfig
+from .config import ScoreConfig as ScoreConfig
+from .documents import Link as Link
+from .documents import align_documents as align_documents
+from .documents import link_sentences as link_sentences
+from .margin import Pairs as Pairs
+from .margin import margin_scores as margin_scores
+from .margin import mine_pairs as mine_pairs
+from .score_bitext import score as score
+from .search import Neighbours as Neighbours
+from .search import nearest as nearest
+from .stage import mine as mine

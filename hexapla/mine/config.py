@@ -1,0 +1,125 @@
+"""The settings of the mining commands, checked before anything is read or loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hexapla.encoder.config import ENCODER, MAX_SEED, LoadSettings
+from hexapla.errors import InputError
+from hexapla.runs.config import GpuClusterSettings, OutputSettings, ResumableSettings
+from hexapla.runs.settings import DATA, FilePath, Flag, Name, settings
+
+Margin = Literal["ratio", "distance", "absolute"]
+Retrieval = Literal["max", "intersection", "forward", "backward"]
+SearchKind = Literal["auto", "exact", "ivf-pq"]
+
+ENDINGS = (".tsv", ".parquet")
+SEARCH = Flag(group="Search")
+
+
+@settings
+class SearchSettings(LoadSettings):
+    """What mining and scoring share: the encoder and the margin score."""
+
+    encoder: Annotated[Name, ENCODER]
+    """Hub name, encoder folder, or "tiny"."""
+    batch_size: Annotated[int, Field(ge=1), ENCODER, Flag(identity=False)] = 64
+    """Texts in one forward pass."""
+    k: Annotated[int, Field(ge=1), SEARCH] = 4
+    """Nearest neighbours whose mean cosine a margin score is relative to."""
+    margin: Annotated[Margin, SEARCH] = "ratio"
+    """Margin score: the cosine divided by that mean (ratio), minus it (distance), or alone
+    (absolute)."""
+    memory_mib: Annotated[int, Field(ge=1), SEARCH, Flag(identity=False)] = 2048
+    """MiB that the exact search may take besides the vectors; on a cluster, in each task."""
+
+
+@settings
+class MineConfig(SearchSettings, GpuClusterSettings, ResumableSettings):
+    """Settings of a mining run."""
+
+    source: Annotated[Name, DATA, Flag(positional=True)]
+    """File or folder of text, JSONL, CSV, TSV or Parquet, plain or compressed."""
+    target: Annotated[Name, DATA, Flag(positional=True)]
+    """The same, in another language."""
+    source_field: Annotated[str | None, DATA] = None
+    """Field that holds the source's text."""
+    target_field: Annotated[str | None, DATA] = None
+    """Field that holds the target's text."""
+    retrieval: Annotated[Retrieval, SEARCH] = "max"
+    """Which candidates become pairs: the best of both directions (max), those that both directions
+    agree on (intersection), or those of one direction."""
+    threshold: Annotated[float | None, SEARCH] = None
+    """Least margin score of a pair. By default all pairs are written."""
+    calibrate: Annotated[FilePath | None, SEARCH, Flag(metavar="GOLD")] = None
+    """File of known pairs, which choose the threshold with the best F1."""
+    search: Annotated[SearchKind, SEARCH] = "auto"
+    """exact: every source sentence with every target sentence. ivf-pq: candidates from FAISS,
+    ranked exactly. auto: exact up to 10^12 comparisons, a million sentences a side."""
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED), SEARCH] = 0
+    """Seed of the sample that FAISS's index is trained on."""
+
+    def __post_init__(self) -> None:
+        """Check settings against each other."""
+        ResumableSettings.__post_init__(self)
+        GpuClusterSettings.__post_init__(self)
+        if self.executor == "local" and self.workers != 1:
+            raise InputError("workers is of a Ray cluster; say --executor ray with it")
+        if self.threshold is not None and self.calibrate is not None:
+            raise InputError(
+                "threshold and calibrate exclude each other; known pairs choose the threshold"
+            )
+        check_ending(self.out)
+
+    @property
+    def work(self) -> Path:
+        """The folder of the unfinished run, beside the file."""
+        return self.out.with_name(f"{self.out.name}.mining")
+
+
+@settings
+class ScoreConfig(SearchSettings, OutputSettings):
+    """Settings of a run that scores given pairs."""
+
+    bitext: Annotated[FilePath, DATA, Flag(positional=True)]
+    """TSV, CSV, JSONL or Parquet file with a field for each side, such as `mine` writes."""
+    source_field: Annotated[str, DATA] = "source"
+    """Field that holds the source's text."""
+    target_field: Annotated[str, DATA] = "target"
+    """Field that holds the target's text."""
+
+    def __post_init__(self) -> None:
+        """Check the file's ending."""
+        check_ending(self.out)
+
+
+@settings
+class AlignDocumentsConfig(LoadSettings, OutputSettings):
+    """Settings of a sentence alignment of two documents."""
+
+    source: Annotated[FilePath, DATA, Flag(positional=True)]
+    """Text file with one sentence per line, plain or compressed; empty lines are skipped."""
+    target: Annotated[FilePath, DATA, Flag(positional=True)]
+    """Its translation, in the same form."""
+    encoder: Annotated[Name, ENCODER]
+    """Hub name, encoder folder, or "tiny"."""
+    skip_cost: Annotated[Annotated[float, Field(gt=0)] | None, SEARCH] = None
+    """Cost of a sentence that stays without translation, about 1 for unlike sentences. By default
+    it is derived from the documents."""
+    batch_size: Annotated[int, Field(ge=1), ENCODER, Flag(identity=False)] = 64
+    """Texts in one forward pass."""
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED), SEARCH] = 0
+    """Seed of the sentences that costs are measured against."""
+
+
+def check_ending(out: Path) -> None:
+    """Refuse a file whose name does not tell its format.
+
+    Raises:
+        InputError: The name ends in neither `.tsv` nor `.parquet`.
+    """
+    if out.suffix not in ENDINGS:
+        raise InputError(f"{out}: must end in {' or '.join(ENDINGS)}, which decides the format")

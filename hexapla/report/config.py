@@ -1,0 +1,65 @@
+"""The settings of comparisons and reports."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, Strict
+
+from hexapla.encoder.config import MAX_SEED
+from hexapla.errors import InputError
+from hexapla.runs.settings import DATA, SAFETY, FilePath, Flag, settings
+
+Seeds = Literal["together", "apart"]
+
+STATISTICS = Flag(group="Statistics")
+PAGE = Flag(group="Page")
+
+
+@settings
+class CompareConfig:
+    """Settings of a comparison."""
+
+    scores: Annotated[
+        tuple[FilePath, ...], Strict(False), DATA, Flag(positional=True, metavar="SCORES...")
+    ]
+    """Score folders or files, one for each run, two or more; by default the first is the
+    baseline."""
+    out: Annotated[FilePath | None, Flag(identity=False)] = None
+    """Folder for run.json, comparison.md and comparison.json. By default nothing is written."""
+    baseline: Annotated[str | None, DATA] = None
+    """Label or folder of the run that the others are compared with. By default the first."""
+    seeds: Annotated[Seeds, STATISTICS] = "together"
+    """together: runs that differ only in their training seed are averaged. apart: each run by
+    itself."""
+    different_budgets: Annotated[bool, STATISTICS] = False
+    """Compare regimes although their budgets or corpora differ, with a note."""
+    resamples: Annotated[int, Field(ge=100), STATISTICS] = 1000
+    """Resamples of the bootstrap, and draws of each permutation test. With fewer than 100 an end of
+    the interval would rest on two or three draws."""
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED), STATISTICS] = 0
+    """Seed of the bootstrap and the permutation tests."""
+    overwrite: Annotated[bool, SAFETY] = False
+    """Replace an earlier comparison in the folder."""
+    notes: Annotated[tuple[str, ...], Strict(False), Flag(hidden=True)] = ()
+    """Notes to print besides those that are made from the runs."""
+    names: Annotated[tuple[str, ...], Strict(False), Flag(hidden=True)] = ()
+    """Names of the runs, equal for seeds of one training. By default what tells the runs apart."""
+
+
+@settings
+class ReportConfig:
+    """Settings of a report; `compare` holds those of its comparison."""
+
+    compare: CompareConfig
+    title: Annotated[str, PAGE] = "What alignment gained"
+    """Heading of the page."""
+    card: Annotated[FilePath | None, PAGE] = None
+    """Encoder folder whose model card gets the scores of its weights."""
+    images: Annotated[bool, PAGE] = True
+    """Write PNG and SVG files of the charts."""
+
+    def __post_init__(self) -> None:
+        """Refuse a report without a folder."""
+        if self.compare.out is None:
+            raise InputError("no folder for the report; give one (--out)")

@@ -1,0 +1,109 @@
+"""Writing that a kill or a full disk cannot spoil: beside, to the disk, renamed.
+
+Every file and folder that a stage leaves goes through here. What stands at a path is therefore
+whole: the old content or the new, never half of either.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def write_beside(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write a file at; afterwards it takes the place of `path`.
+
+    If the block raises, nothing has happened to `path` and nothing is left beside it.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "numbers.txt"
+    >>> with write_beside(path) as partial:
+    ...     _ = partial.write_text("1 2 3")
+    ...     path.exists()
+    False
+    >>> path.read_text()
+    '1 2 3'
+    """
+    partial = _beside(path)
+    try:
+        yield partial
+        flush(partial)
+        os.replace(partial, path)
+        flush(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def make_beside(folder: Path) -> Iterator[Path]:
+    """Give a new folder beside `folder` to fill; afterwards it is renamed to `folder`.
+
+    Another process may make the same folder meanwhile; then its content stands and this one's is
+    dropped, so both must make the same.
+    """
+    partial = _beside(folder)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        for path in sorted(partial.rglob("*"), reverse=True):
+            flush(path)
+        flush(partial)
+        try:
+            os.rename(partial, folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+        flush(folder.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole, in UTF-8 with Unix line ends."""
+    with write_beside(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file whole; paths and the like become strings."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def replace_folder(partial: Path, final: Path) -> None:
+    """Rename a whole folder to its final name; an older one there is moved aside and then removed.
+
+    If the renaming fails, the older one is put back.
+    """
+    replaced = _beside(final)
+    moved = False
+    try:
+        if final.exists():
+            os.rename(final, replaced)
+            moved = True
+        os.rename(partial, final)
+    except BaseException:
+        if moved:
+            os.rename(replaced, final)
+        raise
+    flush(final.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")

@@ -1,0 +1,80 @@
+"""Settings that several commands share: where to write, whether to resume, on which machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hexapla.errors import InputError
+from hexapla.runs.settings import SAFETY, FilePath, Flag, settings
+
+Executor = Literal["local", "ray"]
+
+SCALE = Flag(group="Scale", identity=False)
+
+
+@settings
+class OutputSettings:
+    """Settings of a command that writes a folder or a file."""
+
+    out: Annotated[FilePath, Flag(identity=False)]
+    """Where to write."""
+    overwrite: Annotated[bool, SAFETY] = False
+    """Replace what an earlier run left there."""
+
+
+@settings
+class DemoConfig(OutputSettings):
+    """Settings of the demo."""
+
+    out: Annotated[FilePath, Flag(identity=False)] = Path("demo")
+    """Folder for the two encoders, their scores and the comparison."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the two trainings."""
+
+
+@settings
+class ResumableSettings(OutputSettings):
+    """Settings of a command whose interrupted run can be resumed."""
+
+    resume: Annotated[bool, SAFETY] = False
+    """Continue the interrupted run with the same settings."""
+
+    def __post_init__(self) -> None:
+        """Refuse to resume and to overwrite at once."""
+        if self.resume and self.overwrite:
+            raise InputError("--resume and --overwrite exclude each other")
+
+
+@settings
+class ClusterSettings:
+    """Settings of a command that spreads its work over processes or machines."""
+
+    executor: Annotated[Executor, SCALE] = "local"
+    """Processes on this machine, or a Ray cluster that shares the output folder."""
+    workers: Annotated[int, Field(ge=1), SCALE] = 1
+    """Processes or cluster tasks that run at once."""
+    address: Annotated[str | None, SCALE] = None
+    """Address of the Ray cluster. By default the cluster that this machine belongs to, or else a
+    new one on this machine."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings of a cluster where none is used."""
+        if self.executor == "local" and self.address is not None:
+            raise InputError("address is that of a Ray cluster; say --executor ray with it")
+
+
+@settings
+class GpuClusterSettings(ClusterSettings):
+    """Settings of a command whose cluster tasks may need a GPU."""
+
+    gpus: Annotated[float, Field(ge=0), SCALE] = 0.0
+    """GPUs that Ray reserves for one task; a fraction shares a GPU."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings of a cluster where none is used."""
+        super().__post_init__()
+        if self.executor == "local" and self.gpus:
+            raise InputError("gpus is of a Ray cluster; say --executor ray with it")

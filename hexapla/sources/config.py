@@ -1,0 +1,58 @@
+"""Which texts a build reads, and which of their sentences."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, Strict
+
+from hexapla.errors import InputError
+from hexapla.runs.settings import Flag, settings
+from hexapla.text import languages as codes
+
+TEXT = Flag(group="Text")
+
+Pivot = Annotated[str, BeforeValidator(codes.parse), Flag(metavar="LANG")]
+"""The pivot's language code in any common spelling."""
+
+
+@settings
+class SourceConfig:
+    """Which texts a build reads, and which of their sentences."""
+
+    texts: Annotated[tuple[str, ...], Strict(False), TEXT, Flag(positional=True, metavar="TEXT...")]
+    """Files, folders, "-" for standard input, or datasets of the Hub as
+    "org/name@revision:config:split"."""
+    pivot: Annotated[Pivot, TEXT] = "eng_Latn"
+    """Language of the texts, from which they are translated."""
+    field: Annotated[str | None, TEXT] = None
+    """Field that holds the text in JSONL, CSV, TSV, Parquet or a dataset."""
+    split_sentences: Annotated[bool, TEXT] = True
+    """Split a text into sentences."""
+    min_characters: Annotated[int, Field(ge=1), TEXT] = 10
+    """Leave out shorter sentences."""
+    max_characters: Annotated[int, Field(ge=1), TEXT] = 500
+    """Leave out longer sentences."""
+    limit: Annotated[Annotated[int, Field(ge=1)] | None, TEXT] = None
+    """Take only the first so many sentences."""
+    sample: Annotated[Annotated[int, Field(ge=1)] | None, TEXT] = None
+    """Take so many sentences at random."""
+    seed: Annotated[int, Field(ge=0, lt=2**63), TEXT] = 0
+    """Seed of the sample."""
+
+    def __post_init__(self) -> None:
+        """Check settings against each other."""
+        if not self.texts:
+            raise InputError(
+                'no texts are given; name files, folders or a dataset, or "-" for standard input'
+            )
+        if self.min_characters > self.max_characters:
+            raise InputError(
+                f"min_characters is {self.min_characters} and max_characters "
+                f"{self.max_characters}; the first must not be above the second"
+            )
+        if self.limit is not None and self.sample is not None:
+            raise InputError(
+                f"limit is {self.limit} and sample {self.sample}; give only one of them: limit "
+                "takes the first sentences, sample draws from all"
+            )

@@ -1,0 +1,59 @@
+"""Which translator a build uses, and how."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hexapla.runs.settings import SAFETY, FilePath, Flag, Name, settings
+from hexapla.sources.config import Pivot
+
+Backend = Literal["auto", "ctranslate2", "transformers", "openai"]
+
+TRANSLATOR = Flag(group="Translator")
+ENDPOINT = Flag(group="Endpoint (OpenAI-compatible)")
+
+
+@settings
+class TranslatorConfig:
+    """Which translator a build uses, and how."""
+
+    translator: Annotated[Name, TRANSLATOR]
+    """Hub name or folder of a translation model, or an endpoint's name for its model."""
+    pivot: Annotated[Pivot, TRANSLATOR] = "eng_Latn"
+    """Language of the texts, from which they are translated."""
+    backend: Annotated[Backend, TRANSLATOR] = "auto"
+    """What runs the model. auto: ctranslate2 where it can, else transformers."""
+    revision: Annotated[str | None, TRANSLATOR] = None
+    """Revision of a model on the Hub."""
+    beam_size: Annotated[int, Field(ge=1), TRANSLATOR] = 4
+    """Beams of the search."""
+    max_input_tokens: Annotated[int, Field(ge=1), TRANSLATOR] = 256
+    """Longer texts are not translated; models lose sentences beyond about 200 tokens."""
+    batch_tokens: Annotated[int, Field(ge=1), TRANSLATOR] = 4096
+    """Source tokens, padding included, in one batch."""
+    device: Annotated[str, TRANSLATOR] = "auto"
+    """Device: auto, cpu, cuda or cuda:1."""
+    compute_type: Annotated[str, TRANSLATOR] = "auto"
+    """Number format: auto, or one that CTranslate2 knows, such as int8, float16 or float32."""
+    threads: Annotated[Annotated[int, Field(ge=1)] | None, TRANSLATOR] = None
+    """CPU threads of one translator. By default all cores."""
+    cache: Annotated[FilePath | None, TRANSLATOR] = None
+    """Folder for converted models and paid answers. By default the user's cache folder."""
+    allow_pickle: Annotated[bool, SAFETY] = False
+    """Load weights in formats other than safetensors."""
+    base_url: Annotated[str | None, ENDPOINT] = None
+    """Address of an OpenAI-compatible endpoint."""
+    sentences_per_request: Annotated[int, Field(ge=1), ENDPOINT] = 20
+    """Sentences in one prompt."""
+    concurrency: Annotated[int, Field(ge=1), ENDPOINT] = 4
+    """Requests at once."""
+    timeout_s: Annotated[float, Field(gt=0), ENDPOINT] = 120.0
+    """Seconds to wait for one answer."""
+    give_up_after_s: Annotated[float, Field(gt=0), ENDPOINT] = 600.0
+    """Seconds to keep trying one request that the endpoint refuses."""
+    price_in: Annotated[Annotated[float, Field(ge=0)] | None, ENDPOINT] = None
+    """Price of a million prompt tokens, in any currency."""
+    price_out: Annotated[Annotated[float, Field(ge=0)] | None, ENDPOINT] = None
+    """Price of a million answer tokens."""
