@@ -10,12 +10,12 @@ class InputError(ValueError):
     """A mistake in what the user gave. The command line prints it on one line and exits with 2."""
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """Name the allowed word that is closest to `word`, as a hint to end an error with.
 
-    >>> nearest("multi-way", ["multiway", "star"])
+    >>> did_you_mean("multi-way", ["multiway", "star"])
     '; did you mean "multiway"?'
-    >>> nearest("xyz", ["multiway", "star"])
+    >>> did_you_mean("xyz", ["multiway", "star"])
     ''
     """
     close = difflib.get_close_matches(word, list(allowed), n=1)

@@ -20,7 +20,7 @@ from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.alignment.lora import check_installed
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder.load import RESULT, EncoderFacts, describe, locate
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.record import check_apart, check_out
 
 
@@ -137,7 +137,7 @@ def _check_report_to(name: str) -> None:
     allowed = ("tensorboard", "none", *sorted(set(INTEGRATION_TO_CALLBACK) - {"tensorboard"}))
     if name not in allowed:
         raise InputError(
-            f'report_to is "{name}"; it must be {", ".join(allowed)}{nearest(name, allowed)}'
+            f'report_to is "{name}"; it must be {", ".join(allowed)}{did_you_mean(name, allowed)}'
         )
     if name != "none" and name not in get_available_reporting_integrations():
         raise InputError(

@@ -21,7 +21,7 @@ import pyarrow.json
 from hexapla.corpus import tables
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import MANIFEST
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
 from hexapla.text.lines import COMPRESSIONS, ending, read_lines
 
@@ -191,7 +191,7 @@ def _mteb_task(name: str, languages: Sequence[str]) -> Iterator[str]:
         warnings.simplefilter("ignore")  # of tasks renamed or superseded
         names = [task.metadata.name for task in mteb.get_tasks(exclude_superseded=False)]
         if name not in names:
-            raise InputError(f"MTEB has no task {name}{nearest(name, names)}")
+            raise InputError(f"MTEB has no task {name}{did_you_mean(name, names)}")
         try:
             task = mteb.get_task(
                 name, languages=sorted({code for own in languages for code in codes.to_mteb(own)})

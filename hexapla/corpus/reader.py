@@ -27,7 +27,7 @@ from hexapla.corpus import tables
 from hexapla.corpus.inspect import inspect_corpus
 from hexapla.corpus.rows import is_held_out, row_id, share_bound
 from hexapla.corpus.writer import FORMAT, MANIFEST, file_facts, write_corpus
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def open_corpus(
             raise InputError(
                 f"{path} is not built yet: its parts are in {building}; hexapla build --resume goes on"
             )
-        what = f'give a corpus folder, a table file, or "{SAMPLE}"{nearest(str(source), (SAMPLE,))}'
+        what = f'give a corpus folder, a table file, or "{SAMPLE}"{did_you_mean(str(source), (SAMPLE,))}'
         raise InputError(f"there is no corpus at {path}; {what}")
     asked = None if languages is None else codes.parse_list(languages)
     pivot = None if pivot is None else codes.parse(pivot)
@@ -326,7 +326,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     for code in manifest["languages"]:
         if not codes.is_language(code):
             raise InputError(
-                f"{path} lists the unknown language {code}{nearest(str(code), codes.LANGUAGES)}"
+                f"{path} lists the unknown language {code}{did_you_mean(str(code), codes.LANGUAGES)}"
             )
     if len(manifest["languages"]) < 2 or manifest["pivot"] not in manifest["languages"]:
         raise InputError(

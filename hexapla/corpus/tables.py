@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.corpus.rows import as_cell
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
 from hexapla.text.lines import COMPRESSIONS, damaged, ending, open_bytes, read_lines
 
@@ -164,7 +164,7 @@ def read_field(path: Path, field: str) -> Iterator[tuple[int, str | None]]:
         if field not in record:
             has = ", ".join(record) or "none"
             raise InputError(
-                f"{path}:{line}: row has no field {field}; it has {has}{nearest(field, record)}"
+                f"{path}:{line}: row has no field {field}; it has {has}{did_you_mean(field, record)}"
             )
         yield line, as_cell(record[field], f"{path}:{line}: row", field)
 
@@ -205,7 +205,7 @@ def read_parquet(path: Path, columns: Sequence[str], n_rows: int) -> Iterator[pa
         for name in columns:
             if name not in file.schema_arrow.names:
                 raise InputError(
-                    f"{path} has no column {name}{nearest(name, file.schema_arrow.names)}"
+                    f"{path} has no column {name}{did_you_mean(name, file.schema_arrow.names)}"
                 )
         try:
             for batch in file.iter_batches(batch_size=n_rows, columns=list(columns)):

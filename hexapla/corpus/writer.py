@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from hexapla.corpus.corpus_card import dataset_card
 from hexapla.corpus.rows import as_cell, row_id
 from hexapla.corpus.tables import META, as_text
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def _meta_text(value: object) -> str | None:
 def _unknown_key(place: str, key: str, order: Sequence[str]) -> str:
     if key.startswith(META):
         return f"{place} has {key}, which the first row lacks; give the first row every meta column, None where empty"
-    return f"{place} has {key}, which is not among the languages {', '.join(order)}{nearest(key, order)}"
+    return f"{place} has {key}, which is not among the languages {', '.join(order)}{did_you_mean(key, order)}"
 
 
 # Files -> the final name

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 
 TABLE = "mteb_subsets.tsv"
 
@@ -82,7 +82,7 @@ def parse_suite(suite: str) -> tuple[str, ...]:
     for item in (item.strip() for item in suite.split(",")):
         if item not in (*SUITES, *TASKS):
             raise InputError(
-                f'"{item}" is no suite and no task{nearest(item, (*SUITES, *TASKS, *OWN_SUITES))}; suites of MTEB\'s '
+                f'"{item}" is no suite and no task{did_you_mean(item, (*SUITES, *TASKS, *OWN_SUITES))}; suites of MTEB\'s '
                 f"tasks: {', '.join(SUITES)}; tasks: {', '.join(TASKS)}; on data of your own: {', '.join(OWN_SUITES)}"
             )
         names.update(dict.fromkeys(SUITES.get(item, (item,))))

@@ -24,7 +24,7 @@ from typing import Any, NoReturn, get_args, get_type_hints
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.atomic import write_text
 from hexapla.runs.record import check_folder_to_be
 
@@ -232,7 +232,7 @@ def _parse(fields: Any) -> Score:
     for name, value in fields.items():
         if name not in kinds:
             raise ValueError(
-                f'it has a field "{name}" that this version does not know{nearest(name, kinds)}'
+                f'it has a field "{name}" that this version does not know{did_you_mean(name, kinds)}'
             )
         allowed = get_args(kinds[name]) or (kinds[name],)
         if type(value) not in allowed and not (type(value) is int and float in allowed):

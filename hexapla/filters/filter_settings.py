@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.filters.candidate import Filter
 from hexapla.filters.content import LogProb, Numbers, Punctuation
 from hexapla.filters.copies import Collapsed, Copy
@@ -78,7 +78,7 @@ def read_filters(name: str | Path) -> FilterSettings:
         return FilterSettings(**dict.fromkeys(names()))
     path = Path(name)
     if not path.is_file():
-        hint = nearest(str(name), [DEFAULT, NONE])
+        hint = did_you_mean(str(name), [DEFAULT, NONE])
         raise InputError(
             f'{name}: no such file of filters; give a TOML file, "{DEFAULT}" or "{NONE}"{hint}'
         )
@@ -91,7 +91,7 @@ def read_filters(name: str | Path) -> FilterSettings:
         if key not in names():
             allowed = ", ".join(names())
             raise InputError(
-                f'{path}: unknown filter "{key}"; there are {allowed}{nearest(key, names())}'
+                f'{path}: unknown filter "{key}"; there are {allowed}{did_you_mean(key, names())}'
             )
         chosen[key] = _read_filter(path, key, value)
     return FilterSettings(**chosen)
@@ -127,7 +127,7 @@ def _read_filter(path: Path, name: str, value: object) -> Filter | Cosine | None
         if key not in fields:
             allowed = f"; it may have {', '.join(fields)}" if fields else "; it has none"
             raise InputError(
-                f'{path}: unknown key "{key}" in [{name}]{nearest(key, fields)}{allowed}'
+                f'{path}: unknown key "{key}" in [{name}]{did_you_mean(key, fields)}{allowed}'
             )
         kind = str(fields[key].type)
         if not _fits(given, kind):

@@ -16,7 +16,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.mine.config import Margin, Retrieval
 from hexapla.mine.search import Neighbours
 
@@ -77,7 +77,7 @@ def margin_scores(
         return np.asarray(cosine - mean, dtype=np.float32)
     allowed = get_args(Margin)
     raise InputError(
-        f'margin is "{margin}"; it must be {", ".join(allowed)}{nearest(str(margin), allowed)}'
+        f'margin is "{margin}"; it must be {", ".join(allowed)}{did_you_mean(str(margin), allowed)}'
     )
 
 
@@ -128,7 +128,7 @@ def mine_pairs(
         return _taken(every, _once(every, len(of_source.index), len(of_target.index)))
     allowed = get_args(Retrieval)
     raise InputError(
-        f'retrieval is "{retrieval}"; it must be {", ".join(allowed)}{nearest(str(retrieval), allowed)}'
+        f'retrieval is "{retrieval}"; it must be {", ".join(allowed)}{did_you_mean(str(retrieval), allowed)}'
     )
 
 

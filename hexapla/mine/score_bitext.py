@@ -13,8 +13,7 @@ import pyarrow as pa
 
 from hexapla.corpus.tables import read_field, text_fields
 from hexapla.encoder.load import encode, load_encoder
-from hexapla.errors import InputError
-from hexapla.errors import nearest as nearest_word
+from hexapla.errors import InputError, did_you_mean
 from hexapla.mine.bitext_files import check_file, write_table
 from hexapla.mine.config import ScoreConfig
 from hexapla.mine.margin import margin_scores
@@ -82,7 +81,7 @@ def _cells(path: Path, field: str) -> list[str | None]:
         raise InputError(f"{path}: no such file")
     if field not in (fields := text_fields(path)):
         raise InputError(
-            f"{path} has no field {field}; it has {', '.join(fields)}{nearest_word(field, fields)}"
+            f"{path} has no field {field}; it has {', '.join(fields)}{did_you_mean(field, fields)}"
         )
     return [cell for _, cell in read_field(path, field)]
 

@@ -13,7 +13,7 @@ from itertools import combinations, zip_longest
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.evaluation.metrics import METRICS
 from hexapla.evaluation.scores import Score, parse_signature, read_scores
 from hexapla.report.training import Training, read_training
@@ -120,7 +120,7 @@ def _by_key(path: Path, scores: Sequence[Score]) -> dict[Key, Score]:
         if score.metric not in METRICS:
             raise InputError(
                 f"{path}: score metric {score.metric} is not known to this version, which knows "
-                f"{', '.join(METRICS)}{nearest(score.metric, METRICS)}"
+                f"{', '.join(METRICS)}{did_you_mean(score.metric, METRICS)}"
             )
         key = Key(score.task, score.split, score.metric, score.languages)
         if key in by_key:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.report.budgets import close
 from hexapla.report.score_runs import Run, folder_names, short_name, tell_apart
 
@@ -116,7 +116,7 @@ def baseline_first(columns: Sequence[Column], baseline: str | None) -> list[Colu
     labels = [column.label for column in columns]
     allowed = ", ".join(f'"{label}"' for label in labels)
     raise InputError(
-        f'baseline is "{baseline}"; it must be {allowed} or a path{nearest(baseline, labels)}'
+        f'baseline is "{baseline}"; it must be {allowed} or a path{did_you_mean(baseline, labels)}'
     )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.writer import MANIFEST, write_corpus
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.filters import filter_corpus, read_filters
 from hexapla.filters.config import FilterConfig
 from hexapla.reproduce.build_settings import make_build
@@ -107,7 +107,7 @@ class CorpusRecipe:
         if self.noise is not None and self.noise not in get_args(Noise):
             raise InputError(
                 f'noise is "{self.noise}"; it must be {" or ".join(get_args(Noise))}'
-                f"{nearest(str(self.noise), get_args(Noise))}"
+                f"{did_you_mean(str(self.noise), get_args(Noise))}"
             )
         if (self.noise is None) != (self.noise_share == 0):
             raise InputError(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from hexapla.alignment.config import AlignConfig, Budget, Regime
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.reproduce.build_settings import BUILD_KEYS, make_build
 from hexapla.reproduce.corpora import SWEPT, CorpusRecipe
@@ -306,7 +306,7 @@ def _experiment(
         for value in values:
             if value not in allowed:
                 raise InputError(
-                    f'{where}.{name} has "{value}"; it may have {", ".join(allowed)}{nearest(value, allowed)}'
+                    f'{where}.{name} has "{value}"; it may have {", ".join(allowed)}{did_you_mean(value, allowed)}'
                 )
         chosen[name] = tuple(dict.fromkeys(values))
     seeds = table.get("seeds", [0])
@@ -322,7 +322,7 @@ def _experiment(
     if baseline not in chosen["regimes"]:
         raise InputError(
             f'{where}.baseline is "{baseline}"; it must be one of its regimes, '
-            f"{', '.join(chosen['regimes'])}{nearest(str(baseline), chosen['regimes'])}"
+            f"{', '.join(chosen['regimes'])}{did_you_mean(str(baseline), chosen['regimes'])}"
         )
     if len(chosen["regimes"]) < 2:
         raise InputError(f"{where}.regimes has {baseline} alone; a comparison needs two or more")
@@ -425,7 +425,7 @@ def _check_keys(where: str, table: Mapping[str, Any], allowed: Sequence[str]) ->
     for key in table:
         if key not in allowed:
             raise InputError(
-                f'{where} has the unknown key "{key}"{nearest(key, allowed)}; '
+                f'{where} has the unknown key "{key}"{did_you_mean(key, allowed)}; '
                 f"it may have {', '.join(allowed)}"
             )
 

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 
 Kind = Literal["recipes", "experiments"]
 
@@ -34,7 +34,7 @@ def find_recipe(name: str | Path, kind: Kind = "recipes") -> Path:
     if not path.is_file():
         allowed = ", ".join(carried)
         raise InputError(
-            f"{name}: no such recipe; give a TOML file, or one of {allowed}{nearest(str(name), carried)}"
+            f"{name}: no such recipe; give a TOML file, or one of {allowed}{did_you_mean(str(name), carried)}"
         )
     return path
 
@@ -71,7 +71,7 @@ def read_recipe(name: str | Path, stage: str, config_class: type[Any]) -> dict[s
     for table in content:
         if table != stage:
             raise InputError(
-                f"{path}: unknown table [{table}]; a recipe has [{stage}]{nearest(table, [stage])}"
+                f"{path}: unknown table [{table}]; a recipe has [{stage}]{did_you_mean(table, [stage])}"
             )
     settings = content.get(stage, {})
     if not isinstance(settings, dict):
@@ -82,7 +82,7 @@ def read_recipe(name: str | Path, stage: str, config_class: type[Any]) -> dict[s
     for key in settings:
         if key not in allowed_keys:
             raise InputError(
-                f'{path}: unknown key "{key}" in [{stage}]{nearest(key, allowed_keys)}; '
+                f'{path}: unknown key "{key}" in [{stage}]{did_you_mean(key, allowed_keys)}; '
                 f"it may have {', '.join(allowed_keys)}"
             )
     return dict(settings)

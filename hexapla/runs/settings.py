@@ -33,7 +33,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, Strict
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.fields import FieldInfo
 
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
 
 T = TypeVar("T")
@@ -198,7 +198,7 @@ def make(config_class: type[T], given: Mapping[str, Any]) -> T:
     known = {setting.name for setting in walk_settings(config_class)}
     for key in given:
         if key not in known:
-            raise InputError(f'unknown setting "{key}"{nearest(key, known)}')
+            raise InputError(f'unknown setting "{key}"{did_you_mean(key, known)}')
     return _make(config_class, given)
 
 
@@ -237,7 +237,7 @@ def explain(config_class: type[Any], error: pydantic.ValidationError) -> str:
     known = {setting.name: setting for setting in read_settings(config_class)}
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "unexpected_keyword_argument":
-        return f'unknown setting "{name}"{nearest(name, known)}'
+        return f'unknown setting "{name}"{did_you_mean(name, known)}'
     if first["type"].startswith("missing"):
         setting = known[name]
         way = "" if setting.flag.positional else f" (--{name.replace('_', '-')})"
@@ -247,7 +247,7 @@ def explain(config_class: type[Any], error: pydantic.ValidationError) -> str:
     if name not in known:
         return str(first["msg"])
     value, setting = first["input"], known[name]
-    hint = nearest(str(value), setting.choices) if setting.choices else ""
+    hint = did_you_mean(str(value), setting.choices) if setting.choices else ""
     shown = f'"{value}"' if isinstance(value, str) else repr(value)
     return f"{'.'.join(map(str, first['loc']))} is {shown}; it must be {setting.allowed}{hint}"
 

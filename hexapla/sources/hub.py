@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hexapla.corpus.rows import as_cell
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 
 _NAME = re.compile(
     r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<revision>[^:@]+))?(:(?P<config>[^:]*))?(:(?P<split>[^:]+))?"
@@ -115,4 +115,4 @@ def no_field(place: str, field: str | None, fields: list[str]) -> InputError:
     if field is None:
         flags = "--field (of one of two sides --source-field or --target-field)"
         return InputError(f"{place}: which field holds the text? name it with {flags}; {has}")
-    return InputError(f"{place} has no text field {field}; {has}{nearest(field, fields)}")
+    return InputError(f"{place} has no text field {field}; {has}{did_you_mean(field, fields)}")

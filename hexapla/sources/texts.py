@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hexapla.corpus import tables
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.sources.hub import Dataset, is_dataset_name, no_field
 from hexapla.text.lines import COMPRESSIONS, decode_lines, ending, read_lines
 
@@ -146,7 +146,7 @@ def find_sources(texts: Sequence[str]) -> list[Source]:
             sources.append(Dataset(text))
         else:
             here = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-            raise InputError(f"{text}: no such file or folder{nearest(path.name, here)}")
+            raise InputError(f"{text}: no such file or folder{did_you_mean(path.name, here)}")
     if texts.count(STANDARD_INPUT) > 1:
         raise InputError('"-" is given twice; standard input can be read once')
     _tell_apart(sources)

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hexapla.errors import InputError, nearest
+from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages
 from hexapla.translate import checkpoint_files as files
 from hexapla.translate.config import TranslatorConfig
@@ -288,7 +288,7 @@ class Checkpoint:
         same = [
             f"{other} = {languages.name(other)}" for other in self.tokens if other[:3] == code[:3]
         ]
-        return f"; nearest: {', '.join(same)}" if same else nearest(code, self.tokens)
+        return f"; nearest: {', '.join(same)}" if same else did_you_mean(code, self.tokens)
 
 
 def _reopen(config: TranslatorConfig, known: str | None) -> Checkpoint:
