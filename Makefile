@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 # A process a core, which share out the files of tests.
 PARALLEL := --numprocesses auto --dist loadfile
 
-.PHONY: demo test check fix bench wheel clean
+.PHONY: demo test check fix docs bench wheel clean
 
 # The demo needs no developer's tools; a later `make test` adds them to the same .venv.
 $(VENV)/demo: pyproject.toml constraints.txt
@@ -34,6 +34,10 @@ check: $(VENV)/dev
 fix: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The pages that are made from the code.
+docs: $(VENV)/dev
+	$(BIN)/python -m hexapla.cli.settings_page > docs/settings.md
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks.align

@@ -144,7 +144,7 @@ def _default(setting: Setting) -> str:
 
 
 def format_default(setting: Setting) -> str:
-    """Return a default as help shows it; nothing where the help says what happens without a value."""
+    """Return a default as help shows it, or nothing where the help describes the default."""
     if setting.default is None or setting.default is False or setting.default == ():
         return ""
     if setting.default is True:

@@ -12,7 +12,7 @@ import dataclasses
 import inspect
 import re
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -317,14 +317,14 @@ def _choices(kind: Any) -> tuple[str, ...]:
     return ()
 
 
-_BOUNDS: dict[type[Any], Callable[[Any], str]] = {
-    annotated_types.Gt: lambda bound: f"above {bound.gt}",
-    annotated_types.Ge: lambda bound: f"of {bound.ge} or more",
-    annotated_types.Lt: lambda bound: f"below {bound.lt}",
-    annotated_types.Le: lambda bound: f"of at most {bound.le}",
-}
-
-
 def _range(setting: Setting) -> str:
-    bounds = [_BOUNDS[type(item)](item) for item in setting.constraints if type(item) in _BOUNDS]
-    return f" {' and '.join(bounds)}" if bounds else ""
+    """Return the range of a number in words, such as " above 0 and at most 1"."""
+    bounds = {type(item): item for item in setting.constraints}
+    least, above = bounds.get(annotated_types.Ge), bounds.get(annotated_types.Gt)
+    most, below = bounds.get(annotated_types.Le), bounds.get(annotated_types.Lt)
+    if least and most:
+        return f" from {least.ge} to {most.le}"
+    lower = f"of {least.ge} or more" if least else f"above {above.gt}" if above else ""
+    upper = f"at most {most.le}" if most else f"below {below.lt}" if below else ""
+    words = " and ".join(filter(None, [lower, upper]))
+    return f" {words}" if words else ""
