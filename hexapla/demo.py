@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.alignment.stage import align
-from hexapla.encoder.load import TINY
+from hexapla.encoder.locate import TINY
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.stage import evaluate
 from hexapla.report import Comparison, compare

@@ -19,7 +19,7 @@ from hexapla.alignment.batches import encodings_per_epoch, present_cells, usable
 from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.alignment.lora import check_installed
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.encoder.load import RESULT, EncoderFacts, describe, locate
+from hexapla.encoder.locate import RESULT, EncoderFacts, describe, locate
 from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.record import check_apart, check_out
 

@@ -48,7 +48,8 @@ from hexapla.alignment.trainer import (
 )
 from hexapla.encoder.encoder_card import write_card
 from hexapla.encoder.held_out import METRIC, HeldOutAccuracy
-from hexapla.encoder.load import RESULT, encode, load_encoder, save_prompt, training_prompt
+from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
+from hexapla.encoder.locate import RESULT
 from hexapla.encoder.whitening import append_dense, whiten
 from hexapla.errors import InputError
 from hexapla.runs.atomic import write_json

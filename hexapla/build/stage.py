@@ -130,7 +130,7 @@ def _check_filters(config: BuildConfig, filters: FilterSettings) -> None:
     """Find what the filters lack, a library or an encoder, before all is translated."""
     Chain(filters, config.pivot, config.to, Statistics())
     if filters.cosine is not None:
-        from hexapla.encoder.load import locate
+        from hexapla.encoder.locate import locate
 
         locate(filters.cosine.encoder)
 

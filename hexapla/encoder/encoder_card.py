@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hexapla.corpus.corpus_card import made_by
-from hexapla.encoder.load import RESULT, EncoderFacts, describe, locate
+from hexapla.encoder.locate import RESULT, EncoderFacts, describe, locate
 from hexapla.errors import InputError
 from hexapla.text import languages as codes
 

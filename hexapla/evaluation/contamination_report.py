@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.encoder.load import EncoderFacts, locate
+from hexapla.encoder.locate import EncoderFacts, locate
 from hexapla.errors import InputError
 from hexapla.runs.record import read_record
 from hexapla.text.words import tokens

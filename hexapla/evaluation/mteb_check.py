@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hexapla.encoder.load import EncoderFacts
+from hexapla.encoder.locate import EncoderFacts
 from hexapla.evaluation.mteb_table import SIDE_BY_SIDE, table
 from hexapla.evaluation.mteb_tasks import Loaded
 from hexapla.evaluation.scores import Score

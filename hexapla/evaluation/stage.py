@@ -31,7 +31,8 @@ from rich.progress import Task as RichTask
 from rich.text import Text
 
 import hexapla
-from hexapla.encoder.load import EncoderFacts, Task, describe, load_encoder, save_prompt
+from hexapla.encoder.load import Task, load_encoder, save_prompt
+from hexapla.encoder.locate import EncoderFacts, describe
 from hexapla.evaluation import resume as unfinished
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.contamination_report import CONTAMINATION_FILE, corpus_overlap, find_corpus

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.encoder.load import encode, load_encoder, locate
+from hexapla.encoder.load import encode, load_encoder
+from hexapla.encoder.locate import locate
 from hexapla.errors import InputError
 from hexapla.explore.config import ExploreConfig
 from hexapla.runs.record import read_record

@@ -28,15 +28,8 @@ from sentence_transformers.util import is_sentence_transformer_model
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder.encoder_card import CARD_KEYS
 from hexapla.encoder.held_out import MOST_ROWS, HeldOutAccuracy
-from hexapla.encoder.load import (
-    MERGED,
-    RESULT,
-    EncoderFacts,
-    describe,
-    load_encoder,
-    locate,
-    training_prompt,
-)
+from hexapla.encoder.load import load_encoder, training_prompt
+from hexapla.encoder.locate import MERGED, RESULT, EncoderFacts, describe, locate
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks.sts import Judged
 from hexapla.merge.config import MergeConfig, parse_alphas

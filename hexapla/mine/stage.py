@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from hexapla.encoder.load import describe, encode, load_encoder
+from hexapla.encoder.load import encode, load_encoder
+from hexapla.encoder.locate import describe
 from hexapla.errors import InputError
 from hexapla.mine.approximate import check_size, nearest_approximately
 from hexapla.mine.bitext_files import check_file, write_table

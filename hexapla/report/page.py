@@ -85,7 +85,7 @@ def report(config: ReportConfig) -> Path:
 
 def _index_of_card(encoder: Path, paths: Sequence[Path]) -> str:
     """Return the `model-index` of the scores that are of an encoder's weights."""
-    from hexapla.encoder.load import describe
+    from hexapla.encoder.locate import describe
 
     sha = describe(encoder).sha256
     for path in paths:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
-from hexapla.encoder.load import RESULT
+from hexapla.encoder.locate import RESULT
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.scores import SCORES_FILE
 from hexapla.evaluation.stage import evaluate

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from hexapla.alignment.config import Regime
-from hexapla.encoder.load import cached, locate
+from hexapla.encoder.locate import cached_folder, locate
 from hexapla.reproduce.corpora import build_key
 from hexapla.reproduce.job import has_weights, is_evaluated
 from hexapla.reproduce.matrix import BUILT, CORPORA, Cell, standing
@@ -122,7 +122,7 @@ def _trained_tokens(plan: Plan, cell: Cell) -> float:
 
 def _shape(name: str) -> tuple[int, int, int]:
     """Return layers, width and weights of an encoder."""
-    folder = locate(name) or cached(name)
+    folder = locate(name) or cached_folder(name)
     if folder is None:
         return _BASE_SHAPE
     configs = [

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.corpus.reader import open_corpus
-from hexapla.encoder.load import cached, check_folder, describe, locate
+from hexapla.encoder.locate import cached_folder, check_folder, describe, locate
 from hexapla.errors import InputError
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.data import read_data
@@ -311,7 +311,7 @@ def _weights(recipe: Recipe, encoder: str, dry_run: bool, notes: list[str]) -> s
     if folder is not None:
         check_folder(folder, **of_encoder(recipe, encoder, TRUST))
     if dry_run and folder is None:
-        folder = cached(name)
+        folder = cached_folder(name)
         if folder is None:
             notes.append(
                 f"encoder {name} is looked up when the run begins; taken for one of base size"

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file
 
 from hexapla.encoder.encoder_card import inspect_encoder
-from hexapla.encoder.load import describe, encode, load_encoder, save_prompt, training_prompt
+from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
+from hexapla.encoder.locate import describe
 from hexapla.errors import InputError
 from tests.fixtures.toy import toy_encoder, toy_transformer
 
@@ -191,9 +192,10 @@ def test_a_revision_of_the_hub_can_be_named(tmp_path: Path) -> None:
     (cache / "refs" / "main").write_text(commits[1])
     (cache / "refs" / "v1").write_text(commits[0])
     asks = (
-        "from hexapla.encoder import cached, describe, encode, load_encoder\n"
+        "from hexapla.encoder.load import encode, load_encoder\n"
+        "from hexapla.encoder.locate import cached_folder, describe\n"
         "for name in ('org/enc', 'org/enc@v1', 'org/enc@' + '1' * 40):\n"
-        "    print(describe(name).sha256, cached(name).name, encode(load_encoder(name), ['eins'], task='STS')[0, 0])\n"
+        "    print(describe(name).sha256, cached_folder(name).name, encode(load_encoder(name), ['eins'], task='STS')[0, 0])\n"
     )
     environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
     environment.pop("HF_HUB_CACHE", None)

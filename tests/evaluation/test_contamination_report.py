@@ -11,7 +11,7 @@ from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.writer import write_corpus
-from hexapla.encoder.load import EncoderFacts, describe
+from hexapla.encoder.locate import EncoderFacts, describe
 from hexapla.errors import InputError
 from hexapla.evaluation.contamination_report import (
     CONTAMINATION_FILE,

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hexapla.encoder.load import EncoderFacts, load_encoder
+from hexapla.encoder.load import load_encoder
+from hexapla.encoder.locate import EncoderFacts
 from hexapla.errors import InputError
 from hexapla.evaluation import stage as suite
 from hexapla.evaluation import vectors

@@ -138,7 +138,7 @@ def test_every_seed_of_a_run_has_a_model_index_and_signatures_of_its_own(tmp_pat
 def test_a_card_gets_the_scores_of_its_own_weights_and_keeps_the_rest(
     runs: list[Path], tmp_path: Path
 ) -> None:
-    from hexapla.encoder.load import describe
+    from hexapla.encoder.locate import describe
 
     encoder = toy_encoder(tmp_path / "toy")
     card = encoder / "README.md"

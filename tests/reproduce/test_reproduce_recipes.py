@@ -36,7 +36,7 @@ def stand_in(name: str, folder: Path) -> Path:
     import torch
     from transformers import AutoTokenizer, BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
 
-    from hexapla.encoder.load import locate
+    from hexapla.encoder.locate import locate
 
     path = folder / name.rpartition("/")[2]
     tokenizer = AutoTokenizer.from_pretrained(locate("tiny"))

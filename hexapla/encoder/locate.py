@@ -1,0 +1,266 @@
+"""Where an encoder is and what is known of it, without loading it.
+
+An encoder is given as a Hub name (`org/name` or `org/name@revision`), as a folder of
+sentence-transformers or of a bare transformer, or as the word `tiny`, the encoder that the package
+carries. Nothing here imports torch, so a mistake in a name is answered at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from hexapla.errors import InputError
+
+TINY = "tiny"
+RESULT = "align.json"  # `align` writes it last into an encoder folder
+MERGED = "merge.json"  # `merge` writes it last, beside align.json
+
+OWN_POOLING = "{name}: has its own pooling; leave --pooling out, which is for bare transformers"
+_CONFIGURATIONS = ("modules.json", "config.json")
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
+_NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt")
+_RECORDS = (RESULT, MERGED, "run.json", *_NOT_WEIGHTS)
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderFacts:
+    """What is known of an encoder without loading it.
+
+    Attributes:
+        name: The folder's name, or the Hub name as given.
+        sha256: Hash of the folder's weights, tokenizer and configuration; the commit of an encoder
+            on the Hub.
+        regime: Regime of its alignment; None if `hexapla align` did not make it.
+        corpus: Corpus of its alignment, or None.
+        seed: Seed of its alignment, or None.
+        languages: Columns of its alignment; empty if there was none.
+        training: What `align` recorded of the run: budget, rows and sentences seen, losses.
+    """
+
+    name: str
+    sha256: str
+    regime: str | None
+    corpus: str | None
+    seed: int | None
+    languages: tuple[str, ...]
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+def is_encoder(name: str | Path) -> bool:
+    """Return whether a name is `tiny` or a folder that holds an encoder."""
+    return str(name) == TINY or any((Path(name) / file).is_file() for file in _CONFIGURATIONS)
+
+
+def locate(name: str | Path) -> Path | None:
+    """Return the folder of an encoder, or None for a name that can only be on the Hub.
+
+    Raises:
+        InputError: The folder is missing or holds no encoder, or the name has not the form of a Hub
+            name.
+    """
+    if str(name) == TINY:
+        return Path(str(resources.files("hexapla") / "data" / TINY))
+    path = Path(name)
+    if path.is_dir():
+        if not is_encoder(path):
+            raise InputError(
+                f"{path}: no encoder in this folder; it has neither modules.json nor config.json"
+            )
+        return path
+    is_local = str(name).startswith((".", "/", "~")) or str(name).partition("@")[0].count("/") > 1
+    if is_local or path.exists() or not _HUB_NAME.fullmatch(str(name)):
+        raise InputError(
+            f'{name}: no such encoder folder; give a folder, a Hub name such as "org/name", or '
+            f'"{TINY}"'
+        )
+    return None
+
+
+def check_encoder(
+    name: str | Path,
+    *,
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+    has_pooling: bool = False,
+) -> Path | None:
+    """Check all of an encoder that can be seen without loading it, and return its folder.
+
+    Args:
+        name: A Hub name, a folder, or "tiny".
+        trust_remote_code: The encoder may run its own code.
+        allow_pickle: Weights may be in formats other than safetensors.
+        has_pooling: The user chose a pooling, which only a bare transformer accepts.
+
+    Returns:
+        The folder, or None for a Hub name.
+
+    Raises:
+        InputError: See `locate` and `check_folder`; or the encoder has its own pooling.
+    """
+    folder = locate(name)
+    if folder is None:
+        return None
+    check_folder(folder, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
+    if has_pooling and not is_bare(name):
+        raise InputError(OWN_POOLING.format(name=name))
+    return folder
+
+
+def is_bare(name: str | Path) -> bool:
+    """Return whether an encoder is a bare transformer, without pooling; the Hub may be asked."""
+    folder = locate(name)
+    if folder is not None:
+        return not (folder / "modules.json").is_file()
+    from sentence_transformers.util import is_sentence_transformer_model
+
+    repository, revision = split_revision(str(name))
+    return not is_sentence_transformer_model(repository, revision=revision)
+
+
+def cached_folder(name: str) -> Path | None:
+    """Return the folder of an encoder's configuration in the Hub's cache, or None; offline."""
+    from huggingface_hub import try_to_load_from_cache
+
+    repository, revision = split_revision(name)
+    path = try_to_load_from_cache(repository, "config.json", revision=revision)
+    return Path(path).parent if isinstance(path, str) else None
+
+
+def check_folder(
+    folder: Path, *, trust_remote_code: bool = False, allow_pickle: bool = False
+) -> None:
+    """Refuse a folder that would run its own code or unpickle weights without permission.
+
+    Raises:
+        InputError: The folder needs remote code, has pickled weights only, or has no weights.
+    """
+    if not trust_remote_code:
+        _refuse_remote_code(folder)
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "checkpoints" not in path.parts
+    ]
+    safe = {path.parent for path in files if path.suffix == ".safetensors"}
+    pickled = [path for path in files if path.suffix in _PICKLED and path.name not in _NOT_WEIGHTS]
+    if not safe and not pickled:
+        raise InputError(f"{folder}: no weights; an encoder folder holds model.safetensors")
+    # Pickled weights beside safetensors are not loaded.
+    pickled = [path for path in pickled if path.parent not in safe]
+    if pickled and not allow_pickle:
+        raise InputError(
+            f"{pickled[0]}: pickled weights can run code when loaded; "
+            "convert them to safetensors, or set allow_pickle (--allow-pickle)"
+        )
+
+
+def _refuse_remote_code(folder: Path) -> None:
+    hint = "read that code, then set trust_remote_code (--trust-remote-code)"
+    for config in sorted(folder.rglob("*config*.json")):
+        if read_json_object(config).get("auto_map"):
+            raise InputError(f"{config}: asks to run the folder's own code (auto_map); {hint}")
+    path = folder / "modules.json"
+    for module in _read_json(path) if path.is_file() else []:
+        if not module.get("type", "").startswith("sentence_transformers."):
+            raise InputError(
+                f'{path}: module "{module.get("type")}" is not of sentence-transformers; {hint}'
+            )
+
+
+def describe(name: str | Path) -> EncoderFacts:
+    """Return what is known of an encoder; for one on the Hub only its commit is fetched.
+
+    Raises:
+        InputError: See `locate`; or the Hub, or its local cache when offline, does not have it.
+    """
+    folder = locate(name)
+    if folder is None:
+        return EncoderFacts(
+            name=str(name),
+            sha256=_hub_commit(str(name)),
+            regime=None,
+            corpus=None,
+            seed=None,
+            languages=(),
+        )
+    alignment = read_json_object(folder / RESULT) if (folder / RESULT).is_file() else {}
+    return EncoderFacts(
+        name=TINY if str(name) == TINY else folder.resolve().name,
+        sha256=_hash_folder(folder),
+        regime=alignment.get("regime"),
+        corpus=alignment.get("corpus"),
+        seed=alignment.get("seed"),
+        languages=tuple(alignment.get("languages", ())),
+        training=alignment,
+    )
+
+
+def _hash_folder(folder: Path) -> str:
+    """Hash weights, tokenizer and configuration; records and the model card do not count."""
+    digest = hashlib.sha256()
+    hashed = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix in (".safetensors", ".json", ".model", *_PICKLED)
+    ]
+    for path in sorted(hashed):
+        inside = path.relative_to(folder)
+        if inside.parts[0] not in ("checkpoints", "logs") and path.name not in _RECORDS:
+            digest.update(inside.as_posix().encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _hub_commit(name: str) -> str:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    given, revision = split_revision(name)
+    for repository in [given] if "/" in given else [given, f"sentence-transformers/{given}"]:
+        for file in ("config.json", "modules.json"):
+            try:
+                return Path(hf_hub_download(repository, file, revision=revision)).parent.name
+            except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+                _log.debug("%s/%s: %s", repository, file, error)
+    raise InputError(
+        f"{name}: no such folder, and the Hub does not have it (nor its cache, when offline); "
+        "check the name and the network"
+    )
+
+
+def split_revision(name: str) -> tuple[str, str | None]:
+    """Split a Hub name into its repository and its revision, None for the newest.
+
+    >>> split_revision("org/name@v1"), split_revision("org/name")
+    (('org/name', 'v1'), ('org/name', None))
+    """
+    repository, _, revision = name.partition("@")
+    return repository, revision or None
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file of an encoder folder; anything but an object counts as an empty one.
+
+    Raises:
+        InputError: The file is not readable as JSON.
+    """
+    content = _read_json(path)
+    return content if isinstance(content, dict) else {}
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable as JSON: {error}") from error
