@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,8 +48,11 @@ def console() -> Console:
 
 
 def silence_libraries() -> None:
-    """Keep the libraries' own progress bars and notes off stderr."""
-    from transformers.utils import logging as transformers_logging
+    """Keep the libraries' own progress bars and notes off stderr, without importing them."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    if "transformers" in sys.modules:  # the environment is read at import only
+        from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+        transformers_logging.set_verbosity_error()
