@@ -52,9 +52,7 @@ def make_beside(folder: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        for path in sorted(partial.rglob("*"), reverse=True):
-            flush(path)
-        flush(partial)
+        flush_folder(partial)
         try:
             os.rename(partial, folder)
         except OSError:
@@ -76,24 +74,41 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
-def replace_folder(partial: Path, final: Path) -> None:
+def replace_folder(partial: Path, final: Path, *, overwrite: bool = True) -> None:
     """Rename a whole folder to its final name; an older one there is moved aside and then removed.
 
     If the renaming fails, the older one is put back.
+
+    Args:
+        partial: The folder, flushed. The older one is moved beside it, so it must lie on the file
+            system of `final`.
+        final: The name that it gets.
+        overwrite: Replace an older folder. Without it, one that is not empty stays, and the
+            renaming fails.
+
+    Raises:
+        OSError: The renaming failed.
     """
-    replaced = _beside(final)
-    moved = False
+    replaced = partial.with_name(f"{partial.name}.replaced")
     try:
-        if final.exists():
+        if overwrite and final.exists():
             os.rename(final, replaced)
-            moved = True
         os.rename(partial, final)
     except BaseException:
-        if moved:
+        if replaced.exists() and not final.exists():
             os.rename(replaced, final)
         raise
-    flush(final.parent)
-    shutil.rmtree(replaced, ignore_errors=True)
+    try:
+        flush(final.parent)
+    finally:
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until a folder is on the disk with everything in it."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        flush(path)
+    flush(folder)
 
 
 def flush(path: Path) -> None:

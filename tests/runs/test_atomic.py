@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -85,3 +86,30 @@ def test_a_folder_is_replaced_or_put_back(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "rename", rename)
     atomic.replace_folder(partial, final)
     assert (final / "a").read_text() == "new" and list(tmp_path.iterdir()) == [final]
+
+
+def test_a_folder_that_is_not_to_be_overwritten_stays(tmp_path: Path) -> None:
+    final, partial = tmp_path / "final", tmp_path / "partial"
+    for folder in (final, partial):
+        folder.mkdir()
+        (folder / "a").write_text(folder.name)
+    with pytest.raises(OSError, match="Directory not empty"):
+        atomic.replace_folder(partial, final, overwrite=False)
+    assert (final / "a").read_text() == "final" and (partial / "a").read_text() == "partial"
+    shutil.rmtree(final)
+    atomic.replace_folder(partial, final, overwrite=False)
+    assert (final / "a").read_text() == "partial" and list(tmp_path.iterdir()) == [final]
+
+
+def test_the_older_folder_is_gone_even_when_the_flush_fails(monkeypatch, tmp_path: Path) -> None:
+    final, partial = tmp_path / "final", tmp_path / "partial"
+    final.mkdir()
+    partial.mkdir()
+
+    def failing(path: Path) -> None:
+        raise OSError("Input/output error")
+
+    monkeypatch.setattr(atomic, "flush", failing)
+    with pytest.raises(OSError, match="Input/output error"):
+        atomic.replace_folder(partial, final)
+    assert list(tmp_path.iterdir()) == [final]
