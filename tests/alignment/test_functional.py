@@ -258,8 +258,8 @@ def test_losses_of_owned_parts_add_up_to_the_loss_of_the_whole():
             {"temperature": 1e-4, "margin": 0.3},
             "temperature 0.0001 with margin 0.3 makes logits of 1.3e.04; at most 10000",
         ),
-        ({"negatives": "some"}, 'negatives is "some"; it must be "target" or "all"'),
-        ({"pairs": "star"}, 'pairs is "star"; it must be "all" or "pivot"'),
+        ({"negatives": "some"}, 'negatives is "some"; it must be target or all'),
+        ({"pairs": "star"}, 'pairs is "star"; it must be all or pivot'),
         ({"chunk_tokens": 0}, "chunk_tokens is 0; it must be 1 or more"),
     ],
 )
