@@ -184,7 +184,7 @@ def test_what_cannot_be_aligned_is_refused_and_nothing_is_written(
         ({"target": tmp_path / "none.txt"}, r"none\.txt: no such file"),
         ({"encoder": str(tmp_path / "none")}, "no such encoder folder"),
         ({"out": tmp_path / "no" / "out.tsv"}, "no such folder to write into"),
-        ({"skip_cost": 0.0}, r"skip_cost is 0\.0; it must be above 0"),
+        ({"skip_cost": 0.0}, r"skip_cost is 0\.0; it must be a number above 0"),
     ):
         with pytest.raises(InputError, match=message):
             align_documents(AlignDocumentsConfig(**{**settings, **change}))  # type: ignore[arg-type]

@@ -234,19 +234,18 @@ def test_files_that_change_under_a_resumed_run_are_told(
             r"the smaller side has 9 sentences, .* 16 or more; .*--search exact",
         ),
         ({"encoder": "./none"}, "no such encoder folder"),
-        (
-            {"workers": 2},
-            "workers, address and gpus are of a Ray cluster; say --executor ray with them",
-        ),
+        ({"workers": 2}, "workers is of a Ray cluster; say --executor ray with it"),
+        ({"address": "auto"}, "address is that of a Ray cluster; say --executor ray with it"),
+        ({"gpus": 1.0}, "gpus is of a Ray cluster; say --executor ray with it"),
         ({"executor": "rya"}, r'executor is "rya"; it must be local, ray; did you mean "ray"\?'),
-        ({"executor": "ray", "gpus": -1.0}, "gpus is -1; it must be 0 or more"),
+        ({"executor": "ray", "gpus": -1.0}, r"gpus is -1\.0; it must be a number of 0 or more"),
         (
             {"executor": "ray", "address": "127.0.0.1:1"},
             r"no Ray cluster answers at 127\.0\.0\.1:1",
         ),
         (
             {"threshold": 1.0, "calibrate": Path("gold.tsv")},
-            "both threshold and calibrate are given",
+            "threshold and calibrate exclude each other",
         ),
         ({"calibrate": Path("none.tsv")}, r"none\.tsv: no such file of known pairs"),
         (
