@@ -76,4 +76,4 @@ def explore(config: ExploreConfig) -> None:
     from hexapla.explore import launch, open_explorer
 
     silence_libraries()
-    launch(open_explorer(config, quiet=State.quiet), config)
+    launch(open_explorer(config, quiet=State.quiet), config, announce=typer.echo)

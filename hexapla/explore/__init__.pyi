@@ -1,3 +1,3 @@
 from .config import ExploreConfig as ExploreConfig
-from .explorer import launch as launch
-from .explorer import open_explorer as open_explorer
+from .stage import launch as launch
+from .stage import open_explorer as open_explorer

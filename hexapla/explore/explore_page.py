@@ -1,22 +1,27 @@
-"""The page of `hexapla explore`: a query, its nearest sentences before and after alignment side by side, and a map.
+"""The page of `hexapla explore`: a query, its nearest sentences before and after, and a map.
 
-Gradio's own fonts and analytics are off, so that no request leaves the machine; sentences go into
-tables of our own, escaped, since they are what a reader copies and a screen reader reads.
+Gradio's fonts and analytics are off, so that no request leaves the machine. Sentences are shown in
+plain HTML tables, escaped, so that they can be copied and a screen reader reads them.
 """
 
 from __future__ import annotations
 
+import html
+import socket
 import threading
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hexapla.errors import InputError
-from hexapla.explore.explorer import MOST_SHOWN, Explorer, results_table
+from hexapla.explore.config import ExploreConfig
+from hexapla.explore.explorer import Explorer, Neighbour
 from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     import altair as alt
     import gradio as gr
 
+MAX_SHOWN = 50  # neighbours in each table
 _CSS = """
 table.hx { width: 100%; border: 0 !important; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 table.hx caption { text-align: left; padding-bottom: .3rem; opacity: .8; }
@@ -28,25 +33,19 @@ _TITLES = {"before": "Before alignment", "after": "After alignment"}
 
 
 def build_page(explorer: Explorer) -> gr.Blocks:
-    """Lay the page out and wire it to an explorer."""
+    """Lay the page out and connect it to an explorer."""
     import gradio as gr
 
-    names = [(codes.name(code), code) for code in explorer.languages]
+    titles = [_TITLES[name] for name in explorer.encoders]
     with gr.Blocks(analytics_enabled=False, title="Hexapla: explore") as page:
-        rows = (
-            f"the first {explorer.n_rows:,} rows"
-            if explorer.is_cut
-            else f"all {explorer.n_rows:,} rows"
-        )
-        gr.Markdown(
-            f"# Explore\nType a sentence in any language. The nearest of {rows} of the corpus, in "
-            f"{len(explorer.languages)} languages, by cosine; longer texts than the encoder takes are cut."
-        )
+        gr.Markdown(_introduction(explorer))
         query = gr.Textbox(label="Sentence", placeholder="in any language", autofocus=True)
         with gr.Row():
-            k = gr.Slider(1, MOST_SHOWN, value=10, step=1, label="Sentences shown")
+            k = gr.Slider(1, MAX_SHOWN, value=10, step=1, label="Sentences shown")
             chosen = gr.Dropdown(
-                names, multiselect=True, label="Only in these languages (all if empty)"
+                [(codes.name(code), code) for code in explorer.languages],
+                multiselect=True,
+                label="Only in these languages (all if empty)",
             )
             own = gr.Checkbox(
                 value=True,
@@ -55,40 +54,75 @@ def build_page(explorer: Explorer) -> gr.Blocks:
         search = gr.Button("Search", variant="primary")
         gr.Examples(explorer.examples(), inputs=query, label="From the corpus")
         with gr.Row():
-            tables = [gr.HTML(label=_TITLES[name], elem_id=name) for name in explorer.encoders]
+            tables = [
+                gr.HTML(label=title, elem_id=name)
+                for name, title in zip(explorer.encoders, titles, strict=True)
+            ]
         with gr.Accordion("Map of sentences", open=False):
             gr.Markdown(
-                "The first rows of the corpus on the two principal components of each encoder's vectors, coloured by "
-                "language, and the query as a black cross. Two of several hundred dimensions: what lies together here "
-                "need not be near."
+                "The first rows of the corpus on the first two principal components of each "
+                "encoder's vectors, coloured by language; the query is a black cross. Two of "
+                "several hundred dimensions: points that lie together here need not be near."
             )
             with gr.Row():
-                maps = [gr.Plot(label=_TITLES[name]) for name in explorer.encoders]
+                maps = [gr.Plot(label=title) for title in titles]
 
         def answer(text: str, n: int, languages: list[str], keep_own: bool) -> list[Any]:
-            if not text.strip():
-                hint = "<p>Type a sentence, or choose one below the button.</p>"
-                return [*(hint for _ in explorer.encoders), *(None for _ in explorer.encoders)]
             try:
-                found = [
-                    explorer.nearest(
-                        name, text, k=int(n), languages=languages, own_language=keep_own
-                    )
-                    for name in explorer.encoders
-                ]
-                charts = [_map(explorer, name, text) for name in explorer.encoders]
+                return _answer(explorer, text, k=int(n), languages=languages, own_language=keep_own)
             except InputError as error:
                 raise gr.Error(str(error)) from error
-            shown = [
-                results_table(one, _TITLES[name])
-                for name, one in zip(explorer.encoders, found, strict=True)
-            ]
-            return [*shown, *charts]
 
         inputs, outputs = [query, k, chosen, own], [*tables, *maps]
         for event in (query.submit, search.click, k.release, chosen.change, own.change):
             event(answer, inputs, outputs, api_visibility="private")
     return page
+
+
+def _introduction(explorer: Explorer) -> str:
+    rows = f"{'the first' if explorer.is_cut else 'all'} {explorer.n_rows:,} rows"
+    return (
+        f"# Explore\nType a sentence in any language. It is compared by cosine with {rows} of the "
+        f"corpus, in {len(explorer.languages)} languages. Texts longer than the encoder's limit "
+        "are truncated."
+    )
+
+
+def _answer(
+    explorer: Explorer, query: str, *, k: int, languages: Sequence[str], own_language: bool
+) -> list[Any]:
+    """Return a table for each encoder, then a map for each."""
+    if not query.strip():
+        hint = "<p>Type a sentence, or choose one below the button.</p>"
+        return [*(hint for _ in explorer.encoders), *(None for _ in explorer.encoders)]
+    tables = [
+        results_table(
+            explorer.nearest(name, query, k=k, languages=languages, own_language=own_language),
+            _TITLES[name],
+        )
+        for name in explorer.encoders
+    ]
+    return [*tables, *(_map(explorer, name, query) for name in explorer.encoders)]
+
+
+def results_table(neighbours: Sequence[Neighbour], caption: str) -> str:
+    """Write neighbours as an HTML table; sentences are escaped."""
+    rows = ""
+    for number, one in enumerate(neighbours, start=1):
+        mark = " <b title=translation>✓</b>" if one.translation else ""
+        cells = (
+            f"<td>{number}</td><td>{html.escape(codes.name(one.language))}</td>"
+            f"<td dir=auto>{html.escape(one.text)}{mark}</td>"
+            f"<td>{one.cosine:.3f}</td><td>{one.row + 1}</td>"
+        )
+        rows += f"<tr{' class=translation' if one.translation else ''}>{cells}</tr>"
+    head = "".join(
+        f"<th scope=col>{name}</th>" for name in ("#", "Language", "Sentence", "Cosine", "Row")
+    )
+    return (
+        f"<table class=hx><caption>{caption}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
 
 
 def _map(explorer: Explorer, name: str, query: str) -> alt.LayerChart:
@@ -100,41 +134,45 @@ def _map(explorer: Explorer, name: str, query: str) -> alt.LayerChart:
         for (x, y), code in zip(points[:-1], languages, strict=True)
     ]
     axes = {"x": alt.X("x:Q", axis=None), "y": alt.Y("y:Q", axis=None)}
-    cells = alt.Chart(alt.InlineData(values=rows), width=420, height=320).mark_circle(
-        size=30, opacity=0.7
+    cells = (
+        alt.Chart(alt.InlineData(values=rows), width=420, height=320)
+        .mark_circle(size=30, opacity=0.7)
+        .encode(
+            **axes,
+            color=alt.Color("language:N", title=None, scale=alt.Scale(scheme="tableau20")),
+            tooltip=["language:N"],
+        )
     )
-    here = alt.Chart(
-        alt.InlineData(values=[{"x": float(points[-1, 0]), "y": float(points[-1, 1])}])
+    x, y = (float(value) for value in points[-1])
+    cross = (
+        alt.Chart(alt.InlineData(values=[{"x": x, "y": y}]))
+        .mark_point(shape="cross", filled=True, size=200, color="black", stroke="white")
+        .encode(**axes)
     )
-    return cells.encode(
-        **axes,
-        color=alt.Color("language:N", title=None, scale=alt.Scale(scheme="tableau20")),
-        tooltip=["language:N"],
-    ) + here.mark_point(shape="cross", filled=True, size=200, color="black", stroke="white").encode(
-        **axes
-    )
+    return cells + cross
 
 
-def serve(page: gr.Blocks, host: str, port: int, *, open_browser: bool, block: bool) -> gr.Blocks:
-    """Serve a page, print its address first, and wait for Ctrl-C if asked to.
+def serve(
+    page: gr.Blocks, config: ExploreConfig, *, block: bool, announce: Callable[[str], object]
+) -> gr.Blocks:
+    """Serve a page, announce its address, and wait for Ctrl-C if `block`.
 
     Args:
-        page: As `build_page` makes it.
-        host: Address to listen on.
-        port: 0 takes any that is free.
-        open_browser: Open the page in the user's browser.
-        block: Wait until interrupted, then close.
+        page: As `build_page` returns it.
+        config: Address, port, and whether to open a browser.
+        block: Wait until interrupted, then close the page.
+        announce: Called with the page's address once it is served.
     """
     import gradio as gr
 
     fonts = ["system-ui", "sans-serif"]
     _, url, _ = page.launch(
-        server_name=host,
-        server_port=port or _free_port(host),
+        server_name=config.host,
+        server_port=config.port or _free_port(config.host),
         share=False,
         quiet=True,
         show_error=True,
-        inbrowser=open_browser,
+        inbrowser=config.open,
         prevent_thread_lock=True,
         footer_links=[],
         css=_CSS,
@@ -142,7 +180,7 @@ def serve(page: gr.Blocks, host: str, port: int, *, open_browser: bool, block: b
         theme=gr.themes.Default(font=fonts, font_mono=["monospace"]),
         enable_monitoring=False,
     )
-    print(url, flush=True)
+    announce(url)
     if block:
         try:
             threading.Event().wait()
@@ -152,8 +190,6 @@ def serve(page: gr.Blocks, host: str, port: int, *, open_browser: bool, block: b
 
 
 def _free_port(host: str) -> int:
-    import socket
-
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

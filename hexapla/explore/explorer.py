@@ -1,38 +1,26 @@
-"""A corpus and an encoder, before and after alignment -> a local page: type a sentence, see what is nearest to it.
+"""The cells of a corpus and their vectors, before and after alignment: exact search and a map.
 
-Search is exact: every distinct text is embedded once by each encoder, and a query is one product
-with all of them. Everything but the page itself is in `Explorer`, which needs no browser.
+Every distinct text is encoded once by each encoder, and a query is one product with all vectors.
+Nothing here needs a browser.
 """
 
 from __future__ import annotations
 
-import html
-import logging
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
-from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.encoder.load import encode, load_encoder
-from hexapla.encoder.locate import locate
+from hexapla.corpus.reader import Corpus
+from hexapla.encoder.load import encode
 from hexapla.errors import InputError
-from hexapla.explore.config import ExploreConfig
-from hexapla.runs.record import read_record
-from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-MOST_SHOWN = 50
-_STEP = 512  # texts between two steps of the progress bar
-_log = logging.getLogger(__name__)
+_TEXTS_PER_STEP = 512  # between two updates of the progress bar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +31,8 @@ class Neighbour:
         text: The sentence.
         language: Its language.
         row: Number of its row in the corpus, from 0.
-        cosine: With the query.
-        translation: Whether it stands in a row that holds the query itself.
+        cosine: Cosine with the query.
+        translation: Whether its row also holds the query.
     """
 
     text: str
@@ -55,54 +43,65 @@ class Neighbour:
 
 
 class Explorer:
-    """The cells of a corpus, and their vectors by each of some encoders."""
+    """The cells of a corpus, and their vectors by each encoder that was added."""
 
     def __init__(self, corpus: Corpus, *, rows: int, languages: Sequence[str]) -> None:
-        """Read the cells of the first rows; blank ones are left out."""
+        """Read the cells of the first rows; blank cells are left out."""
         self.languages = tuple(languages)
         self.n_rows = min(rows, len(corpus))
         self.is_cut = len(corpus) > rows
         self._cells: list[tuple[int, str, str]] = []
-        read = 0
+        n_read = 0
         for batch in corpus.batches(self.languages):
             columns = [batch.column(code).to_pylist() for code in self.languages]
             for cells in zip(*columns, strict=True):
-                if read == rows:
+                if n_read == rows:
                     break
-                present = zip(self.languages, cells, strict=True)
                 self._cells += [
-                    (read, code, text) for code, text in present if text and text.strip()
+                    (n_read, code, text)
+                    for code, text in zip(self.languages, cells, strict=True)
+                    if text and text.strip()
                 ]
-                read += 1
+                n_read += 1
         self._codes = np.array([code for _, code, _ in self._cells])
         self._models: dict[str, SentenceTransformer] = {}
         self._vectors: dict[str, NDArray[np.float32]] = {}
 
     @property
     def encoders(self) -> tuple[str, ...]:
-        """Return the names of the encoders, in the order in which they were added."""
+        """Names of the encoders, in the order in which they were added."""
         return tuple(self._models)
 
+    @property
+    def texts(self) -> list[str]:
+        """The distinct texts of all cells, in corpus order."""
+        return list(dict.fromkeys(text for *_, text in self._cells))
+
     def examples(self, n: int = 6) -> list[str]:
-        """Return some sentences of the corpus, of different rows and languages, to begin with."""
-        found = []
+        """Return up to `n` sentences of different rows and languages as example queries."""
+        chosen = []
         for number, row in enumerate(np.linspace(0, self.n_rows - 1, n).astype(int)):
             code = self.languages[number % len(self.languages)]
-            found += [text for at, language, text in self._cells if (at, language) == (row, code)]
-        return list(dict.fromkeys(found))
+            chosen += [text for at, language, text in self._cells if (at, language) == (row, code)]
+        return list(dict.fromkeys(chosen))
 
     def add(
         self, name: str, model: SentenceTransformer, advance: Callable[[int], None] = lambda _: None
     ) -> None:
-        """Embed every distinct text of the corpus.
+        """Encode every distinct text of the corpus with another encoder.
+
+        Args:
+            name: What the encoder is called from now on, "before" or "after" on the page.
+            model: The encoder.
+            advance: Called with the number of texts after each step.
 
         Raises:
             InputError: A vector is not finite.
         """
-        texts = list(dict.fromkeys(text for *_, text in self._cells))
+        texts = self.texts
         parts = []
-        for start in range(0, len(texts), _STEP):
-            parts.append(_finite(model, texts[start : start + _STEP]))
+        for start in range(0, len(texts), _TEXTS_PER_STEP):
+            parts.append(_encode(model, texts[start : start + _TEXTS_PER_STEP]))
             advance(len(parts[-1]))
         vectors, place = np.concatenate(parts), {text: row for row, text in enumerate(texts)}
         self._vectors[name] = vectors[[place[text] for *_, text in self._cells]]
@@ -117,15 +116,15 @@ class Explorer:
         languages: Sequence[str] = (),
         own_language: bool = True,
     ) -> list[Neighbour]:
-        """Return the k cells nearest to a query by cosine, the query's own text left out.
+        """Return the cells nearest to a query by cosine, without those that equal the query.
 
         Args:
             encoder: One of `encoders`.
             query: A sentence in any language.
-            k: At most so many.
-            languages: Only cells of these; all if empty.
-            own_language: Keep cells of the language that the query has in the corpus; it is known
-                only of a query that is a cell.
+            k: Number of cells to return; fewer if fewer are allowed.
+            languages: Search these only; all if empty.
+            own_language: Also search the languages in which the query is a cell of the corpus. The
+                language of any other query is not known.
 
         Raises:
             InputError: The query is blank, or its vector is not finite.
@@ -133,19 +132,18 @@ class Explorer:
         query = query.strip()
         if not query:
             raise InputError("the query is empty; type a sentence")
-        vector = _finite(self._models[encoder], [query])[0]
-        cosine = self._vectors[encoder] @ vector
-        own = [(row, code) for row, code, text in self._cells if text == query]
-        rows, spoken = {row for row, _ in own}, {code for _, code in own}
-        wanted = (
-            np.isin(self._codes, list(languages)) if languages else np.ones(len(cosine), dtype=bool)
-        )
+        cosine = self._vectors[encoder] @ _encode(self._models[encoder], [query])[0]
+        equal = [(row, code) for row, code, text in self._cells if text == query]
+        rows, own = {row for row, _ in equal}, {code for _, code in equal}
+        allowed = np.ones(len(cosine), dtype=bool)
+        if languages:
+            allowed &= np.isin(self._codes, list(languages))
         if not own_language:
-            wanted &= ~np.isin(self._codes, list(spoken))
+            allowed &= ~np.isin(self._codes, list(own))
         found: list[Neighbour] = []
-        for place in np.argsort(-np.where(wanted, cosine, -np.inf), kind="stable"):
+        for place in np.argsort(-np.where(allowed, cosine, -np.inf), kind="stable"):
             row, code, text = self._cells[place]
-            if len(found) == k or not wanted[place]:
+            if len(found) == k or not allowed[place]:
                 break
             if text != query:
                 found.append(
@@ -162,7 +160,12 @@ class Explorer:
     def points(
         self, encoder: str, query: str, n_rows: int = 60
     ) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-        """Project some rows' cells and the query onto the first two principal components of the cells.
+        """Project cells and the query onto the first two principal components of these cells.
+
+        Args:
+            encoder: One of `encoders`.
+            query: A sentence in any language.
+            n_rows: Project the cells of the first rows, so many.
 
         Returns:
             (n + 1, 2) points, the query's last, and the (n,) languages of the cells.
@@ -171,122 +174,16 @@ class Explorer:
         vectors = self._vectors[encoder][chosen]
         mean = vectors.mean(axis=0)
         _, _, axes = np.linalg.svd(vectors - mean, full_matrices=False)
-        vector = _finite(self._models[encoder], [query])
+        vector = _encode(self._models[encoder], [query])
         points: NDArray[np.float32] = (np.concatenate([vectors, vector]) - mean) @ axes[:2].T
         return points, self._codes[chosen]
 
 
-def _finite(model: SentenceTransformer, texts: Sequence[str]) -> NDArray[np.float32]:
+def _encode(model: SentenceTransformer, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Encode texts as for bitext mining, and refuse vectors that are not finite."""
     vectors = encode(model, texts, task="BitextMining")
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
-        raise InputError(
-            f"the encoder gives no finite vector for {texts[int(finite.argmin())][:60]!r}; is it damaged?"
-        )
+        text = texts[int(finite.argmin())][:60]
+        raise InputError(f"the encoder gives no finite vector for {text!r}; is it damaged?")
     return np.asarray(vectors)
-
-
-def open_explorer(config: ExploreConfig, *, quiet: bool = False) -> Explorer:
-    """Check everything, load the encoders and embed the corpus.
-
-    Raises:
-        InputError: A corpus, language, encoder or address that cannot be used.
-    """
-    _check_gradio()
-    corpus = open_corpus(config.corpus)
-    chosen = config.languages or corpus.languages
-    if absent := [code for code in chosen if code not in corpus.languages]:
-        raise InputError(
-            f"{config.corpus} has no {', '.join(absent)}; it has {', '.join(corpus.languages)}"
-        )
-    _check_address(config)
-    locate(config.encoder)
-    explorer = Explorer(corpus, rows=config.rows, languages=chosen)
-    before = config.before or _base_of(config.encoder)
-    names = {"before": before, "after": config.encoder} if before else {"after": config.encoder}
-    console = Console(stderr=True)
-    with Progress(
-        console=console, transient=True, disable=quiet or not console.is_terminal
-    ) as progress:
-        for name, encoder in names.items():
-            try:
-                model = load_encoder(
-                    encoder,
-                    trust_remote_code=config.trust_remote_code,
-                    allow_pickle=config.allow_pickle,
-                )
-            except InputError:
-                if name == "before" and config.before is None:
-                    _log.info(
-                        "%s, from which %s was aligned, is not at hand: it is shown alone",
-                        encoder,
-                        config.encoder,
-                    )
-                    continue
-                raise
-            task = progress.add_task(f"embedding, {name}", total=None)
-            explorer.add(name, model, advance=lambda n, task=task: progress.advance(task, n))  # type: ignore[misc]
-    return explorer
-
-
-def _base_of(encoder: str) -> str | None:
-    """Return what an encoder was aligned from, as its own run.json says."""
-    folder = locate(encoder)
-    base = read_record(folder).get("config", {}).get("encoder") if folder is not None else None
-    return str(base) if base else None
-
-
-def _check_gradio() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("gradio") is None:
-        raise InputError(
-            "the page needs the library gradio; install it with: pip install 'hexapla[explore]'"
-        )
-
-
-def _check_address(config: ExploreConfig) -> None:
-    """Refuse an address or port that cannot be had, before anything is embedded."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((config.host, config.port))
-        except OSError as error:
-            raise InputError(
-                f"{config.host}, port {config.port} cannot be had ({error.strerror}); give another --port, or 0 for any"
-            ) from error
-
-
-def results_table(found: Sequence[Neighbour], caption: str) -> str:
-    """Write neighbours as an HTML table; sentences are escaped."""
-    rows = ""
-    for number, one in enumerate(found, start=1):
-        mark = " <b title=translation>✓</b>" if one.translation else ""
-        cells = f"<td>{number}</td><td>{html.escape(codes.name(one.language))}</td>"
-        cells += f"<td dir=auto>{html.escape(one.text)}{mark}</td><td>{one.cosine:.3f}</td><td>{one.row + 1}</td>"
-        rows += f"<tr{' class=translation' if one.translation else ''}>{cells}</tr>"
-    head = "".join(
-        f"<th scope=col>{name}</th>" for name in ("#", "Language", "Sentence", "Cosine", "Row")
-    )
-    return f"<table class=hx><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def launch(
-    explorer: Explorer, config: ExploreConfig, *, open_browser: bool = False, block: bool = True
-) -> Any:
-    """Serve the page, and say where; never shared beyond the address.
-
-    Returns:
-        Gradio's blocks, which `close()`.
-    """
-    from hexapla.explore.explore_page import build_page, serve
-
-    if config.host not in LOOPBACK:
-        _log.warning(
-            "the page listens on %s: whoever reaches this machine can read the corpus and query",
-            config.host,
-        )
-    return serve(
-        build_page(explorer), config.host, config.port, open_browser=open_browser, block=block
-    )

@@ -1,4 +1,4 @@
-"""The explorer: nearest sentences by hand, what is refused, and the page in Chromium, alone with this machine."""
+"""The explorer: nearest sentences by hand, what is refused, and the page in an offline Chromium."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
 from hexapla.explore.config import ExploreConfig
-from hexapla.explore.explorer import Explorer, launch, open_explorer, results_table
+from hexapla.explore.explore_page import results_table
+from hexapla.explore.explorer import Explorer
+from hexapla.explore.stage import launch, open_explorer
 from tests.fixtures.toy import LANGUAGES, N_WORDS, toy_encoder, toy_rows, word
 
 if TYPE_CHECKING:
@@ -106,14 +108,14 @@ def test_languages_and_the_query_s_own_can_be_left_out(explorer: Explorer, corpu
     assert query not in {one.text for one in explorer.nearest("after", query, k=50)}
 
 
-def test_blank_cells_are_left_out_and_rows_are_cut_with_a_word(corpus: Path) -> None:
+def test_blank_cells_are_left_out_and_a_cut_is_reported(corpus: Path) -> None:
     cut = Explorer(open_corpus(corpus), rows=6, languages=LANGUAGES)
     assert (cut.n_rows, cut.is_cut) == (6, True)
     assert len(cut._cells) == 6 * 4 - 1
     assert {row for row, *_ in cut._cells} == set(range(6))
 
 
-def test_an_empty_query_and_a_vector_that_is_no_number_are_refused(
+def test_an_empty_query_and_a_vector_that_is_not_finite_are_refused(
     explorer: Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match="the query is empty; type a sentence"):
@@ -138,8 +140,8 @@ def test_the_map_has_every_cell_and_the_query(explorer: Explorer) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rows": 0}, "rows is 0; it must be at least 1"),
-        ({"port": 70000}, "port is 70000; it must be 0 to 65535"),
+        ({"rows": 0}, "rows is 0; it must be a whole number of 1 or more"),
+        ({"port": 70000}, "port is 70000; it must be a whole number from 0 to 65535"),
         ({"languages": ("Klingon",)}, 'language "Klingon" is unknown'),
     ],
 )
@@ -148,27 +150,30 @@ def test_a_setting_out_of_range_is_refused(change: dict[str, object], message: s
         ExploreConfig(encoder="tiny", corpus="sample", **change)  # type: ignore[arg-type]
 
 
-def test_mistakes_are_found_before_an_encoder_loads(
+def test_mistakes_are_refused_before_an_encoder_loads(
     corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "hexapla.explore.explorer.load_encoder", lambda *_, **__: pytest.fail("loaded")
+        "hexapla.explore.stage.load_encoder", lambda *_, **__: pytest.fail("loaded")
     )
     with pytest.raises(InputError, match="has no swh_Latn; it has eng_Latn, deu_Latn"):
         open_explorer(ExploreConfig(encoder="tiny", corpus=str(corpus), languages=("sw",), port=0))
     with pytest.raises(InputError, match="no such encoder folder"):
         open_explorer(ExploreConfig(encoder="./none", corpus=str(corpus), port=0))
+    with pytest.raises(InputError, match="no such encoder folder"):
+        open_explorer(ExploreConfig(encoder="tiny", before="./none", corpus=str(corpus), port=0))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(
-            InputError, match=rf"port {port} cannot be had \(.*\); give another --port"
+            InputError,
+            match=rf"port {port} of 127.0.0.1 cannot be used \(.*\); give another --port",
         ):
             open_explorer(ExploreConfig(encoder="tiny", corpus=str(corpus), port=port))
 
 
-def test_an_encoder_whose_base_is_not_at_hand_is_shown_alone(
+def test_an_encoder_whose_base_cannot_be_loaded_is_shown_alone(
     corpus: Path, after: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (Path(after) / "run.json").write_text('{"config": {"encoder": "./gone"}}', encoding="utf-8")
@@ -176,7 +181,7 @@ def test_an_encoder_whose_base_is_not_at_hand_is_shown_alone(
         alone = open_explorer(ExploreConfig(encoder=after, corpus=str(corpus), port=0), quiet=True)
     (Path(after) / "run.json").unlink()
     assert alone.encoders == ("after",)
-    assert "is not at hand: it is shown alone" in caplog.text
+    assert "was aligned from ./gone, which cannot be loaded here; it is shown alone" in caplog.text
 
 
 @pytest.mark.browser
@@ -186,11 +191,11 @@ def test_the_page_finds_a_translation_in_another_language(
     corpus: Path,
     after: str,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     config = ExploreConfig(encoder=after, corpus=str(corpus), port=0)
-    served = launch(explorer, config, block=False)
-    url = capsys.readouterr().out.strip()
+    announced: list[str] = []
+    served = launch(explorer, config, block=False, announce=announced.append)
+    (url,) = announced
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", url)
     row = list(open_corpus(corpus).rows())[7]
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
@@ -225,11 +230,14 @@ def test_the_page_finds_a_translation_in_another_language(
         )
         assert page.locator("#after tbody tr.translation").count() == 3
         assert page.locator("#before tbody tr.translation").count() < 3
+        shown = page.locator("#after").inner_text()
         page.get_by_label("Sentence", exact=True).fill(EVIL)
         page.get_by_role("button", name="Search").click()
-        page.wait_for_timeout(800)
+        page.wait_for_function(
+            "shown => document.querySelector('#after').innerText !== shown", arg=shown
+        )
         page.get_by_role("button", name="Map of sentences").click()
-        page.wait_for_timeout(800)
+        page.wait_for_selector(".vega-embed canvas, .vega-embed svg")
         page.screenshot(path=tmp_path / "explore.png", full_page=True)
         assert heard == []
     finally:
