@@ -121,19 +121,34 @@ def is_bare(name: str | Path) -> bool:
     folder = locate(name)
     if folder is not None:
         return not (folder / "modules.json").is_file()
+    from huggingface_hub.errors import RepositoryNotFoundError
     from sentence_transformers.util import is_sentence_transformer_model
 
-    repository, revision = split_revision(str(name))
-    return not is_sentence_transformer_model(repository, revision=revision)
+    given, revision = split_revision(str(name))
+    for repository in _repositories(given):
+        try:
+            if is_sentence_transformer_model(repository, revision=revision):
+                return False
+        except RepositoryNotFoundError as error:
+            _log.debug("%s: %s", repository, error)
+    return True
+
+
+def _repositories(given: str) -> list[str]:
+    """Return where the Hub may have an encoder: "all-MiniLM-L6-v2" is of sentence-transformers."""
+    return [given] if "/" in given else [given, f"sentence-transformers/{given}"]
 
 
 def cached_folder(name: str) -> Path | None:
-    """Return the folder of an encoder's configuration in the Hub's cache, or None; offline."""
+    """Return the folder of an encoder in the Hub's cache, or None; the Hub is not asked."""
     from huggingface_hub import try_to_load_from_cache
 
-    repository, revision = split_revision(name)
-    path = try_to_load_from_cache(repository, "config.json", revision=revision)
-    return Path(path).parent if isinstance(path, str) else None
+    given, revision = split_revision(name)
+    for repository in _repositories(given):
+        path = try_to_load_from_cache(repository, "config.json", revision=revision)
+        if isinstance(path, str):
+            return Path(path).parent
+    return None
 
 
 def check_folder(
@@ -169,11 +184,11 @@ def _refuse_remote_code(folder: Path) -> None:
     for config in sorted(folder.rglob("*config*.json")):
         if read_json_object(config).get("auto_map"):
             raise InputError(f"{config}: asks to run the folder's own code (auto_map); {hint}")
-    path = folder / "modules.json"
-    for module in _read_json(path) if path.is_file() else []:
+    for module in read_modules(folder):
         if not module.get("type", "").startswith("sentence_transformers."):
             raise InputError(
-                f'{path}: module "{module.get("type")}" is not of sentence-transformers; {hint}'
+                f'{folder / "modules.json"}: module "{module.get("type")}" is not of '
+                f"sentence-transformers; {hint}"
             )
 
 
@@ -227,7 +242,7 @@ def _hub_commit(name: str) -> str:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     given, revision = split_revision(name)
-    for repository in [given] if "/" in given else [given, f"sentence-transformers/{given}"]:
+    for repository in _repositories(given):
         for file in ("config.json", "modules.json"):
             try:
                 return Path(hf_hub_download(repository, file, revision=revision)).parent.name
@@ -257,6 +272,16 @@ def read_json_object(path: Path) -> dict[str, Any]:
     """
     content = _read_json(path)
     return content if isinstance(content, dict) else {}
+
+
+def read_modules(folder: Path) -> list[dict[str, str]]:
+    """Read the modules of a sentence-transformers folder; a bare transformer has none.
+
+    Raises:
+        InputError: `modules.json` is not readable as JSON.
+    """
+    path = folder / "modules.json"
+    return list(_read_json(path)) if path.is_file() else []
 
 
 def _read_json(path: Path) -> Any:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from hexapla.encoder.encoder_card import inspect_encoder
 from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
-from hexapla.encoder.locate import describe
+from hexapla.encoder.locate import check_encoder, describe
 from hexapla.errors import InputError
 from tests.fixtures.toy import toy_encoder, toy_transformer
 
@@ -183,25 +183,75 @@ def test_inspection_reads_the_folder(folder):
     )
 
 
-def test_a_revision_of_the_hub_can_be_named(tmp_path: Path) -> None:
-    cache = tmp_path / "hub" / "models--org--enc"
-    commits = ("1" * 40, "2" * 40)
+def cache_encoder(cache: Path, repository: str, *commits: str) -> None:
+    """Fill a Hub cache with toy encoders; the last commit is the newest, the first is v1."""
+    folder = cache / "hub" / f"models--{repository.replace('/', '--')}"
     for seed, commit in enumerate(commits):
-        toy_encoder(cache / "snapshots" / commit, seed=seed)
-    (cache / "refs").mkdir()
-    (cache / "refs" / "main").write_text(commits[1])
-    (cache / "refs" / "v1").write_text(commits[0])
-    asks = (
+        toy_encoder(folder / "snapshots" / commit, seed=seed)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commits[-1])
+    (folder / "refs" / "v1").write_text(commits[0])
+
+
+def run_with_cache(cache: Path, code: str) -> list[str]:
+    environment = {**os.environ, "HF_HOME": str(cache), "HF_HUB_OFFLINE": "1"}
+    environment.pop("HF_HUB_CACHE", None)
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()
+
+
+def test_a_revision_of_the_hub_can_be_named(tmp_path: Path) -> None:
+    commits = ("1" * 40, "2" * 40)
+    cache_encoder(tmp_path, "org/enc", *commits)
+    code = (
         "from hexapla.encoder.load import encode, load_encoder\n"
         "from hexapla.encoder.locate import cached_folder, describe\n"
         "for name in ('org/enc', 'org/enc@v1', 'org/enc@' + '1' * 40):\n"
-        "    print(describe(name).sha256, cached_folder(name).name, encode(load_encoder(name), ['eins'], task='STS')[0, 0])\n"
+        "    vector = encode(load_encoder(name), ['eins'], task='STS')[0]\n"
+        "    print(describe(name).sha256, cached_folder(name).name, vector[0])\n"
     )
-    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    environment.pop("HF_HUB_CACHE", None)
-    run = subprocess.run(
-        [sys.executable, "-c", asks], env=environment, capture_output=True, text=True, check=False
-    )
-    newest, named, exact = (line.split() for line in run.stdout.splitlines())
+    newest, named, exact = (line.split() for line in run_with_cache(tmp_path, code))
     assert newest[:2] == [commits[1]] * 2 and named[:2] == [commits[0]] * 2 and exact == named
     assert newest[2] != named[2]
+
+
+def test_a_name_without_an_owner_is_one_of_sentence_transformers(tmp_path: Path) -> None:
+    cache_encoder(tmp_path, "sentence-transformers/enc", "3" * 40)
+    code = (
+        "from hexapla.encoder.load import load_encoder\n"
+        "from hexapla.encoder.locate import cached_folder, describe, is_bare\n"
+        "print(describe('enc').sha256, cached_folder('enc').name, is_bare('enc'))\n"
+        "print(*(type(module).__name__ for module in load_encoder('enc')))\n"
+    )
+    assert run_with_cache(tmp_path, code) == [
+        f"{'3' * 40} {'3' * 40} False",
+        "Transformer Pooling Normalize",
+    ]
+
+
+def test_a_pooling_is_refused_where_the_encoder_has_its_own(folder, tmp_path):
+    with pytest.raises(InputError, match="has its own pooling; leave --pooling out"):
+        check_encoder(folder, has_pooling=True)
+    with pytest.raises(InputError, match="has its own pooling; leave --pooling out"):
+        load_encoder(folder, pooling="cls")
+    bare = toy_transformer(tmp_path / "bare")
+    assert check_encoder(bare, has_pooling=True) == bare
+    assert load_encoder(bare, pooling="cls")[1].pooling_mode == "cls"
+
+
+def test_finding_and_describing_an_encoder_loads_nothing_heavy():
+    code = (
+        "import sys\n"
+        "import hexapla.encoder.load\n"
+        "from hexapla.encoder.encoder_card import inspect_encoder\n"
+        "from hexapla.encoder.locate import check_encoder, describe\n"
+        "check_encoder('tiny', allow_pickle=True, has_pooling=False)\n"
+        "assert describe('tiny') == inspect_encoder('tiny').facts\n"
+        "heavy = {'torch', 'transformers', 'sentence_transformers', 'datasets', 'numpy'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stdout == "[]\n", run.stderr
