@@ -12,6 +12,9 @@ Pooling = Literal["mean", "cls", "lasttoken"]
 
 ENCODER = Flag(group="Encoder")
 MAX_SEED = 2**32 - 1
+# Searching among more rows is slower and hardly steadier: the standard error of an accuracy on 1000
+# rows is at most 1.6 points.
+MAX_HELD_OUT_ROWS = 1000
 
 
 @settings

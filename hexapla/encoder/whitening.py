@@ -1,10 +1,10 @@
-"""Rows -> a linear layer at the end of an encoder that whitens its vectors, by how translations of a sentence differ.
+"""Rows -> a linear layer that whitens an encoder's vectors by how translations differ.
 
-A transformer's mean-pooled vectors lie in a narrow cone: a few directions make most of every
-cosine, and they tell languages apart rather than sentences. The layer scales each direction down by
-the spread that the cells of a row have in it: within-class covariance normalization (WCCN; Hatch,
-Kajarekar & Stolcke 2006), with the row as class. What comes out is an ordinary encoder with one
-`Dense` more, which training goes on to train.
+A transformer's mean-pooled vectors lie in a narrow cone: a few directions make up most of every
+cosine, and they distinguish languages rather than sentences. The layer divides each direction by
+the spread that the cells of a row have in it. This is within-class covariance normalization (WCCN;
+Hatch, Kajarekar & Stolcke 2006) with the row as class. The result is an ordinary encoder with one
+more `Dense` module, which can be trained further.
 
 Shape suffixes: N cells, R rows, D dimensions.
 """
@@ -20,46 +20,44 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
-from hexapla.alignment.batches import present_cells
+from hexapla.corpus.presence import present_cells, usable_rows
 from hexapla.encoder.load import exact_dense
 from hexapla.errors import TrainingError
 
-_LEAST_ROWS = 500
-_DEGREES_A_DIMENSION = (
-    10  # cells less rows, for each dimension; more rows are taken until there are as many
-)
-# towards a multiple of the identity; chosen, as the power is, on development data (dev/LOG.md)
+_MIN_ROWS = 500
+# So many rows are used that cells minus rows, the degrees of freedom, are this many per dimension.
+_DEGREES_PER_DIMENSION = 10
+# Shrinkage towards a multiple of the identity; chosen, as the power is, on development data
+# (dev/LOG.md).
 _SHRINKAGE = 0.03
-_SHRINKAGE_OF_FEW = (
-    0.2  # times dimensions over degrees: a fifth of a degree a dimension, or less, whitens none
-)
+# Shrinkage with few rows: this times dimensions over degrees of freedom. At a fifth of a degree per
+# dimension, or less, nothing is whitened.
+_SHRINKAGE_OF_FEW = 0.2
 
 
 def whiten(model: SentenceTransformer, rows: Dataset, languages: Sequence[str], prompt: str) -> int:
-    """Fit the layer on rows, evenly from all of them, and append it.
+    """Fit the layer on rows spread evenly over the corpus, and append it to the encoder.
 
     Args:
-        model: the encoder; changed.
-        rows: those that are trained on, of which those with two cells or more count, with all their
-            cells, under every regime.
-        languages: their columns.
-        prompt: what the encoder needs in front of a text.
+        model: The encoder; changed in place.
+        rows: The training rows. Those with two cells or more are used, with all their cells,
+            whatever the regime.
+        languages: Their columns.
+        prompt: Text that the encoder needs before every text.
 
     Returns:
-        How many sentences were encoded, without gradients.
+        The number of sentences encoded, without gradients.
 
     Raises:
-        TrainingError: vectors that are not finite, or translations that have one vector, so that
-            nothing is to whiten.
+        TrainingError: Vectors are not finite, or all cells of every row have the same vector.
     """
     dim = model.get_embedding_dimension()
     present_RC = present_cells(rows, languages)
-    usable_R = np.flatnonzero(present_RC.sum(axis=1) >= 2)
+    usable_R = usable_rows(present_RC, 2)
     degrees = present_RC[usable_R].sum() - len(usable_R)
-    n_rows = max(_LEAST_ROWS, round(_DEGREES_A_DIMENSION * dim * len(usable_R) / degrees))
-    cells = rows.select(
-        usable_R[np.linspace(0, len(usable_R) - 1, min(len(usable_R), n_rows)).round().astype(int)]
-    )
+    n_rows = max(_MIN_ROWS, round(_DEGREES_PER_DIMENSION * dim * len(usable_R) / degrees))
+    places = np.linspace(0, len(usable_R) - 1, min(len(usable_R), n_rows)).round().astype(int)
+    cells = rows.select(usable_R[places])
     rows_N, texts = [], []
     for language in languages:
         for row, text in enumerate(cells[language]):
@@ -80,7 +78,7 @@ def whiten(model: SentenceTransformer, rows: Dataset, languages: Sequence[str], 
 
 
 def append_dense(model: SentenceTransformer) -> Dense:
-    """Append a linear layer to an encoder, between vectors of unit length; return it."""
+    """Append a linear layer to an encoder, with unit vectors before and after it; return it."""
     dim = model.get_embedding_dimension()
     if not isinstance(model[-1], Normalize):
         model.append(Normalize())
@@ -94,23 +92,23 @@ def append_dense(model: SentenceTransformer) -> Dense:
 def within_row_whitening(
     vectors_ND: NDArray[np.float64], rows_N: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the weight (D, D) and bias (D,) that make the spread within rows even in all directions.
+    """Return weight and bias of the layer that evens the spread within rows in all directions.
 
     Args:
-        vectors_ND: (N, D) the vectors of cells.
-        rows_N: (N,) the row of each, from 0; every row has two cells or more.
+        vectors_ND: (N, D) vectors of cells.
+        rows_N: (N,) row of each cell, from 0; every row has two cells or more.
 
     Returns:
-        A symmetric weight, scaled to the root mean square of an orthogonal matrix's entries; and
-        the bias that puts the mean of all vectors at zero. The fewer the vectors, the nearer the
-        weight is to the identity.
+        (D, D) symmetric weight, scaled to the root mean square of an orthogonal matrix's entries,
+        and (D,) bias that moves the mean of all vectors to zero. With fewer vectors the weight is
+        closer to the identity.
 
     Raises:
-        TrainingError: see `whiten`.
+        TrainingError: See `whiten`.
     """
     dim = vectors_ND.shape[1]
     if not np.isfinite(vectors_ND).all():
-        raise TrainingError("whiten: the encoder's vectors are not finite; is it whole?")
+        raise TrainingError("whiten: the encoder's vectors are not finite; is it damaged?")
     counts_R = np.bincount(rows_N)
     sums_RD = np.zeros((len(counts_R), dim))
     np.add.at(sums_RD, rows_N, vectors_ND)
@@ -120,8 +118,8 @@ def within_row_whitening(
     spread = np.trace(within_DD)
     if spread < np.finfo(np.float32).eps ** 2 * dim:
         raise TrainingError(
-            "whiten: the cells of every row have the same vector, so there is nothing to whiten; are "
-            "they translations, or copies?"
+            "whiten: the cells of every row have the same vector, so there is nothing to whiten; "
+            "are they translations, or copies?"
         )
     shrinkage = min(1.0, max(_SHRINKAGE, _SHRINKAGE_OF_FEW * dim / degrees))
     values_D, axes_DD = np.linalg.eigh(

@@ -27,7 +27,8 @@ from sentence_transformers.util import is_sentence_transformer_model
 
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder.encoder_card import CARD_KEYS
-from hexapla.encoder.held_out import MOST_ROWS, HeldOutAccuracy
+from hexapla.encoder.config import MAX_HELD_OUT_ROWS
+from hexapla.encoder.held_out import HeldOutAccuracy
 from hexapla.encoder.load import load_encoder, training_prompt
 from hexapla.encoder.locate import MERGED, RESULT, EncoderFacts, describe, locate
 from hexapla.errors import InputError
@@ -232,7 +233,7 @@ def _rows(config: MergeConfig, corpus: Corpus, held_out: float) -> Dataset:
             "so give a larger share (--held-out), or more rows"
         )
     rows = corpus.dataset()
-    rows = rows.select(range(min(MOST_ROWS, len(rows))))
+    rows = rows.select(range(min(MAX_HELD_OUT_ROWS, len(rows))))
     for language in corpus.languages:
         if (n_cells := sum(cell is not None for cell in rows[language])) < 2:
             raise InputError(

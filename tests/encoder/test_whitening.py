@@ -140,8 +140,8 @@ def test_at_the_end_it_is_fitted_to_the_trained_encoder_and_changes_nothing_else
 
 
 def test_as_many_rows_are_taken_as_the_dimensions_ask_for(monkeypatch):
-    monkeypatch.setattr("hexapla.encoder.whitening._LEAST_ROWS", 2)
-    monkeypatch.setattr("hexapla.encoder.whitening._DEGREES_A_DIMENSION", 0.25)
+    monkeypatch.setattr("hexapla.encoder.whitening._MIN_ROWS", 2)
+    monkeypatch.setattr("hexapla.encoder.whitening._DEGREES_PER_DIMENSION", 0.25)
     taken: list[str] = []
     model = load_encoder("tiny")
     encode = model.encode
