@@ -261,7 +261,7 @@ def test_two_folders_of_one_name_are_not_taken_for_each_other(tmp_path: Path) ->
 
 
 def test_mteb_compatible_is_for_mtebs_tasks(config: EvaluateConfig) -> None:
-    with pytest.raises(InputError, match=re.escape("suite dev has no task of MTEB's")):
+    with pytest.raises(InputError, match=re.escape("suite dev has no MTEB task; mteb_compatible is for those")):
         dataclasses.replace(config, suite="dev", mteb_compatible=True)
 
 

@@ -411,16 +411,16 @@ def test_mistakes_are_found_before_an_encoder_is_loaded(
             {"suite": "tests"},
             '"tests" is no suite and no task; did you mean "test"?; suites of MTEB\'s tasks: paper, ',
         ),
-        ({"pairs": "both"}, "pairs is 'both'; it must be pivot, all"),
-        ({"split": "train"}, "split is 'train'; it must be all, held-out"),
+        ({"pairs": "both"}, 'pairs is "both"; it must be pivot, all'),
+        ({"split": "train"}, 'split is "train"; it must be all, held-out'),
         (
             {"split": "held-out"},
             "split is held-out and suite is test; only bitext on a corpus of your own has",
         ),
-        ({"held_out": 1.0}, "held_out is 1.0; it must lie between 0 and 1"),
-        ({"batch_size": 0}, "batch_size is 0; it must be at least 1"),
-        ({"pooling": "max"}, "pooling is 'max'; it must be mean, cls, lasttoken"),
-        ({"seed": -1}, "seed is -1; it must be 0 to 4294967295"),
+        ({"held_out": 1.0}, "held_out is 1.0; it must be a number above 0 and below 1"),
+        ({"batch_size": 0}, "batch_size is 0; it must be a whole number of 1 or more"),
+        ({"pooling": "max"}, 'pooling is "max"; it must be mean, cls, lasttoken'),
+        ({"seed": -1}, "seed is -1; it must be a whole number from 0 to 4294967295"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(
@@ -454,7 +454,7 @@ def test_bf16_gives_nearly_the_same_scores_and_the_signature_says_so(tmp_path: P
     ]
     apart = [abs(one.value - other.value) for one, other in zip(whole, half, strict=True)]
     assert 0 < max(apart) < 0.1, "another precision, and nearly the same scores"
-    with pytest.raises(InputError, match="precision is 'fp8'; it must be fp32, bf16"):
+    with pytest.raises(InputError, match='precision is "fp8"; it must be fp32, bf16'):
         EvaluateConfig(
             encoder=encoder, out=tmp_path / "x", suite="bitext", data="sample", precision="fp8"
         )  # type: ignore[arg-type]
