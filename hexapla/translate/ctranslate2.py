@@ -15,10 +15,10 @@ from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.conversion import convert
 from hexapla.translate.decoding import (
+    BeamSearch,
     CheckpointTranslator,
-    Job,
+    DecodingJob,
     Output,
-    Search,
     choose_compute_type,
     choose_device,
 )
@@ -81,7 +81,7 @@ class CTranslate2Translator(CheckpointTranslator):
     def _packages(self) -> Sequence[str]:
         return "ctranslate2", "transformers", "tokenizers"
 
-    def _search(self, jobs: Sequence[Job], limit: int, search: Search) -> list[Output]:
+    def _search(self, jobs: Sequence[DecodingJob], limit: int, search: BeamSearch) -> list[Output]:
         pieces = self.checkpoint.pieces
         results = self._load().translate_batch(
             [[pieces[i] for i in job.ids] for job in jobs],
@@ -101,7 +101,7 @@ class CTranslate2Translator(CheckpointTranslator):
         )
         return [self._output(job, result) for job, result in zip(jobs, results, strict=True)]
 
-    def _output(self, job: Job, result: Any) -> Output:
+    def _output(self, job: DecodingJob, result: Any) -> Output:
         tokens = result.hypotheses[0]
         start = 1 if job.prefix else 0
         finished = bool(tokens) and tokens[-1] == self.checkpoint.tokenizer.eos_token

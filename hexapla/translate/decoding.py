@@ -23,7 +23,7 @@ from hexapla.translate.translator import Translation
 _LIMITS = (64, 128, 256, 512)
 
 
-class Search(NamedTuple):
+class BeamSearch(NamedTuple):
     """How the model looks for its output."""
 
     beam_size: int
@@ -31,12 +31,12 @@ class Search(NamedTuple):
     repetition_penalty: float = 1.0
 
 
-RETRY = Search(beam_size=5, no_repeat_ngram_size=4, repetition_penalty=1.2)
+RETRY = BeamSearch(beam_size=5, no_repeat_ngram_size=4, repetition_penalty=1.2)
 """For what was rejected once, most often for repeating itself. Not for all: it spoils repetitions that are meant."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class DecodingJob:
     """One text for the model: its place in the call, its tokens, and the token that its output is to start with."""
 
     position: int
@@ -137,15 +137,15 @@ class CheckpointTranslator(ABC):
         """Name the packages that its output depends on."""
 
     @abstractmethod
-    def _search(self, jobs: Sequence[Job], limit: int, search: Search) -> list[Output]:
+    def _search(self, jobs: Sequence[DecodingJob], limit: int, search: BeamSearch) -> list[Output]:
         """Translate jobs, which are sorted by length, into at most `limit` tokens each, prefix included."""
 
-    def _settings(self, *, retry: bool) -> Search:
-        return RETRY if retry else Search(self.config.beam_size)
+    def _settings(self, *, retry: bool) -> BeamSearch:
+        return RETRY if retry else BeamSearch(self.config.beam_size)
 
     def _jobs(
         self, texts: Sequence[str], targets: Sequence[str], found: dict[int, Translation]
-    ) -> dict[int, list[Job]]:
+    ) -> dict[int, list[DecodingJob]]:
         """Tokenize each text once, group by the limit of the output, and answer what no model is to see."""
         wanted: dict[str, dict[str, list[tuple[int, str]]]] = defaultdict(dict)
         shared = (
@@ -158,7 +158,7 @@ class CheckpointTranslator(ABC):
                 wanted["" if shared else target].setdefault(text, []).append((position, target))
             else:
                 found[position] = Translation(text=None, problem="empty")
-        groups: dict[int, list[Job]] = defaultdict(list)
+        groups: dict[int, list[DecodingJob]] = defaultdict(list)
         for language, places in wanted.items():
             for ids, places_of_text in zip(
                 self.checkpoint.encode(list(places), language), places.values(), strict=True
@@ -168,7 +168,7 @@ class CheckpointTranslator(ABC):
                         found[position] = Translation(text=None, problem="source too long")
                     else:
                         groups[self._limit(len(ids))].append(
-                            Job(position, ids, self.checkpoint.prefix(target))
+                            DecodingJob(position, ids, self.checkpoint.prefix(target))
                         )
         return groups
 

@@ -43,7 +43,7 @@ _UNREADABLE_AT_MOST = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RequestEstimate:
     """What translating some texts takes, sentences in the cache left out; tokens are right to a factor of about two.
 
     Attributes:
@@ -155,8 +155,8 @@ class OpenAITranslator:
                 raise InputError(f"{failure}; {hint}") from None
         return [found[key] if key else _unsent(text) for key, text in zip(keys, texts, strict=True)]
 
-    def estimate(self, texts: Sequence[str], targets: Sequence[str]) -> Estimate:
-        """Estimate what `translate` would take, sending nothing.
+    def estimate(self, texts: Sequence[str], targets: Sequence[str]) -> RequestEstimate:
+        """RequestEstimate what `translate` would take, sending nothing.
 
         Args:
             texts: In the source language.
@@ -177,7 +177,7 @@ class OpenAITranslator:
         cost = None
         if config.price_in is not None and config.price_out is not None:
             cost = (tokens_in * config.price_in + tokens_out * config.price_out) / 1e6
-        return Estimate(len(batches), tokens_in, tokens_out, cost)
+        return RequestEstimate(len(batches), tokens_in, tokens_out, cost)
 
     def close(self) -> None:
         """Close the connection; the next `translate` opens another."""

@@ -13,10 +13,10 @@ from hexapla.errors import InputError
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.decoding import (
+    BeamSearch,
     CheckpointTranslator,
-    Job,
+    DecodingJob,
     Output,
-    Search,
     choose_compute_type,
     choose_device,
 )
@@ -70,14 +70,14 @@ class TransformersTranslator(CheckpointTranslator):
     def _packages(self) -> Sequence[str]:
         return "transformers", "tokenizers", "torch"
 
-    def _search(self, jobs: Sequence[Job], limit: int, search: Search) -> list[Output]:
+    def _search(self, jobs: Sequence[DecodingJob], limit: int, search: BeamSearch) -> list[Output]:
         return [
             output
             for batch in self._batches(jobs)
             for output in self._generate(batch, limit, search)
         ]
 
-    def _batches(self, jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
+    def _batches(self, jobs: Sequence[DecodingJob]) -> Iterator[Sequence[DecodingJob]]:
         """Cut jobs, which are sorted by length, where padded tokens would exceed the budget."""
         start = 0
         for end, job in enumerate(jobs):
@@ -86,7 +86,9 @@ class TransformersTranslator(CheckpointTranslator):
                 start = end
         yield jobs[start:]
 
-    def _generate(self, jobs: Sequence[Job], limit: int, search: Search) -> list[Output]:
+    def _generate(
+        self, jobs: Sequence[DecodingJob], limit: int, search: BeamSearch
+    ) -> list[Output]:
         import torch
         from transformers import GenerationConfig
 
@@ -133,7 +135,7 @@ class TransformersTranslator(CheckpointTranslator):
             for each in zip(jobs, found.sequences[:, 1:].tolist(), scores, strict=True)
         ]
 
-    def _forced(self, jobs: Sequence[Job]) -> list[Any]:
+    def _forced(self, jobs: Sequence[DecodingJob]) -> list[Any]:
         """Make the first token of each output its language; `forced_bos_token_id` is one for the whole batch."""
         import torch
 
@@ -151,7 +153,7 @@ class TransformersTranslator(CheckpointTranslator):
 
         return [force]
 
-    def _output(self, job: Job, ids: Sequence[int], mean: float) -> Output:
+    def _output(self, job: DecodingJob, ids: Sequence[int], mean: float) -> Output:
         start, end = 1 if job.prefix else 0, self.checkpoint.tokenizer.eos_token_id
         finished = end in ids[start:]
         n_tokens = (ids.index(end, start) + 1 if finished else len(ids)) - start

@@ -176,9 +176,9 @@ def test_a_blank_line_ends_a_sentence_and_a_line_break_does_not(tmp_path: Path) 
 
 def test_sentences_are_split_by_the_rules_of_their_language(tmp_path: Path) -> None:
     chinese = write(tmp_path / "zh.txt", "你好世界。我来了。")
-    assert texts_of(chinese, language="zh-Hans", min_characters=2) == ["你好世界。", "我来了。"]
+    assert texts_of(chinese, pivot="zh-Hans", min_characters=2) == ["你好世界。", "我来了。"]
     german = write(tmp_path / "de.txt", "Am 3. Oktober kam er an. Sie nicht.")
-    assert texts_of(german, language="de", min_characters=2) == [
+    assert texts_of(german, pivot="de", min_characters=2) == [
         "Am 3. Oktober kam er an.",
         "Sie nicht.",
     ]

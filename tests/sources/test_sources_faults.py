@@ -170,17 +170,20 @@ def test_a_name_of_nothing_names_the_nearest_file(tmp_path: Path) -> None:
         ({"texts": ("-", "-")}, '"-" is given twice; standard input can be read once'),
         (
             {"min_characters": 0},
-            "min_characters is 0 and max_characters 500; they must be at least 1",
+            "min_characters is 0; it must be a whole number of 1 or more",
         ),
-        ({"min_characters": 9, "max_characters": 8}, "the first no more than the second"),
-        ({"limit": 0}, "limit is 0; it must be 1 or more"),
-        ({"sample": -1}, "sample is -1; it must be 1 or more"),
+        (
+            {"min_characters": 9, "max_characters": 8},
+            "min_characters is 9 and max_characters 8; the first must not be above the second",
+        ),
+        ({"limit": 0}, "limit is 0; it must be a whole number of 1 or more"),
+        ({"sample": -1}, "sample is -1; it must be a whole number of 1 or more"),
         (
             {"limit": 5, "sample": 5},
-            "limit is 5 and sample 5; the one takes the first, the other draws from all",
+            "limit is 5 and sample 5; give only one of them",
         ),
-        ({"sample": 5, "seed": -1}, "seed is -1; it must be 0 or more"),
-        ({"language": "Englsh"}, 'language "Englsh" is unknown'),
+        ({"sample": 5, "seed": -1}, "seed is -1; it must be a whole number of 0 or more"),
+        ({"pivot": "Englsh"}, 'language "Englsh" is unknown'),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:

@@ -79,7 +79,7 @@ def test_a_language_that_is_lacking_is_refused_with_the_nearest() -> None:
     with pytest.raises(InputError, match=r"into swh_Latn \(Swahili.*it makes 6 languages"):
         opened(shared_toy("marian")).check(["swh_Latn"])
     with pytest.raises(InputError, match=r"cannot translate from arb_Latn; nearest: arb_Arab"):
-        opened(shared_toy("nllb"), source="arb_Latn")
+        opened(shared_toy("nllb"), pivot="arb_Latn")
     with pytest.raises(InputError, match="target eng_Latn is also the source"):
         opened(shared_toy("nllb")).check(["eng_Latn"])
 
@@ -96,7 +96,7 @@ def test_a_checkpoint_of_one_pair_makes_that_pair_only() -> None:
     ):
         checkpoint.check(["deu_Latn", "fra_Latn"])
     with pytest.raises(InputError, match="translates from eng_Latn, not from spa_Latn"):
-        opened(shared_toy("marian-de"), source="spa_Latn")
+        opened(shared_toy("marian-de"), pivot="spa_Latn")
 
 
 def test_a_pair_is_read_from_the_name_when_the_tokenizer_does_not_say(tmp_path: Path) -> None:

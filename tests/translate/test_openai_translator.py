@@ -16,7 +16,7 @@ import pytest
 
 from hexapla.errors import InputError
 from hexapla.translate.config import TranslatorConfig
-from hexapla.translate.openai import Estimate, OpenAITranslator
+from hexapla.translate.openai import OpenAITranslator, RequestEstimate
 from hexapla.translate.prompts import answer_tokens, read_answer
 from tests.fixtures.bad_endpoint import (
     NUMBERS,
@@ -264,16 +264,19 @@ def test_json_is_found_after_thoughts_and_between_fences() -> None:
         ({"base_url": "http://[::1/v1"}, "is no http address"),
         ({"base_url": "http:///v1"}, 'base URL "http:///v1" is no http address'),
         ({"base_url": ""}, 'base URL "" is no http address'),
-        ({"concurrency": 0}, "concurrency is 0; it must be at least 1"),
-        ({"sentences_per_request": -1}, "sentences_per_request is -1; it must be at least 1"),
-        ({"timeout_s": float("inf")}, "timeout_s is inf; it must be at least 0.001"),
-        ({"price_in": -0.1}, "price_in is -0.1; it must be at least 0"),
+        ({"concurrency": 0}, "concurrency is 0; it must be a whole number of 1 or more"),
+        (
+            {"sentences_per_request": -1},
+            "sentences_per_request is -1; it must be a whole number of 1 or more",
+        ),
+        ({"timeout_s": float("inf")}, "timeout_s is inf; it must be a number above 0"),
+        ({"price_in": -0.1}, "price_in is -0.1; it must be a number of 0 or more"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings: dict[str, Any], message: str) -> None:
-    config = TranslatorConfig(**{"name": "toy", "base_url": "http://localhost:1/v1"} | settings)
+    given = {"translator": "toy", "base_url": "http://localhost:1/v1"} | settings
     with pytest.raises(InputError, match=message):
-        OpenAITranslator(config)
+        OpenAITranslator(TranslatorConfig(**given))
 
 
 def test_what_is_no_language_is_refused_before_anything_is_sent(
@@ -302,7 +305,7 @@ def test_an_estimate_counts_what_is_not_in_the_cache_and_sends_nothing(
     assert after.cost == pytest.approx((after.input_tokens * 2 + after.output_tokens * 10) / 1e6)
     assert 0 < after.input_tokens < before.input_tokens
     ours.translate(NUMBERS * 2, targets)
-    assert ours.estimate(NUMBERS * 2, targets) == Estimate(0, 0, 0, 0.0)
+    assert ours.estimate(NUMBERS * 2, targets) == RequestEstimate(0, 0, 0, 0.0)
 
 
 def test_an_estimate_without_prices_has_no_cost(server: BadEndpoint, tmp_path: Path) -> None:

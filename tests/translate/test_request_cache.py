@@ -39,9 +39,9 @@ def test_a_regrouped_text_is_found_and_another_setting_is_not(
     assert texts_of(again) == german(["six", "three"])
     assert [translation.n_tokens for translation in again] == [11, 0]
     assert [list(request.sentences.values()) for request in server.requests] == [NUMBERS, ["six"]]
-    translator(server, tmp_path, name="other").translate(["one"], ["deu_Latn"])
+    translator(server, tmp_path, translator="other").translate(["one"], ["deu_Latn"])
     translator(server, tmp_path).translate(["one"], ["fra_Latn"])
-    translator(server, tmp_path, source="nld_Latn").translate(["one"], ["deu_Latn"])
+    translator(server, tmp_path, pivot="nld_Latn").translate(["one"], ["deu_Latn"])
     assert len(server.requests) == 5
 
 

@@ -200,7 +200,10 @@ def test_auto_takes_ctranslate2_where_it_can_and_transformers_elsewhere(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"backend": "ctranslate"}, 'backend "ctranslate" is unknown.*did you mean "ctranslate2"'),
+        (
+            {"backend": "ctranslate"},
+            'backend is "ctranslate"; it must be auto, .*did you mean "ctranslate2"',
+        ),
         ({"device": "gpu"}, 'device "gpu" is unknown; give auto, cpu, cuda or cuda:0'),
         ({"device": "cuda:1"}, "device cuda:1: this machine has 0 GPUs"),
         ({"device": "cuda", "backend": "transformers"}, "device cuda: this machine has 0 GPUs"),
@@ -209,9 +212,9 @@ def test_auto_takes_ctranslate2_where_it_can_and_transformers_elsewhere(
             {"compute_type": "int8", "backend": "transformers"},
             "give auto or one of float32, bfloat16",
         ),
-        ({"beam_size": 0}, "beam_size is 0; it must be at least 1"),
-        ({"threads": 0}, "threads is 0; it must be at least 1"),
-        ({"source": "english"}, '"english" is not a language code'),
+        ({"beam_size": 0}, "beam_size is 0; it must be a whole number of 1 or more"),
+        ({"threads": 0}, "threads is 0; it must be a whole number of 1 or more"),
+        ({"pivot": "englsh"}, 'language "englsh" is unknown'),
     ],
 )
 def test_a_setting_that_will_not_do_is_refused_before_any_weights(
