@@ -52,7 +52,9 @@ def filter_(config: FilterConfig) -> None:
 
 def inspect(config: InspectConfig) -> None:
     """An encoder is anything with a modules.json or config.json; else a corpus is expected."""
-    if config.is_encoder:
+    from hexapla.encoder.locate import is_encoder
+
+    if is_encoder(config.folder):
         from hexapla.encoder.encoder_card import inspect_encoder
 
         inspect_encoder(config.folder).render(console())

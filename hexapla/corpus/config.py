@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from hexapla.runs.settings import DATA, Flag, Languages, Name, settings
@@ -16,10 +15,3 @@ class InspectConfig:
     """Corpus folder, table file, "sample", encoder folder, or "tiny"."""
     languages: Annotated[Languages | None, DATA] = None
     """Columns of a corpus. By default all."""
-
-    @property
-    def is_encoder(self) -> bool:
-        """Whether the folder is an encoder's."""
-        return self.folder == "tiny" or any(
-            (Path(self.folder) / name).is_file() for name in ("modules.json", "config.json")
-        )
