@@ -1,0 +1,110 @@
+"""The lock of a folder, between real processes: one holds it, the others are refused at once.
+
+Pinned here: the holder is named; a killed holder leaves the folder free; an empty folder is
+removed; of several processes that lock and remove the same folder, only one is inside at a time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from hexapla.errors import InputError
+from hexapla.runs.lock import locked
+
+CONTEXT = multiprocessing.get_context("spawn")
+
+
+def _hold(folder: Path, pipe: Connection) -> None:
+    with locked(folder):
+        pipe.send(os.getpid())
+        pipe.recv()
+
+
+@contextmanager
+def holder(folder: Path) -> Iterator[int]:
+    """Hold the lock of a folder in another process, whose id is given."""
+    here, there = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=_hold, args=(folder, there))
+    process.start()
+    there.close()
+    try:
+        yield here.recv()
+    finally:
+        here.close()  # the process sees the end of the pipe and stops
+        process.join()
+
+
+def test_a_second_run_is_refused_at_once_and_told_who_holds_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with holder(folder) as process_id:
+        for _ in range(2):
+            with pytest.raises(InputError, match=rf"another run .* \(process {process_id}\)"):
+                with locked(folder):
+                    pass
+        assert folder.is_dir(), "a refused run removes nothing"
+    with locked(folder):
+        pass
+
+
+def test_a_killed_holder_leaves_the_folder_free(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with holder(folder) as process_id:
+        (folder / "work").write_text("")
+        os.kill(process_id, signal.SIGKILL)
+        os.waitid(os.P_PID, process_id, os.WEXITED | os.WNOWAIT)
+        with locked(folder):
+            assert (folder / "work").exists()
+    assert folder.is_dir()
+
+
+def test_the_folder_of_a_run_that_failed_is_kept_and_free_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="broken"):
+            with locked(tmp_path / "out"):
+                (tmp_path / "out" / "part").write_text("")
+                raise RuntimeError("broken")
+    assert (tmp_path / "out" / "part").exists()
+
+
+def test_a_lock_on_a_removed_folder_keeps_nobody_out(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with holder(folder):
+        folder.rename(tmp_path / "elsewhere")
+        with locked(folder):
+            assert folder.is_dir()
+    assert not folder.exists()
+
+
+def _enter(folder: Path, inside: Path, n_times: int) -> None:
+    for _ in range(n_times):
+        while True:
+            try:
+                with locked(folder):
+                    inside.mkdir()  # fails if another process is inside too
+                    inside.rmdir()
+                break
+            except InputError:
+                continue
+
+
+def test_processes_that_make_and_remove_the_folder_are_inside_one_at_a_time(
+    tmp_path: Path,
+) -> None:
+    processes = [
+        CONTEXT.Process(target=_enter, args=(tmp_path / "out", tmp_path / "inside", 100))
+        for _ in range(3)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert not (tmp_path / "out").exists()
