@@ -1,4 +1,4 @@
-"""The commands that show what was gained: compare and report."""
+"""The commands that compare scores: compare and report."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ def compare(
         bool, typer.Option("--per-language", help="Print a line for each language.")
     ] = False,
 ) -> None:
-    """Seen and unseen languages stand apart."""
+    """Seen and unseen languages have separate lines."""
     from hexapla.report import compare as run
+    from hexapla.report import render_comparison
 
-    run(config).render(console(), all_metrics=all_metrics, per_language=per_language)
+    comparison = run(config)
+    render_comparison(comparison, console(), all_metrics=all_metrics, per_language=per_language)
 
 
 def report(config: ReportConfig) -> None:

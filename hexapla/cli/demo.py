@@ -9,7 +9,8 @@ from hexapla.runs.config import DemoConfig
 def demo(config: DemoConfig) -> None:
     """It aligns twice, evaluates and compares, and takes minutes."""
     from hexapla.demo import demo as run
+    from hexapla.report import render_comparison
 
     silence_libraries()
     comparison = run(config.out, seed=config.seed, overwrite=config.overwrite, quiet=State.quiet)
-    comparison.render(console())
+    render_comparison(comparison, console())

@@ -1,10 +1,10 @@
-"""Per-item statistics of several runs -> what their scores would be on other draws of the same items.
+"""Per-item statistics of several runs -> their scores on bootstrap resamples of the items.
 
-The decision worth knowing: what is drawn is an item of the *task*, and a draw gives every language
-and every run that item the same number of times. Runs are therefore compared on equal items
-(paired), and languages that share sentences rise and fall together instead of passing for
-independent evidence. Languages themselves are not drawn: they are the ones that the table names.
-The interval is the percentile bootstrap of Efron and Tibshirani (1993, chapter 13).
+The decision worth knowing: a resample draws items of the *task*, and each draw of an item counts in
+every language and every run. Runs are therefore compared on equal items (paired), and languages
+that share sentences vary together instead of passing for independent evidence. Languages are not
+resampled: a result holds for the languages that the table names. The interval is the percentile
+bootstrap of Efron and Tibshirani (1993, chapter 13).
 
 Shape suffixes: R runs, I items of one table, G groups of equal values among them, U items of the
 task, B resamples, S statistics.
@@ -17,20 +17,19 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import scipy.stats
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-# Resamples are drawn in blocks. Of 32, the counts of a 1000-item table stay within a core's cache:
-# twice as fast as blocks of 128. Fewer where a task has so many items that a block would pass 32
-# MiB.
+# Resamples are drawn in blocks. With 32 in a block, the counts of a 1000-item table fit into a
+# core's cache, which is twice as fast as blocks of 128. Tasks with many items have smaller blocks,
+# of at most 32 MiB.
 _RESAMPLES_PER_BLOCK = 32
-_COUNTS_PER_BLOCK = 4_000_000
+_MAX_COUNTS_PER_BLOCK = 4_000_000
 
 
 def number_items(names: Iterable[str], universe: dict[str, int]) -> IntArray:
-    """Give each name its number in `universe`, which takes up the names that are new to it.
+    """Return the number of each name in `universe`, after adding the new names to it.
 
     >>> universe = {"a": 0}
     >>> number_items(["b", "a"], universe).tolist(), universe
@@ -43,23 +42,24 @@ class Means:
     """A metric that is the mean of its items' values."""
 
     def __init__(self, items: IntArray, values: FloatArray) -> None:
-        """Keep the measurements.
+        """Store the measurements.
 
         Args:
             items: (I,) number of each row's item in the task.
-            values: (R, I) each run's value for it.
+            values: (R, I) each run's value for the item.
         """
         self.items = items
         self.values = np.ascontiguousarray(values, dtype=np.float64)
 
     def weighted(self, counts: FloatArray) -> FloatArray:
-        """Return the (R, B) means with row i taken `counts[i, b]` times; NaN where nothing is taken.
+        """Return the (R, B) means with row i counted `counts[i, b]` times; NaN if never.
 
-        >>> Means(np.arange(3), np.array([[1.0, 0.0, 0.0]])).weighted(np.array([[3.0], [1.0], [0.0]]))
+        >>> statistic = Means(np.arange(3), np.array([[1.0, 0.0, 0.0]]))
+        >>> statistic.weighted(np.array([[3.0], [1.0], [0.0]]))
         array([[0.75]])
         """
-        # One product per run and not one for all: a matrix product may round equal rows unequally,
-        # and two identical runs must differ by exactly 0.
+        # A product for each run, because one matrix product for all may round equal rows
+        # differently, and two identical runs must differ by exactly 0.
         sums_RB = np.stack([values_I @ counts for values_I in self.values])
         with np.errstate(invalid="ignore"):
             means_RB: FloatArray = sums_RB / counts.sum(axis=0)
@@ -67,33 +67,34 @@ class Means:
 
 
 class RankCorrelations:
-    """A metric that is Spearman's correlation of a run's values with gold values, equal values sharing their mean rank.
+    """A metric that is Spearman's correlation of a run's values with gold values.
 
-    Values are sorted once. In a resample, the mean rank of equal values follows from how many draws
-    lie below them and how many reach up to them, so that no resample is sorted: 1.7 s for 30
-    languages of 1379 pairs, six runs and 1000 resamples on one core, where ranking every resample
-    takes 19 s.
+    Tied values share their mean rank. Values are sorted once: in a resample, the mean rank of tied
+    values follows from the number of draws below them and the number of draws up to them. For 30
+    languages of 1379 pairs, six runs and 1000 resamples this takes 1.7 s on one core; ranking every
+    resample takes 19 s.
     """
 
     def __init__(self, items: IntArray, values: FloatArray, gold: FloatArray) -> None:
-        """Keep the measurements, sorted.
+        """Store the measurements, sorted.
 
         Args:
             items: (I,) number of each row's item in the task.
-            values: (R, I) each run's value for it.
-            gold: (I,) what it should correlate with.
+            values: (R, I) each run's value for the item.
+            gold: (I,) gold value of the item.
         """
         self.items = items
         self._runs = [_Sorted(values_I) for values_I in values]
         self._gold = _Sorted(gold)
 
     def weighted(self, counts: FloatArray) -> FloatArray:
-        """Return the (R, B) correlations with row i taken `counts[i, b]` times.
+        """Return the (R, B) correlations with row i counted `counts[i, b]` times.
 
-        Where a run's values are all equal they rank nothing, which counts as 0, as it does in the
-        score itself; where the gold values are, or nothing is taken, there is no correlation: NaN.
+        If all values of a run are equal, its correlation is 0, as in the score itself. If all gold
+        values are equal, or all counts are 0, no correlation is defined, and it is NaN.
 
-        >>> statistic = RankCorrelations(np.arange(3), np.array([[0.1, 0.5, 0.2]]), np.array([1.0, 2.0, 3.0]))
+        >>> cosines, gold = np.array([[0.1, 0.5, 0.2]]), np.array([1.0, 2.0, 3.0])
+        >>> statistic = RankCorrelations(np.arange(3), cosines, gold)
         >>> statistic.weighted(np.array([[1.0], [1.0], [1.0]]))
         array([[0.5]])
         """
@@ -114,15 +115,16 @@ class RankCorrelations:
 
     @cached_property
     def standard_ranks(self) -> tuple[FloatArray, FloatArray]:
-        """The (R, I) ranks of the runs' values and the (I,) ranks of gold, each of mean 0 and sum of squares 1.
+        """The (R, I) ranks of the runs' values and the (I,) ranks of the gold values, standardised.
 
-        Their products summed are the correlations. Values that are all equal have ranks of 0.
+        Each row has mean 0 and sum of squares 1, so that dot products are correlations. If all
+        values are equal, all ranks are 0.
         """
         return np.stack([run.standard_ranks() for run in self._runs]), self._gold.standard_ranks()
 
 
 class _Sorted:
-    """Values in ascending groups of equal ones; `group` is the (I,) group of each value."""
+    """Values sorted into groups of equal ones; `group` is the (I,) group of each value."""
 
     def __init__(self, values: FloatArray) -> None:
         self._order = np.argsort(values, kind="stable")
@@ -132,13 +134,14 @@ class _Sorted:
     def totals(self, weights_IB: FloatArray) -> FloatArray:
         """Return the (G, B) sums of the weights of equal values, smallest value first."""
         ordered_IB = weights_IB[self._order]
-        if len(self._starts) == len(self._order):  # no two are equal, as with most cosines
+        # No two values are equal, as is usual for cosines.
+        if len(self._starts) == len(self._order):
             return ordered_IB
         sums_GB: FloatArray = np.add.reduceat(ordered_IB, self._starts, axis=0)
         return sums_GB
 
     def standard_ranks(self) -> FloatArray:
-        """Return the (I,) mean ranks, less their mean and of length 1; zeros where all values are equal."""
+        """Return the (I,) mean ranks, centred and of length 1; zeros if all values are equal."""
         ranks_I = _centred_ranks(self.totals(np.ones((len(self._order), 1))))[self.group, 0]
         length = np.linalg.norm(ranks_I)
         standard: FloatArray = ranks_I / length if length > 0 else ranks_I
@@ -146,7 +149,7 @@ class _Sorted:
 
 
 def _centred_ranks(counts_GB: FloatArray) -> FloatArray:
-    """Return twice the (G, B) mean ranks less the mean of all ranks, which correlate as the ranks themselves.
+    """Return twice the (G, B) mean ranks minus their mean, which have the ranks' correlations.
 
     With `below` draws of smaller values and `upto` draws of smaller or equal ones, equal values
     share the ranks below + 1 .. upto, whose mean is (below + upto + 1) / 2; the mean of all N ranks
@@ -162,36 +165,36 @@ def _centred_ranks(counts_GB: FloatArray) -> FloatArray:
 Statistic = Means | RankCorrelations
 
 
-def estimate(statistic: Statistic) -> FloatArray:
-    """Return the (R,) values on the items as they are, each taken once."""
+def observed_values(statistic: Statistic) -> FloatArray:
+    """Return the (R,) values on the original items, each counted once."""
     return statistic.weighted(np.ones((len(statistic.items), 1)))[:, 0]
 
 
 def resample(
     statistics: Sequence[Statistic], n_items: int, *, n_resamples: int = 1000, seed: int = 0
 ) -> Iterator[FloatArray]:
-    """Draw `n_items` of a task's items with replacement, and again, and compute every statistic on each draw.
+    """Draw resamples of a task's items with replacement, and compute every statistic on each.
 
     Args:
-        statistics: Of one task; their `items` are below `n_items`.
-        n_items: How many items the task has, over all its languages.
-        n_resamples: How many draws.
-        seed: Of the draws. The result does not depend on the size of the blocks.
+        statistics: The statistics of one task; their `items` are below `n_items`.
+        n_items: Number of items of the task, over all its languages; also the size of a resample.
+        n_resamples: Number of resamples.
+        seed: Seed of the draws. The result does not depend on the size of the blocks.
 
     Yields:
-        (S, R, B) blocks of estimates, B adding up to `n_resamples`. A statistic is NaN in a draw
-        that has none of its items or only equal gold values; that holds for all the runs alike, so
-        that they stay paired.
+        (S, R, B) blocks of estimates; B adds up to `n_resamples`. A statistic is NaN in a resample
+        that has none of its items or only equal gold values. It is then NaN for all runs, which
+        stay paired.
     """
     generator = np.random.default_rng(seed)
-    per_block = max(1, min(_RESAMPLES_PER_BLOCK, _COUNTS_PER_BLOCK // n_items))
+    per_block = max(1, min(_RESAMPLES_PER_BLOCK, _MAX_COUNTS_PER_BLOCK // n_items))
     for start in range(0, n_resamples, per_block):
         counts_UB = _draw(generator, n_items, min(per_block, n_resamples - start))
         yield np.stack([statistic.weighted(counts_UB[statistic.items]) for statistic in statistics])
 
 
 def _draw(generator: np.random.Generator, n_items: int, n_resamples: int) -> FloatArray:
-    """Return (U, B) how often each item was drawn."""
+    """Return the (U, B) number of times that each item was drawn."""
     drawn_BU = generator.integers(n_items, size=(n_resamples, n_items))
     drawn_BU *= n_resamples
     drawn_BU += np.arange(n_resamples)[:, None]
@@ -200,11 +203,11 @@ def _draw(generator: np.random.Generator, n_items: int, n_resamples: int) -> Flo
 
 
 def average(estimates: FloatArray, units: Sequence[str]) -> FloatArray:
-    """Average the estimates that share a unit, and then the units, each counting once.
+    """Average the estimates of each unit, then the units, each of which counts once.
 
     Args:
-        estimates: (S, ...) one per statistic; NaN ones are left out.
-        units: S names: the language that a statistic is of, the same for both directions of
+        estimates: (S, ...) an estimate for each statistic; NaNs are left out.
+        units: S names: the language of each statistic, which is the same for both directions of
             retrieval.
 
     >>> average(np.array([0.25, 0.75, 1.0]), ["deu_Latn", "deu_Latn", "fra_Latn"]).item()
@@ -217,7 +220,7 @@ def average(estimates: FloatArray, units: Sequence[str]) -> FloatArray:
 
 
 def _mean(values: FloatArray) -> FloatArray:
-    """Average over the first axis without NaNs; NaN where there is nothing else, and no warning."""
+    """Average over the first axis, leaving out NaNs; NaN, without a warning, where all are NaN."""
     defined = ~np.isnan(values)
     sums: FloatArray = np.where(defined, values, 0.0).sum(axis=0)
     with np.errstate(invalid="ignore"):
@@ -226,7 +229,9 @@ def _mean(values: FloatArray) -> FloatArray:
 
 
 def interval(gains: FloatArray) -> tuple[float, float] | None:
-    """Return the 2.5th and the 97.5th percentile of (B,) resampled gains, NaNs left out; None if there is nothing else.
+    """Return the 2.5th and 97.5th percentiles of (B,) resampled gains, leaving out NaNs.
+
+    None if all are NaN.
 
     >>> interval(np.linspace(0.0, 1.0, 101))
     (0.025, 0.975)
@@ -239,7 +244,7 @@ def interval(gains: FloatArray) -> tuple[float, float] | None:
 
 
 def interval_over_seeds(gains: Sequence[float]) -> tuple[float, float] | None:
-    """Return the 95 % interval of the mean of S paired gains, by Student's t; None for fewer than two.
+    """Return the 95 % interval of the mean of paired gains by Student's t; None for one gain.
 
     >>> low, high = interval_over_seeds([0.1, 0.2, 0.3])
     >>> round(low, 3), round(high, 3)
@@ -247,10 +252,9 @@ def interval_over_seeds(gains: Sequence[float]) -> tuple[float, float] | None:
     """
     if len(gains) < 2:
         return None
-    half = (
-        float(scipy.stats.t.ppf(0.975, len(gains) - 1))
-        * float(np.std(gains, ddof=1))
-        / len(gains) ** 0.5
-    )
+    from scipy.stats import t
+
+    quantile = float(t.ppf(0.975, len(gains) - 1))
+    half = quantile * float(np.std(gains, ddof=1)) / len(gains) ** 0.5
     mean = float(np.mean(gains))
     return mean - half, mean + half

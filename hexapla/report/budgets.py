@@ -1,7 +1,7 @@
-"""Runs -> whether what they were trained with allows to compare their regimes, or the reason why not.
+"""Runs -> whether their training allows a comparison of regimes, or the reason why it does not.
 
-A regime that saw more is not better for it: runs of different regimes must have the same corpus and
-the same budget, within a hundredth, unless a comparison of something else is asked for.
+A regime is not better because it saw more data: runs of different regimes must have the same corpus
+and the same budget, within 1 %, unless the user asks for another comparison.
 """
 
 from __future__ import annotations
@@ -14,54 +14,67 @@ from hexapla.errors import InputError
 from hexapla.report.score_runs import Run
 from hexapla.report.training import Training
 
-# share by which two amounts may differ: steps are whole, and the last one of an epoch is short
-_CLOSE = 0.01
+# Relative difference below which two amounts count as equal: a run ends after a whole step, and the
+# last step of an epoch is shorter.
+_TOLERANCE = 0.01
 
 
 def check_budgets(runs: Sequence[Run], *, different_budgets: bool = False) -> list[str]:
-    """Refuse regimes at different budgets, or on different corpora; return what is to be said, a line each.
+    """Refuse regimes with different budgets or corpora.
 
     Args:
-        runs: All of a comparison. Those that were not aligned have no budget and may stand beside
-            any.
-        different_budgets: Let such runs pass, with a note.
+        runs: All runs of a comparison. Those that were not aligned have no budget and can be
+            compared with any.
+        different_budgets: Accept such runs, with a note.
+
+    Returns:
+        Notes: unknown budgets, accepted differences, and settings that differ.
 
     Raises:
-        InputError: With both runs, their budgets, and what to do.
+        InputError: Names both runs, their budgets, and what to do.
     """
     notes = []
     aligned = [run for run in runs if run.regime is not None]
     if unknown := [run.label for run in aligned if run.training is None]:
         notes.append(
-            f"the training budget of {', '.join(unknown)} is not known; evaluate again with this version"
+            f"the training budget of {', '.join(unknown)} is not known; evaluate again with this "
+            "version"
         )
-    noted: dict[str, str] = {}
-    regimes = False
+    differing: dict[str, str] = {}
+    across_regimes = False
     for one, other in itertools.combinations(aligned, 2):
         if one.training is None or other.training is None:
             continue
-        if (what := _difference(one.training, other.training)) is None:
+        difference = _difference(one.training, other.training)
+        if difference is None:
             continue
-        told = {
-            run.label: _told(run, training)
-            for run, training in ((one, one.training), (other, other.training))
+        amounts = {
+            one.label: _amounts(one, one.training),
+            other.label: _amounts(other, other.training),
         }
         if one.regime != other.regime and not different_budgets:
             raise InputError(
-                f"{one.label} ({one.path}) and {other.label} ({other.path}) had {what}: {'; '.join(told.values())}; "
-                "align both with the same corpus and --budget, or pass --different-budgets, "
-                "which compares them as encoders and not as regimes"
+                f"{one.label} ({one.path}) and {other.label} ({other.path}) had {difference}: "
+                f"{'; '.join(amounts.values())}; align both with the same corpus and --budget, or "
+                "pass --different-budgets, which compares them as encoders and not as regimes"
             )
-        regimes = regimes or one.regime != other.regime
-        noted.update(told)
-    if noted:
-        start = "this is no comparison of regimes, which" if regimes else "some runs of one regime"
-        notes.append(f"{start} had different budgets or corpora: {'; '.join(noted.values())}")
+        across_regimes = across_regimes or one.regime != other.regime
+        differing.update(amounts)
+    if differing:
+        start = (
+            "this is no comparison of regimes, which had"
+            if across_regimes
+            else "some runs of one regime had"
+        )
+        notes.append(f"{start} different budgets or corpora: {'; '.join(differing.values())}")
     return notes + _differing_settings(aligned)
 
 
 def _differing_settings(runs: Sequence[Run]) -> list[str]:
-    """Name what else trainings differ in, a line for each setting; corpora and languages are spoken of before."""
+    """Note each setting in which trainings differ, other than corpora and languages.
+
+    Different corpora are noted with the budgets.
+    """
     known = [(run.label, run.training.settings) for run in runs if run.training is not None]
     notes = []
     for name in known[0][1] if known else ():
@@ -69,40 +82,43 @@ def _differing_settings(runs: Sequence[Run]) -> list[str]:
         for label, settings in known:
             values.setdefault(json.dumps(settings[name]), []).append(label)
         if len(values) > 1 and name not in ("corpus", "corpus_sha256", "languages"):
-            told = "; ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
-            notes.append(f"trainings differ in {name.replace('_', ' ')}: {told}")
+            listed = "; ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
+            notes.append(f"trainings differ in {name.replace('_', ' ')}: {listed}")
     return notes
 
 
-def _told(run: Run, training: Training) -> str:
+def _amounts(run: Run, training: Training) -> str:
     return (
         f"{run.label} {training.budget}, {training.n_rows_seen:,} rows seen, "
-        f"{training.n_encodings:,} sentences encoded, corpus {run.score.corpus} ({training.corpus_sha256[:8]})"
+        f"{training.n_encodings:,} sentences encoded, corpus {run.score.corpus} "
+        f"({training.corpus_sha256[:8]})"
     )
 
 
-def close(one: Training, other: Training) -> bool:
-    """Say whether two trainings had the same budget, and as much of it.
+def same_budget(one: Training, other: Training) -> bool:
+    """Return whether two trainings had the same budget and the same amount of it.
 
-    Those that went on until they converged took what they took. One held to the sentences that
-    another encoded has the same budget as that other, whose own was rows.
+    Trainings that ran until they converged have the same budget whatever they used. A training that
+    was limited to the number of sentences that another encoded has the budget of that other, even
+    if the other's budget was in rows.
     """
     if one.budget != other.budget:
         if "converged" in (one.budget, other.budget):
             return False
-        return abs(one.n_encodings - other.n_encodings) <= _CLOSE * max(
-            one.n_encodings, other.n_encodings
-        )
+        return _nearly_equal(one.n_encodings, other.n_encodings)
     if one.amount is None or other.amount is None:
         return True
-    return abs(one.amount - other.amount) <= _CLOSE * max(one.amount, other.amount)
+    return _nearly_equal(one.amount, other.amount)
+
+
+def _nearly_equal(one: int, other: int) -> bool:
+    return abs(one - other) <= _TOLERANCE * max(one, other)
 
 
 def _difference(one: Training, other: Training) -> str | None:
-    if not close(one, other):
+    """Name the difference that makes two trainings unfit for a comparison of regimes."""
+    if not same_budget(one, other):
         return "different budgets"
-    return (
-        "different corpora, or other columns or rows of one"
-        if one.corpus_sha256 != other.corpus_sha256
-        else None
-    )
+    if one.corpus_sha256 != other.corpus_sha256:
+        return "different corpora, or other columns or rows of one"
+    return None

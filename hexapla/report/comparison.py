@@ -1,36 +1,35 @@
-"""What a comparison found, as plain values: fractions, never percent. How it is printed is in `layout`."""
+"""The result of a comparison as plain values: fractions, never percent.
+
+`terminal_tables` prints a comparison, and `markdown_tables` writes it as Markdown.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from hexapla.report import layout
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One column's average over a group of languages; in the baseline's own cell all but `value` and `sd` are None.
+class TableCell:
+    """The average of one column over a group of languages.
+
+    In the baseline's cells all fields but `value` and `sd` are None.
 
     Attributes:
-        value: The average, a fraction, over the training seeds too; which way is better depends on
-            the metric.
-        gain: `value` less the baseline's.
-        relative: `gain` as a share of the baseline's value; None also where that is not above 0.
-        interval: The 95 % interval of `gain`; None also where no resample has a value for the
-            group.
-        interval_seeds: The 95 % interval of `gain` over training seeds (Student's t, two or more
-            paired gains), for what other seeds would give; `interval` is for what other test rows
-            would.
-        p_rows: Two-sided p of a paired permutation test over the test rows, which are swapped
-            between the runs.
+        value: Average over the languages, and over the training seeds if there are several; a
+            fraction. The metric decides whether higher is better.
+        gain: `value` minus the baseline's value.
+        relative: `gain` divided by the baseline's value; None also where that value is not
+            positive.
+        interval: 95 % bootstrap interval of `gain` over the test rows; None also where no resample
+            has a value for the group.
+        interval_seeds: 95 % interval of `gain` over training seeds (Student's t, two or more
+            paired gains). It covers other seeds, as `interval` covers other test rows.
+        p_rows: Two-sided p of a paired permutation test that swaps test rows between the runs.
         p_seeds: Two-sided p of a paired sign-flip test over the training seeds; None for one seed.
-        sd: Standard deviation of the value over the training seeds; None for one seed, and not None
-            in a baseline of several.
+        sd: Standard deviation of the value over the training seeds; None for one seed. A baseline
+            of several seeds has one too.
     """
 
     value: float
@@ -50,21 +49,21 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One group of languages, a cell per run.
+    """One group of languages, with a cell for each run.
 
     Attributes:
-        group: `seen`, `unseen`, `all` where that is not known, `eng_Latn` alone, or with `, no
-            English`.
-        languages: What is averaged, each counting once: languages, or pairs where neither is
-            English.
-        n_items: The fewest and the most items that one of them has.
+        group: `seen`, `unseen`, or `all` where it is not known which languages were seen;
+            `eng_Latn` for English alone; `, no English` is added for pairs without English.
+        languages: The languages that are averaged, or the pairs where neither language is English;
+            each counts once.
+        n_items: The smallest and the largest number of items of any of them.
         cells: In the order of the comparison's runs.
     """
 
     group: str
     languages: tuple[str, ...]
     n_items: tuple[int, int]
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +71,13 @@ class Block:
     """One metric of one task.
 
     Attributes:
-        task: As `Score.task`.
-        split: As `Score.split`.
-        metric: A key of `evaluate.metrics.METRICS`, which says which way is better.
-        headline: Whether this is the metric of the task to read first.
-        lines: One per group of languages.
-        languages: One per language, in the order of the groups, each naming its own; of pairs
-            without English none.
+        task: As in `Score.task`.
+        split: As in `Score.split`.
+        metric: A key of `evaluation.metrics.METRICS`, which says which way is better.
+        headline: Whether this is the task's main metric.
+        lines: One for each group of languages.
+        languages: One for each language, in the order of the groups; pairs without English have
+            none.
     """
 
     task: str
@@ -91,19 +90,20 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """What a column of the table stands for: one run, or runs that differ in nothing but the training seed.
+    """What a column of the table is: one run, or several that differ only in the training seed.
 
     Attributes:
-        label: The column's heading.
+        label: Heading of the column.
         scores: The score folder of each seed, in the order of `seeds`.
         encoder: Name of the first seed's encoder.
-        encoder_sha: Of each seed's weights.
-        regime: None for an encoder that was not aligned, as the next ones.
+        encoder_sha: Hash of each seed's weights.
+        regime: Training regime; None for an encoder that was not aligned, and so are the following
+            fields.
         corpus: Name of the corpus.
-        seeds: Of the trainings; empty where there is none.
+        seeds: Training seeds; empty without alignment.
         budget: `rows`, `encodings` or `converged`.
-        n_rows_seen: Rows seen in training, the mean over the seeds.
-        n_encodings: Sentences encoded in training, likewise.
+        n_rows_seen: Rows seen in training, mean over the seeds.
+        n_encodings: Sentences encoded in training, mean over the seeds.
     """
 
     label: str
@@ -120,15 +120,15 @@ class RunFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Contaminated:
-    """Evaluation sentences of a task that stand in the corpus that a column was aligned on.
+    """Evaluation sentences of a task that are also in the training corpus of a run.
 
     Attributes:
-        run: The column's label.
+        run: Label of the run's column.
         corpus: Name of the corpus.
-        task: As `Score.task`.
-        split: As `Score.split`.
-        n_sentences: Distinct evaluation sentences, in all languages.
-        n_found: How many of them stand in the corpus; at least 1.
+        task: As in `Score.task`.
+        split: As in `Score.split`.
+        n_sentences: Number of distinct evaluation sentences, in all languages.
+        n_found: How many of them the corpus contains; at least 1.
         examples: Up to three of those.
     """
 
@@ -146,12 +146,12 @@ class Comparison:
     """Runs side by side; the first is the baseline.
 
     Attributes:
-        runs: One per column.
-        blocks: One per task and metric, a task's headline metric first.
-        n_resamples: Resamples behind each interval, and draws behind each p over items.
-        seed: Of both.
-        notes: What differs between the runs besides their weights, and what is not known of them.
-        contamination: Where evaluation sentences stand in a training corpus.
+        runs: One for each column.
+        blocks: One for each task and metric; a task's headline metric comes first.
+        n_resamples: Resamples behind each interval, and draws behind each p over test rows.
+        seed: Seed of both.
+        notes: How the runs differ apart from their weights, and what is not known about them.
+        contamination: Tasks whose evaluation sentences are in a training corpus.
     """
 
     runs: tuple[RunFacts, ...]
@@ -161,38 +161,21 @@ class Comparison:
     notes: tuple[str, ...]
     contamination: tuple[Contaminated, ...] = ()
 
-    def render(
-        self, console: Console, *, all_metrics: bool = False, per_language: bool = False
-    ) -> None:
-        """Print the headline metrics, then each with its intervals and tests, fitted to the console's width.
-
-        Args:
-            console: Where to.
-            all_metrics: Print the other metrics' details too.
-            per_language: Print every language apart, below its task.
-        """
-        layout.render(self, console, all_metrics=all_metrics, per_language=per_language)
-
-    def contaminated(self, block: Block) -> bool:
-        """Say whether sentences of the block's task stand in a training corpus."""
+    def is_contaminated(self, block: Block) -> bool:
+        """Return whether a training corpus contains sentences of the block's task."""
         return any(
-            (found.task, found.split) == (block.task, block.split) for found in self.contamination
+            (each.task, each.split) == (block.task, block.split) for each in self.contamination
         )
 
-    def to_markdown(self) -> str:
-        """Return the same tables in Markdown."""
-        return layout.to_markdown(self)
-
     def to_json(self) -> dict[str, Any]:
-        """Return everything unrounded, in types that `json` writes; values are fractions."""
-        found = dataclasses.asdict(self)
-        for block, found_block in zip(self.blocks, found["blocks"], strict=True):
+        """Return all values unrounded, as types that `json` writes."""
+        content = dataclasses.asdict(self)
+        for block, block_json in zip(self.blocks, content["blocks"], strict=True):
             lines = (*block.lines, *block.languages)
-            for line, found_line in zip(
-                lines, [*found_block["lines"], *found_block["languages"]], strict=True
-            ):
-                for cell, found_cell, run in zip(
-                    line.cells, found_line["cells"], self.runs, strict=True
+            lines_json = [*block_json["lines"], *block_json["languages"]]
+            for line, line_json in zip(lines, lines_json, strict=True):
+                for cell, cell_json, run in zip(
+                    line.cells, line_json["cells"], self.runs, strict=True
                 ):
-                    found_cell.update(run=run.label, significant=cell.significant)
-        return {"baseline": self.runs[0].label, **found}
+                    cell_json.update(run=run.label, significant=cell.significant)
+        return {"baseline": self.runs[0].label, **content}

@@ -42,9 +42,10 @@ class CompareConfig:
     overwrite: Annotated[bool, SAFETY] = False
     """Replace an earlier comparison in the folder."""
     notes: Annotated[tuple[str, ...], Strict(False), Flag(hidden=True)] = ()
-    """Notes to print besides those that are made from the runs."""
+    """Notes to print besides those about the runs."""
     names: Annotated[tuple[str, ...], Strict(False), Flag(hidden=True)] = ()
-    """Names of the runs, equal for seeds of one training. By default what tells the runs apart."""
+    """Names of the runs; seeds of one training have the same name. By default a run is named after
+    its regime or encoder."""
 
 
 @settings

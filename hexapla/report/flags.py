@@ -1,4 +1,4 @@
-"""What evaluations found of their sentences in training corpora -> flags on tasks, and what was not checked."""
+"""Contamination records beside scores -> flags on tasks, and notes on runs without a record."""
 
 from __future__ import annotations
 
@@ -8,66 +8,75 @@ from hexapla.errors import InputError
 from hexapla.evaluation.contamination_report import Overlap, read_overlap
 from hexapla.report.comparison import Contaminated
 from hexapla.report.score_runs import Run
-from hexapla.report.seeds import Column
+from hexapla.report.seeds import RunColumn
 
 
-def flag(
-    columns: Sequence[Column], tasks: Collection[tuple[str, str]]
+def flag_contamination(
+    columns: Sequence[RunColumn], tasks: Collection[tuple[str, str]]
 ) -> tuple[tuple[Contaminated, ...], tuple[str, ...]]:
-    """Collect contaminated tasks.
+    """Collect the tasks whose evaluation sentences are in a training corpus.
 
     Args:
-        columns: Of a comparison.
-        tasks: What it compares: tasks and their splits. Others are left out.
+        columns: All columns of a comparison.
+        tasks: The compared tasks with their splits. Others are left out.
 
     Returns:
-        The flags, and a note for each task and corpus, and for the columns that were not checked.
+        The flags; and a note for each task and corpus, and one for the columns that were not
+        checked.
 
     Raises:
-        InputError: A record is damaged, or of another corpus than the encoder's.
+        InputError: A record is damaged, or is about another corpus than the encoder's.
     """
-    flagged: list[Contaminated] = []
+    flags: list[Contaminated] = []
     unchecked: list[str] = []
     for column in columns:
         if column.runs[0].regime is None:
             continue
-        overlaps = [_overlap(run) for run in column.runs]
+        overlaps = [_read_overlap(run) for run in column.runs]
         if None in overlaps:
             unchecked.append(column.label)
-        worst: dict[tuple[str, str], Contaminated] = {}
-        for overlap in filter(None, overlaps):
-            for found in overlap.tasks:
-                key = found.task, found.split
-                if key in tasks and found.n_found > (worst[key].n_found if key in worst else 0):
-                    worst[key] = Contaminated(
-                        run=column.label, corpus=overlap.corpus, **found._asdict()
-                    )
-        flagged += worst.values()
-    notes = list(_notes(flagged))
+        known = [overlap for overlap in overlaps if overlap is not None]
+        flags += _worst_of_seeds(column.label, known, tasks)
+    notes = _notes(flags)
     if unchecked:
         notes.append(
             f"contamination was not checked for {' and '.join(unchecked)}; evaluate with --corpus"
         )
-    return tuple(flagged), tuple(notes)
+    return tuple(flags), tuple(notes)
 
 
-def _overlap(run: Run) -> Overlap | None:
+def _read_overlap(run: Run) -> Overlap | None:
     overlap = read_overlap(run.folder)
     if overlap and run.training and overlap.corpus_sha256 != run.training.corpus_sha256:
         raise InputError(
-            f"{run.folder}: contamination was looked for in {overlap.corpus} ({overlap.corpus_sha256[:8]}), and "
-            f"{run.label} was aligned on {run.score.corpus} ({run.training.corpus_sha256[:8]}); evaluate again"
+            f"{run.folder}: contamination was checked against {overlap.corpus} "
+            f"({overlap.corpus_sha256[:8]}), but {run.label} was aligned on {run.score.corpus} "
+            f"({run.training.corpus_sha256[:8]}); evaluate again"
         )
     return overlap
 
 
-def _notes(flagged: Sequence[Contaminated]) -> list[str]:
-    """Say each finding once, with all the columns that it holds for."""
+def _worst_of_seeds(
+    label: str, overlaps: Sequence[Overlap], tasks: Collection[tuple[str, str]]
+) -> list[Contaminated]:
+    """Return for each contaminated task the seed with the most sentences found."""
+    worst: dict[tuple[str, str], Contaminated] = {}
+    for overlap in overlaps:
+        for task in overlap.tasks:
+            key = task.task, task.split
+            most = worst[key].n_found if key in worst else 0
+            if key in tasks and task.n_found > most:
+                worst[key] = Contaminated(run=label, corpus=overlap.corpus, **task._asdict())
+    return list(worst.values())
+
+
+def _notes(flags: Sequence[Contaminated]) -> list[str]:
+    """Write a note for each finding, naming all columns that it applies to."""
     labels: dict[str, list[str]] = {}
-    for found in flagged:
+    for flag in flags:
         start = (
-            f"{found.n_found:,} of {found.n_sentences:,} evaluation sentences of {found.task} ({found.split}) stand in "
-            f"the training corpus {found.corpus} of "
+            f"{flag.n_found:,} of {flag.n_sentences:,} evaluation sentences of {flag.task} "
+            f"({flag.split}) are in the training corpus {flag.corpus} of "
         )
-        labels.setdefault(start, []).append(found.run)
-    return [start + " and ".join(of) for start, of in labels.items()]
+        labels.setdefault(start, []).append(flag.run)
+    return [start + " and ".join(runs) for start, runs in labels.items()]

@@ -1,7 +1,7 @@
-"""The example sentences beside the scores -> a map in two dimensions, and neighbours that changed.
+"""Example sentences beside the scores -> a map in two dimensions, and neighbours that changed.
 
-Every score folder has the same rows of the same task, so that what is shown before and after is the
-same sentences.
+All score folders of one task hold the same rows, so that a page shows the same sentences before and
+after alignment.
 
 Shapes: N sentences, D dimensions.
 """
@@ -19,11 +19,13 @@ import pyarrow.parquet as pq
 
 from hexapla.errors import InputError
 from hexapla.evaluation.examples import EXAMPLES
-from hexapla.evaluation.tasks import mixed_pool as pool
+from hexapla.evaluation.tasks import mixed_pool
 
 _PERPLEXITY = 30
-_MOST_LANGUAGES = 40  # on a map: more colours are told apart no longer
-_MOST_POINTS = 2000  # of a panel; t-SNE takes seconds, and the page has all their texts
+# On one map; readers cannot tell more colours apart.
+_MAX_LANGUAGES = 40
+# In one panel; t-SNE takes seconds, and the page contains the texts of all points.
+_MAX_POINTS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class Examples:
 
     @cached_property
     def nearest(self) -> npt.NDArray[np.int64]:
-        """The (N,) nearest sentence of another text of each, among all languages."""
+        """The (N,) index of each sentence's nearest neighbour in any language with another text."""
         from scipy.sparse import csr_array
 
         numbers = {text: number for number, text in enumerate(dict.fromkeys(self.texts))}
@@ -46,7 +48,7 @@ class Examples:
         same_text = csr_array(
             (np.ones(len(cells), np.int8), (cells, [numbers[text] for text in self.texts]))
         )
-        return pool.nearest(self.vectors, cells, same_text)
+        return mixed_pool.nearest(self.vectors, cells, same_text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +56,12 @@ class Map:
     """One run's sentences in two dimensions.
 
     Attributes:
-        run: The column's label.
-        points: (N, 2).
-        items: Name of the row of each sentence.
-        languages: Of each sentence.
+        run: Label of the run's column.
+        points: (N, 2) coordinates.
+        items: Name of each sentence's row.
+        languages: Language of each sentence.
         texts: The sentences.
-        same_language: Share of sentences whose nearest neighbour is of their own language.
+        same_language: Fraction of sentences whose nearest neighbour is in their own language.
     """
 
     run: str
@@ -71,8 +73,8 @@ class Map:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Neighbour:
-    """A sentence and what is nearest to it, before and after: indices of sentences and their cosines."""
+class ChangedNeighbour:
+    """A sentence and its nearest neighbours before and after: indices of sentences, and cosines."""
 
     query: int
     before: int
@@ -82,7 +84,7 @@ class Neighbour:
 
 
 def read_examples(scores: Path, run: str = "") -> Examples | None:
-    """Read the example sentences beside scores, or None if there are none.
+    """Read the example sentences beside scores; None if there are none.
 
     Raises:
         InputError: They cannot be read.
@@ -96,7 +98,7 @@ def read_examples(scores: Path, run: str = "") -> Examples | None:
         columns = [table.column(name).to_pylist() for name in ("item", "language", "text")]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{file} cannot be read: {error}; evaluate again") from error
-    kept = set(list(dict.fromkeys(columns[1]))[:_MOST_LANGUAGES])
+    kept = set(list(dict.fromkeys(columns[1]))[:_MAX_LANGUAGES])
     rows = [row for row, language in enumerate(columns[1]) if language in kept]
     vectors = vectors[rows]
     items, languages, texts = ([column[row] for row in rows] for column in columns)
@@ -110,67 +112,63 @@ def read_examples(scores: Path, run: str = "") -> Examples | None:
 
 
 def project(examples: Examples) -> Map:
-    """Project the sentences by t-SNE; its neighbourhoods show islands that a linear map lets overlap."""
+    """Project the sentences by t-SNE, which separates clusters that a linear map would overlay."""
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
     items = list(dict.fromkeys(examples.items))
-    n_items = max(2, min(len(items), _MOST_POINTS // len(set(examples.languages))))
+    n_items = max(2, min(len(items), _MAX_POINTS // len(set(examples.languages))))
     kept = {items[place] for place in np.linspace(0, len(items) - 1, n_items).round().astype(int)}
     rows = [row for row, item in enumerate(examples.items) if item in kept]
     perplexity = min(_PERPLEXITY, (len(rows) - 1) / 3)
-    with threadpool_limits(
-        1
-    ):  # on a busy machine threads that wait for each other are slower by far
+    # On a busy machine, several threads that wait for each other are far slower than one.
+    with threadpool_limits(1):
         tsne = TSNE(metric="cosine", init="pca", perplexity=perplexity, random_state=0)
         points = tsne.fit_transform(examples.vectors[rows])
     languages = np.array(examples.languages)
-    shown = {
-        name: [getattr(examples, name)[row] for row in rows]
-        for name in ("items", "languages", "texts")
-    }
     return Map(
         run=examples.run,
         points=points,
-        **shown,
+        items=[examples.items[row] for row in rows],
+        languages=[examples.languages[row] for row in rows],
+        texts=[examples.texts[row] for row in rows],
         same_language=float((languages[examples.nearest] == languages).mean()),
     )
 
 
 def changed_neighbours(
     before: Examples, after: Examples, *, n_shown: int = 8
-) -> tuple[list[Neighbour], list[Neighbour], int, int]:
-    """Find sentences whose nearest neighbour became their translation, and those for which it no longer is.
+) -> tuple[list[ChangedNeighbour], list[ChangedNeighbour], int, int]:
+    """Find the sentences that gained or lost their translation as the nearest neighbour.
 
     Args:
-        before: The baseline's.
+        before: Examples of the baseline.
         after: The same sentences of another run.
         n_shown: How many of each to return, spread evenly over all of them.
 
     Returns:
-        Some that were mended and some that were lost, and how many there are of each.
+        Some sentences that gained their translation and some that lost it, and the number of each.
     """
     items = np.array(before.items)
-    one, other = before.nearest, after.nearest
-    right_before, right_after = items[one] == items, items[other] == items
+    right_before = items[before.nearest] == items
+    right_after = items[after.nearest] == items
+    gained, lost = right_after & ~right_before, right_before & ~right_after
 
-    def some(chosen: npt.NDArray[np.bool_]) -> list[Neighbour]:
+    def some(chosen: npt.NDArray[np.bool_]) -> list[ChangedNeighbour]:
         rows = np.flatnonzero(chosen)
-        shown = (
-            rows[np.unique(np.linspace(0, len(rows) - 1, n_shown).round().astype(int))]
-            if len(rows)
-            else rows
-        )
-        return [
-            Neighbour(
-                query=int(row),
-                before=int(one[row]),
-                after=int(other[row]),
-                cosine_before=float(before.vectors[row] @ before.vectors[one[row]]),
-                cosine_after=float(after.vectors[row] @ after.vectors[other[row]]),
-            )
-            for row in shown
-        ]
+        if len(rows):
+            rows = rows[np.unique(np.linspace(0, len(rows) - 1, n_shown).round().astype(int))]
+        return [_changed_neighbour(before, after, int(row)) for row in rows]
 
-    mended, lost = right_after & ~right_before, right_before & ~right_after
-    return some(mended), some(lost), int(mended.sum()), int(lost.sum())
+    return some(gained), some(lost), int(gained.sum()), int(lost.sum())
+
+
+def _changed_neighbour(before: Examples, after: Examples, query: int) -> ChangedNeighbour:
+    nearest_before, nearest_after = int(before.nearest[query]), int(after.nearest[query])
+    return ChangedNeighbour(
+        query=query,
+        before=nearest_before,
+        after=nearest_after,
+        cosine_before=float(before.vectors[query] @ before.vectors[nearest_before]),
+        cosine_after=float(after.vectors[query] @ after.vectors[nearest_after]),
+    )

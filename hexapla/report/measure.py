@@ -1,4 +1,4 @@
-"""Runs -> each score of a task with its per-item statistic, and the line of the table that it belongs to."""
+"""Runs -> the statistic behind each score of a task, and the line of the table for it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from hexapla.report.bootstrap import (
     Means,
     RankCorrelations,
     Statistic,
-    estimate,
     number_items,
+    observed_values,
 )
-from hexapla.report.score_runs import Key, Run, agreed_seen, check_same_items
+from hexapla.report.score_runs import Run, ScoreKey, agreed_seen, check_same_items
 
 ENGLISH = "eng_Latn"
 _SEEN_WORDS = {True: "seen", False: "unseen", None: "all"}
 
-# The lines of a block, in order.
+# The lines of a block, in this order.
 GROUPS = (*_SEEN_WORDS.values(), ENGLISH, *(f"{word}, no English" for word in _SEEN_WORDS.values()))
 
-# A score and its per-item table agree but for rounding; 0.0001 is a tenth of the last digit that a
-# table prints.
+# A score may differ from its per-item table by rounding alone; 0.0001 is a tenth of the last digit
+# that a table prints.
 _ROUNDING = 1e-4
 
 
@@ -37,52 +37,52 @@ class Measured:
     """One score of every run.
 
     Attributes:
-        key: What it is a score of.
+        key: Task, split, metric and languages of the score.
         group: One of `GROUPS`.
         unit: What its value is averaged into before units are averaged: a language, or a pair
             without English.
-        statistic: What its values are computed from.
-        values: (R,) those values.
+        statistic: The statistic that its values are computed from.
+        values: (R,) the value of each run.
     """
 
-    key: Key
+    key: ScoreKey
     group: str
     unit: str
     statistic: Statistic
     values: FloatArray
 
 
-def measure(runs: Sequence[Run], keys: Sequence[Key]) -> tuple[list[Measured], int]:
-    """Read what the scores of one task and split are computed from.
+def measure(runs: Sequence[Run], keys: Sequence[ScoreKey]) -> tuple[list[Measured], int]:
+    """Read the per-item tables behind the scores of one task and split.
 
     Args:
         runs: The baseline first.
-        keys: All of one task and split.
+        keys: All scores of one task and split.
 
     Returns:
-        One `Measured` per key, and the number of different items that they have together.
+        A `Measured` for each key, and the number of distinct items in all of them.
 
     Raises:
         InputError: A per-item table is missing or belongs to another score; runs differ in their
-            items, their gold values or in what they call seen.
+            items, in their gold values, or in whether a language was seen.
     """
-    languages: dict[str, list[Key]] = {}
+    keys_of: dict[str, list[ScoreKey]] = {}
     for key in keys:
-        languages.setdefault(key.languages, []).append(key)
+        keys_of.setdefault(key.languages, []).append(key)
     universe: dict[str, int] = {}
     measured: list[Measured] = []
-    for of_languages in languages.values():
-        first = of_languages[0]
+    for same_languages in keys_of.values():
+        first = same_languages[0]
         tables = [read_per_item(run.scores[first], run.path) for run in runs]
         names = [table.column("item").to_pylist() for table in tables]
         check_same_items(first, {run.label: items for run, items in zip(runs, names, strict=True)})
         items = number_items(names[0], universe)
-        measured.extend(_measured(key, runs, tables, items) for key in of_languages)
+        measured.extend(_measure_score(key, runs, tables, items) for key in same_languages)
     return measured, len(universe)
 
 
-def _measured(
-    key: Key, runs: Sequence[Run], tables: Sequence[pa.Table], items: IntArray
+def _measure_score(
+    key: ScoreKey, runs: Sequence[Run], tables: Sequence[pa.Table], items: IntArray
 ) -> Measured:
     columns = RANKED_COLUMNS.get(key.metric, (key.metric,))
     values, *gold = (
@@ -94,23 +94,24 @@ def _measured(
     statistic: Statistic = Means(items, values)
     if gold:
         statistic = RankCorrelations(items, values, _same_gold(key, runs, gold[0]))
-    estimates = estimate(statistic)
-    for run, value in zip(runs, estimates, strict=True):
+    observed = observed_values(statistic)
+    for run, value in zip(runs, observed, strict=True):
         stated = run.scores[key].value
         if not abs(value - stated) <= _ROUNDING:
             raise InputError(
-                f"{run.path}: {key} is {stated:.4f} in the scores and {value:.4f} by its per-item table; evaluate again"
+                f"{run.path}: {key} is {stated:.4f} in the scores and {value:.4f} by its per-item "
+                "table; evaluate again"
             )
     return Measured(
         key=key,
         group=_group(key.languages, agreed_seen(runs, key)),
         unit=unit_of(key.languages),
         statistic=statistic,
-        values=estimates,
+        values=observed,
     )
 
 
-def _column(key: Key, run: Run, table: pa.Table, column: str) -> FloatArray:
+def _column(key: ScoreKey, run: Run, table: pa.Table, column: str) -> FloatArray:
     if column not in table.column_names:
         raise InputError(
             f"{run.path}: the per-item table of {key} has no column {column}; evaluate again"
@@ -119,24 +120,26 @@ def _column(key: Key, run: Run, table: pa.Table, column: str) -> FloatArray:
     if not np.isfinite(values).all():
         item = table.column("item")[int(np.argmin(np.isfinite(values)))]
         raise InputError(
-            f"{run.path}: the per-item table of {key} has no finite {column} for item {item}; evaluate again"
+            f"{run.path}: the per-item table of {key} has no finite {column} for item {item}; "
+            "evaluate again"
         )
     return values
 
 
-def _same_gold(key: Key, runs: Sequence[Run], gold: FloatArray) -> FloatArray:
-    """Return the (I,) gold values, which are the same in every row of the (R, I) given ones."""
+def _same_gold(key: ScoreKey, runs: Sequence[Run], gold: FloatArray) -> FloatArray:
+    """Return the (I,) gold values after checking that all rows of the (R, I) array are equal."""
     for run, values in zip(runs, gold, strict=True):
         if not np.array_equal(values, gold[0]):
             raise InputError(
-                f"{key}: {runs[0].label} and {run.label} differ in gold values; evaluate both on the same data"
+                f"{key}: {runs[0].label} and {run.label} differ in gold values; evaluate both on "
+                "the same data"
             )
     same: FloatArray = gold[0]
     return same
 
 
 def unit_of(languages: str) -> str:
-    """Name what both directions are averaged into.
+    """Return the language, or the pair without English, that both directions are averaged into.
 
     >>> unit_of("deu_Latn-eng_Latn"), unit_of("fra_Latn-deu_Latn"), unit_of("eng_Latn")
     ('deu_Latn', 'deu_Latn-fra_Latn', 'eng_Latn')
@@ -146,14 +149,15 @@ def unit_of(languages: str) -> str:
 
 
 def _group(languages: str, seen: bool | None) -> str:
-    """Name the line that a score belongs to.
+    """Return the line of the table that a score belongs to.
 
-    >>> _group("eng_Latn-deu_Latn", True), _group("fra_Latn-deu_Latn", True), _group("eng_Latn", True)
-    ('seen', 'seen, no English', 'eng_Latn')
+    >>> _group("eng_Latn-deu_Latn", True), _group("fra_Latn-deu_Latn", True)
+    ('seen', 'seen, no English')
+    >>> _group("eng_Latn", True)
+    'eng_Latn'
     """
     members = set(languages.split("-"))
     if members == {ENGLISH}:
         return ENGLISH
-    return _SEEN_WORDS[seen] + (
-        ", no English" if len(members) > 1 and ENGLISH not in members else ""
-    )
+    word = _SEEN_WORDS[seen]
+    return f"{word}, no English" if len(members) > 1 and ENGLISH not in members else word

@@ -1,4 +1,4 @@
-"""Scores of a run -> `model-index`, the metadata by which the Hub shows results on a model's card."""
+"""Scores of a run -> `model-index`, from which the Hub shows results on a model card."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hexapla.evaluation.metrics import METRICS
 from hexapla.evaluation.scores import Score
 from hexapla.runs.atomic import write_text
 
-# MTEB's names for kinds of task, by the first part of ours.
+# MTEB's names for kinds of task, by the first part of our task names.
 _KINDS = {
     "bitext": "BitextMining",
     "pool": "BitextMining",
@@ -27,7 +27,7 @@ _KINDS = {
 
 
 def model_index(name: str, scores: Sequence[Score]) -> str:
-    """Return the YAML of a run's `model-index`: a result for each task, split and languages."""
+    """Return a run's `model-index` as YAML: a result for each task, split and languages."""
     import yaml
     from huggingface_hub import EvalResult
     from huggingface_hub.repocard_data import eval_results_to_model_index
@@ -49,23 +49,32 @@ def model_index(name: str, scores: Sequence[Score]) -> str:
     return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
-def write_card(encoder: Path, index: str) -> None:
-    """Put a `model-index` into the front matter of an encoder's card; the rest of it stays.
+def check_has_card(encoder: Path) -> Path:
+    """Return the path of an encoder's model card.
 
     Raises:
-        InputError: There is no card in the folder.
+        InputError: The folder has no card.
+    """
+    card = encoder / "README.md"
+    if not card.is_file():
+        raise InputError(
+            f"{encoder} has no README.md to put the scores into; give an encoder that hexapla "
+            "align made"
+        )
+    return card
+
+
+def put_scores_into_card(encoder: Path, index: str) -> None:
+    """Put a `model-index` into the front matter of an encoder's card, and leave the rest as it is.
+
+    Raises:
+        InputError: The folder has no card.
     """
     import yaml
     from huggingface_hub import ModelCard
 
-    card = encoder / "README.md"
-    if not card.is_file():
-        raise InputError(
-            f"{encoder} has no README.md to put the scores into; give an encoder that hexapla align made"
-        )
-    content = card.read_text(encoding="utf-8")
-    loaded: Any = ModelCard(content, ignore_metadata_errors=True)
+    card = check_has_card(encoder)
+    loaded: Any = ModelCard(card.read_text(encoding="utf-8"), ignore_metadata_errors=True)
     front = {**loaded.data.to_dict(), **yaml.safe_load(index)}
-    write_text(
-        card, f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n{loaded.text}"
-    )
+    matter = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
+    write_text(card, f"---\n{matter}---\n{loaded.text}")

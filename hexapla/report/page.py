@@ -1,303 +1,162 @@
-"""Score folders -> one HTML page that needs nothing else, its charts as files, Markdown and `model-index` metadata.
+"""Score folders -> an HTML page in one file, its charts as images, Markdown and `model-index`.
 
-The page is for people who would rather look than read: what was compared, what was gained, per
-language, before and after. All text that comes from data goes through Jinja's escaping or, in
-scripts, through JSON with `<` escaped.
+The page is for readers who would rather look than read: what was compared, and what was gained, in
+each language, before and after.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
-from importlib import resources
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, cast
 
 from hexapla.errors import InputError
-from hexapla.evaluation.metrics import METRICS
-from hexapla.evaluation.scores import Score, read_scores
-from hexapla.report import charts
-from hexapla.report.charts import Figure, language_name
-from hexapla.report.comparison import Block, Comparison
+from hexapla.evaluation.scores import Score
+from hexapla.report.accuracy_chart import accuracy_chart
+from hexapla.report.charts import Figure
+from hexapla.report.comparison import Comparison
 from hexapla.report.config import ReportConfig
-from hexapla.report.headline import as_the_paper, headline, summary
-from hexapla.report.maps import Examples, changed_neighbours, project, read_examples
-from hexapla.report.measure import unit_of
-from hexapla.report.model_index import model_index, write_card
-from hexapla.report.stage import compare
-from hexapla.runs.atomic import write_text
+from hexapla.report.gain_chart import gain_chart
+from hexapla.report.headline import summary_markdown
+from hexapla.report.map_chart import map_chart
+from hexapla.report.model_index import check_has_card, model_index, put_scores_into_card
+from hexapla.report.page_html import PageContent, page_html
+from hexapla.report.seeds import RunColumn
+from hexapla.report.stage import compare_columns, read_columns
+from hexapla.report.training_chart import training_chart
+from hexapla.runs.atomic import write_beside, write_text
 from hexapla.runs.record import read_record
 
+if TYPE_CHECKING:
+    from hexapla.report.maps import Examples
+
 PAGE = "report.html"
-_MOST_MAPS = 4  # panels; t-SNE takes seconds each
+_LIBRARIES = ("altair", "jinja2", "vl_convert")
+# Panels of the map; t-SNE takes seconds for each.
+_MAX_MAPS = 4
 
 
 def report(config: ReportConfig) -> Path:
-    """Compare, and write `report.html`, `charts/`, `summary.md` and `model-index/` beside the comparison.
+    """Compare, and write a page, images of its charts, a summary and model-card metadata.
+
+    `report.html`, `charts/`, `summary.md` and `model-index/` are put beside the comparison.
 
     Returns:
         The path of the page.
 
     Raises:
-        InputError: What `compare` refuses; no folder given; a card of an encoder that no run is of;
-            libraries that are not installed.
+        InputError: The runs cannot be read or compared, the output folder is not empty, no run has
+            the weights of the encoder whose card was given, or a library is missing.
     """
-    try:
-        import altair  # noqa: F401
-        import jinja2  # noqa: F401
-        import vl_convert  # noqa: F401
-    except ImportError as error:
-        message = f"the page needs the library {error.name}; install it with: pip install 'hexapla[report]'"
-        raise InputError(message) from None
-    out = config.compare.out
-    if out is None:
-        raise InputError("no folder to write the page into; give one (--out)")
-    card = None if config.card is None else _index_of_card(config.card, config.compare.scores)
-    beside = {str(path): read_examples(path) for path in config.compare.scores}
-    comparison = compare(config.compare)
-    scores = {path: read_scores(path) for run in comparison.runs for path in run.scores}
-    firsts = [(beside[run.scores[0]], run.label) for run in comparison.runs]
-    examples = _same_sentences(
-        [dataclasses.replace(one, run=label) for one, label in firsts if one]
-    )
-    figures = [figure for figure in _figures(comparison, scores, examples) if figure]
+    _check_libraries()
+    if config.card is not None:
+        check_has_card(config.card)
+    columns, notes = read_columns(config.compare)
+    scores = {str(run.path): list(run.scores.values()) for column in columns for run in column.runs}
+    card = None if config.card is None else _index_of_encoder(config.card, scores.values())
+    examples = _read_examples(columns)
+    comparison = compare_columns(columns, notes, config.compare)
+    figures = _draw_figures(comparison, scores, examples)
+    out = cast(Path, config.compare.out)  # ReportConfig refuses None
     if config.images:
-        (out / "charts").mkdir(exist_ok=True)
-        for figure in figures:
-            for ending in ("svg", "png"):
-                figure.chart.save(
-                    str(out / "charts" / f"{figure.name}.{ending}"),
-                    scale_factor=2 if ending == "png" else 1,
-                )
-    (out / "model-index").mkdir(exist_ok=True)
-    for label, path in _labelled(comparison):
-        name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in label)
-        write_text(out / "model-index" / f"{name}.yaml", model_index(label, scores[path]))
-    write_text(out / "summary.md", summary(comparison))
-    write_text(out / PAGE, _render(config, comparison, scores, figures, examples))
+        _write_images(figures, out / "charts")
+    _write_model_indexes(comparison, scores, out / "model-index")
+    write_text(out / "summary.md", summary_markdown(comparison))
+    content = PageContent(
+        title=config.title,
+        comparison=comparison,
+        scores=scores,
+        figures=figures,
+        examples=examples,
+    )
+    write_text(out / PAGE, page_html(content))
     if config.card is not None and card is not None:
-        write_card(config.card, card)
+        put_scores_into_card(config.card, card)
     return out / PAGE
 
 
-def _index_of_card(encoder: Path, paths: Sequence[Path]) -> str:
-    """Return the `model-index` of the scores that are of an encoder's weights."""
+def _check_libraries() -> None:
+    for name in _LIBRARIES:
+        if find_spec(name) is None:
+            raise InputError(
+                f"the page needs the library {name}; install it with: pip install 'hexapla[report]'"
+            )
+
+
+def _index_of_encoder(encoder: Path, scores: Iterable[Sequence[Score]]) -> str:
+    """Return the `model-index` of the scores that were measured with an encoder's weights."""
     from hexapla.encoder.locate import describe
 
     sha = describe(encoder).sha256
-    for path in paths:
-        scores = read_scores(path)
-        if scores[0].encoder_sha == sha:
-            return model_index(encoder.resolve().name, scores)
+    for of_run in scores:
+        if of_run[0].encoder_sha == sha:
+            return model_index(encoder.resolve().name, of_run)
     raise InputError(
-        f"none of the scores is of {encoder}, as its weights are now; evaluate it, and give those scores too"
+        f"none of the scores is of {encoder} with its present weights; evaluate it, and give those "
+        "scores too"
     )
 
 
-def _same_sentences(examples: Sequence[Examples]) -> list[Examples]:
-    """Return the examples that are of the same sentences as the first ones."""
+def _read_examples(columns: Sequence[RunColumn]) -> list[Examples]:
+    """Return the example sentences of each column's first run, if they are the baseline's."""
+    # Imported after the user's mistakes have been reported, because it loads torch.
+    from hexapla.report.maps import read_examples
+
+    read = {run.path: read_examples(run.path) for column in columns for run in column.runs}
+    firsts = [
+        dataclasses.replace(examples, run=column.label)
+        for column in columns
+        if (examples := read[column.runs[0].path]) is not None
+    ]
     return [
         one
-        for one in examples
-        if (one.items, one.languages) == (examples[0].items, examples[0].languages)
+        for one in firsts
+        if (one.items, one.languages) == (firsts[0].items, firsts[0].languages)
     ]
 
 
-def _labelled(comparison: Comparison) -> list[tuple[str, str]]:
-    """Return every score folder with a label of its own: of several seeds, which one it is."""
-    return [
-        (run.label if len(run.scores) == 1 else f"{run.label}, seed {seed}", path)
-        for run in comparison.runs
-        for seed, path in zip(run.seeds or range(len(run.scores)), run.scores, strict=True)
-    ]
+def _label_paths(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    """Yield a distinct label and the path of every run; with several seeds it names the seed."""
+    for run in comparison.runs:
+        seeds = run.seeds or range(len(run.scores))
+        for seed, path in zip(seeds, run.scores, strict=True):
+            yield run.label if len(run.scores) == 1 else f"{run.label}, seed {seed}", path
 
 
-def _figures(
+def _draw_figures(
     comparison: Comparison, scores: Mapping[str, Sequence[Score]], examples: Sequence[Examples]
-) -> list[Figure | None]:
+) -> list[Figure]:
+    from hexapla.report.maps import project
+
     runs = {run.label: [scores[path] for path in run.scores] for run in comparison.runs}
     curves = {
         label: training
-        for label, path in _labelled(comparison)
+        for label, path in _label_paths(comparison)
         if (training := read_record(Path(path)).get("encoder", {}).get("training"))
     }
-    return [
-        charts.gains_per_language(comparison),
-        charts.heat_map(*_accuracies(runs)),
-        charts.sentence_map([project(one) for one in examples[:_MOST_MAPS]]),
-        charts.training_curves(curves),
-    ]
-
-
-def _accuracies(
-    runs: Mapping[str, Sequence[Sequence[Score]]],
-) -> tuple[dict[str, dict[tuple[str, str], float]], dict[str, bool]]:
-    """Return the accuracies of the bitext task with the most pairs, mean over seeds, and which languages were seen."""
-    found: dict[str, dict[str, dict[tuple[str, str], list[float]]]] = {}
-    seen: dict[str, bool] = {}
-    for run, seeds in runs.items():
-        for score in (score for scores in seeds for score in scores):
-            source, _, target = score.languages.partition("-")
-            if score.task.startswith("bitext/") and score.metric == "accuracy":
-                found.setdefault(score.task, {}).setdefault(run, {}).setdefault(
-                    (source, target), []
-                ).append(score.value)
-            if not target and score.seen is not None:
-                seen[source] = score.seen
-    if not found:
-        return {}, seen
-    task = max(found, key=lambda name: len(next(iter(found[name].values()))))
-    means = {
-        run: {pair: float(np.mean(values)) for pair, values in of_run.items()}
-        for run, of_run in found[task].items()
-    }
-    return means, seen
-
-
-def _render(
-    config: ReportConfig,
-    comparison: Comparison,
-    scores: Mapping[str, Sequence[Score]],
-    figures: Sequence[Figure],
-    examples: Sequence[Examples],
-) -> str:
-    import vl_convert
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    folder = resources.files("hexapla.report") / "page"
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    figures = (
+        gain_chart(comparison),
+        accuracy_chart(runs),
+        map_chart([project(one) for one in examples[:_MAX_MAPS]]),
+        training_chart(curves),
     )
-    environment.filters.update(points=_points, percent=_percent, language=language_name)
-    environment.filters["json"] = lambda value: Markup(_json(value))
-    files = {
-        path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file()
-    }
-    # In a script the bundle may hold no end tag; it has none, and a version that had would break
-    # the page silently.
-    bundle = vl_convert.javascript_bundle(None).replace("</script", "<\\/script")  # type: ignore[arg-type]
-    return environment.from_string(files["page.html.jinja"]).render(
-        title=config.title,
-        comparison=comparison,
-        headline=headline(comparison),
-        as_the_paper=as_the_paper(comparison),
-        figures=figures,
-        specs={figure.name: figure.chart.to_dict() for figure in figures},
-        table=_table(comparison, scores),
-        neighbours=[_neighbours(examples[0], one) for one in examples[1:]],
-        has_examples=bool(examples),
-        has_pairs=any(figure.name == "language-to-language" for figure in figures),
-        css=Markup(files["page.css"]),
-        script=Markup(files["page.js"]),
-        bundle=Markup(bundle),
-    )
+    return [figure for figure in figures if figure is not None]
 
 
-def _json(value: object) -> str:
-    """Write JSON that can stand in a script: `<` could end it, and two separators of lines are none in JSON."""
-    text = json.dumps(
-        value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str
-    )
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+def _write_images(figures: Sequence[Figure], folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for figure in figures:
+        for ending, scale in (("svg", 1), ("png", 2)):
+            with write_beside(folder / f"{figure.name}.{ending}") as partial:
+                figure.chart.save(str(partial), format=ending, scale_factor=scale)
 
 
-def _points(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:+z.1f}"
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:z.1f}"
-
-
-def _table(comparison: Comparison, scores: Mapping[str, Sequence[Score]]) -> dict[str, Any]:
-    """Return every number of the comparison for the page's table, and the signature of each.
-
-    A signature's end (encoder, software) is the same for most scores of a run, and is kept once.
-    """
-    signatures = _Signatures([score for of_run in scores.values() for score in of_run])
-    rows = []
-    for block in comparison.blocks:
-        for whole, lines in ((True, block.lines), (False, block.languages)):
-            for line in lines:
-                several = f"mean of {len(line.languages)} {'pairs' if '-' in line.languages[0] else 'languages'}"
-                rows.append(
-                    {
-                        "task": block.task,
-                        "split": block.split,
-                        "metric": block.metric,
-                        "lower": not METRICS[block.metric].higher_is_better,
-                        "headline": block.headline,
-                        "whole": whole,
-                        "group": line.group,
-                        "what": several
-                        if len(line.languages) > 1
-                        else language_name(line.languages[0]),
-                        "n": list(line.n_items),
-                        "cells": [_cell(cell) for cell in map(dataclasses.asdict, line.cells)],
-                        "signatures": signatures.of(block, line.languages) if not whole else [],
-                    }
-                )
-    return {"runs": [run.label for run in comparison.runs], "rows": rows, "ends": signatures.ends}
-
-
-def _cell(cell: Mapping[str, Any]) -> list[float | None]:
-    """Return value, gain, low, high, p over rows, p over seeds and spread, rounded for the page."""
-    low, high = cell["interval"] or (None, None)
-    given = (cell["value"], cell["gain"], low, high, cell["p_rows"], cell["p_seeds"], cell["sd"])
-    return [None if value is None else round(float(value), 5) for value in given]
-
-
-class _Signatures:
-    """The signatures of all scores, by what they are of: `[start, number of the end]`."""
-
-    def __init__(self, scores: Sequence[Score]) -> None:
-        self.ends: list[str] = []
-        self._found: dict[tuple[str, str, str, str], list[list[object]]] = {}
-        for score in scores:
-            start, mark, end = score.signature.partition("|max_tokens:")
-            end = mark + end
-            if end not in self.ends:
-                self.ends.append(end)
-            key = (score.task, score.split, score.metric, unit_of(score.languages))
-            self._found.setdefault(key, []).append([start, self.ends.index(end)])
-
-    def of(self, block: Block, units: Sequence[str]) -> list[list[object]]:
-        """Return those behind one line of one language."""
-        return [
-            one
-            for unit in units
-            for one in self._found.get((block.task, block.split, block.metric, unit), [])
-        ]
-
-
-def _neighbours(before: Examples, after: Examples) -> dict[str, Any]:
-    """Return sentences whose nearest neighbour changed, for the page."""
-
-    def told(index: int) -> dict[str, str]:
-        return {"text": before.texts[index], "language": before.languages[index]}
-
-    mended, lost, n_mended, n_lost = changed_neighbours(before, after)
-    return {
-        "before": before.run,
-        "after": after.run,
-        "n": len(before.texts),
-        "n_mended": n_mended,
-        "n_lost": n_lost,
-        **{
-            name: [
-                {
-                    "query": told(one.query),
-                    "before": told(one.before),
-                    "after": told(one.after),
-                    "cosine_before": one.cosine_before,
-                    "cosine_after": one.cosine_after,
-                }
-                for one in found
-            ]
-            for name, found in (("mended", mended), ("lost", lost))
-        },
-    }
+def _write_model_indexes(
+    comparison: Comparison, scores: Mapping[str, Sequence[Score]], folder: Path
+) -> None:
+    folder.mkdir(exist_ok=True)
+    for label, path in _label_paths(comparison):
+        name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in label)
+        write_text(folder / f"{name}.yaml", model_index(label, scores[path]))

@@ -1,15 +1,16 @@
-"""Per-item statistics and gains by seed -> how often chance alone would give so large a gain: paired permutation tests.
+"""Per-item statistics, or gains by seed -> paired permutation tests: could the gain be chance?
 
-Over items: were an encoder no better than the baseline, then which of the two gave which value for
-an item would be chance, and swapping the two would change nothing. An item is swapped in all
-languages and for all seeds together, since these share its sentence. For means the swapped gain is
-linear in the signs. Cosines of two encoders lie on different scales and cannot be swapped; their
-standardised ranks can (standardise, then permute: Deutsch, Dror and Roth 2021, arXiv 2104.00054),
-and the correlation is Pearson's of those with the ranks of the gold values.
+Over items: if an encoder is no better than the baseline, it is chance which of the two gave which
+value for an item, and swapping the two values changes nothing. An item is swapped in all languages
+and for all seeds at once, since they share its sentence. For means the swapped gain is linear in
+the signs. Cosines of two encoders are on different scales and cannot be swapped, but their
+standardised ranks can (standardise, then permute: Deutsch, Dror and Roth 2021, arXiv 2104.00054).
+The correlation is then Pearson's between these and the ranks of the gold values.
 
 Over seeds: the gains of paired seeds change their signs. With S seeds no p is below 2 / 2^S.
 
-A sampled p is (1 + those as large) / (1 + all) and so never 0 (Phipson and Smyth 2010).
+A sampled p is (1 + permutations with as large a gain) / (1 + permutations), which is never 0
+(Phipson and Smyth 2010).
 
 Shape suffixes: R runs, C columns of the table, I items of one table, U items of the task, P
 permutations, S seeds.
@@ -24,10 +25,12 @@ import numpy as np
 
 from hexapla.report.bootstrap import FloatArray, Means, RankCorrelations, Statistic
 
-_MOST_ENUMERATED = 12  # seeds; of more, as many flips are drawn as 12 have
+# Up to this number of seeds all sign flips are enumerated; for more, 2^12 of them are sampled.
+_MAX_ENUMERATED_SEEDS = 12
 _PERMUTATIONS_PER_BLOCK = 32
-_SIGNS_PER_BLOCK = 4_000_000
-_ROUNDING = 1e-12  # by which sums of the same gains in another order differ
+_MAX_SIGNS_PER_BLOCK = 4_000_000
+# Sums of the same gains in another order differ by less than this.
+_ROUNDING = 1e-12
 
 
 def permute(
@@ -38,37 +41,41 @@ def permute(
     n_permutations: int = 1000,
     seed: int = 0,
 ) -> Iterator[FloatArray]:
-    """Swap the values of the baseline and of each other column for a random half of the items, and again.
+    """Swap the baseline's values with each other column's, for random halves of the items.
 
     Args:
-        statistics: Of one task; their `items` are below `n_items`.
+        statistics: The statistics of one task; their `items` are below `n_items`.
         columns: C lists of runs; a column's value is the mean over its runs. The baseline is first.
-        n_items: How many items the task has, over all its languages.
-        n_permutations: How many draws.
-        seed: Of the draws. The result does not depend on the size of the blocks.
+        n_items: Number of items of the task, over all its languages.
+        n_permutations: Number of permutations.
+        seed: Seed of the draws. The result does not depend on the size of the blocks.
 
     Yields:
-        (statistics, C, P) blocks of gains over the baseline, P adding up to `n_permutations`.
+        (statistics, C, P) blocks of gains over the baseline; P adds up to `n_permutations`.
     """
     generator = np.random.default_rng(seed)
-    per_block = max(1, min(_PERMUTATIONS_PER_BLOCK, _SIGNS_PER_BLOCK // n_items))
+    per_block = max(1, min(_PERMUTATIONS_PER_BLOCK, _MAX_SIGNS_PER_BLOCK // n_items))
     for start in range(0, n_permutations, per_block):
         n_drawn = min(per_block, n_permutations - start)
         signs_UP = generator.choice([-1.0, 1.0], size=(n_drawn, n_items)).T
         yield np.stack(
-            [swapped(statistic, columns, signs_UP[statistic.items]) for statistic in statistics]
+            [
+                swapped_gains(statistic, columns, signs_UP[statistic.items])
+                for statistic in statistics
+            ]
         )
 
 
-def swapped(
+def swapped_gains(
     statistic: Statistic, columns: Sequence[Sequence[int]], signs_IP: FloatArray
 ) -> FloatArray:
-    """Return the (C, P) gains over the first column where items of sign -1 have their values swapped.
+    """Return the (C, P) gains over the first column when the items of sign -1 are swapped.
 
-    Two columns of as many runs are swapped run by run in their order; else each run with each.
+    Two columns with the same number of runs are swapped run by run, in their order; otherwise every
+    run of one is swapped with every run of the other.
 
     >>> statistic = Means(np.arange(2), np.array([[0.0, 0.0], [1.0, 0.5]]))
-    >>> swapped(statistic, [[0], [1]], np.array([[1.0, -1.0], [1.0, 1.0]]))
+    >>> swapped_gains(statistic, [[0], [1]], np.array([[1.0, -1.0], [1.0, 1.0]]))
     array([[ 0.  ,  0.  ],
            [ 0.75, -0.25]])
     """
@@ -76,13 +83,13 @@ def swapped(
         means_CI = np.stack([statistic.values[list(runs)].mean(axis=0) for runs in columns])
         gains: FloatArray = (means_CI - means_CI[0]) @ signs_IP / len(signs_IP)
         return gains
-    return _swapped_ranks(statistic, columns, signs_IP)
+    return _swapped_rank_gains(statistic, columns, signs_IP)
 
 
-def _swapped_ranks(
+def _swapped_rank_gains(
     statistic: RankCorrelations, columns: Sequence[Sequence[int]], signs_IP: FloatArray
 ) -> FloatArray:
-    """Correlate swapped ranks with the gold's.
+    """Return the (C, P) gains when standardised ranks are swapped.
 
     With run r's and the baseline's standardised ranks x and y (mean 0, sum of squares 1) and signs
     s, the swapped ranks are (x + y) / 2 + s (x - y) / 2 and (x + y) / 2 - s (x - y) / 2. Their
@@ -118,21 +125,21 @@ def _swapped_ranks(
     return gains
 
 
-def p_of(gain: float, permuted: FloatArray) -> float | None:
-    """Return the two-sided p of a gain among (P,) permuted ones; None where it is not defined.
+def permutation_p(gain: float, permuted: FloatArray) -> float | None:
+    """Return the two-sided p of a gain among (P,) permuted ones; None if any of them is NaN.
 
-    >>> p_of(0.5, np.array([0.1, -0.5, 0.2]))
+    >>> permutation_p(0.5, np.array([0.1, -0.5, 0.2]))
     0.5
     """
     if np.isnan(gain) or np.isnan(permuted).any():
         return None
-    return float((1 + _as_large(permuted, gain)) / (1 + len(permuted)))
+    return float((1 + _count_as_large(permuted, gain)) / (1 + len(permuted)))
 
 
 def p_over_seeds(gains: Sequence[float]) -> float | None:
-    """Return the two-sided p of a mean gain over S paired seeds, by flipping their signs; None for fewer than two.
+    """Return the two-sided p of the mean gain over paired seeds; None for fewer than two seeds.
 
-    Up to 12 seeds every way of flipping them is counted.
+    For up to 12 seeds all sign flips are enumerated.
 
     >>> p_over_seeds([0.1, 0.2, 0.3])
     0.25
@@ -141,12 +148,14 @@ def p_over_seeds(gains: Sequence[float]) -> float | None:
     n_seeds = len(gains_S)
     if n_seeds < 2:
         return None
-    if n_seeds <= _MOST_ENUMERATED:
+    if n_seeds <= _MAX_ENUMERATED_SEEDS:
         signs_PS = np.array(list(itertools.product((1.0, -1.0), repeat=n_seeds)))
-        return float(_as_large(signs_PS @ gains_S / n_seeds, gains_S.mean()) / len(signs_PS))
-    signs_PS = np.random.default_rng(0).choice([-1.0, 1.0], size=(2**_MOST_ENUMERATED, n_seeds))
-    return p_of(float(gains_S.mean()), signs_PS @ gains_S / n_seeds)
+        return float(_count_as_large(signs_PS @ gains_S / n_seeds, gains_S.mean()) / len(signs_PS))
+    signs_PS = np.random.default_rng(0).choice(
+        [-1.0, 1.0], size=(2**_MAX_ENUMERATED_SEEDS, n_seeds)
+    )
+    return permutation_p(float(gains_S.mean()), signs_PS @ gains_S / n_seeds)
 
 
-def _as_large(permuted: FloatArray, gain: float) -> int:
+def _count_as_large(permuted: FloatArray, gain: float) -> int:
     return int((np.abs(permuted) >= abs(gain) - _ROUNDING).sum())

@@ -1,8 +1,8 @@
 """Score folders -> runs that can be compared, or the reason why they cannot.
 
-A run is what one path of scores holds: one encoder, measured. Two runs are compared score by score,
-so each must have every score of the other, made from the same data by the same metric; what belongs
-to the encoder (its prompt, how many tokens it takes) and to the machine may differ and is noted.
+A run is the scores of one path: one encoder, measured. Two runs are compared score by score, so
+each must have every score of the other, measured on the same data with the same metric. What
+belongs to the encoder (its prompt, its maximum length) or to the machine may differ and is noted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hexapla.evaluation.metrics import METRICS
 from hexapla.evaluation.scores import Score, parse_signature, read_scores
 from hexapla.report.training import Training, read_training
 
-# Signature fields that two runs of one comparison may differ in. Any other field says what was
+# Signature fields that may differ between the runs of a comparison. All others say what was
 # measured.
 ENCODER_FIELDS = frozenset({"prompt", "max_tokens", "dtype"})
 SOFTWARE_FIELDS = frozenset(
@@ -26,8 +26,8 @@ SOFTWARE_FIELDS = frozenset(
 )
 
 
-class Key(NamedTuple):
-    """What a score is of; two scores with the same key can be compared."""
+class ScoreKey(NamedTuple):
+    """What a score measures; two scores with the same key can be compared."""
 
     task: str
     split: str
@@ -41,34 +41,34 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """The scores of one encoder, under the name that messages give it.
+    """The scores of one encoder.
 
     Attributes:
-        label: Its regime or its encoder's name, and what tells it from other runs.
+        label: Name of the run in messages: its regime or its encoder's name, and a detail that
+            distinguishes it from other runs.
         path: The score folder or file, as given.
-        scores: By what they are of; at least one.
-        training: How the encoder was aligned; None for one that was not, or where no record says
-            so.
+        scores: At least one score, by key.
+        training: How the encoder was aligned; None if it was not, or if no record says so.
     """
 
     label: str
     path: Path
-    scores: Mapping[Key, Score]
+    scores: Mapping[ScoreKey, Score]
     training: Training | None = None
 
     @property
     def score(self) -> Score:
-        """The first score, for what all have in common: encoder, regime, seed, corpus."""
+        """The first score, for what all scores share: encoder, regime, seed, corpus."""
         return next(iter(self.scores.values()))
 
     @property
     def regime(self) -> str | None:
-        """None for an encoder that was not aligned."""
+        """Training regime; None for an encoder that was not aligned."""
         return self.score.regime
 
     @property
     def folder(self) -> Path:
-        """Where the scores lie."""
+        """Folder of the scores."""
         return self.path if self.path.is_dir() else self.path.parent
 
     def encoded_with(self) -> frozenset[tuple[str, str]]:
@@ -88,11 +88,14 @@ def read_runs(paths: Sequence[Path]) -> tuple[Run, ...]:
         paths: Score folders or files, at least two.
 
     Raises:
-        InputError: Fewer than two paths; scores that cannot be read, are of several encoders,
-            doubled or of a metric that is not known; a damaged record beside them.
+        InputError: There are fewer than two paths; scores cannot be read, belong to several
+            encoders, occur twice or have an unknown metric; a record beside them is damaged.
     """
     if len(paths) < 2:
-        raise InputError(f"{len(paths)} score folders given; a comparison needs at least two")
+        folders = "score folder" if len(paths) == 1 else "score folders"
+        raise InputError(
+            f"{len(paths)} {folders} given; a comparison needs two or more, the baseline first"
+        )
     runs = [Run(label="", path=path, scores=_by_key(path, read_scores(path))) for path in paths]
     labels = tell_apart(
         [run.regime or short_name(run) for run in runs],
@@ -108,21 +111,22 @@ def read_runs(paths: Sequence[Path]) -> tuple[Run, ...]:
     )
 
 
-def _by_key(path: Path, scores: Sequence[Score]) -> dict[Key, Score]:
+def _by_key(path: Path, scores: Sequence[Score]) -> dict[ScoreKey, Score]:
     encoders = list(dict.fromkeys((score.encoder, score.encoder_sha) for score in scores))
     if len(encoders) > 1:
         names = ", ".join(name for name, _ in encoders)
         raise InputError(
-            f"{path} holds the scores of {len(encoders)} encoders ({names}); give each a path of its own"
+            f"{path} holds the scores of {len(encoders)} encoders ({names}); give each encoder's "
+            "scores a path of their own"
         )
-    by_key: dict[Key, Score] = {}
+    by_key: dict[ScoreKey, Score] = {}
     for score in scores:
         if score.metric not in METRICS:
             raise InputError(
-                f"{path}: score metric {score.metric} is not known to this version, which knows "
+                f"{path}: metric {score.metric} is unknown to this version, which knows "
                 f"{', '.join(METRICS)}{did_you_mean(score.metric, METRICS)}"
             )
-        key = Key(score.task, score.split, score.metric, score.languages)
+        key = ScoreKey(score.task, score.split, score.metric, score.languages)
         if key in by_key:
             raise InputError(f"{path} holds {key} twice; evaluate again")
         by_key[key] = score
@@ -135,7 +139,7 @@ def short_name(run: Run) -> str:
 
 
 def folder_names(folders: Sequence[Path]) -> list[str]:
-    """Name folders by as many of their last parts as tell them apart.
+    """Name folders by as many of their last parts as it takes to tell them apart.
 
     >>> folder_names([Path("/a/x/scores"), Path("/a/y/scores")])
     ['x/scores', 'y/scores']
@@ -151,109 +155,122 @@ def folder_names(folders: Sequence[Path]) -> list[str]:
 def tell_apart(
     labels: Sequence[str], ways: Sequence[Callable[[list[int]], list[str]]]
 ) -> list[str]:
-    """Add to equal labels what the first way that tells them all apart says of each; the last way always does.
+    """Add a detail to each of several equal labels, so that they can be told apart.
 
     Args:
-        labels: Some of them equal.
-        ways: Each takes the places of equal labels and returns a detail for each.
+        labels: Labels, some of them equal.
+        ways: Functions that take the positions of equal labels and return a detail for each. The
+            first one whose details all differ is used; those of the last one always do.
 
     >>> tell_apart(["star", "en-x", "star"], [lambda some: [f"seed {place}" for place in some]])
     ['star seed 0', 'en-x', 'star seed 2']
     """
-    told = list(labels)
+    distinct = list(labels)
     for clash in [label for label in dict.fromkeys(labels) if labels.count(label) > 1]:
         members = [place for place, label in enumerate(labels) if label == clash]
-        every = (way(members) for way in ways)
-        details = next(details for details in every if len(set(details)) == len(members))
+        candidates = (way(members) for way in ways)
+        details = next(details for details in candidates if len(set(details)) == len(members))
         for place, detail in zip(members, details, strict=True):
-            told[place] = f"{clash} {detail}".strip()
-    return told
+            distinct[place] = f"{clash} {detail}".strip()
+    return distinct
 
 
 def check_comparable(runs: Sequence[Run]) -> list[str]:
-    """Refuse runs that do not measure the same things; return what differs and may, a line for each field.
+    """Refuse runs that do not measure the same things.
+
+    Returns:
+        A note for each signature field that differs and may differ.
 
     Raises:
-        InputError: With the run and the score that is lacking, the signature field that differs, or
-            the two paths that are of one encoder.
+        InputError: A run lacks a score, a signature field differs, or two paths are scores of the
+            same encoder. The message names the run, the score, the field or the paths.
     """
+    _check_same_scores(runs)
     baseline = runs[0]
-    for run in runs[1:]:
-        for one, other in ((baseline, run), (run, baseline)):
-            lacking = next((key for key in one.scores if key not in other.scores), None)
-            if lacking:
-                raise InputError(
-                    f"{other.label} ({other.path}) has no {lacking}, which {one.label} ({one.path}) has; "
-                    "evaluate both on the same data and languages"
-                )
     notes: dict[str, str] = {}
     for key in baseline.scores:
         for field, values in _differences({run.label: run.scores[key].signature for run in runs}):
-            told = "; ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
+            listed = "; ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
             if field == "metric_version":
                 raise InputError(
-                    f"{key}: {field} differs: {told}; evaluate all again with one version of hexapla"
+                    f"{key}: {field} differs: {listed}; evaluate all again with one version of "
+                    "hexapla"
                 )
             if field not in ENCODER_FIELDS | SOFTWARE_FIELDS:
                 raise InputError(
-                    f"{key}: {field} differs: {told}; scores compare only on the same data and metric"
+                    f"{key}: {field} differs: {listed}; scores compare only on the same data and "
+                    "metric"
                 )
-            notes.setdefault(field, f"{field} differs: {told}")
-    for one, other in combinations(runs, 2):
-        if (
-            one.score.encoder_sha == other.score.encoder_sha
-            and one.encoded_with() == other.encoded_with()
-        ):
-            raise InputError(
-                f"{one.path} and {other.path} are scores of the same encoder twice "
-                f"({one.score.encoder}, equal weights); give each encoder once"
-            )
+            notes.setdefault(field, f"{field} differs: {listed}")
+    _check_distinct_encoders(runs)
     return list(notes.values())
 
 
+def _check_same_scores(runs: Sequence[Run]) -> None:
+    baseline = runs[0]
+    for run in runs[1:]:
+        for one, other in ((baseline, run), (run, baseline)):
+            missing = next((key for key in one.scores if key not in other.scores), None)
+            if missing:
+                raise InputError(
+                    f"{other.label} ({other.path}) has no {missing}, which {one.label} "
+                    f"({one.path}) has; evaluate both on the same data and languages"
+                )
+
+
+def _check_distinct_encoders(runs: Sequence[Run]) -> None:
+    for one, other in combinations(runs, 2):
+        same_weights = one.score.encoder_sha == other.score.encoder_sha
+        if same_weights and one.encoded_with() == other.encoded_with():
+            raise InputError(
+                f"{one.path} and {other.path} are scores of the same encoder "
+                f"({one.score.encoder}, equal weights); give each encoder once"
+            )
+
+
 def _differences(signatures: Mapping[str, str]) -> Iterator[tuple[str, dict[str, list[str]]]]:
-    """Yield each field that is not the same in all signatures, with the labels that have each value."""
+    """Yield each signature field that differs, with the labels of the runs that have each value."""
     if len(set(signatures.values())) == 1:
         return
-    every = {label: parse_signature(signature) for label, signature in signatures.items()}
-    for field in dict.fromkeys(field for fields in every.values() for field in fields):
+    parsed = {label: parse_signature(signature) for label, signature in signatures.items()}
+    for field in dict.fromkeys(field for fields in parsed.values() for field in fields):
         values: dict[str, list[str]] = {}
-        for label, fields in every.items():
+        for label, fields in parsed.items():
             values.setdefault(fields.get(field, "none"), []).append(label)
         if len(values) > 1:
             yield field, values
 
 
-def agreed_seen(runs: Sequence[Run], key: Key) -> bool | None:
-    """Return whether the languages of a score were seen in training, as the runs that know it say; None if none does.
+def agreed_seen(runs: Sequence[Run], key: ScoreKey) -> bool | None:
+    """Return whether the languages of a score were seen in training; None if no run says.
 
-    A base encoder was aligned on nothing and says nothing, so it takes the grouping of the runs it
-    is compared with.
+    A base encoder was not aligned and says nothing, so it is grouped as the runs that it is
+    compared with.
 
     Raises:
-        InputError: When runs were aligned on different languages and so disagree.
+        InputError: Runs disagree because they were aligned on different languages.
     """
     stated = {run.label: seen for run in runs if (seen := run.scores[key].seen) is not None}
     if len(set(stated.values())) > 1:
-        said = ", ".join(
+        listed = ", ".join(
             f"{'seen' if seen else 'unseen'} for {label}" for label, seen in stated.items()
         )
         raise InputError(
-            f"{key.task} {key.languages} is {said}; one table needs one grouping, "
+            f"{key.task} {key.languages} is {listed}; one table needs one grouping, "
             "evaluate all with the same `hexapla evaluate --seen LANGUAGE,...`"
         )
     return next(iter(stated.values()), None)
 
 
-def check_same_items(key: Key, items: Mapping[str, Sequence[str]]) -> None:
-    """Refuse runs that a score was measured on different items of.
+def check_same_items(key: ScoreKey, items: Mapping[str, Sequence[str]]) -> None:
+    """Refuse runs whose score was measured on different items.
 
     Args:
         key: The score.
         items: The items of each run by its label, the baseline's first.
 
     Raises:
-        InputError: With the first item that differs.
+        InputError: Items differ; the message names the first that does.
     """
     (baseline, names), *others = items.items()
     for label, other_names in others:

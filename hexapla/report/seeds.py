@@ -1,7 +1,8 @@
-"""Runs -> the columns of a table: runs that differ in nothing but the training seed are one column, their mean.
+"""Runs -> the columns of a table; runs that differ only in the training seed are averaged.
 
-What one seed gives is a draw; a regime is what several give. Runs are put together only where the
-record of their training says that all else was equal, and apart where that is in doubt.
+The result of one seed is a random draw; a regime is judged by the mean over several. Runs are
+averaged only if the record of their training says that all else was equal, and kept apart if that
+is in doubt.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hexapla.errors import InputError, did_you_mean
-from hexapla.report.budgets import close
+from hexapla.report.budgets import same_budget
 from hexapla.report.score_runs import Run, folder_names, short_name, tell_apart
 
-# Settings that a label may name, where columns of one regime differ in them.
-_TOLD = (
+# Settings that a label can name, if columns of one regime differ in them.
+_LABEL_SETTINGS = (
     "base",
     "corpus",
     "temperature",
@@ -35,12 +36,12 @@ _TOLD = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
-    """One encoder, or one training under several seeds.
+class RunColumn:
+    """One encoder, or one training with several seeds.
 
     Attributes:
-        label: The column's heading.
-        runs: In ascending order of seed, which all have if there is more than one run.
+        label: Heading of the column.
+        runs: In ascending order of seed; if there are several, all have one.
     """
 
     label: str
@@ -48,23 +49,23 @@ class Column:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The training seeds; empty for an encoder that has none."""
+        """The training seeds; empty for an encoder without one."""
         return tuple(run.score.seed for run in self.runs if run.score.seed is not None)
 
 
-def columns_of(
+def group_seeds(
     runs: Sequence[Run], *, together: bool = True, names: Mapping[Path, str] | None = None
-) -> tuple[list[Column], list[str]]:
-    """Put runs that are the same but for the seed into one column each.
+) -> tuple[list[RunColumn], list[str]]:
+    """Group runs that differ only in the seed into one column each.
 
     Args:
-        runs: All of a comparison.
-        together: Or else every run has a column of its own.
-        names: What to call the runs of a path; then those of one name are one column, whatever
-            their records say.
+        runs: All runs of a comparison.
+        together: Group them; otherwise each run is a column.
+        names: Names of the runs by path. If given, runs of one name are one column, whatever their
+            records say.
 
     Returns:
-        The columns, in the order of their first runs, and what is to be said of them.
+        The columns, in the order of their first runs, and notes about them.
     """
     groups: list[list[Run]] = []
     for run in runs:
@@ -76,111 +77,120 @@ def columns_of(
         else:
             group.append(run)
     notes = []
-    settled: list[list[Run]] = []
+    distinct: list[list[Run]] = []
     for group in groups:
         if len({run.score.seed for run in group}) == len(group):
-            settled.append(sorted(group, key=lambda run: run.score.seed or 0))
+            distinct.append(sorted(group, key=lambda run: run.score.seed or 0))
             continue
-        settled += [[run] for run in group]
-        told = ", ".join(run.label for run in group)
+        distinct += [[run] for run in group]
+        labels = ", ".join(run.label for run in group)
         notes.append(
-            f"{told} have equal settings and partly equal seeds but different weights, and stay apart"
+            f"{labels} are not averaged, because they have equal settings and partly equal seeds "
+            "but different weights"
         )
-    labels = (
-        [_several(names[group[0].path], group) for group in settled] if names else _labels(settled)
-    )
-    return [
-        Column(label=label, runs=tuple(group)) for label, group in zip(labels, settled, strict=True)
-    ], notes
+    return _name_columns(distinct, names), notes
 
 
-def baseline_first(columns: Sequence[Column], baseline: str | None) -> list[Column]:
-    """Bring the baseline to the front; the others stay in order.
+def baseline_first(columns: Sequence[RunColumn], baseline: str | None) -> list[RunColumn]:
+    """Move the baseline to the front; the others keep their order.
 
     Args:
-        columns: All of a comparison.
-        baseline: The label of a column or of one of its runs, or the path of such a run; None is
-            the first.
+        columns: All columns of a comparison.
+        baseline: Label of a column or of one of its runs, or the path of such a run. None means the
+            first column.
 
     Raises:
-        InputError: No column answers to it.
+        InputError: No column has this label or path.
     """
     if baseline is None:
         return list(columns)
     for number, column in enumerate(columns):
-        names = (column.label, *(run.label for run in column.runs))
-        if baseline in names or any(
-            run.path.as_posix() == baseline.rstrip("/") for run in column.runs
-        ):
+        labels = (column.label, *(run.label for run in column.runs))
+        paths = [run.path.as_posix() for run in column.runs]
+        if baseline in labels or baseline.rstrip("/") in paths:
             return [column, *columns[:number], *columns[number + 1 :]]
-    labels = [column.label for column in columns]
-    allowed = ", ".join(f'"{label}"' for label in labels)
+    allowed = [column.label for column in columns]
+    quoted = ", ".join(f'"{label}"' for label in allowed)
     raise InputError(
-        f'baseline is "{baseline}"; it must be {allowed} or a path{did_you_mean(baseline, labels)}'
+        f'baseline is "{baseline}"; it must be {quoted} or the path of a run'
+        f"{did_you_mean(baseline, allowed)}"
     )
 
 
 def _belongs(run: Run, first: Run, names: Mapping[Path, str] | None) -> bool:
-    return names[run.path] == names[first.path] if names else _same_but_for_seed(first, run)
+    return names[run.path] == names[first.path] if names else _differ_in_seed_only(first, run)
 
 
-def _several(label: str, group: Sequence[Run]) -> str:
-    return f"{label}, {len(group)} seeds" if len(group) > 1 else label
-
-
-def _same_but_for_seed(one: Run, other: Run) -> bool:
-    if (
-        one.training is None
-        or other.training is None
-        or one.score.seed is None
-        or other.score.seed is None
-    ):
+def _differ_in_seed_only(one: Run, other: Run) -> bool:
+    if one.training is None or other.training is None:
         return False
     return (
-        one.regime == other.regime
+        one.score.seed is not None
+        and other.score.seed is not None
+        and one.regime == other.regime
         and one.training.settings == other.training.settings
-        and close(one.training, other.training)
+        and same_budget(one.training, other.training)
         and one.encoded_with() == other.encoded_with()
     )
 
 
+def _name_columns(
+    groups: Sequence[Sequence[Run]], names: Mapping[Path, str] | None
+) -> list[RunColumn]:
+    labels = [names[group[0].path] for group in groups] if names else _labels(groups)
+    return [
+        RunColumn(
+            label=f"{label}, {len(group)} seeds" if len(group) > 1 else label, runs=tuple(group)
+        )
+        for label, group in zip(labels, groups, strict=True)
+    ]
+
+
 def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
-    """Name columns after their regimes, else their encoders, and by what they differ in."""
+    """Name each group after its regime or its encoder, and add what distinguishes equal names."""
     firsts = [group[0] for group in groups]
+
+    def settings(some: list[int]) -> list[str]:
+        return _differing_settings([firsts[place] for place in some])
 
     def seeds(some: list[int]) -> list[str]:
         return [
             "" if len(groups[place]) > 1 else f"seed {firsts[place].score.seed}" for place in some
         ]
 
-    labels = tell_apart(
+    def settings_and_seeds(some: list[int]) -> list[str]:
+        both = zip(settings(some), seeds(some), strict=True)
+        return [f"{setting} {seed}".strip() for setting, seed in both]
+
+    return tell_apart(
         [run.regime or short_name(run) for run in firsts],
         (
-            lambda some: _settings([firsts[place] for place in some]),
+            settings,
             seeds,
-            lambda some: [
-                f"{settings} {seed}".strip()
-                for settings, seed in zip(
-                    _settings([firsts[place] for place in some]), seeds(some), strict=True
-                )
-            ],
+            settings_and_seeds,
             lambda some: [short_name(firsts[place]) for place in some],
             lambda some: folder_names([firsts[place].folder for place in some]),
         ),
     )
-    return [_several(label, group) for label, group in zip(labels, groups, strict=True)]
 
 
-def _settings(runs: Sequence[Run]) -> list[str]:
-    """Name the settings that runs differ in, for each run; empty texts where there are none or a run tells nothing."""
+def _differing_settings(runs: Sequence[Run]) -> list[str]:
+    """Write for each run the settings in which the runs differ.
+
+    The texts are empty if there are none, or if the training of a run is unknown.
+    """
     trainings = [run.training for run in runs if run.training is not None]
     if len(trainings) < len(runs):
         return [""] * len(runs)
-    every = [{**training.settings, "budget": training.budget} for training in trainings]
-    if not all(close(trainings[0], training) for training in trainings):
-        for facts, training in zip(every, trainings, strict=True):
-            facts["rows"] = f"{training.n_rows_seen:,}"
-    names = [name for name in _TOLD if len({json.dumps(facts.get(name)) for facts in every}) > 1]
+    facts = [{**training.settings, "budget": training.budget} for training in trainings]
+    if not all(same_budget(trainings[0], training) for training in trainings):
+        for of_run, training in zip(facts, trainings, strict=True):
+            of_run["rows"] = f"{training.n_rows_seen:,}"
+    names = [
+        name
+        for name in _LABEL_SETTINGS
+        if len({json.dumps(of_run.get(name)) for of_run in facts}) > 1
+    ]
     return [
-        " ".join(f"{name.replace('_', ' ')} {facts[name]}" for name in names) for facts in every
+        " ".join(f"{name.replace('_', ' ')} {of_run[name]}" for name in names) for of_run in facts
     ]

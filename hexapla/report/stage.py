@@ -1,15 +1,16 @@
-"""Scores of two or more runs -> what each gains over a baseline, by task, metric and group of languages.
+"""Scores of runs -> what each gains over a baseline, by task, metric and group of languages.
 
-Averages are per language first (both directions of retrieval) and then over languages, with seen
-and unseen languages always apart. A pair in which neither language is English counts once, as its
-pair. Nothing is encoded: intervals and tests come from the per-item tables that lie beside the
-scores. Regimes are compared at equal budgets on equal corpora, and runs that differ in nothing but
-the seed are one column.
+Averages are per language first (both directions of retrieval), then over languages; seen and unseen
+languages are always apart. A pair in which neither language is English counts once, in both
+directions together. Nothing is encoded: intervals and tests are computed from the per-item tables
+beside the scores. Regimes are compared at equal budgets on equal corpora, and runs that differ only
+in the seed are one column.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -17,10 +18,11 @@ from hexapla.errors import InputError
 from hexapla.report.budgets import check_budgets
 from hexapla.report.comparison import Comparison, RunFacts
 from hexapla.report.config import CompareConfig
-from hexapla.report.flags import flag
+from hexapla.report.flags import flag_contamination
+from hexapla.report.markdown_tables import comparison_to_markdown
 from hexapla.report.measure import measure
-from hexapla.report.score_runs import Key, check_comparable, read_runs
-from hexapla.report.seeds import Column, baseline_first, columns_of
+from hexapla.report.score_runs import ScoreKey, check_comparable, read_runs
+from hexapla.report.seeds import RunColumn, baseline_first, group_seeds
 from hexapla.report.table_lines import task_blocks
 from hexapla.runs.atomic import write_json, write_text
 from hexapla.runs.record import check_folder_to_be, write_run
@@ -29,43 +31,57 @@ RESULT = "comparison.json"
 
 
 def compare(config: CompareConfig) -> Comparison:
-    """Compare the scores of runs with those of a baseline: gains with paired bootstrap intervals and paired tests.
+    """Compare the scores of runs with a baseline's; gains have intervals and paired tests.
 
     Raises:
-        InputError: Runs that cannot be compared or read, a value out of its range, or an `out` that
+        InputError: Runs cannot be read or compared, or the output folder is not empty.
+    """
+    columns, notes = read_columns(config)
+    return compare_columns(columns, notes, config)
+
+
+def read_columns(config: CompareConfig) -> tuple[list[RunColumn], list[str]]:
+    """Check the output folder, read the scores, and group them into columns, the baseline first.
+
+    Returns:
+        Two or more columns, and notes about their runs.
+
+    Raises:
+        InputError: Runs cannot be read or compared, the baseline is unknown, or the output folder
             is not empty.
     """
-    _check(config)
-    given = read_runs(config.scores)
-    notes = [
-        *check_comparable(given),
-        *check_budgets(given, different_budgets=config.different_budgets),
-    ]
-    names = (
-        dict(zip([run.path for run in given], config.names, strict=True)) if config.names else {}
-    )
-    columns, doubts = columns_of(given, together=config.seeds == "together", names=names)
+    _check_out(config)
+    runs = read_runs(config.scores)
+    notes = check_comparable(runs)
+    notes += check_budgets(runs, different_budgets=config.different_budgets)
+    names = dict(zip(config.scores, config.names, strict=True)) if config.names else None
+    columns, doubts = group_seeds(runs, together=config.seeds == "together", names=names)
     columns = baseline_first(columns, config.baseline)
     if len(columns) < 2:
         raise InputError(
-            f"all {len(given)} runs are {columns[0].label} and make one column, with nothing to compare it with; "
-            "give a baseline too, or --seeds apart"
+            f"all {len(runs)} runs are {columns[0].label} and make one column, with nothing to "
+            "compare it with; give a baseline too, or --seeds apart"
         )
+    return columns, [*notes, *doubts]
+
+
+def compare_columns(
+    columns: Sequence[RunColumn], notes: Sequence[str], config: CompareConfig
+) -> Comparison:
+    """Compare what `read_columns` returned, and write the comparison into the output folder."""
     runs = [run for column in columns for run in column.runs]
-    tasks: dict[tuple[str, str], list[Key]] = {}
+    tasks: dict[tuple[str, str], list[ScoreKey]] = {}
     for key in runs[0].scores:
         tasks.setdefault((key.task, key.split), []).append(key)
-    flagged, flags = flag(columns, list(tasks))
-    measured = [
-        measure(runs, keys) for keys in tasks.values()
-    ]  # all is read and checked before any is resampled
+    contamination, flags = flag_contamination(columns, list(tasks))
+    # All tables are read and checked before anything is written or resampled.
+    measured = [measure(runs, keys) for keys in tasks.values()]
     if config.out is not None:
         write_run(config.out, "compare", dataclasses.asdict(config))
-        (config.out / RESULT).unlink(
-            missing_ok=True
-        )  # an earlier one would not be what run.json says
+        # The result of an earlier run would not match run.json.
+        (config.out / RESULT).unlink(missing_ok=True)
     comparison = Comparison(
-        runs=tuple(_facts(column) for column in columns),
+        runs=tuple(_run_facts(column) for column in columns),
         blocks=tuple(
             block
             for scores, n_items in measured
@@ -75,15 +91,15 @@ def compare(config: CompareConfig) -> Comparison:
         ),
         n_resamples=config.resamples,
         seed=config.seed,
-        notes=(*config.notes, *notes, *doubts, *flags),
-        contamination=flagged,
+        notes=(*config.notes, *notes, *flags),
+        contamination=contamination,
     )
     if config.out is not None:
         _write(comparison, config.out)
     return comparison
 
 
-def _check(config: CompareConfig) -> None:
+def _check_out(config: CompareConfig) -> None:
     if config.out is None:
         return
     check_folder_to_be(config.out)
@@ -93,7 +109,7 @@ def _check(config: CompareConfig) -> None:
         )
 
 
-def _facts(column: Column) -> RunFacts:
+def _run_facts(column: RunColumn) -> RunFacts:
     first = column.runs[0]
     trainings = [run.training for run in column.runs if run.training is not None]
     return RunFacts(
@@ -111,6 +127,6 @@ def _facts(column: Column) -> RunFacts:
 
 
 def _write(comparison: Comparison, out: Path) -> None:
-    """Write the tables, and last what they are made of: a folder without it is unfinished."""
-    write_text(out / "comparison.md", comparison.to_markdown())
+    """Write the tables, then the result; a folder without it is unfinished."""
+    write_text(out / "comparison.md", comparison_to_markdown(comparison))
     write_json(out / RESULT, comparison.to_json())

@@ -1,7 +1,7 @@
-"""Scores of one task with their per-item statistics -> the lines of its tables: averages, gains, intervals, tests.
+"""Scores of one task and their statistics -> the lines of its tables, with intervals and tests.
 
-All scores of a task are resampled and permuted on the same draws, and only the results are averaged
-into lines. A line is of a group of languages, or of one language.
+All scores of a task are resampled and permuted with the same draws, and only the results are
+averaged into lines. A line is for a group of languages, or for one language.
 
 Shape suffixes: S statistics, R runs, C columns of the table, B resamples or permutations.
 """
@@ -14,17 +14,17 @@ from typing import NamedTuple
 import numpy as np
 
 from hexapla.report.bootstrap import FloatArray, average, interval, interval_over_seeds, resample
-from hexapla.report.comparison import Block, Cell, Line
+from hexapla.report.comparison import Block, Line, TableCell
 from hexapla.report.measure import GROUPS, Measured
-from hexapla.report.permutation import p_of, p_over_seeds, permute
-from hexapla.report.score_runs import Key
-from hexapla.report.seeds import Column
+from hexapla.report.permutation import p_over_seeds, permutation_p, permute
+from hexapla.report.score_runs import ScoreKey
+from hexapla.report.seeds import RunColumn
 
 HEADLINE_METRICS = ("accuracy", "spearman")
 
 
 class _Place(NamedTuple):
-    """Where in a task's tables a score is averaged into; `unit` is empty in the line of a whole group."""
+    """The line that a score is averaged into; `unit` is empty in the line of a whole group."""
 
     metric: str
     group: str
@@ -34,23 +34,23 @@ class _Place(NamedTuple):
 def task_blocks(
     measured: Sequence[Measured],
     n_items: int,
-    columns: Sequence[Column],
+    columns: Sequence[RunColumn],
     *,
     n_resamples: int,
     seed: int,
 ) -> list[Block]:
-    """Resample and permute all scores of one task and split, and lay them out.
+    """Resample and permute all scores of one task and split, and arrange the results in blocks.
 
     Args:
-        measured: What `measure` returned for the runs of the columns, in their order.
-        n_items: How many items they have together.
-        columns: Of the table, the baseline first.
-        n_resamples: How many resamples, and how many permutations.
-        seed: Of both.
+        measured: The result of `measure` for the runs of all columns, in the order of the columns.
+        n_items: Number of distinct items in them.
+        columns: Columns of the table, the baseline first.
+        n_resamples: Number of resamples, and of permutations.
+        seed: Seed of both.
     """
     places: dict[_Place, list[int]] = {}
     for number, one in enumerate(measured):
-        # Pairs without English are hundreds; they have their average.
+        # There are hundreds of pairs without English, so only their average has a line.
         for unit in ("",) if "-" in one.unit else ("", one.unit):
             places.setdefault(_Place(one.key.metric, one.group, unit), []).append(number)
     statistics = [one.statistic for one in measured]
@@ -69,8 +69,8 @@ def task_blocks(
     return _blocks(measured[0].key, lines)
 
 
-def _runs_of(columns: Sequence[Column]) -> list[list[int]]:
-    """Return the places of each column's runs among all runs."""
+def _runs_of(columns: Sequence[RunColumn]) -> list[list[int]]:
+    """Return the positions of each column's runs among all runs."""
     ends = np.cumsum([len(column.runs) for column in columns]).tolist()
     return [
         list(range(end - len(column.runs), end)) for column, end in zip(columns, ends, strict=True)
@@ -87,7 +87,7 @@ def _gains(estimates: FloatArray, runs_of: Sequence[Sequence[int]]) -> FloatArra
 def _averages(
     blocks: Iterable[FloatArray], places: Mapping[_Place, Sequence[int]], units: Sequence[str]
 ) -> dict[_Place, FloatArray]:
-    """Average (S, C, B) blocks of gains into the (C, B) gains of each line; B adds up."""
+    """Average (S, C, B) blocks into the (C, B) gains of each line, joining blocks along B."""
     averages: dict[_Place, list[FloatArray]] = {place: [] for place in places}
     for block in blocks:
         for place, numbers in places.items():
@@ -97,11 +97,11 @@ def _averages(
 
 def _line(
     measured: Sequence[Measured],
-    columns: Sequence[Column],
+    columns: Sequence[RunColumn],
     resampled: FloatArray,
     permuted: FloatArray,
 ) -> Line:
-    """Average the scores of a line, a cell per column; (C, B) are its gains on resamples and when permuted."""
+    """Average the scores of a line, given its (C, B) gains on resamples and permutations."""
     units = [one.unit for one in measured]
     of_runs = average(np.stack([one.values for one in measured]), units)
     values = [of_runs[runs] for runs in _runs_of(columns)]
@@ -119,34 +119,37 @@ def _line(
 
 def _cell(
     values: Sequence[FloatArray],
-    columns: Sequence[Column],
+    columns: Sequence[RunColumn],
     number: int,
     resampled: FloatArray,
     permuted: FloatArray,
-) -> Cell:
-    """Make the cell of a column from the values of each column's runs and its own (B,) resampled and permuted gains."""
+) -> TableCell:
+    """Return the cell of column `number` from the run values of all columns and its (B,) gains."""
     value, baseline = float(values[number].mean()), float(values[0].mean())
     sd = float(values[number].std(ddof=1)) if len(values[number]) > 1 else None
     if number == 0:
-        return Cell(value=value, sd=sd)
+        return TableCell(value=value, sd=sd)
     gain = value - baseline
     seed_gains = _seed_gains(values, columns, number)
-    return Cell(
+    return TableCell(
         value=value,
         gain=gain,
         relative=gain / baseline if baseline > 0 else None,
         interval=interval(resampled),
         interval_seeds=interval_over_seeds(seed_gains),
-        p_rows=p_of(gain, permuted),
+        p_rows=permutation_p(gain, permuted),
         p_seeds=p_over_seeds(seed_gains),
         sd=sd,
     )
 
 
 def _seed_gains(
-    values: Sequence[FloatArray], columns: Sequence[Column], number: int
+    values: Sequence[FloatArray], columns: Sequence[RunColumn], number: int
 ) -> list[float]:
-    """Return the gain of each seed that a column shares with the baseline, or of each over a baseline without seed."""
+    """Return the gain of each seed that the column shares with the baseline.
+
+    Over a baseline without a seed, every seed of the column has a gain.
+    """
     own, baseline = (
         {
             run.score.seed: float(value)
@@ -161,7 +164,7 @@ def _seed_gains(
     return [value - baseline[seed] for seed, value in own.items() if seed in baseline]
 
 
-def _blocks(key: Key, lines: Mapping[_Place, Line]) -> list[Block]:
+def _blocks(key: ScoreKey, lines: Mapping[_Place, Line]) -> list[Block]:
     """Gather a task's lines by metric, its headline metric first."""
     metrics = list(dict.fromkeys(place.metric for place in lines))
     headline = next((metric for metric in HEADLINE_METRICS if metric in metrics), metrics[0])

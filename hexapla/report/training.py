@@ -1,7 +1,7 @@
-"""The record that lies beside scores (`run.json`) -> how the encoder that they are of was trained.
+"""The record beside scores (`run.json`) -> how the measured encoder was trained.
 
-Scores say what was measured; whether two encoders had the same training but for the regime, or for
-the seed, is only in what `align` wrote of its run and `evaluate` kept.
+Scores say what was measured. Whether the training of two encoders differs only in the regime, or
+only in the seed, is known from the record that `align` wrote and `evaluate` copied.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hexapla.errors import InputError
 from hexapla.evaluation.scores import Score
 from hexapla.runs.record import RUN, read_record
 
-# Fields of align.json that a run is made by, besides regime, seed and budget.
+# Fields of align.json that determine a run, besides regime, seed and budget.
 _SETTINGS = (
     "base",
     "base_sha256",
@@ -39,15 +39,15 @@ _AMOUNTS = {"rows": "n_rows_seen", "encodings": "n_encodings", "converged": None
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What an alignment run took, and by which settings.
+    """Budget and settings of an alignment run.
 
     Attributes:
         budget: `rows`, `encodings` or `converged`.
-        n_rows_seen: Rows seen.
-        n_encodings: Sentences encoded.
-        corpus_sha256: Hash of the corpus, and of the columns and rows of it that were trained on.
-        settings: All else but regime and seed, by its name in align.json; None for what that does
-            not say.
+        n_rows_seen: Number of rows seen.
+        n_encodings: Number of sentences encoded.
+        corpus_sha256: Hash of the corpus, restricted to the columns and rows of the training.
+        settings: All other settings except regime and seed, by their names in align.json; None
+            where align.json lacks one.
     """
 
     budget: str
@@ -58,46 +58,52 @@ class Training:
 
     @property
     def amount(self) -> int | None:
-        """How much of its budget there was: rows, or sentences encoded; None where training ends by itself."""
+        """Size of the budget, in rows or in encoded sentences; None for training to convergence."""
         field = _AMOUNTS[self.budget]
         return None if field is None else int(getattr(self, field))
 
 
 def read_training(folder: Path, score: Score) -> Training | None:
-    """Read how the encoder of a score was trained; None where nothing says so: no alignment, or an older record.
+    """Read how the encoder of a score was trained.
 
     Args:
-        folder: Where the scores lie.
-        score: One of them.
+        folder: Folder of the scores.
+        score: One of the scores.
+
+    Returns:
+        The training; None without a record of one: the encoder was not aligned, or the scores are
+        from an older version.
 
     Raises:
-        InputError: The record is damaged, or of another encoder.
+        InputError: The record is damaged, or belongs to another encoder.
     """
     path, run = folder / RUN, read_record(folder)
     if run.get("command") != "evaluate":
         return None
     encoder = _get(path, run, "encoder", dict)
     if encoder.get("sha256") != score.encoder_sha:
-        raise InputError(f"{path} is of another encoder than the scores beside it; evaluate again")
-    made = encoder.get("training") or {}
-    if not isinstance(made, dict):
+        raise InputError(
+            f"{path} belongs to another encoder than the scores beside it; evaluate again"
+        )
+    record = encoder.get("training") or {}
+    if not isinstance(record, dict):
         raise InputError(f"{path} is damaged: training is not a JSON object; evaluate again")
-    if not made:
+    if not record:
         return None
-    made = {"whiten": "none", **made}  # older records do not know it
-    budget = _get(path, made, "budget", str)
+    record = {"whiten": "none", **record}  # missing from older records
+    budget = _get(path, record, "budget", str)
     if budget not in _AMOUNTS:
         raise InputError(
             f"{path}: the training budget is {budget}; this version knows {', '.join(_AMOUNTS)}"
         )
     return Training(
         budget=budget,
-        n_rows_seen=_get(path, made, "n_rows_seen", int),
-        n_encodings=_get(path, made, "n_encodings", int),
-        corpus_sha256=_get(path, made, "corpus_sha256", str),
+        n_rows_seen=_get(path, record, "n_rows_seen", int),
+        n_encodings=_get(path, record, "n_encodings", int),
+        corpus_sha256=_get(path, record, "corpus_sha256", str),
         settings={
-            **{name: made.get(name) for name in _SETTINGS},
-            "merged": "yes" if "merged" in made else "no",
+            **{name: record.get(name) for name in _SETTINGS},
+            "merged": "yes" if "merged" in record else "no",
         },
     )
 

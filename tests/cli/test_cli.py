@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -294,10 +293,9 @@ def test_quiet_holds_for_one_call_before_or_after_the_command(monkeypatch):
     levels = []
     monkeypatch.setattr(
         "hexapla.demo.demo",
-        lambda *_, **__: (
-            levels.append(logging.getLogger("hexapla").level) or SimpleNamespace(render=print)
-        ),
+        lambda *_, **__: levels.append(logging.getLogger("hexapla").level),
     )
+    monkeypatch.setattr("hexapla.report.render_comparison", print)
     for arguments in (["--quiet", "demo"], ["demo"], ["demo", "--quiet"], ["demo"]):
         assert main(arguments) == 0
     assert levels == [logging.WARNING, logging.INFO] * 2

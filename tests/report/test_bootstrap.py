@@ -13,9 +13,9 @@ from hexapla.report.bootstrap import (
     RankCorrelations,
     Statistic,
     average,
-    estimate,
     interval,
     number_items,
+    observed_values,
     resample,
 )
 
@@ -40,7 +40,7 @@ def test_a_mean_worked_by_hand() -> None:
     assert statistic.weighted(np.array([[2.0], [0.0], [1.0]])) == pytest.approx(
         np.array([[0.75], [1 / 3]])
     )
-    assert estimate(statistic) == pytest.approx(np.array([1.75 / 3, 2 / 3]))
+    assert observed_values(statistic) == pytest.approx(np.array([1.75 / 3, 2 / 3]))
 
 
 def test_a_rank_correlation_worked_by_hand() -> None:
@@ -50,7 +50,7 @@ def test_a_rank_correlation_worked_by_hand() -> None:
     statistic = RankCorrelations(
         np.arange(4), np.array([[0.1, 0.2, 0.2, 0.9]]), np.array([1.0, 2.0, 3.0, 4.0])
     )
-    assert estimate(statistic) == pytest.approx(np.array([4.5 / 22.5**0.5]))
+    assert observed_values(statistic) == pytest.approx(np.array([4.5 / 22.5**0.5]))
 
 
 def test_resamples_equal_a_loop_that_draws_items_and_computes_on_copies() -> None:
@@ -81,7 +81,7 @@ def test_resamples_equal_a_loop_that_draws_items_and_computes_on_copies() -> Non
 def test_the_size_of_the_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     statistic = Means(np.arange(50), np.random.default_rng(0).random((2, 50)))
     whole = all_resamples([statistic], 50, n_resamples=70)
-    monkeypatch.setattr(bootstrap, "_COUNTS_PER_BLOCK", 150)  # three resamples to a block
+    monkeypatch.setattr(bootstrap, "_MAX_COUNTS_PER_BLOCK", 150)  # three resamples to a block
     assert all_resamples([statistic], 50, n_resamples=70) == pytest.approx(whole, abs=1e-15)
     assert whole.shape == (1, 2, 70)
 
@@ -231,9 +231,9 @@ def test_a_run_with_equal_values_correlates_0_and_equal_gold_leaves_all_runs_out
     constant = RankCorrelations(
         items, np.array([[0.5, 0.5, 0.5], [0.1, 0.2, 0.3]]), np.array([1.0, 2.0, 3.0])
     )
-    assert estimate(constant) == pytest.approx(np.array([0.0, 1.0]))
+    assert observed_values(constant) == pytest.approx(np.array([0.0, 1.0]))
     assert np.isnan(
-        estimate(RankCorrelations(items, np.array([[0.1, 0.2, 0.3]]), np.ones(3)))
+        observed_values(RankCorrelations(items, np.array([[0.1, 0.2, 0.3]]), np.ones(3)))
     ).all()
     found = all_resamples([constant], 3)
     assert np.array_equal(np.isnan(found[0, 0]), np.isnan(found[0, 1]))

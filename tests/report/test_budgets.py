@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hexapla.errors import InputError
+from hexapla.report.markdown_tables import comparison_to_markdown
 from tests.fixtures.score_folders import (
     BITEXT,
     DEU,
@@ -46,7 +47,7 @@ def test_regimes_at_equal_rows_compare_and_the_budget_is_named(tmp_path: Path) -
         "Budget: rows. en-x saw 10,000 rows and encoded 20,000 sentences; "
         "multiway saw 10,000 rows and encoded 70,000 sentences."
     )
-    assert told in flat(shown(comparison)) and told in comparison.to_markdown()
+    assert told in flat(shown(comparison)) and told in comparison_to_markdown(comparison)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_a_record_that_is_no_evaluations_tells_nothing(tmp_path: Path) -> None:
         ("{", r"run.json is damaged: it is not JSON \(.*\); run again what wrote it"),
         ("[]", r"run.json is damaged: it is no JSON object with a config"),
         ('{"command": "evaluate"}', r"run.json is damaged: encoder is null, not dict"),
-        ({"sha256": "other"}, r"run.json is of another encoder than the scores beside it"),
+        ({"sha256": "other"}, r"run.json belongs to another encoder than the scores beside it"),
         ({"training": [1]}, r"run.json is damaged: training is not a JSON object"),
         (
             {"training": record(budget="steps")},

@@ -11,7 +11,8 @@ import pytest
 
 from hexapla.errors import InputError
 from hexapla.evaluation.scores import per_item_path
-from hexapla.report.comparison import Cell
+from hexapla.report.comparison import TableCell
+from hexapla.report.markdown_tables import comparison_to_markdown
 from tests.fixtures.score_folders import (
     BITEXT,
     DEU,
@@ -44,7 +45,7 @@ def test_averages_and_gains_worked_by_hand(tmp_path: Path) -> None:
     assert seen.cells[1].significant and seen.cells[1].interval is not None
     assert seen.cells[1].interval[0] < 0.6 < seen.cells[1].interval[1]
     assert unseen.cells[1].interval is not None and not unseen.cells[1].significant
-    assert seen.cells[0] == Cell(value=seen.cells[0].value)
+    assert seen.cells[0] == TableCell(value=seen.cells[0].value)
     # Both directions of German together gain 1 on items 3 to 6, 0.5 on 1, 2, 7 and 8: 2 of 2^8
     # swaps give as much. In Swahili two items gain, in one direction.
     assert seen.cells[1].p_rows == pytest.approx(2 / 2**8, abs=0.02)
@@ -173,13 +174,13 @@ def test_the_baseline_can_be_chosen_and_comes_first(tmp_path: Path, by: str) -> 
 def test_an_unknown_baseline_is_refused_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(
         InputError,
-        match=r'"multi-way"; it must be "xlmr", "multiway" or a path; did you mean "multiway"',
+        match=r'"multi-way"; it must be "xlmr", "multiway" or the path of a run; did you mean "multiway"',
     ):
         run_compare(*base_and_aligned(tmp_path), baseline="multi-way")
 
 
 def test_fewer_than_two_runs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="1 score folders given; a comparison needs at least two"):
+    with pytest.raises(InputError, match="1 score folder given; a comparison needs two or more"):
         run_compare(base_and_aligned(tmp_path)[0])
 
 
@@ -299,7 +300,7 @@ def test_scores_of_two_encoders_in_one_path_are_refused(tmp_path: Path) -> None:
     ("settings", "told"),
     [
         ({"resamples": 20}, "resamples is 20; it must be a whole number of 100 or more"),
-        ({"seed": -1}, "seed is -1; it must be 0 or more"),
+        ({"seed": -1}, "seed is -1; it must be a whole number from 0 to"),
     ],
 )
 def test_settings_out_of_range_are_refused(
@@ -326,7 +327,7 @@ def test_a_comparison_is_written_and_an_old_one_kept_unless_overwritten(tmp_path
         True,
     )
     assert (found["baseline"], found["n_resamples"], found["seed"]) == ("xlmr", 200, 0)
-    assert (out / "comparison.md").read_text() == comparison.to_markdown()
+    assert (out / "comparison.md").read_text() == comparison_to_markdown(comparison)
     before = (out / "comparison.json").read_bytes()
     with pytest.raises(InputError, match=r"out is not empty; .*--overwrite"):
         run_compare(*paths, out=out, seed=1)

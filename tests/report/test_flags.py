@@ -9,6 +9,7 @@ import pytest
 
 from hexapla.errors import InputError
 from hexapla.report.comparison import Contaminated
+from hexapla.report.markdown_tables import comparison_to_markdown
 from tests.fixtures.score_folders import (
     BITEXT,
     DEU,
@@ -57,13 +58,13 @@ def test_a_contaminated_task_is_flagged_marked_and_noted(tmp_path: Path) -> None
     assert [found.run for found in comparison.contamination] == ["en-x", "multiway"]
     assert comparison.contamination[0] == flagged
     assert comparison.notes == (
-        "12 of 250 evaluation sentences of sts/toy (test) stand in the training corpus courses of en-x and multiway",
+        "12 of 250 evaluation sentences of sts/toy (test) are in the training corpus courses of en-x and multiway",
     )
-    text, markdown = shown(comparison), comparison.to_markdown()
+    text, markdown = shown(comparison), comparison_to_markdown(comparison)
     assert "sts/toy (test) †  Spearman, %" in text and "bitext/toy (test)  accuracy, %" in text
     assert (
         "## sts/toy (test) †: Spearman, %" in markdown
-        and "† Sentences of this task stand in" in markdown
+        and "† A training corpus contains sentences of this task" in markdown
     )
     assert comparison.to_json()["contamination"][0]["n_found"] == 12
 
@@ -104,6 +105,6 @@ def test_aligned_runs_that_were_not_checked_are_named_and_others_not(tmp_path: P
 def test_a_check_of_another_corpus_is_refused(tmp_path: Path) -> None:
     en_x = write_aligned(tmp_path / "en-x", MEASURED, "en-x")
     multiway = check(write_aligned(tmp_path / "multiway", MEASURED), 0, sha="decade5678")
-    told = r"multiway: contamination was looked for in courses \(decade56\), and multiway was aligned on .*\(c0ffee12\)"
+    told = r"multiway: contamination was checked against courses \(decade56\), but multiway was aligned on .*\(c0ffee12\)"
     with pytest.raises(InputError, match=told):
         run_compare(en_x, multiway)

@@ -143,7 +143,9 @@ def test_a_card_gets_the_scores_of_its_own_weights_and_keeps_the_rest(
     encoder = toy_encoder(tmp_path / "toy")
     card = encoder / "README.md"
     card.write_text("---\nlicense: mit\nlanguage: [de]\n---\n# A card\n\nText.\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"none of the scores is of .*toy, as its weights are now"):
+    with pytest.raises(
+        InputError, match=r"none of the scores is of .*toy with its present weights"
+    ):
         report(config(runs, tmp_path / "none", card=encoder, images=False))
     assert not (tmp_path / "none").exists()
     own = tmp_path / "own"
@@ -198,7 +200,7 @@ def test_damaged_examples_are_named(runs: list[Path], tmp_path: Path) -> None:
 
 
 def test_a_report_needs_a_folder(runs: list[Path]) -> None:
-    with pytest.raises(InputError, match="no folder to write the page into; give one"):
+    with pytest.raises(InputError, match="no folder for the report; give one"):
         report(ReportConfig(compare=CompareConfig(scores=tuple(runs))))
 
 

@@ -15,9 +15,9 @@ from hexapla.report.bootstrap import (
     RankCorrelations,
     Statistic,
     average,
-    estimate,
+    observed_values,
 )
-from hexapla.report.permutation import p_of, p_over_seeds, permute, swapped
+from hexapla.report.permutation import p_over_seeds, permutation_p, permute, swapped_gains
 
 ALL_SIGNS = np.array(list(itertools.product((1.0, -1.0), repeat=8))).T  # (8, 256)
 
@@ -31,9 +31,9 @@ def all_permutations(
 
 
 def p_value(statistic: Statistic, n_permutations: int = 199, seed: int = 0) -> float:
-    values = estimate(statistic)
+    values = observed_values(statistic)
     (permuted,) = all_permutations([statistic], len(statistic.items), n_permutations, seed)
-    p = p_of(float(values[1] - values[0]), permuted)
+    p = permutation_p(float(values[1] - values[0]), permuted)
     assert p is not None
     return p
 
@@ -44,7 +44,8 @@ def test_the_average_gain_of_every_swap_of_eight_items_equals_a_loop_that_swaps(
     values, of_some = draw.random((2, 8)), draw.random((2, 3))
     statistics = [Means(np.arange(8), values), Means(some, of_some)]
     gains = [
-        swapped(statistic, [[0], [1]], ALL_SIGNS[statistic.items])[1] for statistic in statistics
+        swapped_gains(statistic, [[0], [1]], ALL_SIGNS[statistic.items])[1]
+        for statistic in statistics
     ]
     found = average(np.stack(gains), ["deu_Latn", "fra_Latn"])
     for number, signs in enumerate(ALL_SIGNS.T):
@@ -63,7 +64,7 @@ def test_a_sampled_p_comes_near_the_exact_one() -> None:
         [[0.1, 0.5, 0.3, 0.2, 0.9, 0.4, 0.6, 0.3], [0.6, 0.4, 0.7, 0.5, 0.8, 0.9, 0.7, 0.6]]
     )
     statistic = Means(np.arange(8), values)
-    every = swapped(statistic, [[0], [1]], ALL_SIGNS)[1]
+    every = swapped_gains(statistic, [[0], [1]], ALL_SIGNS)[1]
     exact = np.mean(np.abs(every) >= np.abs(every[0]) - 1e-12)
     assert 0.01 < exact < 0.2
     assert p_value(statistic, 20_000) == pytest.approx(
@@ -89,13 +90,13 @@ def test_swapped_rank_correlations_equal_a_loop_from_the_definition() -> None:
     gold = np.array([0.0, 1.0, 1.0, 2.0, 3.0, 3.0, 4.0, 5.0])
     cosines = np.stack([draw.random(8), 100 * draw.random(8).round(1)])  # other scales, and ties
     statistic = RankCorrelations(np.arange(8), cosines, gold)
-    found = swapped(statistic, [[0], [1]], ALL_SIGNS)
+    found = swapped_gains(statistic, [[0], [1]], ALL_SIGNS)
     assert found[0] == pytest.approx(np.zeros(256))
     for number, signs in enumerate(ALL_SIGNS.T):
         assert found[1, number] == pytest.approx(
             loop_over_ranks(cosines[1], cosines[0], gold, signs)
         )
-    values = estimate(statistic)
+    values = observed_values(statistic)
     assert found[1, 0] == pytest.approx(values[1] - values[0])  # nothing swapped
 
 
@@ -103,8 +104,8 @@ def test_swapped_rank_correlations_equal_a_loop_from_the_definition() -> None:
 def test_columns_of_several_seeds_are_swapped_run_by_run(columns: list[list[int]]) -> None:
     draw = np.random.default_rng(2)
     gold, cosines, hits = draw.random(8), draw.random((4, 8)), draw.random((4, 8))
-    ranked = swapped(RankCorrelations(np.arange(8), cosines, gold), columns, ALL_SIGNS)[1]
-    means = swapped(Means(np.arange(8), hits), columns, ALL_SIGNS)[1]
+    ranked = swapped_gains(RankCorrelations(np.arange(8), cosines, gold), columns, ALL_SIGNS)[1]
+    means = swapped_gains(Means(np.arange(8), hits), columns, ALL_SIGNS)[1]
     baseline, other = columns
     pairs = list(
         zip(other, baseline, strict=True)
@@ -139,7 +140,7 @@ def test_the_size_of_the_blocks_changes_nothing_and_the_seed_decides(
     assert whole.shape == (1, 70) and not np.array_equal(
         whole, all_permutations([statistic], 50, 70, seed=1)
     )
-    monkeypatch.setattr(permutation, "_SIGNS_PER_BLOCK", 150)  # three to a block
+    monkeypatch.setattr(permutation, "_MAX_SIGNS_PER_BLOCK", 150)  # three to a block
     assert all_permutations([statistic], 50, 70) == pytest.approx(whole, abs=1e-15)
 
 
@@ -164,9 +165,9 @@ def test_where_there_is_no_gain_p_is_uniform(kind: str) -> None:
             statistics: list[Statistic] = [
                 Means(np.arange(60), shared + 0.3 * draw.normal(size=(2, 60))) for _ in range(3)
             ]
-            values = np.mean([estimate(statistic) for statistic in statistics], axis=0)
+            values = np.mean([observed_values(statistic) for statistic in statistics], axis=0)
             permuted = all_permutations(statistics, 60, 199, sample).mean(axis=0)
-            found.append(p_of(float(values[1] - values[0]), permuted) or 0.0)
+            found.append(permutation_p(float(values[1] - values[0]), permuted) or 0.0)
     assert kstest(found, "uniform").pvalue > 0.01
     assert 0.02 <= np.mean(np.array(found) <= 0.05) <= 0.085  # 0.05 with a standard error of 0.013
 
@@ -192,12 +193,13 @@ def test_a_real_gain_has_a_small_p_and_none_has_1() -> None:
 
 def test_a_run_that_ranks_nothing_correlates_0_when_swapped_with_itself() -> None:
     constant = RankCorrelations(np.arange(8), np.full((2, 8), 0.5), np.arange(8.0))
-    assert np.array_equal(swapped(constant, [[0], [1]], ALL_SIGNS), np.zeros((2, 256)))
+    assert np.array_equal(swapped_gains(constant, [[0], [1]], ALL_SIGNS), np.zeros((2, 256)))
 
 
 def test_an_undefined_gain_has_no_p() -> None:
     assert (
-        p_of(float("nan"), np.array([0.1])) is None and p_of(0.1, np.array([0.1, np.nan])) is None
+        permutation_p(float("nan"), np.array([0.1])) is None
+        and permutation_p(0.1, np.array([0.1, np.nan])) is None
     )
 
 

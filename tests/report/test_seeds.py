@@ -115,7 +115,7 @@ def test_a_column_for_each_seed_when_asked_for(tmp_path: Path) -> None:
     assert [run.label for run in comparison.runs] == ["xlmr", "multiway seed 0", "multiway seed 1"]
     assert comparison.blocks[0].lines[0].cells[1].sd is None
     with pytest.raises(
-        InputError, match='seeds is "appart"; it must be together or apart; did you mean "apart"'
+        InputError, match='seeds is "appart"; it must be together, apart; did you mean "apart"'
     ):
         run_compare(*paths, seeds="appart")
 
@@ -161,8 +161,8 @@ def test_one_seed_with_two_weights_is_in_doubt_and_stays_apart(tmp_path: Path) -
         "multiway c",
     ]
     assert comparison.notes[0] == (
-        "multiway a, multiway b, multiway c have equal settings and partly equal seeds but different weights, "
-        "and stay apart"
+        "multiway a, multiway b, multiway c are not averaged, because they have equal settings and "
+        "partly equal seeds but different weights"
     )
 
 
@@ -205,10 +205,12 @@ def test_the_same_weights_twice_are_refused_unless_they_were_used_differently(
 ) -> None:
     one = write_run(tmp_path / "one", MEASURED, sha="ab12")
     again = write_run(tmp_path / "again", MEASURED, sha="ab12")
-    told = r"one and .*again are scores of the same encoder twice \(encoders/one, equal weights\); give each"
+    told = (
+        r"one and .*again are scores of the same encoder \(encoders/one, equal weights\); give each"
+    )
     with pytest.raises(InputError, match=told):
         run_compare(one, again)
-    with pytest.raises(InputError, match=r"one and .*one are scores of the same encoder twice"):
+    with pytest.raises(InputError, match=r"one and .*one are scores of the same encoder"):
         run_compare(one, one)
     prompted = write_run(tmp_path / "prompted", MEASURED, sha="ab12", signed={"prompt": "query: "})
     assert labels(one, prompted) == ["multiway one", "multiway prompted"]
@@ -244,7 +246,7 @@ def test_another_version_of_the_metric_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_metric_is_refused(tmp_path: Path) -> None:
     one = write_run(tmp_path / "one", {(BITEXT, DEU): {"acuracy": [1.0, 0.0]}})
     with pytest.raises(
-        InputError, match=r'one: score metric acuracy is not known to this version.*mean "accuracy"'
+        InputError, match=r'one: metric acuracy is unknown to this version.*mean "accuracy"'
     ):
         run_compare(one, one)
 

@@ -3,7 +3,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const root = document.documentElement;
 
-  // Charts: made when they come into view, and again when the mode changes.
+  // Charts are drawn when they come into view, and again when the mode changes.
   const shown = new Map();
   const style = () => getComputedStyle(root);
   const config = () => {
@@ -20,7 +20,7 @@
     const before = shown.get(element);
     shown.set(element, null);
     const spec = data.specs[element.dataset.chart];
-    (await before)?.finalize();  // or every change of mode leaves a view in memory
+    (await before)?.finalize();  // otherwise every change of mode leaks a view
     shown.set(element, vegaEmbed(element, { ...spec, config: { ...spec.config, ...config() } }, { actions: false, renderer: "canvas" }));
   };
   const places = [...document.querySelectorAll("[data-chart]")];
@@ -30,7 +30,7 @@
   places.forEach((place) => observer.observe(place));
   addEventListener("beforeprint", () => places.forEach((place) => shown.has(place) || embed(place)));
 
-  // Light and dark: the system's, until the button is pressed.
+  // Light or dark mode follows the system until the button is pressed.
   const button = document.getElementById("theme");
   const apply = (dark) => {
     root.dataset.theme = dark ? "dark" : "light";
@@ -43,7 +43,7 @@
   system.addEventListener("change", (event) => apply(event.matches));
   button.addEventListener("click", () => apply(root.dataset.theme !== "dark"));
 
-  // Tables: sorted by a click or Enter on a heading; empty cells go last.
+  // A click or Enter on a heading sorts its table; empty cells go last.
   const value = (row, column) => {
     const cell = row.cells[column], text = cell.dataset.sort ?? cell.textContent.trim();
     return text !== "" && !Number.isNaN(Number(text)) ? Number(text) : text;
@@ -65,7 +65,7 @@
     body.append(...rows.map(([, row]) => row));
   });
 
-  // All numbers: made here from the data, by text content alone.
+  // The table of all numbers is built here; setting text content alone keeps data from being HTML.
   const { runs, rows, ends } = data.table;
   const make = (tag, text, attributes = {}) => {
     const element = document.createElement(tag);

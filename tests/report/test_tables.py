@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from hexapla.report import Comparison
+from hexapla.report import Comparison, render_comparison
+from hexapla.report.markdown_tables import comparison_to_markdown
 from tests.fixtures.score_folders import (
     BITEXT,
     DEU,
@@ -99,7 +100,7 @@ def test_markdown_has_the_same_numbers_and_escapes_its_own_signs(tmp_path: Path)
     base, aligned = base_and_aligned(tmp_path)
     comparison = run_compare(base, aligned)
     runs = (comparison.runs[0], dataclasses.replace(comparison.runs[1], label="a|b"))
-    text = dataclasses.replace(comparison, runs=runs).to_markdown()
+    text = comparison_to_markdown(dataclasses.replace(comparison, runs=runs))
     assert "| languages | xlmr (baseline) | a\\|b |\n|---|---:|---:|\n" in text
     assert re.search(
         r"^\| seen: 1 language, 10 items \| 20\.0 \| 80\.0 \+60\.0\\\* \+300% \[.*\] p=0\.\d{3} \|$",
@@ -121,11 +122,11 @@ def test_details_are_of_the_headline_metric_unless_all_are_asked_for(tmp_path: P
     comparison = several_metrics(tmp_path)
     text = shown(comparison)
     assert "bitext/toy (test)  accuracy, %" in text and "bitext/toy (test)  F1" not in text
-    assert "Measured too: xsim error; F1, as MTEB (--all-metrics)." in text
+    assert "Also measured: xsim error; F1, as MTEB (--all-metrics)." in text
     text = shown(comparison, all_metrics=True)
-    assert "bitext/toy (test)  F1, as MTEB, %" in text and "Measured too" not in text
+    assert "bitext/toy (test)  F1, as MTEB, %" in text and "Also measured" not in text
     assert "bitext/toy (test)  xsim error, %, lower is better" in text
-    markdown = comparison.to_markdown()
+    markdown = comparison_to_markdown(comparison)
     assert "## bitext/toy (test): xsim error, %, lower is better" in markdown
     assert markdown.count(", by language") == 1
 
@@ -134,7 +135,7 @@ def test_fewer_errors_are_green_and_more_are_red(tmp_path: Path) -> None:
     comparison = several_metrics(tmp_path)
     console = Console(width=100, force_terminal=True, color_system="standard")
     with console.capture() as capture:
-        comparison.render(console, all_metrics=True)
+        render_comparison(comparison, console, all_metrics=True)
     green, red = "\x1b[32m", "\x1b[31m"
     text = capture.get()
     assert f"{green}-70.0* -82.4%" in text and f"{green}+70.0* +700%" in text and red not in text

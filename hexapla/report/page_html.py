@@ -1,0 +1,123 @@
+"""What a page shows -> one HTML file that loads nothing from elsewhere.
+
+All text that comes from data is escaped: in HTML by Jinja, in scripts as JSON with `<` escaped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from hexapla.evaluation.scores import Score
+from hexapla.report.charts import Figure, language_name
+from hexapla.report.comparison import Comparison
+from hexapla.report.headline import headline, multiway_over_en_x
+from hexapla.report.number_table import number_table
+
+if TYPE_CHECKING:
+    from hexapla.report.maps import Examples
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageContent:
+    """What a page shows.
+
+    Attributes:
+        title: Heading of the page.
+        comparison: The numbers.
+        scores: The scores of each path in the comparison's runs.
+        figures: The charts.
+        examples: The same sentences of each run that has them, the baseline's first.
+    """
+
+    title: str
+    comparison: Comparison
+    scores: Mapping[str, Sequence[Score]]
+    figures: Sequence[Figure]
+    examples: Sequence[Examples]
+
+
+def page_html(content: PageContent) -> str:
+    """Return the page, with its charts, style and scripts inside."""
+    import vl_convert
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    folder = resources.files("hexapla.report") / "page"
+    files = {
+        path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file()
+    }
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(points=_points, percent=_percent, language=language_name)
+    environment.filters["json"] = lambda value: Markup(_json(value))
+    # An end tag inside the bundle would end its script. It contains none now; a version that did
+    # would break the page without an error.
+    bundle = vl_convert.javascript_bundle(None).replace("</script", "<\\/script")  # type: ignore[arg-type]
+    figures, examples = content.figures, content.examples
+    return environment.from_string(files["page.html.jinja"]).render(
+        title=content.title,
+        comparison=content.comparison,
+        headline=headline(content.comparison),
+        multiway_over_en_x=multiway_over_en_x(content.comparison),
+        figures=figures,
+        specs={figure.name: figure.chart.to_dict() for figure in figures},
+        table=number_table(content.comparison, content.scores),
+        neighbours=[_neighbours(examples[0], one) for one in examples[1:]],
+        has_examples=bool(examples),
+        has_pairs=any(figure.name == "language-to-language" for figure in figures),
+        css=Markup(files["page.css"]),
+        script=Markup(files["page.js"]),
+        bundle=Markup(bundle),
+    )
+
+
+def _json(value: object) -> str:
+    """Write JSON that can stand inside a script.
+
+    `<` could begin an end tag; U+2028 and U+2029 end a line in JavaScript but not in JSON.
+    """
+    text = json.dumps(
+        value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str
+    )
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _points(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:+z.1f}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:z.1f}"
+
+
+def _neighbours(before: Examples, after: Examples) -> dict[str, Any]:
+    """Return sentences whose nearest neighbour changed, as the template shows them."""
+    from hexapla.report.maps import ChangedNeighbour, changed_neighbours
+
+    def sentence(index: int) -> dict[str, str]:
+        return {"text": before.texts[index], "language": before.languages[index]}
+
+    def shown(changed: ChangedNeighbour) -> dict[str, Any]:
+        return {
+            "query": sentence(changed.query),
+            "before": sentence(changed.before),
+            "after": sentence(changed.after),
+            "cosine_before": changed.cosine_before,
+            "cosine_after": changed.cosine_after,
+        }
+
+    gained, lost, n_gained, n_lost = changed_neighbours(before, after)
+    return {
+        "before": before.run,
+        "after": after.run,
+        "n": len(before.texts),
+        "n_gained": n_gained,
+        "n_lost": n_lost,
+        "gained": [shown(one) for one in gained],
+        "lost": [shown(one) for one in lost],
+    }
