@@ -21,9 +21,9 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.corpus.writer import file_facts, flush
+from hexapla.corpus.shards import file_facts
 from hexapla.errors import InputError
-from hexapla.runs.atomic import write_json
+from hexapla.runs.atomic import flush, write_json
 from hexapla.runs.record import RUN
 
 LOCK = ".lock"

@@ -37,8 +37,9 @@ from hexapla.build.shard_worker import (
     ask_translator,
 )
 from hexapla.corpus.contamination import Contamination
+from hexapla.corpus.manifest import MANIFEST
 from hexapla.corpus.reader import open_corpus
-from hexapla.corpus.writer import MANIFEST, check_out_folder
+from hexapla.corpus.writer import check_out_folder
 from hexapla.errors import InputError
 from hexapla.filters import Chain, FilterReport, FilterSettings, Statistics, read_filters
 from hexapla.runs.atomic import write_json

@@ -19,7 +19,7 @@ from typing import Literal
 from hexapla.corpus.evaluation_sets import read_set
 from hexapla.errors import InputError
 from hexapla.text import languages as codes
-from hexapla.text.words import runs, tokens
+from hexapla.text.words import n_grams, tokens
 
 N_WORDS = 8  # of a gram
 
@@ -135,7 +135,7 @@ class Contamination:
         if not words or folded in self._equal:
             return
         place = len(self._sentences)
-        grams = runs(words, N_WORDS)
+        grams = n_grams(words, N_WORDS)
         self._equal[folded] = place
         self._sentences.append((name, sentence))
         self._n_grams.append(len(grams))
@@ -154,7 +154,7 @@ class Contamination:
         """Return the share of its 8-grams that is there, of each sentence that has any there."""
         found = [
             holders
-            for gram in runs(words, N_WORDS)
+            for gram in n_grams(words, N_WORDS)
             if (holders := self._holders.get(gram)) is not None
         ]
         if not found:

@@ -1,14 +1,13 @@
 """Rows -> a corpus folder, whole or not at all.
 
 Everything is written to a hidden folder beside the final one, `corpus.json` last, flushed to disk,
-and then renamed: whatever happens on the way, under the final name stands a complete corpus (the
-old one or the new) or nothing. Equal rows and settings give byte-identical files, so nothing here
-may write a time, a host or a random name into one.
+and then renamed. Whatever happens on the way, the final name holds a complete corpus (the old one
+or the new) or nothing. Equal rows and settings give byte-identical files, so no time, host or
+random name may be written into one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -17,23 +16,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.corpus.corpus_card import dataset_card
-from hexapla.corpus.rows import as_cell, row_id
-from hexapla.corpus.tables import META, as_text
+from hexapla.corpus.manifest import FORMAT, MANIFEST
+from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.corpus.rows import META, as_cell, as_meta, row_id
+from hexapla.corpus.shards import file_facts, string_schema
+from hexapla.corpus.single_file import pivot_first
 from hexapla.errors import InputError, did_you_mean
+from hexapla.runs.atomic import flush_folder, replace_folder, write_text
 from hexapla.text import languages as codes
 
-if TYPE_CHECKING:
-    from hexapla.corpus.reader import Corpus
-
-FORMAT = "hexapla corpus 1"
-MANIFEST = "corpus.json"
-# a Parquet row group: what a reader decodes at once, about 10 MB of 7 languages' sentences
+# What a reader decodes at once: about 10 MB of sentences in 7 languages.
 ROWS_PER_GROUP = 10_000
 
 Row = Mapping[str, object]
@@ -54,48 +52,47 @@ def write_corpus(
 ) -> Corpus:
     """Write rows, in order, as a corpus folder.
 
-    A row with fewer than two cells teaches no alignment and one with the id of an earlier row
-    repeats it: both are left out and counted in `corpus.json`, under `dropped`.
+    A row with fewer than two cells is useless for alignment, and a row with the id of an earlier
+    one repeats it. Both are left out, and counted in `corpus.json` under `dropped`.
 
     Args:
         rows: Mappings from canonical code to text; a missing, None, empty or all-whitespace text is
-            a null cell. Keys that begin with `meta.` are kept as strings; the first row says which
-            there are. A `row_id` is made anew.
-        out: The folder to make. It must be absent or empty, or else a corpus and `overwrite` on.
+            a null cell. Keys that begin with `meta.` are kept as strings; the first row must have
+            all of them. A given `row_id` is ignored and computed anew.
+        out: The folder to make. It must be absent or empty, or be a corpus if `overwrite` is on.
         languages: The columns. The pivot is put first.
-        pivot: The column that every row must have and that its id is the hash of.
+        pivot: The column that every row must have; a row's id is the hash of its text.
         columns: How each language's column was made (translator, revision, settings, or the file it
             came from).
-        overwrite: Put the new corpus in the place of the old once the new one is complete.
+        overwrite: Replace an older corpus once the new one is complete.
         rows_per_shard: Rows per Parquet file.
-        license: For the dataset card, best as an SPDX id.
-        finish: Called with the folder being written when its shards are. What it returns joins the
-            manifest, in place of an equal key; files that it writes there get their final name
-            together with the corpus.
-        workspace: A folder on the same file system for what is unfinished, which a kill leaves
-            there; default: beside `out`, in a hidden folder.
+        license: License for the dataset card, best as an SPDX id.
+        finish: Called with the unfinished folder once its shards are written. What it returns is
+            added to the manifest, replacing equal keys; the files that it writes become part of the
+            corpus.
+        workspace: Existing folder for the unfinished corpus, on the same file system as `out`. By
+            default a hidden folder beside `out`. A killed process leaves its files there.
 
     Returns:
         The written corpus, opened.
 
     Raises:
-        InputError: Languages, `out` or a row that cannot be. Nothing is then left under `out`, or
-            what was there.
+        InputError: Languages, `out` or a row are not allowed. `out` is then as it was.
     """
     order = _order(languages, pivot)
     made = {codes.parse(code): dict(how) for code, how in (columns or {}).items()}
     if unused := made.keys() - set(order):
         raise InputError(
-            f"columns tells how {', '.join(sorted(unused))} was made, which is not among the languages"
+            f"columns tells how {', '.join(sorted(unused))} was made, "
+            "which is not among the languages"
         )
     if rows_per_shard < 1:
         raise InputError(f"rows_per_shard is {rows_per_shard}; a shard has at least 1 row")
     made = {code: made.get(code, {}) for code in order}
     facts: dict[str, Any] = {"columns": made, "filters": [], "license": license}
     json.dumps(facts)  # what JSON cannot hold fails here, before the work
-    final = Path(
-        os.path.realpath(out)
-    )  # a link to a folder stays, and the folder is replaced where it lies
+    # A link to a folder stays, and the folder is replaced where it lies.
+    final = Path(os.path.realpath(out))
     check_out_folder(final, overwrite)
 
     partial = (workspace or final.parent) / f".{final.name}.{uuid.uuid4().hex}.partial"
@@ -103,46 +100,37 @@ def write_corpus(
         _make_folder(partial)
         manifest = _write_shards(rows, partial, order, rows_per_shard) | facts
         manifest |= finish(partial) if finish else {}
-        (partial / "README.md").write_text(
-            dataset_card(final.name, manifest), encoding="utf-8", newline="\n"
-        )
+        write_text(partial / "README.md", dataset_card(final.name, manifest))
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        (partial / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
-        for folder, _, files in os.walk(partial):
-            for name in files:
-                flush(Path(folder, name))
-            flush(Path(folder))
+        write_text(partial / MANIFEST, text)
+        flush_folder(partial)
         _publish(partial, final, overwrite)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-    from hexapla.corpus.reader import open_corpus
-
     return open_corpus(Path(out), verify=False)
 
 
-def file_facts(path: Path) -> dict[str, Any]:
-    """Return what identifies a file in a manifest: its name, size and SHA-256."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"file": path.name, "n_bytes": path.stat().st_size, "sha256": digest}
-
-
-# What is asked for
-
-
 def _order(languages: Sequence[str], pivot: str) -> tuple[str, ...]:
-    order = codes.parse_list(languages, least=2)
+    order = codes.parse_list(languages, minimum=2)
     pivot = codes.parse(pivot)
     if pivot not in order:
         raise InputError(
-            f"the pivot {pivot} is not among the languages {', '.join(order)}; add it or name another"
+            f"the pivot {pivot} is not among the languages {', '.join(order)}; "
+            "add it or name another"
         )
-    return (pivot, *(code for code in order if code != pivot))
+    return pivot_first(order, pivot)
 
 
 def check_out_folder(out: Path, overwrite: bool) -> None:
-    """Refuse a folder that a corpus may not be written to: one in use, unless `overwrite` and it holds a corpus."""
+    """Refuse a folder that a corpus may not be written to.
+
+    Args:
+        out: The folder.
+        overwrite: Allow one that holds a corpus.
+
+    Raises:
+        InputError: It is a file, or a folder in use.
+    """
     if not out.exists():
         return
     if not out.is_dir():
@@ -152,11 +140,13 @@ def check_out_folder(out: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise InputError(
-            f"{out} is not empty; choose another folder, or replace the corpus in it with --overwrite"
+            f"{out} is not empty; "
+            "choose another folder, or replace the corpus in it with --overwrite"
         )
     if MANIFEST not in files and not all(name.startswith("part-") for name in files):
         raise InputError(
-            f"{out} is not empty and no corpus; --overwrite replaces only a corpus: choose another folder"
+            f"{out} is not empty and no corpus; "
+            "--overwrite replaces only a corpus: choose another folder"
         )
 
 
@@ -167,17 +157,14 @@ def _make_folder(folder: Path) -> None:
         raise InputError(f"no folder can be made in {folder.parent}: {error.strerror}") from error
 
 
-# Rows -> shards
-
-
 def _write_shards(
     rows: Iterable[Row], folder: Path, order: Sequence[str], rows_per_shard: int
 ) -> dict[str, Any]:
-    """Write the rows as `part-00000.parquet`, ... and return their part of the manifest."""
+    """Write the rows as `part-00000.parquet` and so on, and return their part of the manifest."""
     rows = iter(rows)
     first = list(islice(rows, 1))
     meta = [key for row in first for key in row if key.startswith(META)]
-    schema = pa.schema([(name, pa.string()) for name in ("row_id", *order, *meta)])
+    schema = string_schema(["row_id", *order, *meta])
     dropped: Counter[str] = Counter(fewer_than_two_cells=0, repeated_row=0)
     accepted = _accepted(chain(first, rows), order, meta, dropped)
 
@@ -231,46 +218,23 @@ def _accepted(
             yield [
                 identity,
                 *cells,
-                *(as_cell(_meta_text(row.get(key)), place, key) for key in meta),
+                *(as_cell(as_meta(row.get(key)), place, key) for key in meta),
             ]
-
-
-def _meta_text(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else as_text(value)
 
 
 def _unknown_key(place: str, key: str, order: Sequence[str]) -> str:
     if key.startswith(META):
-        return f"{place} has {key}, which the first row lacks; give the first row every meta column, None where empty"
-    return f"{place} has {key}, which is not among the languages {', '.join(order)}{did_you_mean(key, order)}"
-
-
-# Files -> the final name
-
-
-def flush(path: Path) -> None:
-    """Make a file's content, or a folder's entries, survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return (
+            f"{place} has {key}, which the first row lacks; "
+            "give the first row every meta column, None where empty"
+        )
+    hint = did_you_mean(key, order)
+    return f"{place} has {key}, which is not among the languages {', '.join(order)}{hint}"
 
 
 def _publish(partial: Path, final: Path, overwrite: bool) -> None:
-    """Give the complete folder its final name; the old one steps aside and comes back if that fails."""
-    replaced = partial.with_suffix(".replaced")
+    """Give the complete folder its final name."""
     try:
-        if overwrite and final.exists():
-            os.rename(final, replaced)
-        os.rename(partial, final)
-    except BaseException as error:
-        if replaced.exists() and not final.exists():
-            os.rename(replaced, final)
-        if isinstance(error, OSError):
-            raise InputError(f"{final} could not be put in place: {error.strerror}") from error
-        raise
-    try:
-        flush(final.parent)
-    finally:
-        shutil.rmtree(replaced, ignore_errors=True)
+        replace_folder(partial, final, overwrite=overwrite)
+    except OSError as error:
+        raise InputError(f"{final} could not be put in place: {error.strerror}") from error

@@ -19,8 +19,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from hexapla.corpus.manifest import MANIFEST
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.corpus.writer import MANIFEST, write_corpus
+from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError, did_you_mean
 from hexapla.filters import filter_corpus, read_filters
 from hexapla.filters.config import FilterConfig
@@ -89,7 +90,7 @@ class CorpusRecipe:
                 "a corpus has a path (or a list of them), or a table build; give one of the two"
             )
         if self.languages is not None:
-            object.__setattr__(self, "languages", codes.parse_list(self.languages, least=2))
+            object.__setattr__(self, "languages", codes.parse_list(self.languages, minimum=2))
         for key, least in (("n_languages", 2), ("n_rows", 2), ("n_cells", 4), ("seed", 0)):
             value = getattr(self, key)
             if value is not None and (type(value) is not int or value < least):

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from hexapla.corpus.manifest import MANIFEST
 from hexapla.corpus.reader import open_corpus
-from hexapla.corpus.writer import MANIFEST
 from hexapla.report import compare
 from hexapla.report.config import CompareConfig, ReportConfig
 from hexapla.report.headline import PAPER

@@ -20,8 +20,8 @@ from pathlib import Path
 import hexapla
 from hexapla.build import build
 from hexapla.build.committed import clear, locked
+from hexapla.corpus.manifest import MANIFEST
 from hexapla.corpus.reader import open_corpus
-from hexapla.corpus.writer import MANIFEST
 from hexapla.errors import InputError
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.config import ReproduceConfig

@@ -1,11 +1,9 @@
-"""Language codes: any common spelling in, the canonical `deu_Latn` inside, each library's own spelling out.
+"""Language codes: any common spelling in, the canonical `deu_Latn` inside, each library's own out.
 
-The canonical code is ISO 639-3 + `_` + ISO 15924, as NLLB and FLORES-200 write it. The table,
-`data/languages.tsv`, has the 204 rows of FLORES-200: the 202 codes of NLLB, `arb_Latn` and
-`min_Arab`.
+The canonical code is ISO 639-3 + `_` + ISO 15924, as NLLB and FLORES-200 write it.
 
-A spelling that fits several rows is an error that lists them, never a guess. What that means where
-lists disagree:
+A spelling that fits several rows of the table is an error that lists them, never a guess. Where
+standards disagree, this means:
 
 - A bare code of a language that the table has in several scripts is ambiguous: `zh`, `ks`, `min`,
   `arb`, `ku` (Kurmanji is in Latin script, Sorani in Arabic).
@@ -14,8 +12,8 @@ lists disagree:
   `fa-AF`), `no`, `nor` are `nob_Latn` (Nynorsk is `nn`), `az` is `azj_Latn`. `ak` is Akan and `tw`
   is Twi, as in ISO 639-1. `tl` and `fil` are both `tgl_Latn`.
 - No spelling changes the script: `sr-Latn` and `uz-Cyrl` are unknown, not Serbian and Uzbek in
-  another script. MTEB's `mon-Mong` and `orm-Ethi` (NTREX), which name the wrong script, are
-  therefore not taken for `khk_Cyrl` and `gaz_Latn`. The one exception is Santali: what NLLB labels
+  another script. For the same reason MTEB's `mon-Mong` and `orm-Ethi` (NTREX), which name the wrong
+  script, do not mean `khk_Cyrl` and `gaz_Latn`. The one exception is Santali: what NLLB labels
   `sat_Beng` is text in Ol Chiki, MTEB's `sat-Olck`.
 - A region (`pt-BR`, `zh_TW`) is dropped, unless it tells which row is meant or implies a script
   that the table lacks.
@@ -23,149 +21,81 @@ lists disagree:
 
 from __future__ import annotations
 
-import difflib
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 
 from hexapla.errors import InputError
+from hexapla.text.language_table import Language, language_table
+from hexapla.text.spellings import (
+    codes_by_spelling,
+    fold_spelling,
+    list_languages,
+    nearest_languages,
+)
 
 # Tags whose region usually means another script than the table's, by CLDR's likely subtags: Punjabi
 # in Pakistan is in Arabic script, Serbian in Montenegro in Latin.
 _OTHER_SCRIPT = frozenset(
-    {
-        "az-iq",
-        "az-ir",
-        "az-ru",
-        "ha-cm",
-        "ha-sd",
-        "kk-af",
-        "kk-cn",
-        "kk-ir",
-        "kk-mn",
-        "ky-cn",
-        "ky-tr",
-        "mn-cn",
-    }
-    | {
-        "ms-cc",
-        "pa-pk",
-        "sr-me",
-        "sr-ro",
-        "sr-ru",
-        "sr-tr",
-        "tg-pk",
-        "ug-kz",
-        "ug-mn",
-        "uz-af",
-        "uz-cn",
-        "yue-cn",
-    }
+    """
+    az-iq az-ir az-ru ha-cm ha-sd kk-af kk-cn kk-ir kk-mn ky-cn ky-tr mn-cn
+    ms-cc pa-pk sr-me sr-ro sr-ru sr-tr tg-pk ug-kz ug-mn uz-af uz-cn yue-cn
+    """.split()  # noqa: SIM905
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Language:
-    """One row of the table.
-
-    Attributes:
-        code: The canonical code, `deu_Latn`; also the column name in a corpus and the NLLB token.
-        name: The English name that FLORES-200 gives it; no two are equal.
-        family: Its language family as Glottolog has it, "Turkic", but of Indo-European the branch,
-            "Slavic". A creole is with the language that most of its words are from.
-        bcp47: The tag for `lang=` attributes and dataset cards; no two are equal.
-        m2m100: The M2M100 token. None where M2M100 has no such language or cannot be told the
-            script (`zho_Hant`).
-        mteb: Every code under which MTEB's tasks file it, `deu-Latn` first.
-        aliases: Further spellings that `parse` takes: ISO 639-2/B, withdrawn codes, other English
-            names.
-    """
-
-    code: str
-    name: str
-    family: str
-    bcp47: str
-    m2m100: str | None
-    mteb: tuple[str, ...]
-    aliases: tuple[str, ...] = ()
-
-    @property
-    def script(self) -> str:
-        """The ISO 15924 code that the canonical code ends with."""
-        return self.code[-4:]
-
-
 LANGUAGES: dict[str, Language]
-"""The table, by canonical code, in the order of the codes. Read at first use, which keeps this import under 20 ms."""
+"""The table by canonical code, in the order of the codes; read at first use."""
 
 
 def __getattr__(attribute: str) -> dict[str, Language]:
     if attribute == "LANGUAGES":
-        return _languages()
+        return language_table()
     raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
 
 
-@lru_cache(maxsize=1)
-def _languages() -> dict[str, Language]:
-    from importlib import resources
-
-    table = resources.files("hexapla").joinpath("data", "languages.tsv").read_text(encoding="utf-8")
-    languages = (_read_row(line) for line in table.splitlines()[1:])
-    return {language.code: language for language in languages}
-
-
-def _read_row(line: str) -> Language:
-    code, name, family, bcp47, m2m100, mteb, aliases = (
-        "" if cell == "-" else cell for cell in line.split("\t")
-    )
-    return Language(
-        code=code,
-        name=name,
-        family=family,
-        bcp47=bcp47,
-        m2m100=m2m100 or None,
-        mteb=(code.replace("_", "-"), *filter(None, mteb.split(","))),
-        aliases=tuple(filter(None, aliases.split(","))),
-    )
-
-
 def parse(text: str) -> str:
-    """Find the canonical code for any spelling of a language.
+    """Return the canonical code for any spelling of a language.
 
-    Taken, in any case and with `-` or `_`: canonical codes, ISO 639-1/2/3, BCP-47 tags with script
-    or region, M2M100 and MTEB codes, English names with or without their accents.
+    Accepted, in any case and with `-` or `_`: canonical codes, ISO 639-1/2/3, BCP-47 tags with
+    script or region, M2M100 and MTEB codes, English names with or without their accents.
 
-    >>> parse("de"), parse("ger"), parse("German"), parse("DEU-Latn"), parse("zh-TW"), parse("pt_BR")
-    ('deu_Latn', 'deu_Latn', 'deu_Latn', 'deu_Latn', 'zho_Hant', 'por_Latn')
+    >>> parse("de"), parse("ger"), parse("German"), parse("DEU-Latn")
+    ('deu_Latn', 'deu_Latn', 'deu_Latn', 'deu_Latn')
+    >>> parse("zh-TW"), parse("pt_BR")
+    ('zho_Hant', 'por_Latn')
 
     Raises:
         InputError: The text fits several languages (all are listed) or none (the nearest are
             named).
     """
-    key = _key(text)
-    codes = _aliases().get(key) or _by_region(text.strip(), key)
+    codes = codes_by_spelling().get(fold_spelling(text)) or _without_region(text.strip())
     if len(codes) > 1:
-        raise InputError(f'language "{text}" is ambiguous; write one of: {_describe(codes)}')
+        raise InputError(f'language "{text}" is ambiguous; write one of: {list_languages(codes)}')
     if not codes:
+        hint = nearest_languages(text)
         raise InputError(
-            f'language "{text}" is unknown; give a code like deu_Latn or an English name{_suggest(key)}'
+            f'language "{text}" is unknown; give a code like deu_Latn or an English name{hint}'
         )
     return codes[0]
 
 
-def _by_region(text: str, key: str) -> tuple[str, ...]:
-    """Look a tag up without its region; refuse `pa-PK` (likely another script) and `en-de` (likely a pair)."""
-    tag = re.fullmatch(r"([a-z]{2,3}(?:-[a-z]{4})?)-([a-z]{2}|[0-9]{3})", key)
-    codes = _aliases().get(tag[1], ()) if tag else ()
+def _without_region(text: str) -> tuple[str, ...]:
+    """Return the codes that a tag may mean without its region.
+
+    Raises:
+        InputError: The region implies another script than the table's (`pa-PK`), or the text is
+            rather a pair of languages (`en-de`).
+    """
+    known = codes_by_spelling()
+    tag = re.fullmatch(r"([a-z]{2,3}(?:-[a-z]{4})?)-([a-z]{2}|[0-9]{3})", fold_spelling(text))
+    codes = known.get(tag[1], ()) if tag else ()
     if not tag or not codes:
         return ()
     if f"{to_bcp47(codes[0])}-{tag[2]}" in _OTHER_SCRIPT and "-" not in tag[1]:
         raise InputError(
-            f'language "{text}" is usually in another script; write {codes[0]} if yours is in {script(codes[0])}'
+            f'language "{text}" is usually in another script; '
+            f"write {codes[0]} if yours is in {script(codes[0])}"
         )
-    names_another = not set(_aliases().get(tag[2], ())) <= set(codes)
+    names_another = not set(known.get(tag[2], ())) <= set(codes)
     if names_another and not (text[0].islower() and text[-2:].isupper()):
         raise InputError(
             f'language "{text}" reads as a pair; write one language like {codes[0]}, '
@@ -174,15 +104,15 @@ def _by_region(text: str, key: str) -> tuple[str, ...]:
     return codes
 
 
-def parse_list(text: str | Sequence[str], *, least: int = 1) -> tuple[str, ...]:
-    """Parse a comma-separated text, or a sequence, of languages; the order is kept.
+def parse_list(text: str | Sequence[str], *, minimum: int = 1) -> tuple[str, ...]:
+    """Parse languages, given as a sequence or as one text with commas; the order is kept.
 
     >>> parse_list("en, de,Swahili")
     ('eng_Latn', 'deu_Latn', 'swh_Latn')
 
     Raises:
         InputError: One is ambiguous, unknown or empty, two mean the same language, or there are
-            fewer than `least`.
+            fewer than `minimum`.
     """
     given = [item.strip() for item in (text.split(",") if isinstance(text, str) else text)]
     if given == [""]:
@@ -199,24 +129,24 @@ def parse_list(text: str | Sequence[str], *, least: int = 1) -> tuple[str, ...]:
                 f'languages "{first[code]}" and "{item}" are both {code}; name each language once'
             )
         first[code] = item
-    if len(first) < least:
+    if len(first) < minimum:
         raise InputError(
-            f'languages "{",".join(given)}": {len(first)} given; name at least {least}'
+            f'languages "{",".join(given)}": {len(first)} given; name at least {minimum}'
         )
     return tuple(first)
 
 
 def is_language(text: str) -> bool:
-    """Tell whether the text is exactly a canonical code, letter case included.
+    """Return whether a text is exactly a canonical code, in its letter case.
 
     >>> is_language("ind_Latn"), is_language("id")
     (True, False)
     """
-    return text in _languages()
+    return text in language_table()
 
 
 def script(code: str) -> str:
-    """Give the ISO 15924 script of a canonical code.
+    """Return the ISO 15924 script of a canonical code.
 
     >>> script("srp_Cyrl")
     'Cyrl'
@@ -225,7 +155,7 @@ def script(code: str) -> str:
 
 
 def name(code: str) -> str:
-    """Give the English name of a canonical code.
+    """Return the English name of a canonical code.
 
     >>> name("zho_Hant")
     'Chinese (Traditional)'
@@ -234,7 +164,7 @@ def name(code: str) -> str:
 
 
 def family(code: str) -> str:
-    """Give the language family of a canonical code, within Indo-European the branch.
+    """Return the language family of a canonical code, within Indo-European the branch.
 
     >>> family("rus_Cyrl"), family("swh_Latn")
     ('Slavic', 'Atlantic-Congo')
@@ -243,7 +173,7 @@ def family(code: str) -> str:
 
 
 def to_bcp47(code: str) -> str:
-    """Give the BCP-47 tag of a canonical code; the script is in it where the bare tag would not say it.
+    """Return the BCP-47 tag of a canonical code; it has the script where a bare tag is unclear.
 
     >>> to_bcp47("deu_Latn"), to_bcp47("zho_Hans")
     ('de', 'zh-Hans')
@@ -252,7 +182,7 @@ def to_bcp47(code: str) -> str:
 
 
 def to_m2m100(code: str) -> str:
-    """Give the M2M100 token of a canonical code.
+    """Return the M2M100 token of a canonical code.
 
     >>> to_m2m100("nso_Latn")
     'ns'
@@ -263,13 +193,14 @@ def to_m2m100(code: str) -> str:
     language = _language(code)
     if language.m2m100 is None:
         raise InputError(
-            f"M2M100 cannot translate {code}, {language.name}; leave it out or take an NLLB translator"
+            f"M2M100 cannot translate {code}, {language.name}; "
+            "leave it out or use an NLLB translator"
         )
     return language.m2m100
 
 
 def to_mteb(code: str) -> tuple[str, ...]:
-    """Give every code under which MTEB's tasks file a language: they differ from task to task.
+    """Return every code under which MTEB's tasks file a language; they differ from task to task.
 
     >>> to_mteb("pes_Arab")
     ('pes-Arab', 'fas-Arab')
@@ -304,55 +235,7 @@ def split_pair(text: str) -> tuple[str, str]:
 
 
 def _language(code: str) -> Language:
-    if code not in _languages():
-        raise InputError(
-            f'"{code}" is not a language code; write it like deu_Latn{_suggest(_key(code))}'
-        )
-    return _languages()[code]
-
-
-def _key(text: str) -> str:
-    """Fold case, accents, apostrophes and brackets away, and every run of spaces and `_` into one `-`."""
-    letters = unicodedata.normalize("NFKD", text.strip()).casefold()
-    kept = "".join(
-        letter
-        for letter in letters
-        if not unicodedata.combining(letter) and letter not in "'\u2019()"
-    )
-    return re.sub(r"[\s_]+", "-", kept)
-
-
-@lru_cache(maxsize=1)
-def _aliases() -> dict[str, tuple[str, ...]]:
-    """Map the key of every spelling to the codes it may mean, in the table's order."""
-    codes: dict[str, dict[str, None]] = {}
-    for language in _languages().values():
-        for spelling in _spellings(language):
-            codes.setdefault(_key(spelling), {})[language.code] = None
-    return {key: tuple(found) for key, found in codes.items()}
-
-
-def _spellings(language: Language) -> Iterator[str]:
-    """Yield every spelling of a language, and each of its short codes both bare and with its script."""
-    tags = (language.bcp47, *language.mteb)
-    yield from (language.name, *tags, *language.aliases)
-    short = {tag.split("-")[0] for tag in tags}
-    short |= {alias for alias in language.aliases if re.fullmatch("[a-z]{2,3}", alias)}
-    if language.m2m100:
-        short.add(language.m2m100)
-    yield from short
-    # MTEB writes Korean as Hang and Kore and Japanese as Jpan and Hira.
-    for script_code in {tag[-4:] for tag in language.mteb}:
-        yield from (f"{code}-{script_code}" for code in short)
-
-
-def _describe(codes: Iterable[str]) -> str:
-    return ", ".join(f"{code} = {name(code)}" for code in codes)
-
-
-def _suggest(key: str) -> str:
-    """Name the rows of the same short code, else the nearest spellings, to end an error with; empty if none is near."""
-    subtag = key.split("-")[0]
-    keys = [subtag] if subtag in _aliases() else difflib.get_close_matches(key, _aliases(), n=3)
-    codes = dict.fromkeys(code for near in keys for code in _aliases()[near])
-    return f"; nearest: {_describe(codes)}" if codes else ""
+    if code not in language_table():
+        hint = nearest_languages(code)
+        raise InputError(f'"{code}" is not a language code; write it like deu_Latn{hint}')
+    return language_table()[code]

@@ -1,8 +1,7 @@
 """Text files, plain or compressed -> numbered lines.
 
-A file `x.jsonl.gz` or `x.jsonl.zst` is read as `x.jsonl` would be: what it holds is told by its
-ending without that of the compression. Every line is decoded by itself, so that bytes that are not
-UTF-8 are told with their line.
+`x.jsonl.gz` and `x.jsonl.zst` are read as `x.jsonl` would be. Every line is decoded by itself, so
+that an error can name the line whose bytes are not UTF-8.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _BUFFER_BYTES = 1 << 20
 
 
 def ending(path: Path) -> str:
-    """Return the ending that says what a file holds, in lower case.
+    """Return a file's ending in lower case, without that of a compression.
 
     >>> ending(Path("a/train.TSV.gz")), ending(Path("train.v2.txt")), ending(Path("train"))
     ('.tsv', '.txt', '')
@@ -31,9 +30,9 @@ def ending(path: Path) -> str:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """Open a file for its bytes, decompressed when its name says that it is compressed.
+    """Open a file for its bytes, decompressed if its name ends in .gz or .zst.
 
-    Damage to a compressed file shows on reading, as an OSError.
+    A damaged compressed file raises an OSError when it is read.
     """
     compression = COMPRESSIONS.get(path.suffix.lower())
     if compression is None:
@@ -43,7 +42,7 @@ def open_bytes(path: Path) -> BinaryIO:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, line with its end) of a UTF-8 file, without a byte order mark.
+    """Yield (line number from 1, line with its line end) of a UTF-8 file, byte order mark removed.
 
     Raises:
         InputError: Bytes that are not UTF-8, or a compressed file that cannot be decompressed to
@@ -54,17 +53,29 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def decode_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
-    """Number and decode lines that were split at newlines only: U+2028 and others may stand in a cell."""
+    """Yield (line number from 1, decoded line) of lines that were split at newlines only.
+
+    Other line separators, such as U+2028, may occur within a cell.
+
+    Args:
+        lines: Lines of UTF-8.
+        name: The file's name, for errors.
+
+    Raises:
+        InputError: Bytes that are not UTF-8; their line is named.
+    """
     for number, line in enumerate(lines, start=1):
         try:
             yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            message = f"{name}:{number}: byte {error.start + 1} of the line is not UTF-8; save the file as UTF-8"
-            raise InputError(message) from error
+            raise InputError(
+                f"{name}:{number}: byte {error.start + 1} of the line is not UTF-8; "
+                "save the file as UTF-8"
+            ) from error
 
 
 def damaged(path: Path, error: OSError) -> InputError:
-    """Return the error for a compressed file that could not be read to its end."""
+    """Return the error for a compressed file that cannot be read to its end."""
     compression = COMPRESSIONS[path.suffix.lower()]
     return InputError(
         f"{path} cannot be decompressed: it is truncated, altered or not {compression} ({error})"

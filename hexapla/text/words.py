@@ -1,9 +1,9 @@
-"""A text -> its tokens, with everything folded away that changes when a text is copied from one set into another.
+"""A text -> its words, the same for all copies of a text.
 
-Near-duplicates and evaluation sentences are recognised by these tokens. Case, punctuation, white
-space, width and ligatures go; letters, digits, accents and the signs of mathematics and money stay.
-A script written without spaces gives a token per character, because to find its words takes a
-model.
+Near-duplicates and evaluation sentences are recognised by these words. Case, punctuation, white
+space, width and ligatures are folded away, because they change when a text is copied from one set
+into another; letters, digits, accents, and mathematical and currency signs stay. A script written
+without spaces gives one token per character, because finding its words takes a model.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import regex
 _IDEOGRAMS = r"\p{Han}\p{Hiragana}\p{Katakana}"
 _SYLLABLES = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 _UNSPACED = _IDEOGRAMS + _SYLLABLES
-_BEFORE_UNSPACED = (
-    "\u0e00"  # the first character of the Thai block; no script without spaces comes before it
-)
+# The first character of the Thai block; no script without spaces comes before it.
+_BEFORE_UNSPACED = "\u0e00"
 _TOKEN = regex.compile(
-    # with its vowel signs and tone marks, ー the length of a kana
+    # A character with its vowel signs and tone marks; ー lengthens a kana.
     rf"[[{_UNSPACED}]&&[\p{{L}}\p{{N}}]][\p{{M}}ー]*"
-    rf"|[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+#?"  # C and C# are two languages
+    rf"|[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+#?"  # C and C# are two programming languages
     r"|[\p{Sm}\p{Sc}]",
     regex.VERSION1,
 )
@@ -39,23 +38,23 @@ def tokens(text: str) -> list[str]:
     return found
 
 
-def runs(words: list[str], n_words: int) -> set[str]:
-    """Return every run of `n_words` tokens, each as one text; no run when there are fewer.
+def n_grams(words: list[str], n_words: int) -> set[str]:
+    """Return the distinct runs of `n_words` words, each as one text; fewer words have none.
 
-    In scripts without spaces a token is part of a word, so it takes more of them: two Chinese or
-    Japanese characters count as a word, four of Thai, Lao, Khmer, Burmese or Tibetan. Runs of eight
-    characters find set phrases ("...する必要はありません") and not sentences: of 83 such finds in Japanese
-    and Thai course texts every one was.
+    In scripts without spaces a token is only a part of a word: two Chinese or Japanese characters
+    count as a word, and four of Thai, Lao, Khmer, Burmese or Tibetan. Runs of eight characters
+    would match set phrases ("...する必要はありません") instead of sentences, as did every one of
+    83 matches in Japanese and Thai course texts.
 
-    >>> sorted(runs(["we", "all", "sleep", "well"], 3))
+    >>> sorted(n_grams(["we", "all", "sleep", "well"], 3))
     ['all sleep well', 'we all sleep']
-    >>> sorted(runs(["我", "们", "都", "睡", "好"], 2))
+    >>> sorted(n_grams(["我", "们", "都", "睡", "好"], 2))
     ['们 都 睡 好', '我 们 都 睡']
     """
     if not words or max(words) < _BEFORE_UNSPACED:
         return {" ".join(words[i : i + n_words]) for i in range(len(words) - n_words + 1)}
     quarters = [_quarters(word) for word in words]
-    found = set()
+    grams = set()
     end = total = 0
     for start, own in enumerate(quarters):
         while total < 4 * n_words and end < len(words):
@@ -63,9 +62,9 @@ def runs(words: list[str], n_words: int) -> set[str]:
             end += 1
         if total < 4 * n_words:
             break
-        found.add(" ".join(words[start:end]))
+        grams.add(" ".join(words[start:end]))
         total -= own
-    return found
+    return grams
 
 
 def _quarters(word: str) -> int:

@@ -1,6 +1,6 @@
-"""A writer that fails or is killed: under the final name stands the old corpus, the new one, or nothing.
+"""A writer that fails or is killed: the final name holds the old corpus, the new one, or nothing.
 
-A failure that is no kill always leaves one of the two corpora and nothing beside it.
+A failure other than a kill always leaves one of the two corpora and nothing beside it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ STEPS = (
     (pq.ParquetWriter, "close"),
     (Path, "write_text"),
     (os, "fsync"),
+    (os, "replace"),
     (os, "rename"),
 )
-"""Every call by which the writer changes the disk, but for the clearing away."""
+"""Every call by which the writer changes the disk, except for what removes files."""
 
 
 def before_each(patch: pytest.MonkeyPatch, owner: Any, name: str, act: Callable[[], None]) -> None:
@@ -89,10 +90,10 @@ def test_a_failure_at_any_step_leaves_the_old_corpus_or_the_new_and_nothing_besi
         outcomes.append(tree(tmp_path / "out") == new)
         shutil.rmtree(tmp_path / "out")
         write(ROWS[2:4])
-    # Two shards take mkdir, 2 x (write_batch, close, fsync), 2 x (write_text, fsync), fsync, 2
-    # renames: 14 steps that keep the old corpus. Only the flush of the parent folder comes after
-    # the new one is in place.
-    assert outcomes == [False] * 14 + [True]
+    # Two shards take mkdir, 2 x (write_batch, close), 2 x (write_text, fsync, replace, fsync of the
+    # folder), fsync of 4 files and the folder, 2 renames: 20 steps that keep the old corpus. Only
+    # the fsync of the parent folder comes after the new one is in place.
+    assert outcomes == [False] * 20 + [True]
 
 
 def test_everything_is_on_disk_before_it_gets_its_name(
@@ -175,16 +176,16 @@ print(*states, "new" if tree(out) == new else "bad")
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
-        ("fresh", ["none"] * 13 + ["new"] * 4),
-        ("overwrite", ["old"] * 13 + ["none"] + ["new"] * 4),
+        ("fresh", ["none"] * 19 + ["new"] * 4),
+        ("overwrite", ["old"] * 19 + ["none"] + ["new"] * 4),
     ],
 )
 def test_a_kill_before_any_step_leaves_the_old_corpus_the_new_or_nothing(
     tmp_path: Path, mode: str, expected: list[str]
 ) -> None:
-    # The steps of the test above, then the clearing away of the old corpus and of the hidden
-    # folder. The last state is that after a run which was not killed: what the kills before it left
-    # behind is in nobody's way.
+    # The steps of the test above, then the removal of the old corpus and of the hidden folder. The
+    # last state is that after a process which was not killed: what the killed ones left behind does
+    # not disturb it.
     command = [sys.executable, "-c", KILLER, str(tmp_path), mode]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     run = subprocess.run(

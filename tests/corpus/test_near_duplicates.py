@@ -13,7 +13,7 @@ from hexapla.corpus import near_duplicates
 from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
-from hexapla.text.words import runs, tokens
+from hexapla.text.words import n_grams, tokens
 
 GUITAR = "A man is playing the guitar on a stage."
 
@@ -243,12 +243,12 @@ def test_scripts_with_spaces_give_words_and_those_without_characters() -> None:
 
 
 def test_a_run_has_as_many_characters_as_its_words_would_have() -> None:
-    assert runs(list("abcdefghi"), 8) == {"a b c d e f g h", "b c d e f g h i"}
+    assert n_grams(list("abcdefghi"), 8) == {"a b c d e f g h", "b c d e f g h i"}
     assert (
-        runs(list("我" * 15), 8) == set()
-        and len(runs([chr(0x4E00 + i) for i in range(18)], 8)) == 3
+        n_grams(list("我" * 15), 8) == set()
+        and len(n_grams([chr(0x4E00 + i) for i in range(18)], 8)) == 3
     )
-    assert runs(["ก"] * 31, 8) == set() and runs(["ก"] * 32, 8) == {" ".join(["ก"] * 32)}
+    assert n_grams(["ก"] * 31, 8) == set() and n_grams(["ก"] * 32, 8) == {" ".join(["ก"] * 32)}
     # A Latin name among ideograms is a word: 7 words and 2 characters.
-    assert runs([*"abcdefg", "我", "们"], 8) == {"a b c d e f g 我 们"}
-    assert runs([], 8) == set()
+    assert n_grams([*"abcdefg", "我", "们"], 8) == {"a b c d e f g 我 们"}
+    assert n_grams([], 8) == set()

@@ -9,7 +9,8 @@ import pytest
 
 from hexapla.errors import InputError
 from hexapla.text import languages
-from hexapla.text.languages import LANGUAGES, Language, parse, parse_list
+from hexapla.text.language_table import Language
+from hexapla.text.languages import LANGUAGES, parse, parse_list
 
 # Our script and MTEB's where the text is nevertheless in the same: Hang is part of Kore, Hira of
 # Jpan, and NLLB's Santali, whatever its label says, is in Ol Chiki.
@@ -354,12 +355,12 @@ def test_a_list_with_an_empty_item_is_refused(text: str) -> None:
 
 def test_a_list_that_is_too_short_is_refused() -> None:
     with pytest.raises(InputError, match=r'^languages "en": 1 given; name at least 2$'):
-        parse_list("en", least=2)
+        parse_list("en", minimum=2)
     nothings: tuple[str | list[str], ...] = ("", " ", [])
     for nothing in nothings:
         with pytest.raises(InputError, match=r'^languages "": 0 given; name at least 1$'):
             parse_list(nothing)
-    assert parse_list([], least=0) == ()
+    assert parse_list([], minimum=0) == ()
 
 
 def test_a_list_with_an_unknown_item_is_refused_by_that_item() -> None:
