@@ -22,7 +22,7 @@ from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.mine.approximate import nearest_one_way
 from hexapla.mine.search import Best, Neighbours, check_sides, checked_block, compare
-from hexapla.runs.ray_cluster import connect, cores_of_a_task
+from hexapla.runs.ray_cluster import connect, cores_per_task
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -53,7 +53,7 @@ class Cluster:
         self._ray = connect(address)
         self._n_ahead = 2 * n_workers
         self._resources = {
-            "num_cpus": cores_of_a_task(self._ray, n_workers, gpus),
+            "num_cpus": cores_per_task(self._ray, n_workers, gpus),
             "num_gpus": gpus,
         }
 

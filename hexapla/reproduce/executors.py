@@ -20,7 +20,7 @@ import torch
 from hexapla.build.executors import end_with_parent
 from hexapla.errors import InputError
 from hexapla.reproduce.job import Job, do
-from hexapla.runs.ray_cluster import connect, cores_of_a_task
+from hexapla.runs.ray_cluster import connect, cores_per_task
 
 _SECONDS_TO_END = 20  # of an idle process, to unload its libraries
 
@@ -178,7 +178,7 @@ class Ray:
         """
         self.n_workers = n_workers
         self._ray = connect(address)
-        cores = cores_of_a_task(self._ray, n_workers, gpus)
+        cores = cores_per_task(self._ray, n_workers, gpus)
         self._remote = self._ray.remote(num_cpus=cores, num_gpus=gpus, max_retries=3)(attempt)
 
     def __call__(self, jobs: Iterator[Job]) -> Iterator[Receipt]:

@@ -46,7 +46,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    """Remove a folder with nothing but hidden files, the lock last: with it, another run may enter."""
+    """Remove a folder with nothing but hidden files; the lock goes last, and others may enter."""
     if not folder.is_dir() or any(not path.name.startswith(".") for path in folder.iterdir()):
         return
     for path in sorted(folder.iterdir(), key=lambda path: path.name == LOCK):

@@ -1,4 +1,4 @@
-"""Ray, or the reason why there is none: the library and the cluster at an address."""
+"""The Ray library, connected to a cluster, and what the machines of the cluster have."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from hexapla.errors import InputError
 
 
 def connect(address: str | None) -> Any:
-    """Return the module `ray`, connected.
+    """Return the module `ray`, connected to a cluster.
 
     Args:
-        address: Of a cluster; None for the one that this machine belongs to, or else one of its
-            own.
+        address: Address of the cluster. None for the cluster that this machine belongs to, or else
+            a new one on this machine.
 
     Raises:
-        InputError: Ray is not installed, or there is no cluster at the address.
+        InputError: Ray is not installed, or no cluster answers at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
-        import ray.data
     except ImportError as error:
         raise InputError(
             "the ray executor needs Ray; install it with: pip install 'hexapla[scale]'"
@@ -31,19 +30,20 @@ def connect(address: str | None) -> Any:
     try:
         if address is not None and "://" not in address and address.rpartition(":")[2].isdigit():
             host, _, port = address.rpartition(":")
-            socket.create_connection(
-                (host, int(port)), timeout=10
-            ).close()  # Ray itself would try for minutes
+            # Ray itself would try for minutes to reach a cluster that is not there.
+            socket.create_connection((host, int(port)), timeout=10).close()
         if not ray.is_initialized():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
-        message = f"no Ray cluster answers at {address}; start one with `ray start --head`, or leave out --address"
-        raise InputError(f"{message} ({str(error).splitlines()[0]})") from error
+        raise InputError(
+            f"no Ray cluster answers at {address}; start one with `ray start --head`, or leave "
+            f"--address out ({str(error).splitlines()[0]})"
+        ) from error
     return ray
 
 
-def cores_of_a_task(ray: Any, n_workers: int, gpus: float) -> int:
-    """Return the cores that each of so many tasks at once may have, 1 or more.
+def cores_per_task(ray: Any, n_workers: int, gpus: float) -> int:
+    """Return how many cores, 1 or more, each of `n_workers` tasks at once may reserve.
 
     Raises:
         InputError: No machine has the GPUs of a task.
@@ -55,6 +55,10 @@ def cores_of_a_task(ray: Any, n_workers: int, gpus: float) -> int:
             f"gpus is {gpus:g}; no machine of the cluster has more than {most['GPU']:g}"
         )
     everywhere = sum(float(node.get("CPU", 0)) for node in nodes)
-    return max(
-        1, int(min(most["CPU"], everywhere // n_workers))
-    )  # more than a machine has would wait for ever
+    # A task that asks for more cores than any machine has would wait for ever.
+    return max(1, int(min(most["CPU"], everywhere // n_workers)))
+
+
+def has_gpus(ray: Any) -> bool:
+    """Return whether any machine of the cluster has a GPU."""
+    return "GPU" in ray.cluster_resources()

@@ -46,9 +46,9 @@ def test_a_second_run_is_refused_at_once_and_told_who_holds_the_folder(tmp_path:
     folder = tmp_path / "out"
     with holder(folder) as process_id:
         for _ in range(2):
-            with pytest.raises(InputError, match=rf"another run .* \(process {process_id}\)"):
-                with locked(folder):
-                    pass
+            told = rf"another run .* \(process {process_id}\)"
+            with pytest.raises(InputError, match=told), locked(folder):
+                pass
         assert folder.is_dir(), "a refused run removes nothing"
     with locked(folder):
         pass
@@ -67,10 +67,9 @@ def test_a_killed_holder_leaves_the_folder_free(tmp_path: Path) -> None:
 
 def test_the_folder_of_a_run_that_failed_is_kept_and_free_again(tmp_path: Path) -> None:
     for _ in range(2):
-        with pytest.raises(RuntimeError, match="broken"):
-            with locked(tmp_path / "out"):
-                (tmp_path / "out" / "part").write_text("")
-                raise RuntimeError("broken")
+        with pytest.raises(RuntimeError, match="broken"), locked(tmp_path / "out"):
+            (tmp_path / "out" / "part").write_text("")
+            raise RuntimeError("broken")
     assert (tmp_path / "out" / "part").exists()
 
 
