@@ -1,4 +1,4 @@
-"""What the bootstrap must keep: its definition as a loop that draws and copies, pairing, shared items, coverage."""
+"""The bootstrap: equality with a plain loop, pairing, items shared by languages, and coverage."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def test_a_mean_worked_by_hand() -> None:
 
 
 def test_a_rank_correlation_worked_by_hand() -> None:
-    # Cosines 0.1, 0.2, 0.2, 0.9 have ranks 1, 2.5, 2.5, 4; gold 1, 2, 3, 4 has its own. Both have
-    # mean 2.5: (2.25 + 0 + 0 + 2.25) / sqrt((2.25 + 2.25) * (2.25 + 0.25 + 0.25 + 2.25)) = 4.5 /
-    # sqrt(22.5).
+    # Cosines 0.1, 0.2, 0.2, 0.9 have ranks 1, 2.5, 2.5, 4; gold 1, 2, 3, 4 has ranks 1, 2, 3, 4.
+    # Both have mean 2.5:
+    # (2.25 + 0 + 0 + 2.25) / sqrt((2.25 + 2.25) * (2.25 + 0.25 + 0.25 + 2.25)) = 4.5 / sqrt(22.5).
     statistic = RankCorrelations(
         np.arange(4), np.array([[0.1, 0.2, 0.2, 0.9]]), np.array([1.0, 2.0, 3.0, 4.0])
     )
@@ -97,11 +97,10 @@ def test_the_seed_decides_the_draws() -> None:
 
 
 @pytest.mark.parametrize("n_items", [7, 203, 1000])
-def test_identical_runs_differ_by_exactly_nothing(n_items: int) -> None:
+def test_identical_runs_differ_by_exactly_0(n_items: int) -> None:
     draw = np.random.default_rng(n_items)
-    values = np.tile(
-        2 / (1 + draw.integers(1, 9, n_items)), (7, 1)
-    )  # MTEB's F1: thirds and sevenths, which round
+    # Values of MTEB's F1: thirds and sevenths, which binary fractions round.
+    values = np.tile(2 / (1 + draw.integers(1, 9, n_items)), (7, 1))
     gold = np.arange(n_items) % 5 / 3
     items = np.arange(n_items)
     estimates = all_resamples(
@@ -114,9 +113,8 @@ def test_identical_runs_differ_by_exactly_nothing(n_items: int) -> None:
 def test_the_interval_of_a_gain_is_that_of_paired_items_and_not_of_two_samples() -> None:
     draw = np.random.default_rng(0)
     hard = draw.random(500)
-    values = np.stack(
-        [hard, np.clip(hard + 0.02 * draw.random(500), 0, 1)]
-    )  # the same items are hard for both
+    # The same items are hard for both runs.
+    values = np.stack([hard, np.clip(hard + 0.02 * draw.random(500), 0, 1)])
     averages = all_resamples([Means(np.arange(500), values)], 500)[0]
     unpaired = averages[1, 150:] - averages[0, :150]
     assert width(averages[1] - averages[0]) < width(unpaired) / 20
@@ -140,8 +138,8 @@ def test_the_interval_covers_a_known_gain_in_about_95_of_100_samples() -> None:
 
 
 def test_the_interval_of_an_average_covers_where_languages_share_items() -> None:
-    # Three languages of the same 100 sentences. What run 1 gains on a sentence, 0.1 on average, it
-    # gains in all.
+    # Three languages of the same 100 sentences. Run 1 gains 0.1 per sentence on average, and the
+    # gain on a sentence is about the same in all languages.
     draw = np.random.default_rng(12)
     covered = alone = 0
     for sample in range(200):
@@ -163,14 +161,13 @@ def test_the_interval_of_an_average_covers_where_languages_share_items() -> None
             hit = bounds[0] <= 0.1 <= bounds[1]
             covered, alone = (covered + hit, alone) if n_items == 100 else (covered, alone + hit)
     assert 0.90 <= covered / 200 <= 0.99
-    assert (
-        alone / 200 < 0.85
-    )  # what intervals would be that took the languages for independent evidence
+    # Intervals that treat the languages as independent evidence are too narrow.
+    assert alone / 200 < 0.85
 
 
 def test_the_interval_of_a_rank_correlation_covers_a_known_gain() -> None:
-    # Normal values that correlate r have rank correlation 6 / pi * asin(r / 2) (Pearson 1907): here
-    # 0.483 and 0.683.
+    # Normal values with correlation r have rank correlation 6 / pi * asin(r / 2) (Pearson 1907):
+    # here 0.483 and 0.683.
     rates = np.array([[0.5], [0.7]])
     true = 6 / np.pi * np.arcsin(rates / 2)
     draw = np.random.default_rng(13)
@@ -199,15 +196,14 @@ def test_languages_that_share_items_are_not_independent_evidence() -> None:
         )
         for statistics, n_items in ((shared[:1], 400), (shared, 400), (apart, 1600))
     )
-    assert same == pytest.approx(
-        one
-    )  # the same sentences in four languages say no more than in one
-    assert four == pytest.approx(one / 2, rel=0.1)  # other sentences do: 1 / sqrt(4)
+    # The same sentences in four languages narrow nothing; four times as many sentences halve it.
+    assert same == pytest.approx(one)
+    assert four == pytest.approx(one / 2, rel=0.1)
 
 
 def test_directions_are_averaged_before_languages() -> None:
-    # deu (0.2 + 0.4) / 2 = 0.3 in both directions, fra 0.9 in one: (0.3 + 0.9) / 2, and not (0.2 +
-    # 0.4 + 0.9) / 3.
+    # German has (0.2 + 0.4) / 2 = 0.3 over both directions, French 0.9 in one: (0.3 + 0.9) / 2 = 0.6,
+    # and not (0.2 + 0.4 + 0.9) / 3.
     estimates = np.array([[0.2], [0.9], [0.4]])
     assert average(estimates, ["deu_Latn", "fra_Latn", "deu_Latn"]) == pytest.approx(
         np.array([0.6])
@@ -215,8 +211,8 @@ def test_directions_are_averaged_before_languages() -> None:
 
 
 def test_a_language_without_an_item_in_a_draw_is_left_out_of_that_draw() -> None:
-    # Of two items, one language has only the first; a draw of the second twice leaves it without a
-    # value.
+    # One language has only the first of two items. A resample of the second item twice leaves it
+    # without a value.
     lone = Means(np.array([0]), np.array([[0.0], [0.5]]))
     both = Means(np.array([0, 1]), np.array([[0.0, 0.0], [1.0, 1.0]]))
     found = all_resamples([lone, both], 2)
@@ -226,7 +222,7 @@ def test_a_language_without_an_item_in_a_draw_is_left_out_of_that_draw() -> None
     assert set(averages[1, missing]) == {1.0} and set(averages[1, ~missing]) == {0.75}
 
 
-def test_a_run_with_equal_values_correlates_0_and_equal_gold_leaves_all_runs_out() -> None:
+def test_equal_values_correlate_0_and_equal_gold_values_are_undefined_for_all_runs() -> None:
     items = np.arange(3)
     constant = RankCorrelations(
         items, np.array([[0.5, 0.5, 0.5], [0.1, 0.2, 0.3]]), np.array([1.0, 2.0, 3.0])
@@ -239,7 +235,7 @@ def test_a_run_with_equal_values_correlates_0_and_equal_gold_leaves_all_runs_out
     assert np.array_equal(np.isnan(found[0, 0]), np.isnan(found[0, 1]))
 
 
-def test_the_interval_leaves_out_what_is_undefined() -> None:
+def test_the_interval_leaves_out_undefined_gains() -> None:
     assert interval(np.array([*np.linspace(0, 1, 201), np.nan])) == pytest.approx((0.025, 0.975))
     assert interval(np.array([np.nan, np.nan])) is None
 

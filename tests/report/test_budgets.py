@@ -1,4 +1,4 @@
-"""What makes a comparison of regimes fair: equal budgets on an equal corpus, or it is refused; and the record it needs."""
+"""Regimes are compared at equal budgets on equal corpora only, as the records of their training say."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def test_regimes_at_other_budgets_or_on_other_corpora_are_refused_unless_asked_f
         run_compare(*paths)
     notes = run_compare(*paths, different_budgets=True).notes
     assert sum("this is no comparison of regimes" in note for note in notes) == 1
-    for path in paths:  # it is refused before any table is read
+    # The refusal comes before any per-item table is read.
+    for path in paths:
         shutil.rmtree(path / "per_item")
     with pytest.raises(InputError, match=whole):
         run_compare(*paths)
@@ -92,7 +93,7 @@ def test_a_run_held_to_the_sentences_that_another_encoded_has_its_budget(tmp_pat
         run_compare(more, multiway)
 
 
-def test_a_hundredth_more_is_the_same_budget(tmp_path: Path) -> None:
+def test_one_percent_more_is_the_same_budget(tmp_path: Path) -> None:
     assert len(run_compare(*regimes(tmp_path, n_rows_seen=10_100)).runs) == 2
 
 
@@ -106,7 +107,7 @@ def test_a_budget_of_encodings_is_about_sentences_and_not_rows(tmp_path: Path) -
         run_compare(en_x, more)
 
 
-def test_runs_that_converged_took_what_they_took(tmp_path: Path) -> None:
+def test_runs_that_converged_compare_whatever_they_used(tmp_path: Path) -> None:
     en_x = write_aligned(
         tmp_path / "en-x", MEASURED, "en-x", budget="converged", n_rows_seen=99_000
     )
@@ -137,7 +138,7 @@ def test_other_settings_that_differ_between_trainings_are_noted(tmp_path: Path) 
     assert not any("languages" in note for note in notes)
 
 
-def test_an_encoder_that_was_not_aligned_stands_beside_any(tmp_path: Path) -> None:
+def test_an_encoder_that_was_not_aligned_compares_with_any(tmp_path: Path) -> None:
     base = write_run(
         tmp_path / "base",
         MEASURED,
@@ -165,7 +166,7 @@ def test_an_unknown_budget_is_noted(tmp_path: Path) -> None:
     )
 
 
-def test_a_record_that_is_no_evaluations_tells_nothing(tmp_path: Path) -> None:
+def test_the_record_of_another_command_is_ignored(tmp_path: Path) -> None:
     en_x, multiway = regimes(tmp_path)
     (multiway / "run.json").write_text('{"command": "compare"}')
     assert run_compare(en_x, multiway).runs[1].budget is None

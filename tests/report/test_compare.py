@@ -1,4 +1,4 @@
-"""What a comparison must keep: averages and gains by hand, groups apart, and nothing compared that cannot be."""
+"""Averages and gains worked by hand, groups of languages apart, and runs that cannot be compared."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def test_averages_and_gains_worked_by_hand(tmp_path: Path) -> None:
     assert unseen.cells[1].gain == pytest.approx(0.1) and unseen.cells[1].relative == pytest.approx(
         0.5
     )
-    # Six of ten items gain in each direction, which a resample of ten can hardly lose; Swahili
+    # German gains on six of ten items in each direction, which hardly any resample lacks; Swahili
     # gains on two.
     assert seen.cells[1].significant and seen.cells[1].interval is not None
     assert seen.cells[1].interval[0] < 0.6 < seen.cells[1].interval[1]
     assert unseen.cells[1].interval is not None and not unseen.cells[1].significant
     assert seen.cells[0] == TableCell(value=seen.cells[0].value)
-    # Both directions of German together gain 1 on items 3 to 6, 0.5 on 1, 2, 7 and 8: 2 of 2^8
-    # swaps give as much. In Swahili two items gain, in one direction.
+    # German gains 1 on items 3 to 6 and 0.5 on items 1, 2, 7 and 8, mean of both directions: 2 of
+    # 2^8 swaps give as large a gain. Swahili gains on two items, in one direction.
     assert seen.cells[1].p_rows == pytest.approx(2 / 2**8, abs=0.02)
     assert unseen.cells[1].p_rows == pytest.approx(2 / 2**2, abs=0.1)
 
@@ -63,7 +63,7 @@ def test_languages_count_once_whatever_their_number_of_items_and_directions(tmp_
     assert line.n_items == (10, 100)
 
 
-def test_identical_runs_gain_exactly_nothing(tmp_path: Path) -> None:
+def test_identical_runs_gain_exactly_0(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     measured: dict[tuple[str, str], Columns] = {
         (BITEXT, DEU): {"f1": (2 / (1 + draw.integers(1, 9, 99))).tolist()},
@@ -120,7 +120,7 @@ def test_spearman_is_computed_from_cosines_and_gold(tmp_path: Path) -> None:
         and cell.gain == pytest.approx(2.0)
     )
     assert cell.interval == pytest.approx((2.0, 2.0)) and cell.significant
-    assert cell.relative is None  # a gain over a negative value has no share of it
+    assert cell.relative is None  # undefined over a negative baseline
 
 
 def test_accuracy_is_the_headline_of_bitext_and_comes_first(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_different_gold_values_are_refused(tmp_path: Path) -> None:
         run_compare(*paths)
 
 
-def test_a_score_that_its_items_do_not_give_is_refused(tmp_path: Path) -> None:
+def test_a_score_that_differs_from_its_per_item_table_is_refused(tmp_path: Path) -> None:
     base, aligned = base_and_aligned(tmp_path)
     file = aligned / "scores.jsonl"
     file.write_text(file.read_text().replace('"value": 0.7', '"value": 0.75'))
@@ -310,7 +310,7 @@ def test_settings_out_of_range_are_refused(
         run_compare(*base_and_aligned(tmp_path), **settings)
 
 
-def test_a_comparison_is_written_and_an_old_one_kept_unless_overwritten(tmp_path: Path) -> None:
+def test_a_comparison_is_written_and_replaced_only_with_overwrite(tmp_path: Path) -> None:
     paths, out = base_and_aligned(tmp_path), tmp_path / "out"
     comparison = run_compare(*paths, out=out)
     assert sorted(file.name for file in out.iterdir()) == [
@@ -338,7 +338,7 @@ def test_a_comparison_is_written_and_an_old_one_kept_unless_overwritten(tmp_path
         run_compare(*paths, out=out / "comparison.md")
 
 
-def test_a_kill_leaves_no_result_that_is_not_of_the_run(
+def test_a_killed_run_leaves_no_result_of_an_earlier_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths, out = base_and_aligned(tmp_path), tmp_path / "out"
@@ -363,8 +363,7 @@ def test_nothing_is_written_when_runs_cannot_be_compared(tmp_path: Path) -> None
                 tmp_path / f"{last}", {(BITEXT, DEU): hits(5), ("sts/toy", "deu_Latn"): judged}
             )
         )
-    with pytest.raises(
-        InputError, match=r"sts/toy test deu_Latn spearman: .* differ in gold"
-    ):  # the last task of all
+    # The error is in the last task that is read.
+    with pytest.raises(InputError, match=r"sts/toy test deu_Latn spearman: .* differ in gold"):
         run_compare(*paths, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Contaminated tasks are marked and told of, and what was not checked is never passed over."""
+"""Contaminated tasks are marked and noted, and so are runs that were not checked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MEASURED = {
 
 
 def check(folder: Path, n_found: int, *, sha: str = "c0ffee1234", task: str = STS) -> Path:
-    """Write what `evaluate` leaves of its search for evaluation sentences."""
+    """Write the record that `evaluate` leaves of its search for evaluation sentences in a corpus."""
     one = {
         "task": task,
         "split": "test",
@@ -71,15 +71,14 @@ def test_a_contaminated_task_is_flagged_marked_and_noted(tmp_path: Path) -> None
 
 def test_a_clean_task_is_not_marked(tmp_path: Path) -> None:
     en_x = check(write_aligned(tmp_path / "en-x", MEASURED, "en-x"), 0)
-    multiway = check(
-        write_aligned(tmp_path / "multiway", MEASURED), 5, task="sts/another"
-    )  # that is not compared
+    # A contaminated task that is not compared.
+    multiway = check(write_aligned(tmp_path / "multiway", MEASURED), 5, task="sts/another")
     comparison = run_compare(en_x, multiway)
     assert comparison.contamination == () and comparison.notes == ()
     assert "†" not in shown(comparison)
 
 
-def test_seeds_are_one_run_of_which_the_worst_counts(tmp_path: Path) -> None:
+def test_of_several_seeds_the_worst_is_flagged(tmp_path: Path) -> None:
     en_x = check(write_aligned(tmp_path / "en-x", MEASURED, "en-x"), 0)
     paths = [
         check(write_aligned(tmp_path / f"{seed}", MEASURED, seed=seed), seed + 1)
@@ -89,7 +88,7 @@ def test_seeds_are_one_run_of_which_the_worst_counts(tmp_path: Path) -> None:
     assert (found.run, found.n_found) == ("multiway, 2 seeds", 2)
 
 
-def test_aligned_runs_that_were_not_checked_are_named_and_others_not(tmp_path: Path) -> None:
+def test_only_aligned_runs_that_were_not_checked_are_noted(tmp_path: Path) -> None:
     base, aligned = base_and_aligned(tmp_path)
     assert (
         run_compare(base, aligned).notes[-1]

@@ -1,4 +1,4 @@
-"""The page: what it says and escapes, and, in Chromium, that it works by mouse, keyboard, phone, dark and alone."""
+"""The page: its content and escaping; in Chromium, mouse, keyboard, phone, dark mode, no network."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def made(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_the_page_holds_what_was_compared_and_nothing_is_left_out(made: Path) -> None:
+def test_the_page_has_the_paper_s_numbers_and_every_chart(made: Path) -> None:
     text = (made / "report.html").read_text(encoding="utf-8")
     assert "A &amp; B &lt;b&gt;" in text
     assert "arXiv 2602.21543" in text and "+21.3 %" in text and "+28.4 %" in text
@@ -56,7 +56,10 @@ def test_the_page_holds_what_was_compared_and_nothing_is_left_out(made: Path) ->
         r"<li>bitext mining, bitext/toy, seen: \+\d+\.\d % \(\d+\.\d to \d+\.\d; the paper \+21\.3 %\)",
         text,
     )
-    for name in ("gains", "language-to-language", "map", "training"):
+    names = ("gains", "language-to-language", "map", "training")
+    files = {f"{name}.{ending}" for name in names for ending in ("png", "svg")}
+    assert {path.name for path in (made / "charts").iterdir()} == files
+    for name in names:
         assert f'data-chart="{name}"' in text
         assert (made / "charts" / f"{name}.svg").read_text(encoding="utf-8").startswith("<svg")
         assert (made / "charts" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -178,19 +181,19 @@ def test_scores_without_examples_or_pairs_leave_a_sentence_in_their_place(tmp_pa
 def test_neighbours_that_changed_are_counted_and_shown_both_ways(runs: list[Path]) -> None:
     before, after = read_examples(runs[0], "base"), read_examples(runs[2], "multiway")
     assert before is not None and after is not None
-    mended, lost, n_mended, n_lost = changed_neighbours(before, after, n_shown=4)
+    gained, lost, n_gained, n_lost = changed_neighbours(before, after, n_shown=4)
     items = np.array(before.items)
     right = [items[one.nearest] == items for one in (before, after)]
-    assert (n_mended, n_lost) == ((right[1] & ~right[0]).sum(), (right[0] & ~right[1]).sum())
-    assert len(mended) == 4 and len(lost) <= 4
-    for one in mended:
+    assert (n_gained, n_lost) == ((right[1] & ~right[0]).sum(), (right[0] & ~right[1]).sum())
+    assert len(gained) == 4 and len(lost) <= 4
+    for one in gained:
         assert items[one.after] == items[one.query] != items[one.before]
         assert one.cosine_after == pytest.approx(
             float(after.vectors[one.query] @ after.vectors[one.after])
         )
 
 
-def test_damaged_examples_are_named(runs: list[Path], tmp_path: Path) -> None:
+def test_damaged_examples_are_refused_with_their_path(runs: list[Path], tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(runs[0], copy)
     (copy / "examples.parquet").write_bytes(b"PAR1")
@@ -209,22 +212,22 @@ def test_a_report_needs_a_folder(runs: list[Path]) -> None:
 
 @pytest.fixture
 def page(chromium: Browser, made: Path) -> Iterator[Page]:
-    """The page from disk, without a network, and every sound it makes is heard."""
+    """Open the page from disk without a network; it must log no message and request no other file."""
     context = chromium.new_context(
         offline=True, viewport={"width": 1280, "height": 900}, color_scheme="light"
     )
     opened = context.new_page()
-    heard: list[str] = []
-    opened.on("console", lambda message: heard.append(f"{message.type}: {message.text}"))
-    opened.on("pageerror", lambda error: heard.append(f"error: {error}"))
-    opened.on("request", lambda request: heard.append(f"request: {request.url}"))
+    events: list[str] = []
+    opened.on("console", lambda message: events.append(f"{message.type}: {message.text}"))
+    opened.on("pageerror", lambda error: events.append(f"error: {error}"))
+    opened.on("request", lambda request: events.append(f"request: {request.url}"))
     opened.goto(f"file://{made}/report.html")
     opened.wait_for_selector("html[data-ready]")
     yield opened
     context.close()
-    elsewhere = [one for one in heard if not re.match(r"request: (file|data|blob):", one)]
+    elsewhere = [one for one in events if not re.match(r"request: (file|data|blob):", one)]
     assert elsewhere == []
-    assert len([one for one in heard if one.startswith("request: file:")]) == 1
+    assert len([one for one in events if one.startswith("request: file:")]) == 1
 
 
 def see_all(page: Page) -> None:
@@ -242,11 +245,11 @@ def column(page: Page, table: str, number: int) -> list[float]:
 
 
 @pytest.mark.browser
-def test_charts_are_drawn_and_the_pictures_kept(page: Page, tmp_path: Path) -> None:
+def test_charts_are_drawn(page: Page, tmp_path: Path) -> None:
     see_all(page)
     assert page.locator("[data-chart] canvas").count() == 4
     page.screenshot(path=tmp_path / "light.png", full_page=True)
-    assert page.title() == "A & B <b>"  # and not what a script in a sentence makes it
+    assert page.title() == "A & B <b>"  # a script in a sentence would change it
 
 
 @pytest.mark.browser
@@ -275,15 +278,18 @@ def test_all_numbers_can_be_chosen_filtered_and_sorted(page: Page) -> None:
     assert better.count() > 0 and better.first.inner_text().startswith("-")
 
 
+NEXT_FRAME = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 @pytest.mark.browser
-def test_a_tooltip_shows_and_escapes(page: Page) -> None:
+def test_a_tooltip_shows_the_gain(page: Page) -> None:
     chart = page.locator('[data-chart="gains"]')
     chart.scroll_into_view_if_needed()
     box = chart.locator("canvas").bounding_box()
     assert box is not None
     for step in range(12):
         page.mouse.move(box["x"] + 180 + 10 * step, box["y"] + 15)
-        page.wait_for_timeout(50)
+        page.evaluate(NEXT_FRAME)
         if page.locator("#vg-tooltip-element.visible").count():
             break
     assert "gain, points" in page.locator("#vg-tooltip-element").inner_text()
@@ -322,7 +328,7 @@ def test_text_is_legible_in_light_and_dark_mode(page: Page, tmp_path: Path) -> N
 
 
 @pytest.mark.browser
-def test_the_system_s_dark_mode_is_taken(chromium: Browser, made: Path) -> None:
+def test_dark_mode_follows_the_system(chromium: Browser, made: Path) -> None:
     context = chromium.new_context(offline=True, color_scheme="dark")
     opened = context.new_page()
     opened.goto(f"file://{made}/report.html")
@@ -339,7 +345,7 @@ def test_a_phone_scrolls_tables_and_not_the_page(page: Page, tmp_path: Path) -> 
 
 
 @pytest.mark.browser
-def test_it_can_be_read_by_ear(page: Page) -> None:
+def test_headings_captions_and_labels_serve_a_screen_reader(page: Page) -> None:
     levels = page.locator("h1, h2, h3").evaluate_all("all => all.map(e => Number(e.tagName[1]))")
     assert levels[0] == 1 and all(
         after - before <= 1 for before, after in itertools.pairwise(levels)

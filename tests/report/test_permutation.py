@@ -1,4 +1,4 @@
-"""What the tests of a gain must keep: their definition as a loop that swaps, a uniform p where there is no gain."""
+"""Permutation tests: equality with a plain loop that swaps, and a uniform p where there is no gain."""
 
 from __future__ import annotations
 
@@ -67,13 +67,12 @@ def test_a_sampled_p_comes_near_the_exact_one() -> None:
     every = swapped_gains(statistic, [[0], [1]], ALL_SIGNS)[1]
     exact = np.mean(np.abs(every) >= np.abs(every[0]) - 1e-12)
     assert 0.01 < exact < 0.2
-    assert p_value(statistic, 20_000) == pytest.approx(
-        exact, abs=0.005
-    )  # its standard error is below 0.002
+    # The standard error of the sampled p is below 0.002.
+    assert p_value(statistic, 20_000) == pytest.approx(exact, abs=0.005)
 
 
 def loop_over_ranks(x: FloatArray, y: FloatArray, gold: FloatArray, signs: FloatArray) -> float:
-    """Standardise the ranks of two runs, swap them where the sign is -1, and correlate: the gain of x over y."""
+    """Return the gain of x over y after swapping their standardised ranks where the sign is -1."""
 
     def standard(values: FloatArray) -> FloatArray:
         ranks = rankdata(values)
@@ -159,8 +158,8 @@ def test_where_there_is_no_gain_p_is_uniform(kind: str) -> None:
             noisy = gold + draw.normal(size=(2, 60)) * 0.3
             cosines = np.stack([noisy[0], np.exp(3 * noisy[1])])  # as good, on another scale
             found.append(p_value(RankCorrelations(np.arange(60), cosines, gold), seed=sample))
-        # three languages of the same sentences, on which an encoder does about as well in each
         else:
+            # Three languages of the same sentences, each about as hard in all of them.
             shared = draw.normal(size=(2, 60))
             statistics: list[Statistic] = [
                 Means(np.arange(60), shared + 0.3 * draw.normal(size=(2, 60))) for _ in range(3)
@@ -204,8 +203,7 @@ def test_an_undefined_gain_has_no_p() -> None:
 
 
 def test_p_over_seeds_by_hand() -> None:
-    # 0.1, 0.2 and 0.3 with any signs sum to 0.6, 0.4, 0.2 and 0 and their negatives, twice 2 of
-    # each.
+    # With any signs, 0.1, 0.2 and 0.3 sum to 0.6, 0.4, 0.2, 0 and 0 or their negatives.
     assert p_over_seeds([0.1, 0.2, 0.3]) == 2 / 8
     assert p_over_seeds([-0.1, 0.2, 0.3]) == 4 / 8
     assert p_over_seeds([0.1, -0.2, 0.3]) == 6 / 8

@@ -1,4 +1,4 @@
-"""Runs that differ in the seed alone are one column, and nothing else is; which encoders cannot be told apart."""
+"""Only runs that differ in nothing but the seed share a column; equal encoders are refused."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def test_three_seeds_are_one_column_worked_by_hand(tmp_path: Path) -> None:
     assert column.encoder_sha == tuple(f"sha of multiway-{seed}" for seed in range(3))
     assert (column.budget, column.n_rows_seen, column.n_encodings) == ("rows", 10_000, 70_000)
     baseline, cell = comparison.blocks[0].lines[0].cells
-    # Accuracy 0.5, 0.7 and 0.9 over a baseline of 0.2: mean 0.7, deviations 0.2, 0 and 0.2 with n -
-    # 1 = 2.
+    # Accuracies 0.5, 0.7 and 0.9 over a baseline of 0.2: mean 0.7, deviations 0.2, 0 and 0.2, and
+    # n - 1 = 2.
     assert (cell.value, cell.gain, cell.sd) == (
         pytest.approx(0.7),
         pytest.approx(0.5),
         pytest.approx(0.2),
     )
-    assert cell.p_seeds == 2 / 2**3  # all three gain, which only all or no flips give as much of
+    assert cell.p_seeds == 2 / 2**3  # all gain: only all flips or none give as much
     assert baseline.sd is None and baseline.p_seeds is None
     # The mean of the seeds gains 1 on items 2 to 4, 2/3 on 5 and 6, 1/3 on 7 and 8: 2 of 2^7 swaps.
     assert cell.p_rows == pytest.approx(2 / 2**7, abs=0.03)
@@ -96,7 +96,7 @@ def test_intervals_are_of_the_mean_over_seeds(tmp_path: Path) -> None:
     assert widths["five"] == pytest.approx(widths["one"] / 5**0.5, rel=0.2)
 
 
-def test_seeds_are_paired_with_the_baselines_and_unpaired_ones_left_out_of_their_test(
+def test_the_test_over_seeds_uses_the_seeds_shared_with_the_baseline(
     tmp_path: Path,
 ) -> None:
     en_x = seeds_of(tmp_path, "en-x", {0: 4, 1: 4, 2: 6})
@@ -148,7 +148,7 @@ def test_runs_without_a_record_are_never_put_together(tmp_path: Path) -> None:
     assert labels(base(tmp_path), *runs) == ["xlmr", "multiway seed 0", "multiway seed 1"]
 
 
-def test_one_seed_with_two_weights_is_in_doubt_and_stays_apart(tmp_path: Path) -> None:
+def test_runs_of_one_seed_with_different_weights_stay_apart(tmp_path: Path) -> None:
     runs = [
         write_aligned(tmp_path / name, MEASURED, seed=seed)
         for name, seed in (("a", 0), ("b", 0), ("c", 1))
@@ -251,7 +251,7 @@ def test_an_unknown_metric_is_refused(tmp_path: Path) -> None:
         run_compare(one, one)
 
 
-def test_a_hole_in_a_per_item_table_is_refused_with_its_item(tmp_path: Path) -> None:
+def test_a_nan_in_a_per_item_table_is_refused_with_its_item(tmp_path: Path) -> None:
     measured = {(BITEXT, DEU): hits(3), (BITEXT, FRA): hits(4)}
     one, other = (
         write_run(tmp_path / "one", measured, regime="star"),

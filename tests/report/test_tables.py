@@ -1,4 +1,4 @@
-"""What the printed comparison must show: value, gain and interval, within 100 columns, in Markdown as in a terminal."""
+"""Tables show value, gain and interval in a terminal of 100 columns, and the same in Markdown."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_terminal_table_shows_value_gain_relative_gain_and_interval(tmp_path
     assert "+60.0* +300%" in text and f"[{100 * low:.1f}, {100 * high:.1f}]" in text
     assert re.search(r"\+10\.0  \+50\.0%", text)  # no star
     assert "gain over xlmr" in text
-    assert "Headline" not in text  # one block is its own headline
+    assert "Headline" not in text  # a single block needs no headline table
 
 
 def test_six_runs_fit_into_100_columns(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_six_runs_fit_into_100_columns(tmp_path: Path) -> None:
     text = shown(run_compare(*paths))
     assert max(map(len, text.splitlines())) <= 100
     tables = text[: text.index("Values:")].splitlines()
-    assert all("star" in line for line in tables if "en-x" in line)  # side by side, not dealt out
+    assert all("star" in line for line in tables if "en-x" in line)  # side by side, in one table
     assert text.index("Headline") < text.index("bitext/tatoeba (test)  accuracy, %")
     assert "…" not in text
 
