@@ -1,11 +1,11 @@
-"""Evaluation sets (files, folders, MTEB tasks) -> an index that says which evaluation sentence stands in a row.
+"""Evaluation sets (files, folders, MTEB tasks) -> an index of their sentences.
 
-A row is contaminated by a sentence that equals one of its cells but for case, punctuation and white
-space, or of whose distinct 8-grams more than half stand in one cell. The grams are of eight words;
-in scripts without spaces, of as many characters as eight words have (`tokens.runs`). A shorter
-sentence is found only when it equals a cell; that holds for the shortest too, so an evaluation set
-that has "Yes." costs the corpus its rows that say "Yes." and nothing else. A cell that is a small
-part of an evaluation document is not found.
+A row is contaminated by a sentence in two cases: one of its cells equals the sentence up to case,
+punctuation and white space, or one of its cells has more than half of the sentence's distinct
+8-grams. The n-grams are of words; in scripts without spaces, of as many characters as eight words
+have (`words.n_grams`). A sentence of fewer than eight words matches only a whole cell: an
+evaluation set that has "Yes." costs the corpus its rows that say "Yes." and nothing else. A cell
+that is a small part of an evaluation document does not match.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from hexapla.errors import InputError
 from hexapla.text import languages as codes
 from hexapla.text.words import n_grams, tokens
 
-N_WORDS = 8  # of a gram
+N_WORDS = 8  # words of an n-gram
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An evaluation sentence found in a row.
+    """An evaluation sentence that a row holds.
 
     Attributes:
-        set_name: The evaluation set as it was given to `Contamination.load`.
+        set_name: The evaluation set, as given to `Contamination.load`.
         sentence: The evaluation sentence, as it stands in the set.
-        position: Which of the row's texts it was found in, from 0.
-        how: "equal" but for case, punctuation and white space, or more than half of its "8-grams".
+        position: Index of the row's text that holds it.
+        how: "equal" up to case, punctuation and white space, or more than half of its "8-grams".
     """
 
     set_name: str
@@ -42,34 +42,31 @@ class Match:
 
 
 class Contamination:
-    """The sentences of evaluation sets, indexed. It can be sent to other processes.
+    """An index of the sentences of evaluation sets, which can be sent to other processes.
 
-    One core takes about 50,000 English texts of 70 characters a second, however many sentences
+    One core looks up about 50,000 English texts of 70 characters a second, however many sentences
     there are.
     """
 
     def __init__(self) -> None:
-        """Begin with no sentences; `load` reads those of evaluation sets, `add_set` takes them from memory."""
+        """Make an empty index; `add_set` adds sentences, and `load` reads whole sets."""
         self._facts: list[dict[str, object]] = []
         self._sentences: list[tuple[str, str]] = []  # (set, sentence as it stands there)
-        self._n_grams: list[int] = []  # of each sentence, distinct ones
-        self._equal: dict[str, int] = {}  # folded sentence -> its place in the lists
-        self._holders: dict[
-            str, int | tuple[int, ...]
-        ] = {}  # 8-gram -> the one or several sentences that have it
+        self._n_grams: list[int] = []  # number of distinct 8-grams of each sentence
+        self._equal: dict[str, int] = {}  # folded sentence -> its index in the two lists
+        # 8-gram -> the sentence that has it, or the several
+        self._holders: dict[str, int | tuple[int, ...]] = {}
 
     @classmethod
     def load(cls, sets: Sequence[str], languages: Sequence[str]) -> Contamination:
         """Read and index evaluation sets.
 
         Args:
-            sets: Each a file, a folder or `mteb:TASK`; what is read of them,
-                `evaluation_sets.read_set` says.
+            sets: Each a file, a folder or `mteb:TASK`; see `evaluation_sets.read_set`.
             languages: The corpus's languages.
 
         Raises:
-            InputError: A set that does not exist, cannot be read or has no sentence in these
-                languages.
+            InputError: A set does not exist, cannot be read, or has no sentence in these languages.
         """
         codes_of_corpus = codes.parse_list(languages)
         index = cls()
@@ -78,7 +75,13 @@ class Contamination:
         return index
 
     def add_set(self, name: str, sentences: Iterable[str]) -> None:
-        """Index the sentences of one set. One that an earlier set has, too, is reported as that set's."""
+        """Index the sentences of one set.
+
+        A sentence that an earlier set has too is reported as that set's.
+
+        Raises:
+            InputError: There are no sentences.
+        """
         distinct = {sentence.strip(): None for sentence in sentences}
         distinct.pop("", None)
         if not distinct:
@@ -92,8 +95,8 @@ class Contamination:
     def match(self, texts: Iterable[str | None]) -> Match | None:
         """Return the evaluation sentence in the first of a row's texts that holds one, or None.
 
-        Of several in one text: the one that equals it, else the one of whose 8-grams the greatest
-        share is there.
+        If one text holds several, it is the one that equals the text, or else the one with the
+        largest share of its 8-grams in the text.
         """
         for position, text in enumerate(texts):
             if text is None:
@@ -108,7 +111,7 @@ class Contamination:
         return None
 
     def held(self, text: str) -> set[str]:
-        """Return every evaluation sentence that a text equals, or holds more than half of the 8-grams of.
+        """Return every evaluation sentence that a text holds, by the measure of `match`.
 
         >>> index = Contamination()
         >>> index.add_set("test", ["Good morning.", "Good evening."])
@@ -124,8 +127,9 @@ class Contamination:
     def facts(self) -> list[dict[str, object]]:
         """Return `name`, `n_sentences` and `sha256` of each set, for the manifest.
 
-        Sentences are counted once. The hash is of the distinct sentences, sorted, each followed by
-        a newline: the same for the same sentences in whatever file and order they come.
+        Equal sentences are counted once. The hash is of the distinct sentences, sorted, each
+        followed by a newline: the same sentences have the same hash in whatever file and order they
+        come.
         """
         return [dict(fact) for fact in self._facts]
 
@@ -151,15 +155,15 @@ class Contamination:
         return -place if share > 0.5 else None
 
     def _shares(self, words: list[str]) -> dict[int, float]:
-        """Return the share of its 8-grams that is there, of each sentence that has any there."""
-        found = [
+        """Return the share of its 8-grams among a text's, for each sentence that has any there."""
+        matched = [
             holders
             for gram in n_grams(words, N_WORDS)
             if (holders := self._holders.get(gram)) is not None
         ]
-        if not found:
+        if not matched:
             return {}
-        counts = Counter(place for holders in found for place in _as_tuple(holders))
+        counts = Counter(place for holders in matched for place in _as_tuple(holders))
         return {place: n / self._n_grams[place] for place, n in counts.items()}
 
 

@@ -1,4 +1,4 @@
-"""A corpus's manifest -> its `README.md`: the dataset card that `datasets` and the Hugging Face Hub read."""
+"""A corpus's manifest -> its `README.md`, a dataset card for `datasets` and the Hub."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 from hexapla.text import languages as codes
 
-SIZES = (  # upper bound in rows -> the Hub's name for the class
+# Upper bound in rows, and the Hub's name for the class.
+SIZES = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
     (100_000, "10K<n<100K"),
@@ -18,12 +19,46 @@ SIZES = (  # upper bound in rows -> the Hub's name for the class
 
 
 def dataset_card(name: str, manifest: Mapping[str, Any]) -> str:
-    """Return the card of a corpus, YAML front matter and text.
+    """Return the card of a corpus: YAML front matter and text.
 
-    Every YAML string is quoted: bare, the language `no` would be read as false.
+    Every YAML string is quoted, because a bare language `no` would be read as false.
     """
     languages = manifest["languages"]
-    tags = [codes.to_bcp47(code) for code in languages]
+    made = [
+        f"| `{code}` | {codes.name(code)} | {made_by(manifest['columns'][code]) or 'not noted'} |"
+        for code in languages
+    ]
+    return "\n".join(
+        [
+            "---",
+            *_front_matter(name, manifest),
+            "configs:",
+            '- config_name: "default"',
+            "  data_files:",
+            '  - split: "train"',
+            '    path: "part-*.parquet"',
+            "---",
+            "",
+            f"# {name}",
+            "",
+            f"A multi-way parallel corpus of {manifest['n_rows']:,} rows in {len(languages)} "
+            "languages: a row says one",
+            "thing in all of them. The others are versions of the pivot, "
+            f"`{manifest['pivot']}`; cells may be missing.",
+            "`row_id` is a hash of the pivot text. `corpus.json` has the shards' hashes "
+            "and what was left out.",
+            "",
+            "| column | language | made by |",
+            "|---|---|---|",
+            *made,
+            "",
+            *_kept_apart(manifest["filters"]),
+        ]
+    )
+
+
+def _front_matter(name: str, manifest: Mapping[str, Any]) -> list[str]:
+    tags = [codes.to_bcp47(code) for code in manifest["languages"]]
     size = next((label for bound, label in SIZES if manifest["n_rows"] < bound), "n>10M")
     front = {
         "language": list(dict.fromkeys(tag.split("-")[0] for tag in tags)),
@@ -35,39 +70,11 @@ def dataset_card(name: str, manifest: Mapping[str, Any]) -> str:
     }
     if manifest["license"]:
         front["license"] = manifest["license"]
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()]
-    made = [
-        f"| `{code}` | {codes.name(code)} | {made_by(manifest['columns'][code]) or 'not noted'} |"
-        for code in languages
-    ]
-    return "\n".join(
-        [
-            "---",
-            *lines,
-            "configs:",
-            '- config_name: "default"',
-            "  data_files:",
-            '  - split: "train"',
-            '    path: "part-*.parquet"',
-            "---",
-            "",
-            f"# {name}",
-            "",
-            f"A multi-way parallel corpus of {manifest['n_rows']:,} rows in {len(languages)} languages: a row says one",
-            f"thing in all of them. The others are versions of the pivot, `{manifest['pivot']}`; cells may be missing.",
-            "`row_id` is a hash of the pivot text. `corpus.json` has the shards' hashes and what was left out.",
-            "",
-            "| column | language | made by |",
-            "|---|---|---|",
-            *made,
-            "",
-            *_kept_apart(manifest["filters"]),
-        ]
-    )
+    return [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()]
 
 
 def _kept_apart(filters: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each evaluation set that the rows were kept apart from, with how many it cost."""
+    """Return a line for each evaluation set, with how many rows were left out because of it."""
     return [
         f"Kept apart from {fact['name'].rpartition('/')[2]} ({fact['n_sentences']:,} sentences): "
         f"{one.get('rows', {}).get('in ' + fact['name'], 0):,} rows left out.\n"
@@ -77,12 +84,12 @@ def _kept_apart(filters: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def made_by(how: Mapping[str, object]) -> str:
-    """Return in one phrase how a column was made: of a translator what names it, the rest is in `corpus.json`.
+    """Return in one phrase how a column was made; `corpus.json` has all that is known of it.
 
     >>> made_by({"translator": "opus-mt", "settings": {"beam": 4}})
     'translator opus-mt, settings {"beam": 4}'
-    >>> made_by({"name": "nllb", "backend": "ctranslate2", "compute_type": "int8_float32", "versions": {}})
-    'nllb, ctranslate2, int8_float32'
+    >>> made_by({"name": "nllb", "backend": "ctranslate2", "compute_type": "int8", "versions": {}})
+    'nllb, ctranslate2, int8'
     """
     if "name" in how:
         shown = ", ".join(
@@ -94,4 +101,4 @@ def made_by(how: Mapping[str, object]) -> str:
             for key, value in how.items()
         }
         shown = ", ".join(f"{key} {value}" for key, value in texts.items())
-    return shown.replace("|", "/")  # "|" would end a table's cell
+    return shown.replace("|", "/")  # "|" would end the cell of a Markdown table

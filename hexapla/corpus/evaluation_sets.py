@@ -1,8 +1,8 @@
-"""The name of an evaluation set -> its sentences, to be kept out of training.
+"""The name of an evaluation set -> its sentences, which are to be kept out of training.
 
-A set is a file, a folder of files, or `mteb:TASK`. Of a table with columns named by language those
-of the corpus's languages are read and nothing else, so that the topic of a sentence does not count
-as a sentence; of any other table every column of text but labels and ids.
+A set is a file, a folder of files, or `mteb:TASK`. If a table has columns named by language, only
+those of the corpus's languages are read, so that the topic of a sentence does not count as a
+sentence. Of any other table every column of text is read, except labels and ids.
 """
 
 from __future__ import annotations
@@ -19,37 +19,39 @@ import pyarrow.csv
 import pyarrow.json
 
 from hexapla.corpus import tables
+from hexapla.corpus.manifest import MANIFEST
+from hexapla.corpus.parquet import read_parquet
 from hexapla.corpus.reader import open_corpus
-from hexapla.corpus.writer import MANIFEST
 from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
 from hexapla.text.lines import COMPRESSIONS, ending, read_lines
 
 MTEB = "mteb:"
 SUFFIXES = (".txt", *tables.SUFFIXES)
-_ABOUT = ("README.md", "LICENSE", "MANIFEST.json")  # of a folder: about the texts, not texts
+_ABOUT = ("README.md", "LICENSE", "MANIFEST.json")  # files about a folder's texts
 _LABELS = frozenset(
     {"label", "labels", "label_text", "lang", "language", "id", "_id", "idx", "index_id", "row_id"}
 )
 _TAG = re.compile(r"([a-z]{2,3})(?:[-_][A-Za-z]{2,4})?")
 _BLOCK = 1 << 26  # bytes; a line must fit into one
-_NO_SENTENCES = frozenset({"relevant_docs", "top_ranked", "qrels"})  # of MTEB's retrieval tasks
+# Parts of MTEB's retrieval tasks that are no texts.
+_NO_SENTENCES = frozenset({"relevant_docs", "top_ranked", "qrels"})
 
 
 def read_set(name: str, languages: Sequence[str]) -> Iterator[str]:
     """Yield the sentences of one evaluation set as they stand in it, repeated ones too.
 
     Args:
-        name: A .txt file (a sentence a line) or a .jsonl, .tsv, .csv or .parquet table, either with
-            .gz or .zst after it; a folder of these, read with its subfolders; a corpus folder; or
-            `mteb:TASK`.
+        name: A .txt file (one sentence per line) or a .jsonl, .tsv, .csv or .parquet table, also
+            compressed as .gz or .zst; a folder of such files, with its subfolders; a corpus folder;
+            or `mteb:TASK`.
         languages: Canonical codes of the corpus's languages. Of an MTEB task every subset with at
-            least one of them is read, its other half too: an English sentence of the Swahili test
-            must not be trained on either.
+            least one of them is read, in both its languages: an English sentence of the Swahili
+            test must not be trained on either.
 
     Raises:
-        InputError: No such set, a file that cannot be read or has no text, an MTEB task that cannot
-            be reached.
+        InputError: There is no such set, a file cannot be read or has no text, or an MTEB task
+            cannot be loaded.
     """
     if name.startswith(MTEB):
         yield from _mteb_task(name.removeprefix(MTEB), languages)
@@ -71,7 +73,10 @@ def read_set(name: str, languages: Sequence[str]) -> Iterator[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return a folder's files in the order of their names; one of another kind might be a set that goes unread."""
+    """Return a folder's files, sorted by name.
+
+    A file of another kind is refused, because it might be a set that would go unread.
+    """
     inside = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     files = sorted(
         path
@@ -81,7 +86,8 @@ def _files(folder: Path) -> list[Path]:
     for file in files:
         if ending(file) not in SUFFIXES:
             raise InputError(
-                f"{folder} has {file}, which is none of {', '.join(SUFFIXES)}; name the files to be read"
+                f"{folder} has {file}, which is none of {', '.join(SUFFIXES)}; "
+                "name the files to be read"
             )
     if not files:
         raise InputError(f"{folder} has no evaluation set: no file of {', '.join(SUFFIXES)}")
@@ -98,11 +104,12 @@ def _file(path: Path, languages: Sequence[str]) -> Iterator[str]:
     if kind == ".parquet":
         names = [name for name, is_text in tables.text_columns(path).items() if is_text]
         chosen = _sentence_columns(names, languages, str(path))
-        for batch in tables.read_parquet(path, chosen, 1000):
+        for batch in read_parquet(path, chosen, 1000):
             yield from _texts(batch.columns)
         return
+    # Arrow makes a binary column of bytes that are not UTF-8; this names the line instead.
     for _ in read_lines(path):
-        pass  # Arrow takes bytes that are not UTF-8 for another kind of column, and tells no line
+        pass
     try:
         with pa.input_stream(
             str(path), compression=COMPRESSIONS.get(path.suffix.lower())
@@ -117,10 +124,10 @@ def _file(path: Path, languages: Sequence[str]) -> Iterator[str]:
 
 
 def _read_table(stream: pa.NativeFile, suffix: str) -> pa.Table:
-    """Read a table whole; Arrow tells columns of numbers, such as a score, from columns of text."""
+    """Read a whole table; Arrow recognises columns of numbers, such as a score."""
     if suffix == ".jsonl":
         return pa.json.read_json(stream, read_options=pa.json.ReadOptions(block_size=_BLOCK))
-    # As in `hexapla.corpus.tables`: TSV has no quoting, CSV is quoted as in RFC 4180.
+    # As in `hexapla.corpus.text_tables`: TSV has no quoting, CSV is quoted as in RFC 4180.
     parse = (
         pa.csv.ParseOptions(delimiter="\t", quote_char=False)
         if suffix == ".tsv"
@@ -138,7 +145,11 @@ def _texts(columns: Iterable[Any]) -> Iterator[str]:
 
 
 def _sentence_columns(names: Sequence[str], languages: Sequence[str], place: str) -> list[str]:
-    """Return those of the text columns `names` that hold sentences."""
+    """Return those of the text columns `names` that hold sentences.
+
+    Raises:
+        InputError: None does; `place` begins the error.
+    """
     if any(_subtag(name) for name in names):
         return _named_by_language(names, languages, place)
     chosen = [name for name in names if name not in _LABELS]
@@ -150,7 +161,10 @@ def _sentence_columns(names: Sequence[str], languages: Sequence[str], place: str
 
 
 def _named_by_language(names: Sequence[str], languages: Sequence[str], place: str) -> list[str]:
-    """Return the columns of `languages`: for zho_Hans also `zh` and `zho_Hant`, rather too much than too little."""
+    """Return the columns named by one of `languages`, or by another script of one.
+
+    For zho_Hans they include `zh` and `zho_Hant`: reading too much is the lesser harm.
+    """
     wanted = frozenset().union(*map(_subtags, languages))
     chosen = [name for name in names if _subtag(name) in wanted]
     if not chosen:
@@ -162,7 +176,10 @@ def _named_by_language(names: Sequence[str], languages: Sequence[str], place: st
 
 
 def _subtag(column: str) -> str | None:
-    """Return the language subtag of a column named by language: `zh` of `zh`, `zh_TW`. `id` is never Indonesian."""
+    """Return the language subtag of a column named by language, such as `zh` of `zh_TW`.
+
+    A column `id` numbers the rows and is never Indonesian.
+    """
     tag = _TAG.fullmatch(column)
     known = frozenset().union(*map(_subtags, codes.LANGUAGES))
     return tag[1] if tag and column != "id" and tag[1] in known else None
@@ -188,7 +205,7 @@ def _mteb_task(name: str, languages: Sequence[str]) -> Iterator[str]:
         )
         raise InputError(message) from None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of tasks renamed or superseded
+        warnings.simplefilter("ignore")  # about tasks that were renamed or superseded
         names = [task.metadata.name for task in mteb.get_tasks(exclude_superseded=False)]
         if name not in names:
             raise InputError(f"MTEB has no task {name}{did_you_mean(name, names)}")
@@ -204,17 +221,18 @@ def _mteb_task(name: str, languages: Sequence[str]) -> Iterator[str]:
             task.load_data()
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            remedy = "load it once with a connection, so that it is cached, or give its sentences as a file"
             raise InputError(
-                f"the data of {MTEB}{name} cannot be had ({reason}); {remedy}"
+                f"the data of {MTEB}{name} cannot be loaded ({reason}); load it once with a "
+                "connection, so that it is cached, or give its sentences as a file"
             ) from error
     yield from _dataset(task.dataset, set(task.eval_splits), languages, f"{MTEB}{name}")
 
 
 def _dataset(data: Any, splits: set[str], languages: Sequence[str], place: str) -> Iterator[str]:
-    """Yield the sentences of an MTEB dataset: by subset, split or part, nested as each kind of task has it.
+    """Yield the sentences of an MTEB dataset, whose subsets, splits and parts nest in any way.
 
-    The order of the subsets is not MTEB's, which comes from a set and differs between processes.
+    Subsets are read in sorted order, because MTEB's order comes from a set and differs between
+    processes.
     """
     if isinstance(data, Mapping):
         evaluated = [key for key in data if key in splits] or data
@@ -230,6 +248,9 @@ def _dataset(data: Any, splits: set[str], languages: Sequence[str], place: str) 
 
 
 def _holds_text(feature: Any) -> bool:
-    """Say whether a feature is a text or a list of texts, as the candidates of reranking and the old clustering."""
+    """Return whether a feature is a text or a list of texts.
+
+    Reranking (its candidates) and the old clustering tasks have lists.
+    """
     inner = getattr(feature, "feature", feature)
     return getattr(inner, "dtype", None) in ("string", "large_string")

@@ -1,7 +1,6 @@
 """What is in a corpus, on one screen: `hexapla inspect CORPUS`.
 
-The facts are gathered in one pass that keeps 8 bytes a cell, to count repeated texts, and nothing
-else.
+The facts are gathered in one pass, which keeps only 8 bytes per cell, to count repeated texts.
 """
 
 from __future__ import annotations
@@ -25,22 +24,23 @@ if TYPE_CHECKING:
     from hexapla.corpus.reader import Corpus
 
 N_EXAMPLES = 3
-# languages of an example shown; of more than that only the first N_FEW, to stay on one screen
-N_SHOWN = 7
-N_FEW = 3
+# An example of more than MAX_LANGUAGES shows only the first N_FIRST, to stay on one screen.
+MAX_LANGUAGES = 7
+N_FIRST = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnFacts:
-    """One language's column.
+    """Facts about one language's column.
 
     Attributes:
+        language: Code of the language.
         n_cells: Cells that are not null.
-        n_repeated: Cells whose text stands in an earlier row too. Many of them under different
-            pivots are a sign of a translator that collapses onto a few sentences.
-        mean_characters: Of the cells that are not null; 0 when there is none.
+        n_repeated: Cells whose text an earlier row has too. Many of them under different pivots are
+            a sign of a translator that collapses onto a few sentences.
+        mean_characters: Mean length of the cells that are not null; 0 if there is none.
         longest: Characters of the longest cell.
-        made_by: How the column was made, as the corpus notes it; empty when it does not.
+        made_by: How the column was made, according to the manifest; empty if it does not say.
     """
 
     language: str
@@ -53,7 +53,21 @@ class ColumnFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusFacts:
-    """What `inspect_corpus` found. `size_mib` is that of the files, whatever part of them is selected."""
+    """Facts about a corpus, from `inspect_corpus`.
+
+    Attributes:
+        name: Name of the corpus.
+        n_rows: Selected rows.
+        n_shards: Files of the whole corpus.
+        size_mib: Size of these files.
+        pivot: The pivot.
+        sha256: Hash of what is selected.
+        license: License, if the manifest has one.
+        dropped: Rows that were left out when the corpus was written, by reason.
+        n_filters: Filter runs noted in the manifest.
+        columns: Facts about the selected columns.
+        examples: The first rows.
+    """
 
     name: str
     n_rows: int
@@ -72,13 +86,13 @@ class CorpusFacts:
         from rich.text import Text
 
         n_shards = f"{self.n_shards} file" + ("" if self.n_shards == 1 else "s")
-        size = f"{self.n_rows:,} rows in {len(self.columns)} languages, {n_shards}, {self.size_mib:,.1f} MiB"
-        console.print(Text(f"{self.name}: {size}", style="bold"))
-        console.print(
-            Text(
-                f"pivot {self.pivot}, license {self.license or 'not noted'}, filters {self.n_filters}"
-            )
+        size = (
+            f"{self.n_rows:,} rows in {len(self.columns)} languages, "
+            f"{n_shards}, {self.size_mib:,.1f} MiB"
         )
+        license_ = self.license or "not noted"
+        console.print(Text(f"{self.name}: {size}", style="bold"))
+        console.print(Text(f"pivot {self.pivot}, license {license_}, filters {self.n_filters}"))
         if any(self.dropped.values()):
             counts = (
                 f"{n:,} {reason.replace('_', ' ')}" for reason, n in self.dropped.items() if n
@@ -112,7 +126,7 @@ class CorpusFacts:
     def _render_examples(self, console: Console) -> None:
         from rich.text import Text
 
-        n_shown = N_SHOWN if len(self.columns) <= N_SHOWN else N_FEW
+        n_shown = MAX_LANGUAGES if len(self.columns) <= MAX_LANGUAGES else N_FIRST
         for number, row in enumerate(self.examples, start=1):
             console.print(Text(f"row {number}", style="bold"))
             for code, cell in islice(row.items(), n_shown):
@@ -123,7 +137,7 @@ class CorpusFacts:
 
 
 def inspect_corpus(corpus: Corpus) -> CorpusFacts:
-    """Read a corpus once and say what is in it."""
+    """Read a corpus once and return the facts about it."""
     tallies = {code: _Tally() for code in corpus.languages}
     n_rows = 0
     for batch in corpus.batches():
@@ -152,7 +166,7 @@ def inspect_corpus(corpus: Corpus) -> CorpusFacts:
 
 @dataclass
 class _Tally:
-    """The running counts of one column."""
+    """Running counts of one column."""
 
     n_characters: int = 0
     longest: int = 0
@@ -163,9 +177,8 @@ class _Tally:
             if cell is not None:
                 self.n_characters += len(cell)
                 self.longest = max(self.longest, len(cell))
-                self.hashes.append(
-                    hash(cell)
-                )  # 64 bits: two texts of ten million collide once in 400,000 corpora
+                # 64 bits: two texts of ten million collide in one of 400,000 corpora.
+                self.hashes.append(hash(cell))
 
     def facts(self, language: str, made: str) -> ColumnFacts:
         n_cells = len(self.hashes)
@@ -181,7 +194,7 @@ class _Tally:
 
 
 def _printable(text: str) -> str:
-    """Replace control characters, which would move the cursor or colour the terminal, and line ends."""
+    """Replace line ends and control characters, which would move the cursor or set colours."""
     return "".join(
         " " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text
     )

@@ -1,24 +1,24 @@
-"""Texts one after another -> which of them nearly repeats an earlier one.
+"""A sequence of texts -> which of them nearly repeats an earlier one.
 
-Two texts are compared by the Jaccard similarity of their character 4-grams over the folded text
-(`hexapla.text.words`), so that an inflected or misspelt word still counts for most of itself.
-MinHash only proposes candidates and each is then compared exactly: a text is never called a
-repetition because of an estimate. A pair exactly at the threshold is proposed with a probability of
-0.95 or more, a closer one nearly always.
+Two texts are compared by the Jaccard similarity of the character 4-grams of their folded forms
+(`hexapla.text.words`), so that an inflected or misspelt word still mostly matches. MinHash only
+proposes candidates, and each is then compared exactly: no text is called a repetition because of an
+estimate. A pair exactly at the threshold is proposed with a probability of 0.95 or more, a closer
+one nearly always.
 
-A repetition is told only where it is sure:
+Three rules keep texts that say different things:
 
-- Texts whose numbers differ are two texts, however alike: "Step 1 of 5" and "Step 2 of 5" say
-  different things, and to tell them apart is what an encoder should learn. Their order counts too:
-  2-1 is not 1-2.
-- A text of fewer than five words repeats another only when both are equal but for case, punctuation
-  and white space.
-- Each text is compared with those that were kept, not with those found to be repetitions, so that
-  no chain of small steps leads from a text to one that is unlike it.
+- Texts with different numbers never repeat each other, however similar they are: "Step 1 of 5" and
+  "Step 2 of 5" say different things, and telling them apart is what an encoder should learn. The
+  order of the numbers counts too: 2-1 is not 1-2.
+- A text of fewer than five words repeats another only if both are equal up to case, punctuation and
+  white space.
+- Each text is compared with the texts that were kept, not with the repetitions, so that no chain of
+  small steps leads from a text to a dissimilar one.
 
-On English sentences of 70 characters one core takes 25,000 texts a second; a text kept costs about
-1.5 KB. Thousands of texts of one template, too unlike to be repetitions and without numbers, are
-all compared: 5,000 of them take 6 seconds.
+One core compares 25,000 English sentences of 70 characters a second; a text that is kept takes
+about 1.5 KB. Thousands of texts of one template, too dissimilar to be repetitions and without
+numbers, are all compared with each other: 5,000 of them take 6 seconds.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
 from hexapla.text.words import tokens
 
-# of a shingle; words with word pairs, tried on course texts, lost misspelt and inflected
-# repetitions
+# Characters of a shingle. Words and word pairs, tried on course texts, missed misspelt and
+# inflected repetitions.
 N_CHARACTERS = 4
-LEAST_WORDS = 5
-# of a text's MinHash; 120 would propose 0.99 of the pairs at a threshold of 0.8 for twice the
-# memory
+MIN_WORDS = 5
+# Hashes of a text's MinHash. 120 would propose 0.99 of the pairs at a threshold of 0.8, for twice
+# the memory.
 N_HASHES = 60
 SEED = 1
 _DIGITS = re.compile(r"\d+")
 
 
 class NearDuplicates:
-    """The texts seen so far, asked whether a new one nearly repeats one of them.
+    """The texts seen so far, which a new one may nearly repeat.
 
-    The answer depends on the texts and their order alone, not on the process or the machine.
+    The answers depend only on the texts and their order, not on the process or the machine.
 
     >>> seen = NearDuplicates()
     >>> seen.add("A man is playing the guitar on a stage.", "row 1")
@@ -53,13 +53,16 @@ class NearDuplicates:
     """
 
     def __init__(self, threshold: float = 0.8) -> None:
-        """Remember nothing yet.
+        """Make an empty collection.
 
         Args:
-            threshold: The least Jaccard similarity of a repetition, above 0, at most 1. At 0.8 most
+            threshold: Lowest Jaccard similarity of a repetition, above 0 and at most 1. At 0.8 most
                 pairs differ in an article, an ending, a spelling or a heading's first word; a short
                 sentence may differ in its noun ("playing with a doll", "playing with a dog"). At
-                0.7 many say different things.
+                0.7 many pairs say different things.
+
+        Raises:
+            InputError: The threshold is out of range, or the library rensa is not installed.
         """
         if not 0 < threshold <= 1:
             raise InputError(
@@ -68,32 +71,38 @@ class NearDuplicates:
         try:
             import rensa
         except ImportError:
-            message = "near-duplicates need the library rensa; install it with: pip install 'hexapla[translate]'"
-            raise InputError(message) from None
+            raise InputError(
+                "near-duplicates need the library rensa; "
+                "install it with: pip install 'hexapla[translate]'"
+            ) from None
         self.threshold = threshold
         self._sketch = rensa.RMinHash
         self._candidates = rensa.RMinHashLSH(threshold, N_HASHES, _n_bands(threshold))
         self._folded: list[str] = []
         self._keys: list[str] = []
-        self._equal: dict[str, int] = {}  # folded text -> its place in the two lists
+        self._equal: dict[str, int] = {}  # folded text -> its index in the two lists
 
     def __len__(self) -> int:
-        """Return how many texts are remembered: those that repeated nothing."""
+        """Return how many texts were kept: those that repeated no other."""
         return len(self._keys)
 
     def add(self, text: str, key: str | None = None) -> str | None:
-        """Return the key of the first earlier text that `text` nearly repeats, or remember it and return None.
+        """Keep a text, or return the key of the earlier one that it nearly repeats.
 
         Args:
-            text: The pivot text of a row, usually.
-            key: What later repetitions are told; by default the text's `row_id`.
+            text: Usually the pivot text of a row.
+            key: The key that later repetitions of this text get. By default the text's `row_id`.
+
+        Returns:
+            The key of the first kept text that `text` repeats; None if there is none, in which case
+            `text` was kept.
         """
         words = tokens(text)
         folded = " ".join(words) if words else text.strip()
         place = self._equal.get(folded)
         if place is not None:
             return self._keys[place]
-        if len(words) >= LEAST_WORDS:
+        if len(words) >= MIN_WORDS:
             shingles = _shingles(folded)
             sketch = self._sketch(N_HASHES, SEED)
             sketch.update(list(shingles))
@@ -114,12 +123,13 @@ class NearDuplicates:
 
 
 def _shingles(folded: str) -> set[str]:
-    """Return the character 4-grams, each with all the numbers of the text: texts of other numbers then share none.
+    """Return the character 4-grams of a text, each with all the numbers of the text appended.
 
-    Not comparing the numbers apart keeps such texts from being proposed at all: each of 100,000
-    lines that differ in a page number would otherwise be a candidate for all that follow.
+    Texts with different numbers then share no shingle, and are not even proposed. Otherwise each of
+    100,000 lines that differ in a page number would be a candidate for all that follow.
     """
-    padded = f" {folded} "  # the first and the last word count as much as the others
+    # The spaces give the first and the last word as many shingles as the others.
+    padded = f" {folded} "
     shingles = {padded[i : i + N_CHARACTERS] for i in range(len(padded) - N_CHARACTERS + 1)}
     numbers = _DIGITS.findall(folded)
     return {f"{shingle}{numbers}" for shingle in shingles} if numbers else shingles
@@ -131,10 +141,10 @@ def _jaccard(a: set[str], b: set[str]) -> float:
 
 
 def _n_bands(threshold: float) -> int:
-    """Return the fewest bands of hashes with which a pair at the threshold is proposed with a probability of 0.95.
+    """Return the fewest bands of hashes that propose a pair at the threshold with probability 0.95.
 
-    A pair of similarity s agrees in one band of r hashes with the probability s^r (Broder 1997).
-    Fewer, longer bands propose fewer candidates in vain and cost less memory.
+    A pair of similarity s agrees in one band of r hashes with probability s^r (Broder 1997). Fewer,
+    longer bands propose fewer false candidates and take less memory.
     """
     for n_rows in (30, 20, 15, 12, 10, 6, 5, 4, 3, 2):
         n_bands = N_HASHES // n_rows

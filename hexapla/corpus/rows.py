@@ -19,7 +19,7 @@ _ROW_ID_DIGITS = 32
 
 
 def as_cell(value: object, place: str, column: str) -> str | None:
-    """Return a value as a cell: a text unchanged, or None if it is missing, empty or all whitespace.
+    """Return a value as a cell: a text unchanged, or None if it is missing or all whitespace.
 
     Args:
         value: A text or None; anything else is refused.

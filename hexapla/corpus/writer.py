@@ -29,6 +29,7 @@ from hexapla.corpus.shards import file_facts, string_schema
 from hexapla.corpus.single_file import pivot_first
 from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.atomic import flush_folder, replace_folder, write_text
+from hexapla.runs.record import check_folder_to_be
 from hexapla.text import languages as codes
 
 # What a reader decodes at once: about 10 MB of sentences in 7 languages.
@@ -129,12 +130,13 @@ def check_out_folder(out: Path, overwrite: bool) -> None:
         overwrite: Allow one that holds a corpus.
 
     Raises:
-        InputError: It is a file, or a folder in use.
+        InputError: It is a file, lies under one, or is a folder in use.
     """
+    if out.is_file():
+        raise InputError(f"{out} is a file; a corpus is a folder: name one that does not exist")
+    check_folder_to_be(out)
     if not out.exists():
         return
-    if not out.is_dir():
-        raise InputError(f"{out} is a file; a corpus is a folder: name one that does not exist")
     files = [path.name for path in out.iterdir()]
     if not files:
         return

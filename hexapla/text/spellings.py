@@ -67,8 +67,8 @@ def nearest_languages(spelling: str) -> str:
     They are those with the same short code, or else with the most similar spellings; without any
     the hint is empty.
 
-    >>> nearest_languages("germn")
-    '; nearest: deu_Latn = German'
+    >>> nearest_languages("portugese")
+    '; nearest: por_Latn = Portuguese'
     """
     folded = fold_spelling(spelling)
     subtag = folded.split("-")[0]

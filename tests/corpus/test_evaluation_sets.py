@@ -1,4 +1,4 @@
-"""Every kind of evaluation set gives its sentences, and nothing that is no sentence: labels, ids, scores, topics."""
+"""Every kind of evaluation set gives its sentences, and no labels, ids, scores or topics."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_mteb_not_installed_is_named_with_its_install_command(
     monkeypatch.setitem(sys.modules, "mteb", None)
     with pytest.raises(
         InputError,
-        match=r"mteb:Tatoeba needs the library mteb; install it with: pip install 'hexapla\[evaluate\]'",
+        match=r"mteb:Tatoeba needs the library mteb; install it with: pip install 'hexapla\[eval",
     ):
         read("mteb:Tatoeba")
 
@@ -214,7 +214,7 @@ def test_mteb_not_installed_is_named_with_its_install_command(
 def serve(
     monkeypatch: pytest.MonkeyPatch, splits: Mapping[str, Mapping[str, Sequence[Any]]]
 ) -> list[str | None]:
-    """Let MTEB load `splits` for every subset; return the list of subsets that will have been asked for."""
+    """Let MTEB load `splits` for every subset, and return a list that collects the subsets' names."""
     pytest.importorskip("mteb")
     import datasets
     import mteb.abstasks.abstask
@@ -229,10 +229,8 @@ def serve(
             {key: datasets.Dataset.from_dict(dict(columns)) for key, columns in splits.items()}
         )
 
-    for module in (
-        datasets,
-        mteb.abstasks.abstask,
-    ):  # tasks of either kind: some load for themselves
+    # Some tasks call `load_dataset` themselves.
+    for module in (datasets, mteb.abstasks.abstask):
         monkeypatch.setattr(module, "load_dataset", load_dataset)
     return asked
 
@@ -348,10 +346,10 @@ def test_an_mteb_task_in_none_of_the_languages_is_refused() -> None:
 
 
 @pytest.mark.slow
-def test_mteb_data_that_cannot_be_had_offline_is_refused_with_what_to_do() -> None:
+def test_mteb_data_that_cannot_be_loaded_offline_is_refused_with_what_to_do() -> None:
     pytest.importorskip("mteb")
     with pytest.raises(
         InputError,
-        match=r"the data of mteb:STSBenchmark cannot be had \(.*\); load it once with a connection",
+        match=r"the data of mteb:STSBenchmark cannot be loaded \(.*\); load it once with a connection",
     ):
         read("mteb:STSBenchmark")
