@@ -19,7 +19,8 @@ from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.filters import FilterReport, Verdict
-from hexapla.filters.stage import LOG_PROB, REJECTED, write_line
+from hexapla.filters.noted_log_probs import LOG_PROB
+from hexapla.filters.rejected_files import REJECTED, write_line
 from hexapla.runs.record import RUN
 
 

@@ -1,8 +1,8 @@
-"""Checks of translated cells: what a filter sees, why a cell is rejected, how much each language loses.
+"""Filters: reject bad translations, cell by cell, and count what each language loses and why.
 
-`read_filters` gives the settings, `Statistics` makes one pass over the cells, `Chain` judges,
-`FilterReport` counts, and `filter_corpus` does all of it to a corpus folder. Every score grows with
-badness, so that the worst cells can be shown.
+`read_filters` reads the settings, `Statistics` collects what is normal in a corpus in one pass,
+`Chain` judges cells, and `FilterReport` counts the rejections. `filter_corpus` does all of this to
+a corpus folder. In every filter a higher score is worse, so the worst cells can be shown.
 """
 
 import lazy_loader

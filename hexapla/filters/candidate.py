@@ -1,18 +1,31 @@
-"""What a filter sees: one translated cell beside its source, and what is known of the column that it stands in.
+"""What a filter is and what it sees: a cell beside its source, and facts about the cell's column.
 
-A filter is a frozen dataclass of its settings. Its `scorer` is made once per column, so that
-medians, patterns and models are looked up once; its `accept` is apart from that. Every score grows
-with badness.
+A filter is a settings class, made by `hexapla.runs.settings`. Its `scorer` is made once per column,
+so that medians, patterns and models are looked up once. Scoring is apart from accepting. A higher
+score is worse.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
-from hexapla.errors import InputError
+from pydantic import Field, WrapValidator
+
 from hexapla.filters.statistics import ColumnStatistics
+
+
+def _keep_given(value: Any, check: Callable[[Any], float]) -> Any:
+    check(value)
+    return value
+
+
+Amount = Annotated[float, Field(ge=0), WrapValidator(_keep_given)]
+"""A number of 0 or more. An integer stays one, since corpora record settings as they were given."""
+
+Count = Annotated[int, Field(ge=0)]
+"""A whole number of 0 or more."""
 
 
 class Candidate(NamedTuple):
@@ -21,8 +34,8 @@ class Candidate(NamedTuple):
     Attributes:
         source: The row's pivot cell.
         text: The translation.
-        log_prob: Mean log-probability per token, where the translator tells it.
-        problem: What the translator said is wrong with it, if anything.
+        log_prob: Mean log-probability per token, if the translator reports it.
+        problem: What the translator reported as wrong with the cell, if anything.
     """
 
     source: str
@@ -32,15 +45,15 @@ class Candidate(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column to judge.
+class JudgedColumn:
+    """The column that the cells to judge are in.
 
     Attributes:
         language: Canonical code.
-        pivot: Canonical code of the sources' language.
-        pool: All columns of the corpus, the pivot among them.
-        statistics: Of the corpus's own cells in this language.
-        notes: Where a filter says what it cannot do here.
+        pivot: Canonical code of the language of the sources.
+        pool: All columns of the corpus, including the pivot.
+        statistics: Statistics of the corpus's cells in this language.
+        notes: Filters append here what they cannot check in this column.
     """
 
     language: str
@@ -51,22 +64,14 @@ class Column:
 
 
 Scorer = Callable[[Candidate], float | None]
-"""Score one cell; None where the filter has nothing to say of it."""
+"""Scores one cell; None where the filter does not apply to the cell."""
 
 
 class Filter(Protocol):
     """One check of a cell."""
 
-    def scorer(self, column: Column) -> Scorer | None:
-        """Return what scores the cells of a column, or None where the filter can do nothing there."""
+    def scorer(self, column: JudgedColumn) -> Scorer | None:
+        """Return the scorer for the cells of a column, or None if the filter cannot judge it."""
 
     def accept(self, score: float) -> bool:
-        """Say whether a cell of this score stays."""
-
-
-def missing(name: str, library: str) -> InputError:
-    """Return the error for a filter whose library is not installed."""
-    return InputError(
-        f"the filter {name} needs the library {library}; install it with: pip install 'hexapla[translate]', "
-        f"or switch the filter off with {name} = false in a file of filters"
-    )
+        """Return whether a cell with this score stays."""

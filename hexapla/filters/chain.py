@@ -1,7 +1,7 @@
-"""The filters, one after another, on the cells of a column: the first that rejects a cell is the reason.
+"""The filters in order, on the cells of a column: the first that rejects a cell is the reason.
 
-Every column is judged by what is normal in it, so a chain is made from `Statistics` of the whole
-corpus; after that a verdict depends on nothing but its own cell, and shards can be judged apart and
+What is normal differs between columns, so a chain is made from the `Statistics` of the whole
+corpus. After that, a verdict depends on its own cell alone, and shards can be judged separately and
 in any order.
 """
 
@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hexapla.errors import InputError
-from hexapla.filters.candidate import Candidate, Column, Scorer
+from hexapla.filters.candidate import Candidate, JudgedColumn, Scorer
 from hexapla.filters.filter_settings import FilterSettings
 from hexapla.filters.statistics import Statistics
 
 EMPTY = "empty"
-# Markup for the reader's eye, which some translators add; it says nothing of the translation.
+# Markup for display that some translators add. It says nothing about the translation.
 _MARKUP = re.compile(
     r"</?(?:a|b|br|code|em|i|li|ol|p|small|span|strong|sub|sup|u|ul)(?:\s[^<>]*)?/?>"
 )
@@ -27,19 +27,27 @@ class Verdict(NamedTuple):
     """Why a cell is rejected.
 
     Attributes:
-        reason: The name of the filter, or what the translator said is wrong.
-        score: What that filter gave; it grows with badness.
+        reason: The name of the filter, or the problem that the translator reported.
+        score: The filter's score; a higher one is worse.
     """
 
     reason: str
     score: float
 
 
+class _Check(NamedTuple):
+    """A filter that is ready for the cells of one column."""
+
+    name: str
+    accept: Callable[[float], bool]
+    scorer: Scorer
+
+
 class Chain:
     """Judges the cells of a corpus.
 
     Attributes:
-        notes: What a filter cannot do for a language of this corpus.
+        notes: What the filters cannot check in a language of this corpus.
     """
 
     notes: tuple[str, ...]
@@ -47,32 +55,31 @@ class Chain:
     def __init__(
         self, settings: FilterSettings, pivot: str, languages: Sequence[str], statistics: Statistics
     ) -> None:
-        """Prepare to judge every column but the pivot's.
+        """Prepare the filters for every column but the pivot's.
 
         Args:
-            settings: Which filters, and how strict.
+            settings: Which filters are on, and how strict they are.
             pivot: Canonical code of the sources.
-            languages: Canonical codes of all columns; the pivot may be among them.
-            statistics: Of the whole corpus, as it was before any cell was rejected.
+            languages: Canonical codes of all columns, with or without the pivot.
+            statistics: Statistics of the whole corpus, before any cell was rejected.
+
+        Raises:
+            InputError: The library or the encoder of a filter is not there.
         """
+        settings.check_available()
         self.settings = settings
         pool = tuple(dict.fromkeys([pivot, *languages]))
         notes: list[str] = []
-        self._checks: dict[str, list[tuple[str, Callable[[float], bool], Scorer]]] = {}
+        self._checks: dict[str, list[_Check]] = {}
         for language in pool[1:]:
-            column = Column(
+            column = JudgedColumn(
                 language=language,
                 pivot=pivot,
                 pool=pool,
                 statistics=statistics.column(language),
                 notes=notes,
             )
-            scorers = [
-                (name, chosen.accept, chosen.scorer(column)) for name, chosen in settings.active()
-            ]
-            self._checks[language] = [
-                (name, accept, scorer) for name, accept, scorer in scorers if scorer
-            ]
+            self._checks[language] = _prepare(settings, column)
         self.notes = tuple(notes)
 
     def judge(
@@ -86,15 +93,18 @@ class Chain:
         """Judge cells of one column.
 
         Args:
-            language: Which column.
+            language: Canonical code of the column.
             sources: The pivot cells.
-            cells: The cell of each source. None is no cell: rejected only where a problem says why
-                there is none.
-            log_probs: Of each cell, where the translator tells them.
-            problems: What the translator said is wrong with each cell, if anything.
+            cells: The cell of each source. None is a missing cell, which is rejected only if a
+                problem says why it is missing.
+            log_probs: The log-probability of each cell, where the translator reports them.
+            problems: What the translator reported as wrong with each cell, if anything.
 
         Returns:
-            For each cell None if it stays, else why not.
+            For each cell None if it stays, else the reason why not.
+
+        Raises:
+            InputError: The chain was not made for the language.
         """
         if language not in self._checks:
             raise InputError(
@@ -106,14 +116,14 @@ class Chain:
         checks = self._checks[language]
         for source, text, log_prob, problem in rows:
             if text is None or not text or text.isspace():
-                verdicts.append(self._judge_none(text, problem))
+                verdicts.append(self._judge_empty(text, problem))
                 continue
             if "<" in text:
                 source, text = _MARKUP.sub("", source), _MARKUP.sub("", text)
-            verdicts.append(_first(checks, Candidate(source, text, log_prob, problem)))
+            verdicts.append(_first_rejection(checks, Candidate(source, text, log_prob, problem)))
         return self._judge_meaning(sources, cells, verdicts)
 
-    def _judge_none(self, text: str | None, problem: str | None) -> Verdict | None:
+    def _judge_empty(self, text: str | None, problem: str | None) -> Verdict | None:
         if problem is not None and self.settings.problem is not None:
             return Verdict(problem, 1.0)
         return None if text is None else Verdict(EMPTY, 1.0)
@@ -121,7 +131,7 @@ class Chain:
     def _judge_meaning(
         self, sources: Sequence[str], cells: Sequence[str | None], verdicts: list[Verdict | None]
     ) -> list[Verdict | None]:
-        """Ask the encoder, if there is one, about the cells that are still accepted."""
+        """Apply the encoder, if there is one, to the cells that no other filter rejected."""
         if self.settings.cosine is None:
             return verdicts
         left = [i for i, verdict in enumerate(verdicts) if verdict is None and cells[i] is not None]
@@ -132,9 +142,17 @@ class Chain:
         return verdicts
 
 
-def _first(
-    checks: Sequence[tuple[str, Callable[[float], bool], Scorer]], candidate: Candidate
-) -> Verdict | None:
+def _prepare(settings: FilterSettings, column: JudgedColumn) -> list[_Check]:
+    """Return the filters that can judge a column, in order."""
+    checks = []
+    for name, chosen in settings.active():
+        scorer = chosen.scorer(column)
+        if scorer is not None:
+            checks.append(_Check(name, chosen.accept, scorer))
+    return checks
+
+
+def _first_rejection(checks: Sequence[_Check], candidate: Candidate) -> Verdict | None:
     """Return the verdict of the first filter that rejects a cell."""
     for name, accept, scorer in checks:
         score = scorer(candidate)

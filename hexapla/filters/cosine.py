@@ -1,37 +1,33 @@
-"""An optional filter, off by default: the cosine that a sentence encoder gives a cell and its source.
+"""An optional filter, off by default: the cosine of a cell and its source under a sentence encoder.
 
-It finds fluent sentences that say something else, which no filter on characters can, at the cost of
-an encoding per cell. No encoder is reliable for every language, so it runs last, in batches, and
-its bound is the user's to choose.
+It finds fluent sentences that say something else, which no filter on characters can find, at the
+cost of one encoding per cell. No encoder is reliable for every language, so this filter runs last,
+in batches, and the threshold is for the user to choose.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hexapla.filters.candidate import Candidate
+from hexapla.filters.candidate import Amount, Candidate
+from hexapla.runs.settings import settings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class Cosine:
-    """Meaning beside the source; the score is 1 - cosine.
-
-    Attributes:
-        encoder: Hub name or folder of a sentence encoder, or "tiny".
-        least: Cosine that a cell needs. Look at some rejected ones before trusting it in a
-            language.
-    """
+    """Meaning compared with the source. The score is 1 - cosine."""
 
     encoder: str
-    least: float = 0.4
+    """Hub name or folder of a sentence encoder, or "tiny"."""
+    least: Amount = 0.4
+    """Minimum cosine of a cell. Look at some rejected cells before trusting it in a language."""
 
     @cached_property
     def _model(self) -> SentenceTransformer:
@@ -54,5 +50,5 @@ class Cosine:
         return [float(cosine) for cosine in 1 - np.einsum("nd,nd->n", sources, texts)]
 
     def accept(self, score: float) -> bool:
-        """Accept cosines of `least` and above."""
+        """Accept a cosine of `least` or more."""
         return score <= 1 - self.least

@@ -1,6 +1,7 @@
-"""What the filters rejected: counts per language and reason, the worst examples, and whether a language lost too much.
+"""What the filters rejected: counts for each language and reason, and the worst examples.
 
-A report goes through JSON, so that it stands in `corpus.json` and can be read from there.
+A report says whether a language lost too much. It can be stored as JSON, as in `corpus.json`, and
+read from there.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from hexapla.errors import InputError
 from hexapla.filters.chain import Verdict
-from hexapla.filters.filter_settings import names
+from hexapla.filters.filter_settings import filter_names
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 N_EXAMPLES = 3
-_SHOWN = 100  # characters of an example's source and cell
+_MAX_SHOWN = 100  # characters of an example's source and cell
 
 
 @dataclass(frozen=True, order=True)
@@ -36,9 +38,9 @@ class ColumnReport:
     """What one language lost.
 
     Attributes:
-        n_cells: Cells judged: those that there are, and those missing for a stated problem.
-        reasons: Rejected cells per reason.
-        examples: The worst `N_EXAMPLES` of each reason, worst first.
+        n_cells: Number of cells judged, including those that are missing for a stated problem.
+        reasons: Number of rejected cells for each reason.
+        examples: The worst `N_EXAMPLES` for each reason, worst first.
     """
 
     n_cells: int = 0
@@ -47,11 +49,11 @@ class ColumnReport:
 
     @property
     def loss(self) -> float:
-        """The share of the cells that was rejected, 0 to 1."""
+        """Share of the cells that were rejected, from 0 to 1."""
         return self.reasons.total() / self.n_cells if self.n_cells else 0.0
 
     def keep(self, reason: str, examples: Sequence[Example]) -> None:
-        """Keep those that are among the worst of a reason."""
+        """Keep the worst examples of a reason, among those before and these."""
         self.examples[reason] = sorted([*self.examples.get(reason, ()), *examples], reverse=True)[
             :N_EXAMPLES
         ]
@@ -61,9 +63,9 @@ class FilterReport:
     """Counts of what was rejected.
 
     Attributes:
-        notes: What a filter could not do; see `Chain.notes`.
-        columns: By language.
-        rows: Rows left out whole, per reason.
+        notes: What the filters could not check; see `Chain.notes`.
+        columns: The report of each language.
+        rows: Number of rows left out whole, for each reason.
     """
 
     def __init__(self) -> None:
@@ -78,7 +80,7 @@ class FilterReport:
         cells: Sequence[str | None],
         verdicts: Sequence[Verdict | None],
     ) -> None:
-        """Count cells of one language and what `Chain.judge` said of them."""
+        """Count cells of one language and the verdicts of `Chain.judge` on them."""
         column = self.columns.setdefault(language, ColumnReport())
         for source, cell, verdict in zip(sources, cells, verdicts, strict=True):
             column.n_cells += cell is not None or verdict is not None
@@ -91,14 +93,14 @@ class FilterReport:
         self.rows[reason] += n_rows
 
     def check(self, max_loss: float, quiet: bool = True) -> None:
-        """Refuse a corpus of which a language lost more than a share of its cells.
+        """Refuse a corpus in which a language lost more than a share of its cells.
 
         Args:
-            max_loss: The share, 0 to 1.
+            max_loss: The share, from 0 to 1.
             quiet: Do not print the table and the worst examples on stderr first.
 
         Raises:
-            InputError: Names the language that lost most, and what it lost most for.
+            InputError: Names the language that lost most and the most frequent reason.
         """
         too_much = [language for language, column in self.columns.items() if column.loss > max_loss]
         if not too_much:
@@ -112,22 +114,32 @@ class FilterReport:
         ((reason, n_cells),) = column.reasons.most_common(1)
         worst = column.examples[reason][0]
         others = f" (and {len(too_much) - 1} more languages too much)" if len(too_much) > 1 else ""
-        seen = f', as "{_short(worst.cell)}" for "{_short(worst.source)}"' if worst.cell else ""
-        milder = (
-            f"give a file of filters that has {reason} milder or off, " if reason in names() else ""
-        )
+        shown = f', as "{_short(worst.cell)}" for "{_short(worst.source)}"' if worst.cell else ""
+        is_filter = reason in filter_names()
+        milder = f"give a file of filters that has {reason} milder or off, " if is_filter else ""
         raise InputError(
-            f"{language} loses {column.loss:.1%} of its {column.n_cells:,} cells{others}, {n_cells:,} of them for "
-            f"{reason}{seen}; at most {max_loss:.0%} may go: leave the language out, {milder}or raise max_loss "
-            "(--max-loss)"
+            f"{language} loses {column.loss:.1%} of its {column.n_cells:,} cells{others}, "
+            f"{n_cells:,} of them for {reason}{shown}; at most {max_loss:.0%} may go: "
+            f"leave the language out, {milder}or raise max_loss (--max-loss)"
         )
 
     def render(self, console: Console) -> None:
         """Print a table of what each language lost and why, and the worst examples."""
-        from rich.table import Table
         from rich.text import Text
 
         reasons = sorted({reason for column in self.columns.values() for reason in column.reasons})
+        console.print(self._table(reasons))
+        if self.rows:
+            counts = (f"{n:,} {reason}" for reason, n in sorted(self.rows.items()))
+            console.print(Text(f"rows left out: {', '.join(counts)}"))
+        for reason in reasons:
+            self._render_examples(console, reason)
+        for note in self.notes:
+            console.print(Text(f"note: {note}"))
+
+    def _table(self, reasons: Sequence[str]) -> Table:
+        from rich.table import Table
+
         table = Table("rejected", box=None, pad_edge=False)
         for heading in ("cells", *(reason.replace("_", " ") for reason in reasons), "lost"):
             table.add_column(heading, justify="right")
@@ -137,42 +149,33 @@ class FilterReport:
                 for reason in reasons
             )
             table.add_row(language, f"{column.n_cells:,}", *counts, f"{column.loss:.2%}")
-        console.print(table)
-        if self.rows:
-            counts = (f"{n:,} {reason}" for reason, n in sorted(self.rows.items()))
-            console.print(Text(f"rows left out: {', '.join(counts)}"))
-        for reason in reasons:
-            self._render_examples(console, reason)
-        for note in self.notes:
-            console.print(Text(f"note: {note}"))
+        return table
 
     def _render_examples(self, console: Console, reason: str) -> None:
         from rich.text import Text
 
-        found = [
+        examples = [
             (example, language)
             for language, column in self.columns.items()
             for example in column.examples.get(reason, ())
         ]
+        examples.sort(key=lambda pair: pair[0], reverse=True)
         console.print(Text(f"worst for {reason.replace('_', ' ')}", style="bold"))
-        for example, language in sorted(found, key=lambda pair: pair[0], reverse=True)[:N_EXAMPLES]:
-            line = Text(
-                f"  {language}  {example.score:.2f}  {_short(example.source)}  →  {_short(example.cell)}"
-            )
+        for example, language in examples[:N_EXAMPLES]:
+            texts = f"{_short(example.source)}  →  {_short(example.cell)}"
+            line = Text(f"  {language}  {example.score:.2f}  {texts}")
             console.print(line, no_wrap=True, overflow="ellipsis")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON can hold it."""
+        """Return the report for JSON; scores are rounded to four decimals."""
         return {
             "languages": {
                 language: {
                     "n_cells": column.n_cells,
                     "rejected": dict(sorted(column.reasons.items())),
                     "worst": {
-                        reason: [
-                            [round(found.score, 4), found.source, found.cell] for found in examples
-                        ]
-                        for reason, examples in sorted(column.examples.items())
+                        reason: [[round(each.score, 4), each.source, each.cell] for each in worst]
+                        for reason, worst in sorted(column.examples.items())
                     },
                 }
                 for language, column in self.columns.items()
@@ -183,11 +186,11 @@ class FilterReport:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> FilterReport:
-        """Undo `to_json`, but for the fifth digit of the scores."""
+        """Return the report that `to_json` gave, with its rounded scores."""
         report = cls()
         for language, column in content["languages"].items():
             worst = {
-                reason: [Example(*found) for found in examples]
+                reason: [Example(*example) for example in examples]
                 for reason, examples in column["worst"].items()
             }
             report.columns[language] = ColumnReport(
@@ -199,8 +202,8 @@ class FilterReport:
 
 
 def _short(text: str) -> str:
-    """Cut a text to one line without characters that would move the cursor."""
+    """Cut a text to one line, without characters that would move the cursor."""
     clean = "".join(
         " " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text
     )
-    return clean if len(clean) <= _SHOWN else f"{clean[:_SHOWN]}…"
+    return clean if len(clean) <= _MAX_SHOWN else f"{clean[:_MAX_SHOWN]}…"

@@ -1,7 +1,7 @@
-"""Which filters judge a cell, in which order and how strictly: a TOML file -> settings, checked key by key.
+"""Which filters judge a cell, in which order and how strictly, read from a TOML file.
 
-A file has a section per filter, whose keys are the filter's own; what it leaves out has its
-default. `name = false` above the sections switches a filter off.
+The file has a section for each filter. Its keys are the fields of the filter's settings class, and
+a key that is left out has its default. `name = false` above the sections switches a filter off.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from hexapla.encoder.locate import check_encoder
 from hexapla.errors import InputError, did_you_mean
 from hexapla.filters.candidate import Filter
 from hexapla.filters.content import LogProb, Numbers, Punctuation
@@ -20,44 +21,69 @@ from hexapla.filters.copies import Collapsed, Copy
 from hexapla.filters.cosine import Cosine
 from hexapla.filters.form import LengthRatio, Marks, Problem, Repetition
 from hexapla.filters.language import LanguageIdentity, Script
+from hexapla.runs.settings import read_settings, settings
 
 DEFAULT, NONE = "default", "none"
+_LIBRARIES = {"copy": "rapidfuzz", "language": "py3langid"}  # of filters that need one
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class FilterSettings:
-    """The filters in the order in which they judge; None is off. The first that rejects a cell is the reason."""
+    """The filters in the order in which they judge a cell; None means off.
 
-    marks: Marks | None = field(default_factory=Marks)
-    problem: Problem | None = field(default_factory=Problem)
-    length_ratio: LengthRatio | None = field(default_factory=LengthRatio)
-    repetition: Repetition | None = field(default_factory=Repetition)
-    copy: Copy | None = field(default_factory=Copy)
-    script: Script | None = field(default_factory=Script)
-    language: LanguageIdentity | None = field(default_factory=LanguageIdentity)
-    numbers: Numbers | None = field(default_factory=Numbers)
-    punctuation: Punctuation | None = field(default_factory=Punctuation)
-    log_prob: LogProb | None = field(default_factory=LogProb)
-    collapsed: Collapsed | None = field(default_factory=Collapsed)
+    The first filter that rejects a cell is the reason.
+    """
+
+    marks: Marks | None = Marks()
+    problem: Problem | None = Problem()
+    length_ratio: LengthRatio | None = LengthRatio()
+    repetition: Repetition | None = Repetition()
+    copy: Copy | None = Copy()
+    script: Script | None = Script()
+    language: LanguageIdentity | None = LanguageIdentity()
+    numbers: Numbers | None = Numbers()
+    punctuation: Punctuation | None = Punctuation()
+    log_prob: LogProb | None = LogProb()
+    collapsed: Collapsed | None = Collapsed()
     cosine: Cosine | None = None
 
     def active(self) -> Iterator[tuple[str, Filter]]:
-        """Yield the name and settings of each filter on characters that is on, in order; the cosine comes after."""
-        for name in names():
+        """Yield name and settings of each filter that is on, in order.
+
+        The cosine is left out: it judges whole batches, after the others.
+        """
+        for name in filter_names():
             if (chosen := getattr(self, name)) is not None and not isinstance(chosen, Cosine):
                 yield name, chosen
 
+    def check_available(self) -> None:
+        """Refuse filters whose library or encoder is not there, before any cell is judged.
+
+        Raises:
+            InputError: A library is not installed (the command that installs it is named), or the
+                encoder of the cosine cannot be used.
+        """
+        for name, library in _LIBRARIES.items():
+            if getattr(self, name) is not None and not _is_installed(library):
+                raise InputError(
+                    f"the filter {name} needs the library {library}; install it with: "
+                    "pip install 'hexapla[translate]', or switch the filter off with "
+                    f"{name} = false in a file of filters"
+                )
+        if self.cosine is not None:
+            check_encoder(self.cosine.encoder)
+
     def to_json(self) -> dict[str, Any]:
-        """Return the settings of each filter, False for one that is off, as a manifest or run.json keeps them."""
+        """Return the settings of each filter, False if it is off, as corpora record them."""
         return {
             name: dataclasses.asdict(chosen)
             if (chosen := getattr(self, name)) is not None
             else False
-            for name in names()
+            for name in filter_names()
         }
 
 
-def names() -> list[str]:
+def filter_names() -> list[str]:
     """Return the names of all filters in order."""
     return [item.name for item in dataclasses.fields(FilterSettings)]
 
@@ -66,16 +92,16 @@ def read_filters(name: str | Path) -> FilterSettings:
     """Read the settings of the filters.
 
     Args:
-        name: "default", "none" for no filter at all, or a TOML file.
+        name: "default", "none" for no filter, or a TOML file.
 
     Raises:
-        InputError: No such file, not TOML, an unknown filter or key (the nearest is named), a value
-            of another type.
+        InputError: There is no such file, it is not TOML, a filter or key is unknown (the nearest
+            is named), or a value is not allowed.
     """
     if str(name) == DEFAULT:
         return FilterSettings()
     if str(name) == NONE:
-        return FilterSettings(**dict.fromkeys(names()))
+        return FilterSettings(**dict.fromkeys(filter_names()))
     path = Path(name)
     if not path.is_file():
         hint = did_you_mean(str(name), [DEFAULT, NONE])
@@ -86,67 +112,44 @@ def read_filters(name: str | Path) -> FilterSettings:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a TOML file: {error}") from error
-    chosen: dict[str, Any] = {}
-    for key, value in content.items():
-        if key not in names():
-            allowed = ", ".join(names())
-            raise InputError(
-                f'{path}: unknown filter "{key}"; there are {allowed}{did_you_mean(key, names())}'
-            )
-        chosen[key] = _read_filter(path, key, value)
+    chosen: dict[str, Any] = {key: _read_filter(path, key, content[key]) for key in content}
     return FilterSettings(**chosen)
 
 
-_KINDS = {
-    "marks": Marks,
-    "problem": Problem,
-    "length_ratio": LengthRatio,
-    "repetition": Repetition,
-    "copy": Copy,
-    "script": Script,
-    "language": LanguageIdentity,
-    "numbers": Numbers,
-    "punctuation": Punctuation,
-    "log_prob": LogProb,
-    "collapsed": Collapsed,
-    "cosine": Cosine,
-}
-
-
 def _read_filter(path: Path, name: str, value: object) -> Filter | Cosine | None:
-    """Make one filter of its section, or of false or true in its place."""
+    """Return one filter, given its section, or true or false in place of one."""
+    kinds = {each.name: each.kind for each in read_settings(FilterSettings)}
+    if name not in kinds:
+        raise InputError(
+            f'{path}: unknown filter "{name}"; there are {", ".join(kinds)}'
+            f"{did_you_mean(name, kinds)}"
+        )
     if value is False:
         return None
     section = {} if value is True else value
     if not isinstance(section, dict):
         raise InputError(
-            f"{path}: {name} is {value!r}; write {name} = false, or [{name}] and its keys beneath it"
+            f"{path}: {name} is {value!r}; write {name} = false, or [{name}] and its keys below it"
         )
-    fields = {item.name: item for item in dataclasses.fields(_KINDS[name])}
-    for key, given in section.items():
-        if key not in fields:
-            allowed = f"; it may have {', '.join(fields)}" if fields else "; it has none"
+    keys = {each.name: each.required for each in read_settings(kinds[name])}
+    for key in section:
+        if key not in keys:
+            allowed = f"it may have {', '.join(keys)}" if keys else "it has none"
             raise InputError(
-                f'{path}: unknown key "{key}" in [{name}]{did_you_mean(key, fields)}{allowed}'
+                f'{path}: unknown key "{key}" in [{name}]{did_you_mean(key, keys)}; {allowed}'
             )
-        kind = str(fields[key].type)
-        if not _fits(given, kind):
-            allowed = {
-                "int": "a whole number, 0 or more",
-                "float": "a number, 0 or more",
-                "str": "a text",
-            }[kind]
-            raise InputError(f"{path}: {key} in [{name}] is {given!r}; it must be {allowed}")
-    for key, item in fields.items():
-        if key not in section and item.default is dataclasses.MISSING:
+    for key, is_required in keys.items():
+        if is_required and key not in section:
             raise InputError(f"{path}: [{name}] has no {key}; it needs one")
-    chosen: Filter | Cosine = _KINDS[name](**section)
+    try:
+        chosen: Filter | Cosine = kinds[name](**section)
+    except InputError as error:
+        raise InputError(f"{path}: [{name}] {error}") from error
     return chosen
 
 
-def _fits(value: object, kind: str) -> bool:
-    if isinstance(value, bool):
+def _is_installed(library: str) -> bool:
+    try:
+        return find_spec(library) is not None
+    except ValueError:  # a module without a spec, as when an import of it was blocked
         return False
-    if kind == "str":
-        return isinstance(value, str)
-    return isinstance(value, int if kind == "int" else int | float) and 0 <= value < float("inf")

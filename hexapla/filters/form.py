@@ -1,45 +1,46 @@
-"""Filters on the form of a cell alone, or beside its source: marks of a broken text, length, repetition."""
+"""Filters on the form of a cell: marks of a broken text, length beside the source, repetition."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import regex
 
-from hexapla.filters.candidate import Column, Scorer
-from hexapla.filters.statistics import Spread, length_ratio
+from hexapla.filters.candidate import Amount, Count, JudgedColumn, Scorer
+from hexapla.filters.histogram import Spread
+from hexapla.filters.statistics import length_ratio
+from hexapla.runs.settings import settings
 
-# Characters that no translation should have: the replacement character, C0/C1 controls but tab and
-# line ends, lone surrogates, non-characters; and the names of tokens that a translator failed to
-# decode.
+# Characters that no translation should have (the replacement character, C0 and C1 controls except
+# tab and line ends, lone surrogates, non-characters), and names of tokens that a translator failed
+# to decode.
 _MARKS = regex.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffe\uffff\p{Cs}]"
     r"|<unk>|</?s>|<pad>|\[UNK\]|<\|[a-z_]+\|>|⁇|(?<!\w)__\w+__(?!\w)|▁"
 )
 _N_GRAM = 4
-_LEAST_REPEATING = 20  # characters; the n-grams of fewer say nothing
-# Whole words four times running, or, where words have no spaces between them, letters six times:
-# kumbukumbu is a word.
+_MIN_CHARACTERS = 20  # the n-grams of a shorter text say nothing
+# A whole word or phrase four times in a row or, where words have no spaces between them, letters
+# six times: kumbukumbu is a word.
 _LOOP = regex.compile(r"\b(\p{L}.{1,40}?)(?:[\s\p{P}]+\1\b){3}|(\p{L}{2,20}?)\2{5}")
-_LOOPS_FROM = 0.15  # share of repeated 4-grams below which no loop is looked for, to save time
+# Share of repeated 4-grams. A text at or below it is not searched for loops, to save time.
+_MIN_LOOP_SHARE = 0.15
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class Marks:
-    """Traces of a broken text: `<unk>`, U+FFFD, control characters. Those that the source has too are its own.
+    """Traces of a broken text: `<unk>`, U+FFFD, control characters.
 
-    Attributes:
-        most: Marks more than in the source that a cell may have.
+    Marks that the source has too do not count.
     """
 
-    most: int = 0
+    most: Count = 0
+    """Maximum number of marks beyond those of the source."""
 
-    def scorer(self, column: Column) -> Scorer:
-        """Return the scorer; the column does not matter."""
+    def scorer(self, column: JudgedColumn) -> Scorer:
+        """Return the scorer, the same for every column."""
         return lambda candidate: n_marks(candidate.source, candidate.text)
 
     def accept(self, score: float) -> bool:
-        """Accept up to `most` marks."""
+        """Accept at most `most` marks."""
         return score <= self.most
 
 
@@ -53,12 +54,12 @@ def n_marks(source: str, text: str) -> float:
     return float(max(0, n - len(_MARKS.findall(source)))) if n else 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class Problem:
-    """What the translator itself said of its work, such as "unfinished": that becomes the reason."""
+    """A problem that the translator reported, such as "unfinished", which becomes the reason."""
 
-    def scorer(self, column: Column) -> Scorer:
-        """Return the scorer; the column does not matter."""
+    def scorer(self, column: JudgedColumn) -> Scorer:
+        """Return the scorer, the same for every column."""
         return lambda candidate: float(candidate.problem is not None)
 
     def accept(self, score: float) -> bool:
@@ -66,28 +67,25 @@ class Problem:
         return score == 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class LengthRatio:
-    """Length beside the source, against what is normal in the corpus's own column of that language.
+    """Length relative to the source, compared with what is normal in the column.
 
-    The score is the distance of the log ratio from its median, in robust sigmas; a corpus too small
-    to have a median is measured by fixed values instead.
-
-    Attributes:
-        deviations: Robust sigmas that a cell may lie from the median.
-        least_sigma: Sigma is taken to be at least this, for columns that are more even than
-            language is.
-        least_cells: Cells that a median needs.
-        default_sigma: Sigma around an equal length in a column of fewer cells.
+    The score is the distance of the log ratio from the column's median, in robust sigmas. A column
+    with too few cells for a median is compared with fixed values instead.
     """
 
-    deviations: float = 6.0
-    least_sigma: float = 0.12
-    least_cells: int = 50
-    default_sigma: float = 0.35
+    deviations: Amount = 6.0
+    """Robust sigmas that a cell may be away from the median."""
+    least_sigma: Amount = 0.12
+    """Minimum sigma, for columns that are more regular than language is."""
+    least_cells: Count = 50
+    """Minimum number of cells for a median."""
+    default_sigma: Amount = 0.35
+    """Sigma around equal length, for a column with fewer cells."""
 
-    def scorer(self, column: Column) -> Scorer:
-        """Return the scorer for the medians of a column."""
+    def scorer(self, column: JudgedColumn) -> Scorer:
+        """Return the scorer for a column, with its median and sigma."""
         spread = Spread(0.0, self.default_sigma)
         if column.statistics.length_ratios.n >= self.least_cells:
             spread = column.statistics.length_ratios.spread()
@@ -101,44 +99,48 @@ class LengthRatio:
         return score <= self.deviations
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class Repetition:
-    """A translator in a loop: more repeated 4-grams of characters than in the source, or one piece four times running.
+    """A translator in a loop.
 
-    Attributes:
-        most: Share of the 4-grams (0 to 1) that may be repeats, beyond the source's share. A loop
-            scores 1.
+    The cell has more repeated character 4-grams than the source, or one piece four times in a row.
     """
 
-    most: float = 0.45
+    most: Amount = 0.45
+    """Maximum share of the 4-grams (0 to 1) that are repeats, beyond the source's share. A loop
+    scores 1."""
 
-    def scorer(self, column: Column) -> Scorer:
-        """Return the scorer; the column does not matter."""
+    def scorer(self, column: JudgedColumn) -> Scorer:
+        """Return the scorer, the same for every column."""
         return lambda candidate: repetition(candidate.source, candidate.text)
 
     def accept(self, score: float) -> bool:
-        """Accept up to `most`."""
+        """Accept at most `most`."""
         return score <= self.most
 
 
 def repetition(source: str, text: str) -> float:
-    """Return by how much the share of repeated 4-grams in a text is above its source's; 1 for a loop the source lacks.
+    """Return the share of repeated 4-grams in a text, minus the source's share.
 
-    >>> repetition("It is a very big house indeed.", "ein großes, ein großes, großes Haus, ein Haus")
+    A loop that the source does not have scores 1.
+
+    >>> repetition("It is a very big house.", "ein großes, ein großes, großes Haus, ein Haus")
     0.45238095238095233
-    >>> repetition("ha ha ha ha ha ha ha ha", "ja ja ja ja ja ja ja ja"), repetition("It is very big.", "groß " * 5)
-    (0.0, 1.0)
+    >>> repetition("ha ha ha ha ha ha ha ha", "ja ja ja ja ja ja ja ja")
+    0.0
+    >>> repetition("It is very big.", "groß " * 5)
+    1.0
     """
-    share = _repeated(text)
-    if share <= _LOOPS_FROM:
+    share = _repeated_share(text)
+    if share <= _MIN_LOOP_SHARE:
         return share
     if _LOOP.search(text) and not _LOOP.search(source):
         return 1.0
-    return share - _repeated(source)
+    return share - _repeated_share(source)
 
 
-def _repeated(text: str) -> float:
+def _repeated_share(text: str) -> float:
     n = len(text) - _N_GRAM + 1
-    if len(text) < _LEAST_REPEATING:
+    if len(text) < _MIN_CHARACTERS:
         return 0.0
     return 1 - len({text[i : i + _N_GRAM] for i in range(n)}) / n

@@ -1,8 +1,8 @@
-"""Filters on the language that a cell is in: the share of other scripts, and language identity.
+"""Filters on the language of a cell: the share of letters in other scripts, and identification.
 
-Words of the source inside a translation (names, code) are no sign of a wrong language: both filters
-look past them. Identity is asked only of languages that the script cannot tell apart, and only
-among those of the corpus.
+Words of the source inside a translation (names, code) are no sign of a wrong language, so both
+filters ignore them. The identifier is used only for languages that the script cannot tell apart,
+and only among the languages of the corpus.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import regex
 
-from hexapla.filters.candidate import Candidate, Column, Scorer, missing
+from hexapla.filters.candidate import Amount, Candidate, Count, JudgedColumn, Scorer
+from hexapla.runs.settings import settings
 from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
@@ -35,48 +35,44 @@ _SCRIPTS = {
 
 @lru_cache(maxsize=256)
 def scripts_of(language: str) -> tuple[str, ...]:
-    """Return the Unicode scripts that a language is written in, by their names in patterns.
+    """Return the Unicode scripts of a language, by their names in regular expressions.
 
     >>> scripts_of("jpn_Jpan"), scripts_of("deu_Latn")
     (('Han', 'Hiragana', 'Katakana'), ('Latn',))
     """
     if language == "sat_Beng":
-        return ("Beng", "Olck")  # what NLLB calls so is text in Ol Chiki
+        return ("Beng", "Olck")  # NLLB writes this language in Ol Chiki despite the code
     return _SCRIPTS.get(codes.script(language), (codes.script(language),))
 
 
 @lru_cache(maxsize=256)
 def letters_of(language: str) -> regex.Pattern[str]:
-    """Return the pattern of runs of letters of a language's scripts."""
-    return regex.compile(f"[{_class_of(language)}]+", regex.V1)
+    """Return the pattern of runs of letters in a language's scripts."""
+    return regex.compile(f"[{_character_class(language)}]+", regex.V1)
 
 
 @lru_cache(maxsize=256)
 def other_letters(language: str) -> regex.Pattern[str]:
-    """Return the pattern of runs of letters that are not of a language's scripts."""
-    return regex.compile(
-        rf"[\p{{L}}--[{_class_of(language)}\p{{Script=Common}}\p{{Script=Inherited}}]]+", regex.V1
-    )
+    """Return the pattern of runs of letters in scripts other than a language's."""
+    own = rf"{_character_class(language)}\p{{Script=Common}}\p{{Script=Inherited}}"
+    return regex.compile(rf"[\p{{L}}--[{own}]]+", regex.V1)
 
 
-def _class_of(language: str) -> str:
+def _character_class(language: str) -> str:
     return "".join(rf"\p{{Script={script}}}" for script in scripts_of(language))
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class Script:
-    """Letters of a script that the language is not written in, those of words taken from the source left out.
+    """Letters in a script that the language is not written in, except in words of the source."""
 
-    Attributes:
-        most: Share of the letters (0 to 1) that may be of other scripts.
-        least_letters: Letters of other scripts that there must be.
-    """
+    most: Amount = 0.5
+    """Maximum share of the letters (0 to 1) in other scripts."""
+    least_letters: Count = 10
+    """Minimum number of letters in other scripts for a cell to be rejected."""
 
-    most: float = 0.5
-    least_letters: int = 10
-
-    def scorer(self, column: Column) -> Scorer:
-        """Return the scorer for the script of a column."""
+    def scorer(self, column: JudgedColumn) -> Scorer:
+        """Return the scorer for a column, with the scripts of its language."""
         others = other_letters(column.language)
 
         def score(candidate: Candidate) -> float | None:
@@ -86,67 +82,68 @@ class Script:
         return score
 
     def accept(self, score: float) -> bool:
-        """Accept up to `most`."""
+        """Accept at most `most`."""
         return score <= self.most
 
 
-def share_of_others(candidate: Candidate, runs: Iterable[str], least: int = 0) -> float:
-    """Return the share of letters in `runs`, which are of other scripts, among all that the source does not have."""
+def share_of_others(candidate: Candidate, runs: Iterable[str], min_letters: int = 0) -> float:
+    """Return the share of letters in other scripts among the letters that the source does not have.
+
+    Args:
+        candidate: The cell.
+        runs: Its runs of letters in other scripts.
+        min_letters: With fewer letters in other scripts than this, the share is 0.
+    """
     source = candidate.source.casefold()
-    foreign = taken = 0
+    n_foreign = n_of_source = 0
     for run in runs:
         if run.casefold() in source:
-            taken += len(run)
+            n_of_source += len(run)
         else:
-            foreign += len(run)
-    if foreign < least:
+            n_foreign += len(run)
+    if n_foreign < min_letters:
         return 0.0
-    n_letters = len(_LETTERS.findall(candidate.text)) - taken
-    return foreign / n_letters if n_letters else 0.0
+    n_letters = len(_LETTERS.findall(candidate.text)) - n_of_source
+    return n_foreign / n_letters if n_letters else 0.0
 
 
 @lru_cache(maxsize=16_384)
 def source_words(source: str) -> frozenset[str]:
-    """Return the folded words of a source; kept for the next languages of the same rows."""
+    """Return the case-folded words of a source, cached for the other languages of the same rows."""
     return frozenset(_WORD.findall(source.casefold()))
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class LanguageIdentity:
-    """Another language of the corpus than the column's, by py3langid restricted to those that share a script with it.
+    """A cell in another language of the corpus, identified by py3langid.
 
-    Attributes:
-        margin: Probability (0 to 1) by which the other language may lie above the column's own.
-        least_letters: Letters, those of the source's words left out, that a text needs to be
-            identified; three fifths of it where characters are written that say more.
+    Only languages that share a script with the column's are candidates.
     """
 
-    margin: float = 0.8
-    least_letters: int = 20
+    margin: Amount = 0.8
+    """Maximum probability (0 to 1) by which another language may exceed the column's own."""
+    least_letters: Count = 20
+    """Minimum number of letters, without words of the source, for a cell to be identified. Three
+    fifths of it in Han, where a character says more."""
 
-    def scorer(self, column: Column) -> Scorer | None:
-        """Return the scorer for a column, None where the identifier lacks its language or the script says it all."""
-        own = label(column.language)
+    def scorer(self, column: JudgedColumn) -> Scorer | None:
+        """Return the scorer, or None if the script suffices or py3langid lacks the language."""
+        own = identifier_label(column.language)
         if own is None:
             column.notes.append(
                 f"{column.language}: the identifier lacks it; only its script is checked"
             )
             return None
-        shared = [
-            other
-            for other in column.pool
-            if set(scripts_of(other)) & set(scripts_of(column.language))
-        ]
-        labels = {found for other in shared if (found := label(other)) is not None} | {own}
+        labels = _labels_in_script(column) | {own}
         if len(labels) < 2:
             return None
         identifier = _identifier(frozenset(labels))
         strip = _stripper(column)
-        least = self.least_letters * (3 if "Han" in scripts_of(column.language) else 5) // 5
+        min_letters = self.least_letters * (3 if "Han" in scripts_of(column.language) else 5) // 5
 
         def score(candidate: Candidate) -> float | None:
             text = strip(candidate)
-            if sum(map(str.isalpha, text)) < least:
+            if sum(map(str.isalpha, text)) < min_letters:
                 return None
             if identifier.classify(text)[0] == own:
                 return 0.0
@@ -156,12 +153,19 @@ class LanguageIdentity:
         return score
 
     def accept(self, score: float) -> bool:
-        """Accept up to `margin`."""
+        """Accept at most `margin`."""
         return score <= self.margin
 
 
-def _stripper(column: Column) -> Callable[[Candidate], str]:
-    """Return what takes the words of other languages that a translation rightly has out of it."""
+def _labels_in_script(column: JudgedColumn) -> set[str]:
+    """Return py3langid's labels of the corpus's languages that share a script with a column."""
+    scripts = set(scripts_of(column.language))
+    labels = {identifier_label(code) for code in column.pool if scripts & set(scripts_of(code))}
+    return {label for label in labels if label is not None}
+
+
+def _stripper(column: JudgedColumn) -> Callable[[Candidate], str]:
+    """Return a function that removes words of the source that a translation may rightly keep."""
     if set(scripts_of(column.pivot)) & set(scripts_of(column.language)):
 
         def strip(candidate: Candidate) -> str:
@@ -175,11 +179,11 @@ def _stripper(column: Column) -> Callable[[Candidate], str]:
     return lambda candidate: of_pivot.sub(" ", candidate.text)
 
 
-def label(language: str) -> str | None:
-    """Return the identifier's code for a language, None if it has none.
+def identifier_label(language: str) -> str | None:
+    """Return py3langid's label of a language, or None if it has none.
 
-    >>> label("deu_Latn"), label("zho_Hant"), label("nob_Latn"), label("lus_Latn")
-    ('de', 'zh', 'no', None)
+    >>> [identifier_label(code) for code in ("deu_Latn", "zho_Hant", "nob_Latn", "lus_Latn")]
+    ['de', 'zh', 'no', None]
     """
     special = {"nob_Latn": "no", "nno_Latn": "nn"}
     for code in (special.get(language), codes.to_bcp47(language).split("-")[0], language[:3]):
@@ -190,10 +194,8 @@ def label(language: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _model() -> LanguageIdentifier:
-    try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
-    except ImportError:
-        raise missing("language", "py3langid") from None
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 

@@ -1,42 +1,34 @@
-"""A corpus folder -> a cleaner one, and beside it what was rejected and why: `hexapla filter`.
+"""A corpus folder -> a cleaner one that also holds what was rejected and why: `hexapla filter`.
 
-The corpus is read twice, for the statistics and for the verdicts, and never held whole. Rows that
-an evaluation set has and near-duplicates go first, so that they are not counted as losses of a
-language.
+The corpus is read twice, for the statistics and for the verdicts, and is never held in memory
+whole. Rows that are in an evaluation set and near-duplicates are left out first, so that they do
+not count as losses of a language.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.corpus.rows import row_id
 from hexapla.corpus.writer import check_out_folder, write_corpus
-from hexapla.errors import InputError
-from hexapla.filters.chain import Chain, Verdict
-from hexapla.filters.config import FilterConfig, Policy
+from hexapla.filters.chain import Chain
+from hexapla.filters.config import FilterConfig
 from hexapla.filters.filter_report import FilterReport
 from hexapla.filters.filter_settings import FilterSettings, read_filters
+from hexapla.filters.noted_log_probs import read_log_probs
+from hexapla.filters.rejected_files import RejectedFiles
+from hexapla.filters.row_filter import ROWS, Row, RowFilter
 from hexapla.filters.statistics import Statistics
-from hexapla.text import languages as codes
+from hexapla.runs.progress import Progress
 
-Row = dict[str, str | None]
-
-REJECTED = "rejected"
-LOG_PROB = "meta.log_prob."
-_N_ROWS = 2048  # judged at once
+_ROWS_PER_GROUP = 2048
 
 
-def filter_corpus(config: FilterConfig, quiet: bool = False) -> FilterReport:
+def filter_corpus(config: FilterConfig, *, quiet: bool = False) -> FilterReport:
     """Filter a corpus into a new folder.
 
     Args:
@@ -44,174 +36,90 @@ def filter_corpus(config: FilterConfig, quiet: bool = False) -> FilterReport:
         quiet: Show no progress, and no report when a language loses too much.
 
     Returns:
-        What was rejected; `corpus.json` has it too, and `rejected/` the cells themselves.
+        Counts of what was rejected. `corpus.json` has them too, and `rejected/` has the cells.
 
     Raises:
-        InputError: A setting or a corpus that cannot be, or a language that loses more than it may:
-            nothing is written.
+        InputError: A setting or the corpus cannot be used, or a language loses more than it may.
+            Nothing is written then.
     """
     check_out_folder(config.out, config.overwrite)
     settings = read_filters(config.filters)
+    settings.check_available()
     seen = NearDuplicates(config.near_duplicates) if config.near_duplicates is not None else None
     corpus = _open(config)
     contamination = Contamination.load(config.against, corpus.languages) if config.against else None
     targets = [code for code in corpus.languages if code != corpus.pivot]
-    facts = _facts(config, settings, contamination)
-    report = FilterReport()
-    with _rejected_files(config.out, (*targets, "rows")) as files:
-        chain = Chain(settings, corpus.pivot, corpus.languages, _statistics(corpus, targets, quiet))
-        report.notes = chain.notes
-        work = _Filtering(corpus, chain, report, files, config.policy, seen, contamination)
-
-        def finish(folder: Path) -> Mapping[str, object]:
-            (folder / REJECTED).mkdir()
-            for file in files.values():
-                file.close()
-                os.replace(file.name, folder / REJECTED / Path(file.name).name)
-            return {"filters": [*corpus.manifest.get("filters", ()), facts | report.to_json()]}
-
-        def kept() -> Iterator[Row]:
-            for rows in _in_groups(corpus, "filtering", quiet):
-                yield from work.kept(rows)
-            report.check(config.max_loss, quiet)
-
-        made = corpus.manifest.get("columns", {})
-        write_corpus(
-            kept(),
-            config.out,
-            languages=corpus.languages,
+    with RejectedFiles(config.out, (*targets, ROWS)) as rejected:
+        statistics = _read_statistics(corpus, targets, quiet)
+        row_filter = RowFilter(
+            Chain(settings, corpus.pivot, corpus.languages, statistics),
+            rejected,
             pivot=corpus.pivot,
-            columns={code: made[code] for code in corpus.languages if code in made},
-            overwrite=config.overwrite,
-            license=config.license or corpus.manifest.get("license"),
-            finish=finish,
+            targets=targets,
+            policy=config.policy,
+            seen=seen,
+            contamination=contamination,
         )
-    return report
-
-
-@contextmanager
-def _rejected_files(out: Path, names: Sequence[str]) -> Iterator[dict[str, IO[str]]]:
-    """Open a file for each of `names` in a hidden folder beside `out`, which goes away at the end.
-
-    What was rejected may be as large as the corpus: there it has room, and need not be copied to
-    become part of it.
-    """
-    final = Path(os.path.realpath(out))  # a link may lead to another file system
-    with ExitStack() as stack:
-        try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            beside = tempfile.TemporaryDirectory(
-                prefix=f".{final.name}.", suffix=".rejected", dir=final.parent
-            )
-        except OSError as error:
-            raise InputError(
-                f"no folder can be made in {final.parent}: {error.strerror}"
-            ) from error
-        folder = Path(stack.enter_context(beside))
-        yield {
-            name: stack.enter_context(
-                (folder / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n")
-            )
-            for name in names
-        }
-
-
-def _statistics(corpus: Corpus, targets: Sequence[str], quiet: bool) -> Statistics:
-    """Read the corpus once, for what is normal in each of its languages."""
-    statistics = Statistics()
-    for rows in _in_groups(corpus, "reading", quiet):
-        sources = [str(row[corpus.pivot]) for row in rows]
-        for code in targets:
-            statistics.add(code, sources, [row[code] for row in rows], _log_probs(rows, code))
-    return statistics
-
-
-class _Filtering:
-    """One pass over the rows: what stays is yielded, what does not is noted."""
-
-    def __init__(
-        self,
-        corpus: Corpus,
-        chain: Chain,
-        report: FilterReport,
-        files: Mapping[str, IO[str]],
-        policy: Policy,
-        seen: NearDuplicates | None,
-        contamination: Contamination | None,
-    ) -> None:
-        self.pivot = corpus.pivot
-        self.targets = [code for code in corpus.languages if code != corpus.pivot]
-        self.chain, self.report, self.files, self.policy = chain, report, files, policy
-        self.seen, self.contamination = seen, contamination
-
-    def kept(self, rows: Sequence[Row]) -> Iterator[Row]:
-        """Yield the rows that stay, without their rejected cells."""
-        rows = [row for row in rows if not self._leaves(row)]
-        sources = [str(row[self.pivot]) for row in rows]
-        rejected: list[list[str]] = [[] for _ in rows]
-        for code in self.targets:
-            cells = [row[code] for row in rows]
-            verdicts = self.chain.judge(code, sources, cells, _log_probs(rows, code))
-            self.report.add(code, sources, cells, verdicts)
-            for row, verdict, lost in zip(rows, verdicts, rejected, strict=True):
-                if verdict is not None:
-                    self._note_cell(row, code, verdict)
-                    lost.append(code)
-        for row, lost in zip(rows, rejected, strict=True):
-            if lost and self.policy == "drop-row":
-                self._note_row(row, "rejected cell", f"rejected: {', '.join(lost)}")
-            else:
-                yield row | dict.fromkeys(lost)
-
-    def _leaves(self, row: Row) -> bool:
-        """Say whether a row leaves whole, whatever its cells are worth."""
-        pivot = str(row[self.pivot])
-        if self.contamination and (
-            match := self.contamination.match([pivot, *(row[code] for code in self.targets)])
-        ):
-            self._note_row(
-                row, f"in {match.set_name}", f"in {match.set_name} ({match.how}): {match.sentence}"
-            )
-            return True
-        if self.seen is not None and (earlier := self.seen.add(pivot, row_id(pivot))) is not None:
-            self._note_row(row, "near-duplicate", f"near-duplicate of {earlier}")
-            return True
-        return False
-
-    def _note_cell(self, row: Row, code: str, verdict: Verdict) -> None:
-        source = str(row[self.pivot])
-        entry = {
-            "row_id": row_id(source),
-            "source": source,
-            "cell": row[code],
-            "reason": verdict.reason,
-        }
-        write_line(self.files[code], entry | {"score": round(verdict.score, 4)})
-
-    def _note_row(self, row: Row, counted_as: str, reason: str) -> None:
-        self.report.add_row_losses(counted_as)
-        texts = {code: row[code] for code in (self.pivot, *self.targets)}
-        write_line(
-            self.files["rows"],
-            {"row_id": row_id(str(row[self.pivot])), "reason": reason, "row": texts},
-        )
+        _write(config, corpus, row_filter, rejected, _facts(config, settings, contamination), quiet)
+    return row_filter.report
 
 
 def _open(config: FilterConfig) -> Corpus:
-    """Open the corpus with the columns asked for and its pivot."""
+    """Open the corpus with its pivot and the columns to keep."""
     corpus = open_corpus(config.corpus)
     if config.languages is None:
         return corpus
-    asked = codes.parse_list(config.languages)
-    return open_corpus(
-        config.corpus, languages=list(dict.fromkeys([corpus.pivot, *asked])), verify=False
+    languages = list(dict.fromkeys([corpus.pivot, *config.languages]))
+    return open_corpus(config.corpus, languages=languages, verify=False)
+
+
+def _read_statistics(corpus: Corpus, targets: Sequence[str], quiet: bool) -> Statistics:
+    """Return what is normal in each language of a corpus, from one pass over it."""
+    statistics = Statistics()
+    for rows in _read_groups(corpus, "reading", quiet):
+        sources = [str(row[corpus.pivot]) for row in rows]
+        for code in targets:
+            statistics.add(code, sources, [row[code] for row in rows], read_log_probs(rows, code))
+    return statistics
+
+
+def _write(
+    config: FilterConfig,
+    corpus: Corpus,
+    row_filter: RowFilter,
+    rejected: RejectedFiles,
+    facts: Mapping[str, object],
+    quiet: bool,
+) -> None:
+    """Write the filtered corpus, unless a language loses too much."""
+
+    def filtered() -> Iterator[Row]:
+        for rows in _read_groups(corpus, "filtering", quiet):
+            yield from row_filter.filter(rows)
+        row_filter.report.check(config.max_loss, quiet)
+
+    def finish(folder: Path) -> Mapping[str, object]:
+        rejected.move_into(folder)
+        entry = {**facts, **row_filter.report.to_json()}
+        return {"filters": [*corpus.manifest.get("filters", ()), entry]}
+
+    made_by = corpus.manifest.get("columns", {})
+    write_corpus(
+        filtered(),
+        config.out,
+        languages=corpus.languages,
+        pivot=corpus.pivot,
+        columns={code: made_by[code] for code in corpus.languages if code in made_by},
+        overwrite=config.overwrite,
+        license=config.license or corpus.manifest.get("license"),
+        finish=finish,
     )
 
 
 def _facts(
     config: FilterConfig, settings: FilterSettings, contamination: Contamination | None
 ) -> dict[str, object]:
-    """Return what the filters were, for `corpus.json`."""
+    """Return how the corpus was filtered, for `corpus.json`."""
     return {
         "settings": settings.to_json(),
         "policy": config.policy,
@@ -221,47 +129,11 @@ def _facts(
     }
 
 
-def _in_groups(corpus: Corpus, verb: str, quiet: bool) -> Iterator[list[Row]]:
-    """Yield the rows in groups, with a bar on the terminal unless it is none."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn(f"{verb} {corpus.name}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
+def _read_groups(corpus: Corpus, verb: str, quiet: bool) -> Iterator[list[Row]]:
+    """Yield the rows of a corpus in groups, and show the progress."""
     rows = corpus.rows()
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
-        bar = progress.add_task(verb, total=corpus.n_rows)
-        while group := list(islice(rows, _N_ROWS)):
+    with Progress(quiet=quiet) as progress:
+        bar = progress.add(f"{verb} {corpus.name}", corpus.n_rows, unit="rows")
+        while group := list(islice(rows, _ROWS_PER_GROUP)):
             yield group
-            progress.advance(bar, len(group))
-
-
-def _log_probs(rows: Sequence[Row], code: str) -> list[float | None] | None:
-    """Return the log-probabilities that a build noted for a column, None if it noted none."""
-    key = f"{LOG_PROB}{code}"
-    if not rows or key not in rows[0]:
-        return None
-    return [_as_number(row[key], key) for row in rows]
-
-
-def _as_number(text: str | None, key: str) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        raise InputError(f'{key} is "{text}" in a row; it must be a number or null') from None
-
-
-def write_line(file: IO[str], entry: Mapping[str, object]) -> None:
-    """Write an entry as a line of JSON."""
-    file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            bar.advance(len(group))

@@ -16,7 +16,7 @@ from hexapla.build.config import BuildConfig
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.errors import InputError
 from hexapla.filters import FilterReport
-from hexapla.filters.filter_settings import names
+from hexapla.filters.filter_settings import filter_names
 from hexapla.sources.config import SourceConfig
 from hexapla.translate.backends import open_translator
 from hexapla.translate.config import TranslatorConfig
@@ -186,7 +186,7 @@ def test_a_sentence_that_nobody_taught_it_is_rejected_for_its_probability(
 
 def test_a_repetition_is_replaced_by_the_second_try(tmp_path: Path, cache: Path) -> None:
     config = toy(shared_toy("nllb", BAD_PAIRS), cache)
-    off = "\n".join(f"{name} = false" for name in names() if name != "repetition")
+    off = "\n".join(f"{name} = false" for name in filter_names() if name != "repetition")
     (tmp_path / "filters.toml").write_text(off)
     report = build(
         config_of(tmp_path, config, to=("fra_Latn",), filters=str(tmp_path / "filters.toml")),

@@ -10,11 +10,18 @@ import numpy as np
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.filters import Chain, FilterSettings, Statistics, Verdict, read_filters
-from hexapla.filters import statistics as statistics_module
-from hexapla.filters.filter_settings import names
+from hexapla.filters import (
+    Chain,
+    FilterSettings,
+    Statistics,
+    Verdict,
+    read_filters,
+    repeated_targets,
+)
+from hexapla.filters.filter_settings import filter_names
 from hexapla.filters.form import LengthRatio
-from hexapla.filters.statistics import Histogram, Repeats, target_key
+from hexapla.filters.histogram import Histogram
+from hexapla.filters.repeated_targets import Repeats, target_key
 
 POOL = ("eng_Latn", "deu_Latn", "rus_Cyrl")
 
@@ -37,7 +44,7 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_default_has_all_but_the_cosine_and_none_has_none() -> None:
-    assert [name for name in names() if getattr(read_filters("default"), name) is None] == [
+    assert [name for name in filter_names() if getattr(read_filters("default"), name) is None] == [
         "cosine"
     ]
     assert list(read_filters("none").active()) == []
@@ -70,15 +77,21 @@ def test_the_cosine_is_on_with_its_section(tmp_path: Path) -> None:
         ),
         (
             "[copy]\nmosst = 1",
-            r'unknown key "mosst" in \[copy\]; did you mean "most".; it may have most, least_words',
+            r'unknown key "mosst" in \[copy\]; did you mean "most"\?; it may have most, least_words',
         ),
         ("[problem]\nmost = 1", r'unknown key "most" in \[problem\]; it has none'),
-        ("[copy]\nmost = '1'", r"most in \[copy\] is '1'; it must be a number, 0 or more"),
-        ("[copy]\nmost = true", r"most in \[copy\] is True; it must be a number"),
-        ("[copy]\nmost = nan", r"most in \[copy\] is nan; it must be a number"),
-        ("[copy]\nmost = -0.1", r"most in \[copy\] is -0.1; it must be a number, 0 or more"),
-        ("[copy]\nleast_words = 2.5", r"least_words in \[copy\] is 2.5; it must be a whole number"),
-        ("copy = 3", r"copy is 3; write copy = false, or \[copy\] and its keys beneath it"),
+        (
+            "[copy]\nmost = '1'",
+            r'filters\.toml: \[copy\] most is "1"; it must be a number of 0 or more',
+        ),
+        ("[copy]\nmost = true", r"\[copy\] most is True; it must be a number of 0 or more"),
+        ("[copy]\nmost = nan", r"\[copy\] most is nan; it must be a number of 0 or more"),
+        ("[copy]\nmost = -0.1", r"\[copy\] most is -0\.1; it must be a number of 0 or more"),
+        (
+            "[copy]\nleast_words = 2.5",
+            r"\[copy\] least_words is 2\.5; it must be a whole number of 0 or more",
+        ),
+        ("copy = 3", r"copy is 3; write copy = false, or \[copy\] and its keys below it"),
         ("cosine = true", r"\[cosine\] has no encoder; it needs one"),
         ("[copy\n", "filters.toml: not a TOML file"),
     ],
@@ -138,8 +151,8 @@ def test_infinite_log_probabilities_are_left_out() -> None:
 
 
 def test_repeated_targets_survive_when_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics_module, "_MOST_PAIRS", 100)
-    monkeypatch.setattr(statistics_module, "_PENDING", 64)
+    monkeypatch.setattr(repeated_targets, "_MAX_PAIRS", 100)
+    monkeypatch.setattr(repeated_targets, "_MAX_PENDING", 64)
     repeats = Repeats()
     for i in range(2000):
         repeats.add(f"a source of its own, number {i}", f"target {i}")
@@ -153,7 +166,7 @@ def test_repeated_targets_survive_when_memory_is_short(monkeypatch: pytest.Monke
 def test_targets_of_few_sources_are_forgotten_until_the_rest_fits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(statistics_module, "_MOST_PAIRS", 10)
+    monkeypatch.setattr(repeated_targets, "_MAX_PAIRS", 10)
     repeats = Repeats()
     for n_sources in (1, 2, 3, 4, 5):
         for i in range(n_sources):
@@ -164,8 +177,8 @@ def test_targets_of_few_sources_are_forgotten_until_the_rest_fits(
 def test_a_target_of_more_sources_than_memory_holds_is_still_collapsed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(statistics_module, "_MOST_PAIRS", 200)
-    monkeypatch.setattr(statistics_module, "_PENDING", 50)
+    monkeypatch.setattr(repeated_targets, "_MAX_PAIRS", 200)
+    monkeypatch.setattr(repeated_targets, "_MAX_PENDING", 50)
     repeats = Repeats()
     collapsed = target_key("the one that collapsed")
     for i in range(1000):

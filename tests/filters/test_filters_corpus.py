@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +15,7 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.rows import row_id
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
-from hexapla.filters import FilterReport, Verdict, filter_corpus
+from hexapla.filters import FilterReport, Verdict, filter_corpus, rejected_files
 from hexapla.filters.config import FilterConfig
 
 LANGUAGES = ("eng_Latn", "deu_Latn", "rus_Cyrl")
@@ -254,13 +252,9 @@ def test_the_folder_in_the_way_is_refused_before_anything_is_read(tmp_path: Path
 def test_what_is_rejected_waits_in_a_hidden_folder_beside_the_corpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
     (tmp_path / "disk").mkdir()
     (tmp_path / "out").symlink_to(tmp_path / "disk" / "out")
-    filter_module = importlib.import_module(
-        "hexapla.filters.stage"
-    )  # the package's name is the function
-    written = filter_module.write_line
+    written = rejected_files.write_line
     beside: list[str] = []
 
     def look(file: IO[str], entry: Mapping[str, object]) -> None:
@@ -269,7 +263,7 @@ def test_what_is_rejected_waits_in_a_hidden_folder_beside_the_corpus(
         )
         written(file, entry)
 
-    monkeypatch.setattr(filter_module, "write_line", look)
+    monkeypatch.setattr(rejected_files, "write_line", look)
     filter_corpus(
         FilterConfig(corpus=make(tmp_path, sound_rows() + BAD), out=tmp_path / "out"), quiet=True
     )
@@ -281,10 +275,16 @@ def test_what_is_rejected_waits_in_a_hidden_folder_beside_the_corpus(
 def test_a_place_for_no_folder_is_told_before_the_corpus_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     rows = [row | {"meta.log_prob.deu_Latn": "high"} for row in sound_rows(3)]
-    with pytest.raises(InputError, match=r"no folder can be made in .*file: "):
+    with pytest.raises(InputError, match=r"file is a file; no folder can lie in it"):
         filter_corpus(
             FilterConfig(corpus=make(tmp_path, rows), out=tmp_path / "file" / "out"), quiet=True
         )
+    with pytest.raises(InputError, match=r"no folder can be made in .*: File name too long"):
+        filter_corpus(
+            FilterConfig(corpus=make(tmp_path, rows, overwrite=True), out=tmp_path / ("x" * 250)),
+            quiet=True,
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "in"]
 
 
 @pytest.mark.parametrize(

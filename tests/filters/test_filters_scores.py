@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from hexapla.filters.candidate import Candidate, Column
-from hexapla.filters.content import LogProb, Numbers, Punctuation, wrong_numbers
+from hexapla.filters.candidate import Candidate, JudgedColumn
+from hexapla.filters.changed_numbers import count_changed_numbers
+from hexapla.filters.content import LogProb, Numbers, Punctuation
 from hexapla.filters.copies import Collapsed, Copy
 from hexapla.filters.form import LengthRatio, Marks, Repetition, n_marks, repetition
-from hexapla.filters.language import LanguageIdentity, Script, label, share_of_others
+from hexapla.filters.language import LanguageIdentity, Script, identifier_label, share_of_others
 from hexapla.filters.statistics import ColumnStatistics, Statistics, asks
 
 POOL = (
@@ -26,8 +27,8 @@ POOL = (
 
 def column(
     language: str = "deu_Latn", statistics: ColumnStatistics | None = None, pivot: str = "eng_Latn"
-) -> Column:
-    return Column(
+) -> JudgedColumn:
+    return JudgedColumn(
         language=language, pivot=pivot, pool=POOL, statistics=statistics or ColumnStatistics()
     )
 
@@ -296,7 +297,7 @@ def test_the_right_language_stays_and_so_does_what_is_too_short_to_tell(
 
 
 def test_a_language_that_the_identifier_lacks_is_noted_and_nothing_is_rejected() -> None:
-    lushai = Column(language="lus_Latn", pivot="eng_Latn", pool=("eng_Latn", "lus_Latn"))
+    lushai = JudgedColumn(language="lus_Latn", pivot="eng_Latn", pool=("eng_Latn", "lus_Latn"))
     assert LanguageIdentity().scorer(lushai) is None
     assert lushai.notes == ["lus_Latn: the identifier lacks it; only its script is checked"]
 
@@ -318,7 +319,16 @@ def test_labels_of_varieties_are_those_of_the_identifier() -> None:
         "tgl_Latn",
         "swh_Latn",
     ]
-    assert [label(code) for code in varieties] == ["zh", "zh", "fa", "arz", "nn", "no", "tl", "sw"]
+    assert [identifier_label(code) for code in varieties] == [
+        "zh",
+        "zh",
+        "fa",
+        "arz",
+        "nn",
+        "no",
+        "tl",
+        "sw",
+    ]
 
 
 # Numbers
@@ -372,13 +382,15 @@ def test_hours_count_from_sunrise_in_swahili_only() -> None:
 
 
 def test_numbers_on_one_side_weigh_by_size() -> None:
-    weights = [wrong_numbers("", f"{number} times") for number in (2, 12, 13, 99, 1000, 1950, 101)]
+    weights = [
+        count_changed_numbers("", f"{number} times") for number in (2, 12, 13, 99, 1000, 1950, 101)
+    ]
     assert weights == [0, 0, 0.5, 0.5, 0, 0.5, 1]
-    assert wrong_numbers("13 and 14", "") == 1
+    assert count_changed_numbers("13 and 14", "") == 1
 
 
 def test_digits_beyond_any_number_are_compared_and_no_error() -> None:
-    assert wrong_numbers("key " + "7" * 5000, "Schlüssel " + "7" * 5000) == 0
+    assert count_changed_numbers("key " + "7" * 5000, "Schlüssel " + "7" * 5000) == 0
 
 
 # Punctuation
