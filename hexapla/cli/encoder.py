@@ -34,9 +34,7 @@ def align(config: AlignConfig) -> None:
 
 
 def merge(config: MergeConfig) -> None:
-    """Every alpha is measured on held-out rows. Of those that lose no more than the tolerance on the
-    pivot, the most accurate is kept.
-    """
+    """Every alpha is measured on held-out rows; the most accurate that spares the pivot is kept."""
     from hexapla.merge import merge as run
 
     silence_libraries()

@@ -21,8 +21,8 @@ class ExploreConfig(LoadSettings):
     corpus: Annotated[Name, DATA, Flag(positional=True)]
     """Corpus folder, table file, or "sample"."""
     before: Annotated[Name | None, ENCODER] = None
-    """The encoder to show beside it. By default the one that it was aligned from, if it can be
-    found."""
+    """The encoder to compare with. By default the one that it was aligned from, if it can be
+    loaded."""
     languages: Annotated[Languages | None, DATA] = None
     """Columns of the corpus. By default all."""
     rows: Annotated[int, Field(ge=1), DATA] = 2000
@@ -30,6 +30,6 @@ class ExploreConfig(LoadSettings):
     host: Annotated[str, SERVER] = "127.0.0.1"
     """Address to listen on. Any other than loopback lets other machines query the encoder."""
     port: Annotated[int, Field(ge=0, le=65535), SERVER] = 7860
-    """Port to listen on; 0 takes a free one."""
+    """Port to listen on; 0 means any free one."""
     open: Annotated[bool, SERVER] = False
     """Open the page in a browser."""

@@ -1,4 +1,4 @@
-"""An encoder and its aligned child -> the mix of their weights that retrieves best."""
+"""An encoder and the one aligned from it -> the mixture of their weights to keep."""
 
 import lazy_loader
 

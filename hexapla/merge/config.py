@@ -12,7 +12,7 @@ from hexapla.errors import InputError
 from hexapla.runs.config import OutputSettings
 from hexapla.runs.settings import DATA, FilePath, Flag, Languages, Name, Share, settings
 
-_MAX_ALPHAS = 1001  # a step of a thousandth; each alpha is one pass over the held-out rows
+_MAX_ALPHAS = 1001  # a step of a thousandth; each alpha takes one pass over the held-out rows
 _FORMS = (
     'it must be START:STOP:STEP such as "0:1:0.1", a number such as "0.5", or a list such as '
     '"0.2,0.4", all from 0 to 1'
@@ -30,19 +30,19 @@ class MergeConfig(LoadSettings, OutputSettings):
     corpus: Annotated[Name, DATA]
     """Corpus folder, table file, or "sample"; its held-out rows choose alpha."""
     languages: Annotated[Languages | None, DATA] = None
-    """Columns to search across. By default all of the corpus; the pivot is always among them."""
+    """Columns to search across. By default all of the corpus; the pivot is always added."""
     alpha: Annotated[str, DATA] = "0:1:0.1"
     """Weights of the aligned encoder to try, from 0 (the base) to 1 (the aligned encoder):
     START:STOP:STEP, a number, or a list with commas."""
     held_out: Annotated[Share | None, DATA] = None
-    """Share of the rows to judge by, chosen by row hash as `align` chooses them; 0 takes all rows.
+    """Share of the rows to judge by, chosen by row hash as `align` chooses them; 0 means all rows.
     By default the share that the aligned encoder held out, and all rows if it held out none."""
     sts: Annotated[FilePath | None, DATA] = None
     """Parquet file of pairs in the pivot's language with columns sentence1, sentence2, score."""
     tolerance: Annotated[Annotated[float, Field(ge=0)] | None, DATA] = None
-    """How much the pivot may lose. With `sts`: Spearman correlation with the scores, compared with
-    alpha 0; by default 0. Without: correlation of the pivot's cosines with the base's, which is 1
-    at alpha 0; by default 0.05."""
+    """How far the pivot value may fall below that of alpha 0. With `sts`, the value is the Spearman
+    correlation of cosines with scores, and the default 0. Without, it is the correlation of the
+    pivot's cosines with the base's, 1 at alpha 0, and the default 0.05."""
 
     def __post_init__(self) -> None:
         """Check alpha, and fill in the default tolerance."""
@@ -52,23 +52,23 @@ class MergeConfig(LoadSettings, OutputSettings):
 
 
 def parse_alphas(text: str) -> tuple[float, ...]:
-    """Return the alphas that a text asks for, each once, the smallest first.
+    """Return the alphas that a text asks for, in rising order and without repetition.
 
-    Counted in decimals, so that the third step of 0.1 is at 0.3 and not at 0.30000000000000004.
+    Steps are counted in decimals, so that three steps of 0.1 are 0.3, not 0.30000000000000004.
 
     >>> parse_alphas("0:1:0.25"), parse_alphas("0.5"), parse_alphas("0.9,0.7")
     ((0.0, 0.25, 0.5, 0.75, 1.0), (0.5,), (0.7, 0.9))
 
     Raises:
-        InputError: none of the three forms, an alpha outside 0 to 1, a step that is not above 0,
-            too many.
+        InputError: The text has none of the three forms, an alpha is outside 0 to 1, the step is
+            not above 0, or there are too many alphas.
     """
-    span = ":" in text
+    is_range = ":" in text
     try:
-        given = [_decimal(part) for part in text.split(":" if span else ",")]
+        given = [_decimal(part) for part in text.split(":" if is_range else ",")]
     except (InvalidOperation, ValueError) as error:
         raise InputError(f'alpha is "{text}"; {_FORMS}') from error
-    if not span:
+    if not is_range:
         return _checked(text, given)
     if len(given) != 3:
         raise InputError(f'alpha is "{text}"; {_FORMS}')
@@ -82,7 +82,8 @@ def parse_alphas(text: str) -> tuple[float, ...]:
     _checked(text, [start, stop])
     if (n_alphas := int((stop - start) / step) + 1) > _MAX_ALPHAS:
         raise InputError(
-            f'alpha is "{text}", which is {n_alphas} alphas; {_MAX_ALPHAS} are allowed, so give a larger step'
+            f'alpha is "{text}", which is {n_alphas} alphas; {_MAX_ALPHAS} are allowed, so give a '
+            "larger step"
         )
     return _checked(text, [start + step * number for number in range(n_alphas)])
 
@@ -98,10 +99,7 @@ def _checked(text: str, alphas: list[Decimal]) -> tuple[float, ...]:
     for alpha in alphas:
         if not 0 <= alpha <= 1:
             raise InputError(
-                f'alpha is "{text}", and {alpha} is outside 0 to 1; 0 is the base, 1 the aligned encoder'
+                f'alpha is "{text}", and {alpha} is outside 0 to 1; 0 is the base, 1 the aligned '
+                "encoder"
             )
     return tuple(sorted({float(alpha) for alpha in alphas}))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

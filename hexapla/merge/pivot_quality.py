@@ -1,7 +1,7 @@
-"""What an encoder makes of texts in the pivot's language -> one number, by which a merge sees what was lost there.
+"""How well an encoder still ranks texts in the pivot's language: what a merge must not lose.
 
-Against judged pairs, or, where there are none, against the cosines that the base gives the same
-texts.
+The cosines of the encoder are compared with the scores of judged pairs or, without these, with the
+base's cosines of the same texts.
 """
 
 from __future__ import annotations
@@ -9,24 +9,27 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from sentence_transformers import SentenceTransformer
 
 from hexapla.encoder.load import encode
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks.inputs import filled
 from hexapla.evaluation.tasks.sts import Judged, cosines, read_judged, spearman
 
-Measure = Callable[[SentenceTransformer], float]  # -1 to 1, higher is better
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+Measure = Callable[["SentenceTransformer"], float]  # -1 to 1, higher is better
 
 
 def read_pairs(path: Path) -> Judged:
-    """Read judged pairs, without the rows that lack a part.
+    """Read judged pairs, without the rows in which a sentence or the score is missing.
 
     Raises:
-        InputError: see `read_judged`; or the scores rank nothing.
+        InputError: See `read_judged`; or no two scores differ.
     """
     judged = read_judged(path)
     rows = filled(judged.sentence1, judged.sentence2, judged.gold)
@@ -44,7 +47,7 @@ def read_pairs(path: Path) -> Judged:
 
 
 def agreement_with_scores(judged: Judged) -> Measure:
-    """Return the measure: Spearman's correlation of an encoder's cosines with the scores of pairs."""
+    """Measure an encoder by Spearman correlation of its cosines with the scores of pairs."""
     gold = np.array(judged.gold, dtype=np.float64)
     sides = [[str(text) for text in side] for side in (judged.sentence1, judged.sentence2)]
     return lambda model: spearman(
@@ -53,26 +56,26 @@ def agreement_with_scores(judged: Judged) -> Measure:
 
 
 def agreement_with_base(base: SentenceTransformer, texts: Sequence[str]) -> Measure:
-    """Return the measure: Spearman's correlation of an encoder's cosines with the base's, over all pairs of texts.
+    """Measure an encoder by Spearman correlation of its cosines with the base's, over all pairs.
 
     Args:
-        base: the base, or an encoder that has its weights now.
-        texts: three or more.
+        base: The base, or an encoder that has its weights now.
+        texts: Three or more.
 
     Raises:
-        InputError: the base gives all pairs the same cosine.
+        InputError: The base gives all pairs the same cosine.
     """
     reference = all_cosines(base, texts)
     if np.all(reference == reference[0]):
         raise InputError(
-            f"the base gives all pairs of {len(texts)} pivot texts the same cosine, which ranks nothing; "
-            "give judged pairs (--sts), or another base"
+            f"the base gives all pairs of {len(texts)} pivot texts the same cosine, which ranks "
+            "nothing; give judged pairs (--sts), or another base"
         )
     return lambda model: spearman(all_cosines(model, texts), reference)
 
 
 def all_cosines(model: SentenceTransformer, texts: Sequence[str]) -> NDArray[np.float64]:
-    """Return (n (n - 1) / 2,) the cosines of all pairs of n texts."""
+    """Return the (n (n - 1) / 2,) cosines of all pairs of n texts."""
     vectors = encode(model, texts, task="STS").astype(np.float64)
     cosine_RR: NDArray[np.float64] = vectors @ vectors.T
     return cosine_RR[np.triu_indices(len(texts), k=1)]

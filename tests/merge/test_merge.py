@@ -1,8 +1,8 @@
-"""A merge: its ends are the two encoders bit for bit, and what is kept finds best among what leaves the pivot alone.
+"""A merge: alpha 0 and 1 are the two encoders bit for bit; the best that spares the pivot is kept.
 
-The aligned encoders here are made by hand: their other languages have the word vectors of English,
-so that they find every row, and where `pivot_moves` English has new ones, so that they lose what
-the base made of it.
+The aligned encoders here are made by hand. Their other languages have the word vectors of English,
+so that they find every row. With `pivot_moves` English has new vectors, so that they lose what the
+base made of it.
 """
 
 from __future__ import annotations
@@ -28,44 +28,19 @@ from hexapla.encoder.load import encode, load_encoder
 from hexapla.encoder.locate import describe
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks.sts import cosines
+from hexapla.merge.check_merge import check_merge
 from hexapla.merge.config import MergeConfig
 from hexapla.merge.interpolation import Interpolation
 from hexapla.merge.pivot_quality import agreement_with_base, all_cosines
 from hexapla.merge.stage import merge
+from hexapla.merge.sweep import best_point
 from tests.fixtures.merging import HELD_OUT, WORDS, make_aligned, write_records
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows, toy_transformer
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory) -> Path:
-    return toy_encoder(tmp_path_factory.mktemp("encoders") / "base")
-
-
-@pytest.fixture(scope="module")
-def aligned(base) -> Path:
-    return make_aligned(base, base.parent / "aligned", pivot_moves=False)
-
-
-@pytest.fixture(scope="module")
 def moved(base) -> Path:
     return make_aligned(base, base.parent / "moved", pivot_moves=True)
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("corpora") / "toy"
-    write_corpus(toy_rows(300, missing=0.1), folder, languages=LANGUAGES)
-    return folder
-
-
-@pytest.fixture
-def settings(base, aligned, corpus, tmp_path) -> dict[str, Any]:
-    return {
-        "base": str(base),
-        "aligned": str(aligned),
-        "corpus": str(corpus),
-        "out": tmp_path / "out",
-    }
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -164,10 +139,10 @@ def test_of_equally_accurate_alphas_the_pivot_decides_and_then_the_nearness_to_t
         }
 
     points = [point(0, 0.1, 1), point(0.1, 0.8, 0.97), point(0.2, 0.8, 0.98), point(0.3, 0.8, 0.98)]
-    assert stage._best([*points, point(0.4, 0.9, 0.5, able=False)])["alpha"] == 0.2
+    assert best_point([*points, point(0.4, 0.9, 0.5, able=False)])["alpha"] == 0.2
     unasked = point(0, 0.95, 1, asked=False)
-    assert stage._best([unasked, *points[1:]])["alpha"] == 0.2
-    assert stage._best([unasked, point(0.5, 0.9, 0.5, able=False)]) == unasked
+    assert best_point([unasked, *points[1:]])["alpha"] == 0.2
+    assert best_point([unasked, point(0.5, 0.9, 0.5, able=False)]) == unasked
 
 
 def write_sts(path: Path, gold: np.ndarray, pivots: list[str]) -> Path:
@@ -209,14 +184,14 @@ def test_the_base_is_kept_with_a_warning_when_nothing_that_was_asked_for_qualifi
     settings, base, moved, caplog
 ):
     result = merge(MergeConfig(**{**settings, "aligned": str(moved)}, alpha="0.9,1"), quiet=True)
-    assert "no alpha of 0.9,1 qualifies: the weights that are kept are the base's" in caplog.text
+    assert "no alpha of 0.9,1 qualifies: alpha 0, the base, is kept" in caplog.text
     assert result["alpha"] == 0 and not result["qualified"]
     assert [point["asked"] for point in result["sweep"]] == [False, True, True]
     for name, tensor in weights(base).items():
         assert torch.equal(weights(settings["out"])[name], tensor), name
     card = " ".join((settings["out"] / "README.md").read_text().split())
     assert (
-        "the weights are those of `base`, and nothing of the alignment is in them, for no alpha"
+        "the weights are those of `base`, without alignment; none of the alphas asked for qualified"
         in card
     )
 
@@ -316,27 +291,19 @@ def test_the_merged_encoder_says_what_it_was_made_of(settings, base, aligned):
 def test_rows_are_those_that_alignment_held_out_unless_others_are_asked_for(
     settings, corpus, aligned, caplog
 ):
-    prepared = stage._prepare(MergeConfig(**settings))
-    assert (
-        list(prepared.rows["eng_Latn"]) == held_out_pivots(corpus)
-        and prepared.origin == "held out of alignment"
-    )
+    checked = check_merge(MergeConfig(**settings))
+    assert checked.pivots == held_out_pivots(corpus) and checked.origin == "held out of alignment"
     assert not caplog.records
-    prepared = stage._prepare(MergeConfig(**settings, held_out=0.5))
-    assert (
-        len(prepared.rows) > len(held_out_pivots(corpus))
-        and prepared.origin == "perhaps trained on"
-    )
+    checked = check_merge(MergeConfig(**settings, held_out=0.5))
+    assert checked.n_rows > len(held_out_pivots(corpus)) and checked.origin == "perhaps trained on"
     assert "may have been trained on the rows that judge it" in caplog.text
     caplog.clear()
     (aligned / "run.json").rename(aligned / "gone")
     try:
-        prepared = stage._prepare(MergeConfig(**settings))
+        checked = check_merge(MergeConfig(**settings))
     finally:
         (aligned / "gone").rename(aligned / "run.json")
-    assert (
-        len(prepared.rows) == len(open_corpus(corpus)) and prepared.origin == "perhaps trained on"
-    )
+    assert checked.n_rows == len(open_corpus(corpus)) and checked.origin == "perhaps trained on"
     assert (
         "may have been trained on the rows that judge it, which are all rows of the corpus"
         in caplog.text
@@ -348,18 +315,18 @@ def test_rows_of_another_corpus_are_the_user_s_own_choice(settings, tmp_path, ca
     config = MergeConfig(
         **{**settings, "corpus": str(tmp_path / "other")}, held_out=0, languages="deu,fra"
     )
-    prepared = stage._prepare(config)
-    assert len(prepared.rows) == 20 and prepared.corpus.languages == (
+    checked = check_merge(config)
+    assert checked.n_rows == 20 and checked.corpus.languages == (
         "eng_Latn",
         "deu_Latn",
         "fra_Latn",
     )
-    assert prepared.origin == "of another corpus than alignment's" and not caplog.records
+    assert checked.origin == "of another corpus than alignment's" and not caplog.records
 
 
 def test_another_base_than_that_of_the_alignment_is_told(settings, tmp_path, caplog):
     other = toy_encoder(tmp_path / "other", seed=1)
-    stage._prepare(MergeConfig(**{**settings, "base": str(other)}))
+    check_merge(MergeConfig(**{**settings, "base": str(other)}))
     assert (
         "was aligned from base (SHA-256 " in caplog.text
         and "and the base given is other" in caplog.text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,42 +11,15 @@ import pytest
 import torch
 from sentence_transformers.sentence_transformer.modules import Dense
 
-import hexapla.merge.stage as stage
+import hexapla.merge.sweep as sweep
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
 from hexapla.merge.config import MergeConfig, parse_alphas
-from hexapla.merge.interpolation import difference
+from hexapla.merge.encoder_difference import loaded_difference
 from hexapla.merge.stage import merge
 from tests.fixtures.merging import WORDS, make_aligned, write_records
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> Path:
-    return toy_encoder(tmp_path_factory.mktemp("encoders") / "base")
-
-
-@pytest.fixture(scope="module")
-def aligned(base) -> Path:
-    return make_aligned(base, base.parent / "aligned", pivot_moves=False)
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("corpora") / "toy"
-    write_corpus(toy_rows(300, missing=0.1), folder, languages=LANGUAGES)
-    return folder
-
-
-@pytest.fixture
-def settings(base, aligned, corpus, tmp_path) -> dict[str, Any]:
-    return {
-        "base": str(base),
-        "aligned": str(aligned),
-        "corpus": str(corpus),
-        "out": tmp_path / "out",
-    }
 
 
 @pytest.mark.parametrize(
@@ -83,9 +55,9 @@ def test_alphas_are_read_in_three_forms(text, alphas):
         ({"alpha": "0:1:-0.1"}, "a step of -0.1; the step must be above 0"),
         ({"alpha": "1:0:0.1"}, "from 1 down to 0; give the smaller end first"),
         ({"alpha": "0:1:1e-9"}, "1000000001 alphas; 1001 are allowed, so give a larger step"),
-        ({"tolerance": -0.1}, "tolerance is -0.1; it must be 0 or more"),
-        ({"tolerance": float("nan")}, "tolerance is nan; it must be 0 or more"),
-        ({"held_out": 1}, "held_out is 1; it must be 0 or more and below 1"),
+        ({"tolerance": -0.1}, "tolerance is -0.1; it must be a number of 0 or more"),
+        ({"tolerance": float("nan")}, "tolerance is nan; it must be a number of 0 or more"),
+        ({"held_out": 1}, "held_out is 1; it must be a number of 0 or more and below 1"),
         ({"base": "./nowhere"}, "nowhere: no such encoder folder"),
         ({"aligned": "./nowhere"}, "nowhere: no such encoder folder"),
         (
@@ -97,9 +69,9 @@ def test_alphas_are_read_in_three_forms(text, alphas):
         ({"languages": "eng,pol"}, "has no column pol_Latn"),
         (
             {"languages": "eng"},
-            "only eng_Latn is asked for; rows are found across two columns or more",
+            "only eng_Latn is asked for; a search needs two columns or more",
         ),
-        ({"held_out": 0.0001}, "held_out 0.0001 leaves 0 rows to judge by; it takes 3 or more"),
+        ({"held_out": 0.0001}, "held_out 0.0001 leaves 0 rows to judge by; 3 or more are needed"),
         ({"sts": "nowhere.parquet"}, "nowhere.parquet does not exist"),
         (
             {"base": "tiny"},
@@ -111,7 +83,7 @@ def test_mistakes_are_refused_before_a_model_loads_and_nothing_is_written(
     settings, monkeypatch, changed, message
 ):
     monkeypatch.setattr(
-        stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded")
+        sweep, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded")
     )
     with pytest.raises(InputError, match=message):
         merge(MergeConfig(**{**settings, **changed}), quiet=True)
@@ -122,7 +94,7 @@ def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
     settings, base, aligned, corpus, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(
-        stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded")
+        sweep, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded")
     )
 
     def refused(message: str, **changed: Any) -> None:
@@ -142,7 +114,7 @@ def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
     refused("is merged already", aligned=str(twin))
     write_records(twin, base, whiten="start")
     refused(
-        "was whitened in alignment, which put a layer at its end that its base lacks",
+        "was whitened in alignment, which added a layer that its base lacks",
         aligned=str(twin),
     )
     (twin / "align.json").write_text('{"regime"')
@@ -163,7 +135,7 @@ def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
     rows[0]["spa_Latn"] = "spa01"
     write_corpus(rows, tmp_path / "sparse", languages=LANGUAGES)
     sparse = {"corpus": str(tmp_path / "sparse"), "held_out": 0}
-    refused("spa_Latn has 1 cells in the 9 rows to judge by; it takes 2 or more", **sparse)
+    refused("spa_Latn has 1 cells in the 9 rows to judge by; 2 or more are needed", **sparse)
 
     before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
     for name, folder in (("base", base), ("aligned", aligned)):
@@ -183,7 +155,7 @@ def test_broken_weights_are_refused_and_nothing_is_written(settings, base, tmp_p
     model.save(str(broken))
     with pytest.raises(
         InputError,
-        match=r"its weights are broken, 0\.model\.embeddings\.word_embeddings\.weight holds a NaN",
+        match=r"its weights are damaged, 0\.model\.embeddings\.word_embeddings\.weight holds a NaN",
     ):
         merge(MergeConfig(**{**settings, "aligned": str(broken)}), quiet=True)
     assert not settings["out"].exists()
@@ -193,7 +165,7 @@ def test_encoders_that_differ_in_what_only_loading_shows_are_named(settings, bas
     texts = ["eng01 eng02"]
 
     def differ(**changed: bool) -> str | None:
-        return difference(load_encoder(base), model, texts, **{"bare": False, **changed})
+        return loaded_difference(load_encoder(base), model, texts, **{"bare": False, **changed})
 
     model = load_encoder(aligned)
     assert differ() is None
@@ -222,8 +194,8 @@ def test_encoders_that_differ_in_what_only_loading_shows_are_named(settings, bas
     for number, encoder in enumerate((one, model)):
         encoder[0].register_buffer("n_seen", torch.tensor([number]))
     assert (
-        difference(one, model, texts, bare=False)
-        == "0.n_seen holds other whole numbers, and those cannot be mixed"
+        loaded_difference(one, model, texts, bare=False)
+        == "0.n_seen holds different whole numbers, which cannot be interpolated"
     )
 
 

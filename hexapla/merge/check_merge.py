@@ -1,0 +1,227 @@
+"""The settings of a merge -> all that can be known and refused before an encoder is loaded.
+
+Nothing here imports torch. What only loaded encoders show is compared in `encoder_difference`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.encoder.config import MAX_HELD_OUT_ROWS
+from hexapla.encoder.encoder_card import CARD_KEYS
+from hexapla.encoder.locate import (
+    MERGED,
+    RESULT,
+    EncoderFacts,
+    check_encoder,
+    describe,
+    read_json_object,
+)
+from hexapla.errors import InputError
+from hexapla.evaluation.tasks.sts import Judged
+from hexapla.merge.config import MergeConfig
+from hexapla.merge.encoder_difference import folder_difference
+from hexapla.merge.pivot_quality import read_pairs
+from hexapla.runs.record import RUN, check_apart, check_out
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedMerge:
+    """Two encoders whose files allow a merge, and the rows that judge a mixture.
+
+    Attributes:
+        base: What is known of the base.
+        aligned: What is known of the aligned encoder.
+        alignment: The aligned encoder's `align.json`.
+        corpus: The part of the corpus to judge by.
+        columns: The cells of its first rows, at most `MAX_HELD_OUT_ROWS`, by language, the pivot
+            first.
+        held_out: Share of the rows that were held out; 0 if all rows judge.
+        origin: What alignment used these rows for, to end "1000 rows" with.
+        judged: Judged pairs in the pivot's language, or None.
+    """
+
+    base: EncoderFacts
+    aligned: EncoderFacts
+    alignment: dict[str, Any]
+    corpus: Corpus
+    columns: Mapping[str, Sequence[str | None]]
+    held_out: float
+    origin: str
+    judged: Judged | None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows that judge."""
+        return len(self.columns[self.corpus.pivot])
+
+    @property
+    def pivots(self) -> list[str]:
+        """The pivot texts of these rows; every row has one."""
+        return [text for text in self.columns[self.corpus.pivot] if text is not None]
+
+
+def check_merge(config: MergeConfig) -> CheckedMerge:
+    """Check encoders, corpus, judged pairs and output folder against the settings.
+
+    Raises:
+        InputError: One of them cannot be used.
+    """
+    base, aligned, alignment, recorded = _check_encoders(config)
+    judged = read_pairs(config.sts) if config.sts else None
+    whole = open_corpus(config.corpus, languages=config.languages)
+    languages = tuple(dict.fromkeys((whole.pivot, *whole.languages)))
+    whole = dataclasses.replace(whole, languages=languages)
+    if len(languages) < 2:
+        raise InputError(
+            f"only {whole.pivot} is asked for; a search needs two columns or more (--languages)"
+        )
+    held_out = recorded if config.held_out is None else config.held_out
+    corpus = whole.split(held_out)[1] if held_out else whole
+    columns = _read_columns(config, corpus, held_out)
+    return CheckedMerge(
+        base=base,
+        aligned=aligned,
+        alignment=alignment,
+        corpus=corpus,
+        columns=columns,
+        held_out=held_out,
+        origin=_origin(config, whole, alignment, held_out, recorded),
+        judged=judged,
+    )
+
+
+def mismatch_message(config: MergeConfig, difference: str) -> str:
+    """Return the message for two encoders that differ in what a merge needs equal."""
+    return (
+        f"{config.base} and {config.aligned} cannot be merged: {difference}; "
+        "give an encoder and the one that was aligned from it"
+    )
+
+
+def _check_encoders(
+    config: MergeConfig,
+) -> tuple[EncoderFacts, EncoderFacts, dict[str, Any], float]:
+    """Return what is known of both encoders, `align.json`, and the share of rows held out."""
+    folders = {
+        name: check_encoder(
+            encoder,
+            trust_remote_code=config.trust_remote_code,
+            allow_pickle=config.allow_pickle,
+        )
+        for name, encoder in (("base", config.base), ("aligned", config.aligned))
+    }
+    inputs = {f"{name} encoder": folder for name, folder in folders.items()}
+    check_apart(config.out, {**inputs, "corpus": config.corpus, "judged pairs": config.sts})
+    check_out(config.out, "merge", {}, done=MERGED, resume=None, overwrite=config.overwrite)
+    alignment, recorded = _read_alignment(config.aligned, folders["aligned"])
+    base, aligned = describe(config.base), describe(config.aligned)
+    if base.sha256 == aligned.sha256:
+        raise InputError(
+            f"{config.base} and {config.aligned} are the same encoder (SHA-256 "
+            f"{base.sha256[:16]}); give the base and the encoder that was aligned from it"
+        )
+    if folders["base"] and folders["aligned"]:
+        difference = folder_difference(folders["base"], folders["aligned"])
+        if difference is not None:
+            raise InputError(mismatch_message(config, difference))
+    if alignment["base_sha256"] != base.sha256:
+        _log.warning(
+            "%s was aligned from %s (SHA-256 %s), and the base given is %s (SHA-256 %s)",
+            config.aligned,
+            alignment["base"],
+            alignment["base_sha256"][:16],
+            base.name,
+            base.sha256[:16],
+        )
+    return base, aligned, alignment, recorded
+
+
+def _read_alignment(name: str, folder: Path | None) -> tuple[dict[str, Any], float]:
+    """Return an encoder's `align.json`, and the share of rows it held out, 0 if not known."""
+    if folder is None or not (folder / RESULT).is_file():
+        raise InputError(
+            f"{name}: has no {RESULT}; give the folder of an encoder that hexapla align made"
+        )
+    alignment = read_json_object(folder / RESULT)
+    if missing := [key for key in CARD_KEYS if key not in alignment]:
+        raise InputError(
+            f"{folder / RESULT}: has no {', '.join(missing)}; give an encoder that hexapla align "
+            "made"
+        )
+    if "merged" in alignment:
+        raise InputError(f"{name}: is merged already; give the encoder that hexapla align made")
+    if alignment.get("whiten", "none") != "none":
+        raise InputError(
+            f"{name}: was whitened in alignment, which added a layer that its base lacks; "
+            "align it without (--whiten none) to merge it"
+        )
+    try:
+        run = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        return alignment, float(run["config"]["held_out"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _log.info(
+            "%s: does not say which rows were held out (%s: %s)",
+            folder / RUN,
+            type(error).__name__,
+            error,
+        )
+        return alignment, 0.0
+
+
+def _read_columns(
+    config: MergeConfig, corpus: Corpus, held_out: float
+) -> dict[str, list[str | None]]:
+    """Read the rows that judge, and refuse too few rows or cells to search among."""
+    # Two texts have one cosine, and one cosine cannot be ranked.
+    min_rows = 2 if config.sts else 3
+    if len(corpus) < min_rows:
+        part = f"held_out {held_out:g} leaves" if held_out else "has"
+        raise InputError(
+            f"{config.corpus}: {part} {len(corpus)} rows to judge by; {min_rows} or more are "
+            "needed, so give a larger share (--held-out), or more rows"
+        )
+    columns: dict[str, list[str | None]] = {language: [] for language in corpus.languages}
+    for batch in corpus.batches(n_rows=MAX_HELD_OUT_ROWS):
+        for language, cells in columns.items():
+            cells += batch.column(language).to_pylist()
+        if len(columns[corpus.pivot]) >= MAX_HELD_OUT_ROWS:
+            break
+    columns = {language: cells[:MAX_HELD_OUT_ROWS] for language, cells in columns.items()}
+    for language, cells in columns.items():
+        if (n_cells := sum(cell is not None for cell in cells)) < 2:
+            raise InputError(
+                f"{config.corpus}: {language} has {n_cells} cells in the {len(cells)} rows to "
+                "judge by; 2 or more are needed, so leave it out of the languages (--languages)"
+            )
+    return columns
+
+
+def _origin(
+    config: MergeConfig,
+    whole: Corpus,
+    alignment: Mapping[str, Any],
+    held_out: float,
+    recorded: float,
+) -> str:
+    """Say what alignment used the rows for, and warn if it may have trained on them."""
+    if 0 < held_out <= recorded:
+        return "held out of alignment"
+    if config.held_out is not None and alignment["corpus"] != whole.name:
+        return "of another corpus than alignment's"
+    _log.warning(
+        "%s: %s may have been trained on the rows that judge it%s",
+        config.corpus,
+        config.aligned,
+        "" if held_out else ", which are all rows of the corpus",
+    )
+    return "perhaps trained on"

@@ -1,0 +1,110 @@
+"""Two encoders and a list of alphas -> the accuracy and pivot value of each, and the best one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from datasets import Dataset
+from sentence_transformers import SentenceTransformer
+
+from hexapla.encoder.held_out import HeldOutAccuracy
+from hexapla.encoder.load import load_encoder, training_prompt
+from hexapla.encoder.locate import is_bare
+from hexapla.errors import InputError
+from hexapla.merge.check_merge import CheckedMerge, mismatch_message
+from hexapla.merge.config import MergeConfig, parse_alphas
+from hexapla.merge.encoder_difference import loaded_difference
+from hexapla.merge.interpolation import Interpolation, name_not_finite
+from hexapla.merge.pivot_quality import Measure
+from hexapla.runs.progress import Progress
+
+
+def load_ends(
+    config: MergeConfig, checked: CheckedMerge
+) -> tuple[SentenceTransformer, Interpolation]:
+    """Load both encoders; the aligned one is returned, and takes the weights of every alpha.
+
+    Raises:
+        InputError: Weights are not finite, or the encoders differ in what a merge needs equal.
+    """
+    base, aligned = (_load_end(config, name) for name in (config.base, config.aligned))
+    difference = loaded_difference(base, aligned, checked.pivots, bare=is_bare(config.base))
+    if difference is not None:
+        raise InputError(mismatch_message(config, difference))
+    return aligned, Interpolation(base.state_dict(), aligned)
+
+
+def _load_end(config: MergeConfig, name: str) -> SentenceTransformer:
+    with torch.random.fork_rng():
+        # What the file of a bare base lacks, such as an unused pooler, is drawn the same each time.
+        torch.manual_seed(0)
+        model = load_encoder(
+            name, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
+        )
+    if (tensor := name_not_finite(model)) is not None:
+        raise InputError(
+            f"{name}: its weights are damaged, {tensor} holds a NaN or an infinity; "
+            "give a sound encoder"
+        )
+    return model
+
+
+def sweep(
+    config: MergeConfig,
+    checked: CheckedMerge,
+    model: SentenceTransformer,
+    interpolation: Interpolation,
+    measure: Measure,
+    *,
+    quiet: bool,
+) -> list[dict[str, Any]]:
+    """Measure every alpha, the smallest first; alpha 0 is the reference and always measured.
+
+    Args:
+        config: Settings.
+        checked: The rows that judge.
+        model: The encoder that `interpolation` sets.
+        interpolation: The weights.
+        measure: Value of the pivot, higher is better.
+        quiet: Show no progress.
+
+    Returns:
+        For each alpha its accuracy, its pivot value, whether it loses nothing, and whether it was
+        asked for.
+    """
+    prompt = checked.alignment.get("prompt")
+    accuracy = HeldOutAccuracy(
+        Dataset.from_dict(dict(checked.columns)),
+        checked.corpus.languages,
+        training_prompt(model) if prompt is None else prompt,
+    )
+    asked = parse_alphas(config.alpha)
+    alphas = sorted({0.0, *asked})
+    points: list[dict[str, Any]] = []
+    with Progress(quiet=quiet) as progress:
+        for alpha in progress.track(alphas, "merging", len(alphas), unit="alphas"):
+            interpolation.set(alpha)
+            retrieval, value = accuracy(model)[accuracy.primary_metric], measure(model)
+            reference = points[0]["pivot"] if points else value
+            points.append(
+                {
+                    "alpha": alpha,
+                    "accuracy": retrieval,
+                    "pivot": value,
+                    "loses_nothing": value >= reference - float(config.tolerance or 0.0),
+                    "asked": alpha in asked,
+                }
+            )
+    return points
+
+
+def best_point(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the point to keep: of those that qualify the most accurate, else that of alpha 0.
+
+    Of equally accurate points the one with the higher pivot value is kept, of equal ones the one
+    nearest to the base.
+    """
+    qualified = [point for point in points if point["asked"] and point["loses_nothing"]]
+    return max(qualified, key=lambda point: (point["accuracy"], point["pivot"]), default=points[0])
