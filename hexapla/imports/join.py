@@ -1,7 +1,7 @@
 """Entries of many files -> multi-way rows, joined on the pivot.
 
-The entries are kept in a temporary database of SQLite, which has them in memory up to 64 MiB and in
-a file without a name beyond that, so an import may be larger than memory.
+The entries are kept in a temporary SQLite database: up to 64 MiB in memory, more in an unnamed
+file. An import may therefore be larger than memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ PRAGMA journal_mode = OFF;
 PRAGMA cache_size = -65536;
 CREATE TABLE pivots (row INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, text TEXT NOT NULL);
 CREATE TABLE cells (
-    row INTEGER, language TEXT, text TEXT, n INTEGER, first INTEGER, PRIMARY KEY (row, language, text)
+    row INTEGER, language TEXT, text TEXT, n INTEGER, first INTEGER,
+    PRIMARY KEY (row, language, text)
 ) WITHOUT ROWID;
 """
 _ADD_CELL = """
@@ -32,26 +33,24 @@ SELECT row, pivots.text, language, cells.text FROM cells JOIN pivots USING (row)
 ORDER BY row, language, n DESC, first
 """
 _CONFLICTS = """
-SELECT language, count(*) FROM (SELECT language FROM cells GROUP BY row, language HAVING count(*) > 1)
+SELECT language, count(*)
+FROM (SELECT language FROM cells GROUP BY row, language HAVING count(*) > 1)
 GROUP BY language ORDER BY language
 """
 
 
 class RowJoin:
-    """Collects entries, then gives their rows; to be used with `with`.
+    """Collects entries, then yields their rows; a context manager.
 
-    Two entries belong to one row when `hexapla.corpus.rows.row_id` of their pivot texts is the
-    same. A row stands where the first of its entries did and has that one's pivot text. Where its
-    entries differ in another language, the text that most of them have wins, of equally many the
-    first.
+    Two entries belong to one row if `hexapla.corpus.rows.row_id` of their pivot texts is the same.
+    A row has the position and the pivot text of the first of its entries. Where its entries differ
+    in another language, the most frequent text wins, the first of equally frequent ones.
     """
 
     def __init__(self, pivot: str) -> None:
         self._pivot = pivot
         self._n_cells = 0
-        self._database = sqlite3.connect(
-            ""
-        )  # "" is a database of its own that goes away with the connection
+        self._database = sqlite3.connect("")  # "" is a temporary database
         self._database.executescript(_TABLES)
 
     def __enter__(self) -> Self:
@@ -70,7 +69,7 @@ class RowJoin:
             ) from error
 
     def add(self, entry: Mapping[str, str]) -> None:
-        """Take one entry, which has the pivot."""
+        """Add one entry, which must have the pivot."""
         pivot_text = entry[self._pivot]
         identity = bytes.fromhex(row_id(pivot_text))
         self._database.execute(
@@ -82,11 +81,11 @@ class RowJoin:
                 self._database.execute(_ADD_CELL, (code, text, self._n_cells, identity))
 
     def conflicts(self) -> dict[str, int]:
-        """Return, for each language, in how many rows entries differ."""
+        """Return the number of rows whose entries differ, for each language."""
         return dict(self._database.execute(_CONFLICTS))
 
     def rows(self) -> Iterator[dict[str, str]]:
-        """Yield the rows in the order in which their pivots came."""
+        """Yield the rows in the order in which their pivots were first added."""
         for (_, pivot_text), cells in groupby(
             self._database.execute(_ROWS), key=lambda cell: cell[:2]
         ):

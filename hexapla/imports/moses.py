@@ -1,4 +1,4 @@
-"""Moses files (`x.en`, `x.de`: line n of one translates line n of the other) -> entries."""
+"""Moses files -> entries: line n of `x.en` and line n of `x.de` are translations of each other."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from hexapla.text.lines import COMPRESSIONS, read_lines
 
 
 def moses_groups(paths: Sequence[Path]) -> list[dict[str, Path]]:
-    """Group files by what stands before the language in their names: language -> file, in the order of the first ones.
+    """Group files whose names differ only in the language at the end.
+
+    Returns:
+        Language -> file for each group, in the order of the groups' first files.
 
     Raises:
-        InputError: An ending that is no language, a file without a partner, or two of one language
-            in a group.
+        InputError: An ending that is no language, a file without a partner, or two files of one
+            language in a group.
     """
     groups: dict[Path, dict[str, Path]] = {}
     for path in paths:
@@ -45,16 +48,16 @@ def _stem_and_language(path: Path) -> tuple[Path, str]:
         return plain.with_suffix(""), codes.parse(plain.suffix.removeprefix("."))
     except InputError:
         raise InputError(
-            f'{path} has the ending "{plain.suffix}"; an import takes .tmx, .po, .xlf, .tsv, .csv, .jsonl, .parquet, '
-            "and Moses files that end in a language like .de"
+            f'{path} has the ending "{plain.suffix}"; an import takes .tmx, .po, .xlf, .tsv, '
+            ".csv, .jsonl, .parquet, and Moses files that end in a language like .de"
         ) from None
 
 
 def read_moses(group: Mapping[str, Path]) -> Iterator[Entry]:
-    """Yield the lines that stand side by side in the files of a group.
+    """Yield an entry for each line number of the files of a group.
 
-    Every line is counted and decoded before the first is given out, so that files of unequal length
-    give nothing.
+    All lines are counted and decoded before the first entry, so that files of unequal length give
+    none.
 
     Raises:
         InputError: Files of unequal length, or one that is not UTF-8.
@@ -63,7 +66,7 @@ def read_moses(group: Mapping[str, Path]) -> Iterator[Entry]:
     if len(set(n_lines.values())) > 1:
         counts = ", ".join(f"{path} has {n:,} lines" for path, n in n_lines.items())
         raise InputError(
-            f"{counts}; Moses files say the same line by line: give files of equal length"
+            f"{counts}; Moses files are translations line by line: give files of equal length"
         )
     for lines in zip(*map(read_lines, group.values()), strict=True):
         yield dict(zip(group, (text for _, text in lines), strict=True))

@@ -1,9 +1,9 @@
-"""A PO file (gettext's messages) -> entries, its original texts taken as the pivot's.
+"""A PO file (gettext's messages) -> entries, with the original texts in the pivot.
 
-Only what a translator has finished is read: fuzzy, obsolete and untranslated messages are counted
-and left out. Of a message with plural forms it is the singular with the form that the file's own
-rule gives for 1. A message's context is not looked at: one text translated in two ways in two
-contexts is a conflict like any other.
+Only finished translations are read: fuzzy, obsolete and untranslated messages are counted and left
+out. Of a message with plural forms, the singular is read, with the form that the file's plural rule
+gives for 1. Contexts are ignored: a text that is translated in two ways in two contexts is a
+conflict like any other.
 """
 
 from __future__ import annotations
@@ -26,24 +26,27 @@ if TYPE_CHECKING:
 
 
 def read_po(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterator[Entry]:
-    """Yield every message of a PO file; those left out as an empty entry.
+    """Yield every message of a PO file; one that is left out is an empty entry.
 
-    The language of the translations is what the header says, else the file's name or folder, else
-    the only one asked for.
+    The language of the translations is taken from the header, or else from the file's name or
+    folder, or else it is the only one asked for.
 
     Raises:
-        InputError: No PO file, one in another encoding than it says, or one of an unknown language.
+        InputError: The file is not PO, not in the encoding of its header, or in an unknown
+            language.
     """
     messages = _parse(path)
     tag = messages.metadata.get("Language", "").strip()
     code = tags.code(tag, f"{path}, header") if tag else tags.of_file(path)
     if code is None:
         raise InputError(
-            f"{path} does not say its language; name it like de.po, or give --languages with one language"
+            f"{path} does not say its language; "
+            "name it like de.po, or give --languages with one language"
         )
     if code == tags.pivot:
         raise InputError(
-            f"{path} has its translations in {tags.pivot}, the pivot, in which PO has the originals; see --pivot"
+            f"{path} has its translations in {tags.pivot}, "
+            "the pivot, in which PO has the originals; see --pivot"
         )
     singular = _singular_form(path, messages.metadata.get("Plural-Forms", ""))
     for message in messages:
@@ -74,7 +77,10 @@ def _parse(path: Path) -> polib.POFile:
 
 @contextmanager
 def _plain(path: Path) -> Iterator[Path]:
-    """Give a file of its own to what is compressed: polib opens no streams, and splits texts at more than newlines."""
+    """Give the path of an uncompressed file, a temporary one if `path` is compressed.
+
+    polib does not read streams, and would split a text given as such at more than newlines.
+    """
     if path.suffix.lower() not in COMPRESSIONS:
         yield path
         return
@@ -89,23 +95,26 @@ def _plain(path: Path) -> Iterator[Path]:
 
 
 def _undecodable(path: Path, file: Path, encoding: str) -> InputError:
-    """Find the line, since the decoder's own position counts from where it last read."""
+    """Return the error for a file in another encoding, with the line.
+
+    The line is searched for, because the decoder's position counts from its last read.
+    """
     with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 line.decode(encoding)
             except UnicodeDecodeError as error:
                 return InputError(
-                    f"{path}:{number}: byte {error.start + 1} of the line is not {encoding}, the encoding that the "
-                    "header says or UTF-8; save the file as UTF-8"
+                    f"{path}:{number}: byte {error.start + 1} of the line is not {encoding}, "
+                    "the encoding of the header or UTF-8; save the file as UTF-8"
                 )
     return InputError(
-        f"{path} is not {encoding}, the encoding that its header says; save the file as UTF-8"
+        f"{path} is not {encoding}, the encoding of its header; save the file as UTF-8"
     )
 
 
 def _singular_form(path: Path, rule: str) -> int:
-    """Return which plural form goes with 1 by a header's rule: 0 in most languages, 1 in Arabic and Latvian.
+    """Return the plural form for 1 by a header's rule: 0 in most languages, 1 in Arabic.
 
     >>> _singular_form(Path("ar.po"), "nplurals=6; plural=n==0 ? 0 : n==1 ? 1 : 2;")
     1

@@ -1,6 +1,7 @@
-"""What the user names (files, corpus folders, datasets) -> sources, each of which yields entries.
+"""What the user names (files, corpus folders, datasets) -> sources that yield entries.
 
-Names and endings alone decide what reads a file, so that a wrong one is refused before any is read.
+Names and endings alone decide how a file is read, so that a wrong one is refused before any file is
+read.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from hexapla.corpus import tables
-from hexapla.corpus.reader import N_ROWS, Corpus, open_corpus
+from hexapla.corpus.manifest import MANIFEST
+from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.rows import as_cell
-from hexapla.corpus.writer import MANIFEST
+from hexapla.corpus.shards import N_ROWS
 from hexapla.errors import InputError
 from hexapla.imports.moses import moses_groups, read_moses
 from hexapla.imports.po import read_po
@@ -26,19 +28,19 @@ from hexapla.text.lines import ending
 _XLIFF = (".xlf", ".xliff", ".sdlxliff", ".mxliff", ".mqxliff")
 
 Read = Callable[[Counter[str]], Iterator[Entry]]
-"""Yields entries, and counts what of the source is in none. An entry may lack its pivot, or be empty."""
+"""Yields entries, and counts what it leaves out. An entry may lack its pivot, or be empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ImportSource:
     """One thing that entries come from.
 
     Attributes:
-        name: What it is called in messages.
-        files: Its files: by language where each has its own (Moses), else one under ""; none for a
-            dataset.
+        name: Its name in messages.
+        files: Its files: by language where each language has its own (Moses), else a single one
+            under ""; none for a dataset.
         read: Yields its entries.
-        made: How each column was made, where that is known: in a corpus folder.
+        made: How each column was made; known for a corpus folder only.
     """
 
     name: str
@@ -47,14 +49,14 @@ class Source:
     made: Mapping[str, object] = field(default_factory=dict)
 
 
-def find_sources(names: Sequence[str], tags: LanguageTags) -> list[Source]:
-    """Decide what reads each name; Moses files come last.
+def find_import_sources(names: Sequence[str], tags: LanguageTags) -> list[ImportSource]:
+    """Return a source for each name, and for each group of Moses files, which come last.
 
     Raises:
-        InputError: A name that is nothing, an ending that nothing reads, or a Moses file without
-            its partner.
+        InputError: A name that is neither a file nor a dataset, an unknown ending, or a Moses file
+            without its partner.
     """
-    sources: list[Source] = []
+    sources: list[ImportSource] = []
     moses: list[Path] = []
     for name in names:
         path = Path(name)
@@ -62,28 +64,35 @@ def find_sources(names: Sequence[str], tags: LanguageTags) -> list[Source]:
             corpus = open_corpus(path)
             read = partial(_read_corpus, corpus)
             made = corpus.manifest.get("columns", {})
-            sources.append(Source(name=name, files={"": path / MANIFEST}, read=read, made=made))
+            sources.append(
+                ImportSource(name=name, files={"": path / MANIFEST}, read=read, made=made)
+            )
         elif path.exists():
             if path.stat().st_size == 0:
                 raise InputError(f"{path} is empty")
             if file_reader := _reader(path, tags):
-                sources.append(Source(name=name, files={"": path}, read=file_reader))
+                sources.append(ImportSource(name=name, files={"": path}, read=file_reader))
             else:
                 moses.append(path)
         elif is_dataset_name(name):
-            sources.append(Source(name=name, files={}, read=partial(_read_dataset, name, tags)))
+            read = partial(_read_dataset, name, tags)
+            sources.append(ImportSource(name=name, files={}, read=read))
         else:
             raise InputError(
                 f"there is no file {name}; give files, a corpus folder, or a dataset like org/name"
             )
     for group in moses_groups(moses):
         name = " + ".join(map(str, group.values()))
-        sources.append(Source(name=name, files=group, read=partial(_read_moses, group)))
+        sources.append(ImportSource(name=name, files=group, read=partial(_read_moses, group)))
     return sources
 
 
 def refuse_without_pivot(name: str, pivot: str, languages: Sequence[str]) -> None:
-    """Refuse a source whose languages do not have the pivot: nothing would join it with the others."""
+    """Refuse a source without the pivot, which nothing would join with the others.
+
+    Raises:
+        InputError: The pivot is not among the languages.
+    """
     if pivot not in languages:
         have = ", ".join(languages) or "no text in any language"
         raise InputError(
@@ -121,7 +130,10 @@ def _read_table(path: Path, tags: LanguageTags, _: Counter[str]) -> Iterator[Ent
 
 
 def _read_dataset(name: str, tags: LanguageTags, _: Counter[str]) -> Iterator[Entry]:
-    """Yield the rows of a dataset: its column `translation` of {language: text}, or its columns named by language."""
+    """Yield the rows of a dataset.
+
+    They are its column `translation` of {language: text}, or else its columns named by language.
+    """
     columns: dict[str, str] = {}
     for number, record in enumerate(Dataset(name).records(), start=1):
         place = f"{name}: record {number}"

@@ -1,8 +1,7 @@
-"""What a file calls its languages -> canonical codes.
+"""A file's tags for its languages -> canonical codes.
 
-A tag that fits no language, or several, stops the import. The languages that the user asked for
-settle it: they say which Chinese a bare `zh` is, and what is none of them is left out instead of
-stopping anything.
+A tag that fits no language, or several, stops the import, unless the user asked for languages:
+these decide which Chinese a bare `zh` is, and texts in other languages are left out.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ _SCRIPT_MODIFIERS = {"latin": "Latn", "cyrillic": "Cyrl", "devanagari": "Deva", 
 
 
 class LanguageTags:
-    """Reads tags for one import.
+    """Maps the tags of one import to codes.
 
     Attributes:
         pivot: The import's pivot.
-        asked: The languages to keep, the pivot among them; None keeps all that the files have.
+        asked: The languages to keep, the pivot among them; None keeps all of the files.
     """
 
     def __init__(self, pivot: str, asked: tuple[str, ...] | None) -> None:
@@ -34,16 +33,17 @@ class LanguageTags:
         self._known: dict[str, str] = {}
 
     def code(self, tag: str, place: str) -> str:
-        """Return the language of a tag, asked for or not; a tag that `asked` leaves without one comes back as it is.
+        """Return the language of a tag, asked for or not.
 
         Args:
-            tag: A BCP-47 tag, or a locale as in `pt_BR` and `sr@latin`. As files write them, never
-                a pair of languages.
-            place: Where it stands, to begin an error with.
+            tag: A BCP-47 tag, or a locale like `pt_BR` and `sr@latin`; never a pair of languages.
+            place: Where the tag stands, to begin an error with.
+
+        Returns:
+            The canonical code; the tag itself if it has no code and languages were asked for.
 
         Raises:
-            InputError: The tag is unknown or ambiguous, and no languages were asked for that would
-                settle it.
+            InputError: The tag is unknown or ambiguous, and no languages were asked for.
         """
         if tag not in self._known:
             try:
@@ -57,15 +57,16 @@ class LanguageTags:
         return self._known[tag]
 
     def _by_primary_subtag(self, tag: str) -> str:
-        """Return the one language asked for whose tags begin like `tag`; `tag` if there is none, or more."""
+        """Return the only language asked for with the tag's primary subtag, or else the tag."""
         primary = re.split("[-_@]", tag.casefold())[0]
         alike = [code for code in self.asked or () if primary in _primary_subtags(code)]
         return alike[0] if len(alike) == 1 else tag
 
     def of_file(self, path: Path) -> str | None:
-        """Return the language that a file without a word on it is in: by its name or folder, or the only one asked for.
+        """Return the language of a file that does not say it.
 
-        Names that say it: `de.po`, `app.de.po.gz`, `de/LC_MESSAGES/app.po`.
+        It is read from the name or folder (`de.po`, `app.de.po.gz`, `de/LC_MESSAGES/app.po`), or
+        else is the only one asked for. None if there is neither.
         """
         plain = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
         folder = path.parent.parent.name if path.parent.name == "LC_MESSAGES" else ""
@@ -73,9 +74,7 @@ class LanguageTags:
             try:
                 return codes.parse(_tidy(tag))
             except InputError:
-                # most names say no language; the caller refuses a file when nothing else says it
-                # either
-                continue
+                continue  # most names are no language; the caller refuses a file without any
         others = [code for code in self.asked or () if code != self.pivot]
         return others[0] if len(others) == 1 else None
 
@@ -85,10 +84,14 @@ def _primary_subtags(code: str) -> set[str]:
 
 
 def _tidy(tag: str) -> str:
-    """Write a tag as `parse` wants it: region in capitals, a POSIX script modifier as a script, no encoding.
+    """Write a tag as `parse` expects it.
 
-    >>> _tidy("PT-BR"), _tidy("de_de.UTF-8"), _tidy("uz@cyrillic"), _tidy("ca@valencia"), _tidy("zh-hant")
-    ('pt-BR', 'de-DE', 'uz-Cyrl', 'ca', 'zh-Hant')
+    Regions become capitals, a POSIX script modifier becomes a script, and an encoding is dropped.
+
+    >>> _tidy("PT-BR"), _tidy("de_de.UTF-8"), _tidy("uz@cyrillic"), _tidy("ca@valencia")
+    ('pt-BR', 'de-DE', 'uz-Cyrl', 'ca')
+    >>> _tidy("zh-hant")
+    'zh-Hant'
     """
     locale, _, modifier = tag.strip().partition("@")
     primary, *others = re.split("[-_]", locale.split(".")[0])

@@ -1,10 +1,10 @@
-"""TMX and XLIFF (1.2, 2.x) -> entries, streamed: a file of gigabytes needs no more memory than one of kilobytes.
+"""TMX and XLIFF (1.2, 2.x) -> entries, streamed: gigabytes need no more memory than kilobytes.
 
-Read by expat from the standard library, and nothing that a stranger's file says is fetched or
-expanded: the first declaration of an entity, internal or external, ends the reading with an error
-(real translation memories have none), and no document type is ever loaded. Within a text, markup is
-dropped; so is what TMX and XLIFF call native code (`<ph>` and others), which is markup of the
-original file, but for a placeholder of a line break, which becomes a space.
+The standard library's expat reads the files, and nothing in a stranger's file is fetched or
+expanded: the first declaration of an entity, internal or external, is an error (real translation
+memories have none), and no document type is ever loaded. Within a text, markup is dropped. So is
+what TMX and XLIFF call native code (`<ph>` and others), which is markup of the original file; only
+the placeholder of a line break becomes a space.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _IN_XLIFF = frozenset({"source", "target"})
 
 
 def read_tmx(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterator[Entry]:
-    """Yield every translation unit; of several variants in one language the first.
+    """Yield every translation unit, with the first of several variants in one language.
 
     Raises:
-        InputError: Not well-formed XML, an entity, no TMX, or a tag that `tags` refuses; each with
-            its line.
+        InputError: XML that is not well-formed, an entity, another format than TMX, or a tag that
+            `tags` refuses; the line is named.
     """
     entry: Entry = {}
     tag = ""
@@ -42,8 +42,8 @@ def read_tmx(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterator
             tag = node.attributes.get("lang", "").strip()
             if not tag and tags.asked is None:
                 raise InputError(
-                    f"{path}:{node.line}: the <tuv> has no xml:lang, so nothing says its language; give it one, or "
-                    "leave it out by naming all languages to keep with --languages"
+                    f"{path}:{node.line}: the <tuv> has no xml:lang, so nothing says its language; "
+                    "give it one, or leave it out by naming all languages to keep with --languages"
                 )
         elif node.kind == "text":
             if entry.setdefault(tags.code(tag, f"{path}:{node.line}"), node.text) != node.text:
@@ -53,14 +53,13 @@ def read_tmx(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterator
 
 
 def read_xliff(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterator[Entry]:
-    """Yield every unit of XLIFF 1.2, and every segment of 2.x, that is translated.
+    """Yield every translated unit of XLIFF 1.2, or segment of 2.x.
 
-    One whose target awaits work by its own word (state `new`, `initial` or `needs-...`) is left out
-    as fuzzy. Proposals of a translation memory (`alt-trans`, `matches`) are not read.
+    One whose state says that it needs work (`new`, `initial` or `needs-...`) is left out as fuzzy.
+    Proposals of a translation memory (`alt-trans`, `matches`) are not read.
 
     Raises:
-        InputError: As `read_tmx`; or a file that does not say its target language, neither does its
-            name.
+        InputError: As for `read_tmx`; or neither the file nor its name says its target language.
     """
     languages: dict[str, str] = {}
     within: list[str] = []
@@ -80,7 +79,8 @@ def read_xliff(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterat
             code = tags.code(tag, place) if tag else tags.of_file(path)
             if code is None:
                 raise InputError(
-                    f"{place}: the file does not say its {node.name} language; name it with --languages"
+                    f"{place}: the file does not say its {node.name} language; "
+                    "name it with --languages"
                 )
             entry[code] = node.text
         elif node.kind == "end":
@@ -94,7 +94,7 @@ def read_xliff(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterat
 
 
 def _declared(node: _Node) -> dict[str, str]:
-    """Return the languages that `<file>` of XLIFF 1.2 or `<xliff>` of 2.x declares for sources and targets."""
+    """Return the source and target language that `<file>` (1.2) or `<xliff>` (2.x) declares."""
     names = {
         "source-language": "source",
         "srcLang": "source",
@@ -105,7 +105,7 @@ def _declared(node: _Node) -> dict[str, str]:
 
 
 class _Node(NamedTuple):
-    """What the reader of a format gets to see: an element's start or end, or a whole text with its element."""
+    """An element's start, its end, or a whole text with its element."""
 
     kind: str
     name: str
@@ -115,7 +115,10 @@ class _Node(NamedTuple):
 
 
 def _nodes(path: Path, root: str, with_text: frozenset[str]) -> Iterator[_Node]:
-    """Yield the elements of a file in order; those `with_text` as one node each, without what is within them."""
+    """Yield the elements of a file in order.
+
+    An element of `with_text` is one node with all its text; the elements within it are not yielded.
+    """
     collector = _Collector(path, root, with_text)
     try:
         for chunk in _chunks(path):
@@ -145,7 +148,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 
 class _Collector:
-    """Turns the parser's calls into nodes, one text at a time."""
+    """Turns the parser's calls into nodes."""
 
     def __init__(self, path: Path, root: str, with_text: frozenset[str]) -> None:
         self._path = path
@@ -202,7 +205,8 @@ class _Collector:
     def _refuse_declaration(self, name: str, *_: object) -> None:
         place = f"{self._path}:{self.parser.CurrentLineNumber}"
         raise InputError(
-            f'{place}: the file declares the entity "{name}"; entities are never expanded: write the text'
+            f'{place}: the file declares the entity "{name}"; '
+            "entities are never expanded: write the text"
         )
 
     def _refuse_reference(self, name: str, *_: object) -> None:
