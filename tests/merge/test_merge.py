@@ -70,18 +70,18 @@ def test_at_the_ends_every_bit_is_that_of_the_base_or_of_the_aligned_encoder(
         assert torch.equal(bits(got[name]), bits(tensor)), name
 
 
-def test_weights_in_between_are_the_mean_and_those_that_did_not_move_stay(base):
+def test_weights_in_between_are_the_mean_and_unchanged_ones_stay(base):
     model = load_encoder(base)
     ends = [
         {name: torch.randn_like(place) for name, place in model.state_dict().items()}
         for _ in range(2)
     ]
-    still = list(ends[0])[-1]
-    ends[1][still] = ends[0][still].clone()
+    unchanged = list(ends[0])[-1]
+    ends[1][unchanged] = ends[0][unchanged].clone()
     ends[0][WORDS][0, 0], ends[1][WORDS][0, 1] = -0.0, -0.0
     model.load_state_dict(ends[1])
     interpolation = Interpolation(ends[0], model)
-    for alpha in (0.5, 0.25, 1.0, 0.3, 0.0, 0.5):  # in any order, for each starts from the ends
+    for alpha in (0.5, 0.25, 1.0, 0.3, 0.0, 0.5):  # in any order: each starts from the ends
         interpolation.set(alpha)
         for name, place in model.state_dict().items():
             torch.testing.assert_close(
@@ -89,37 +89,25 @@ def test_weights_in_between_are_the_mean_and_those_that_did_not_move_stay(base):
             )
             if alpha in (0.0, 1.0):
                 assert torch.equal(bits(place), bits(ends[int(alpha)][name]))
-        assert torch.equal(bits(model.state_dict()[still]), bits(ends[0][still]))
+        assert torch.equal(bits(model.state_dict()[unchanged]), bits(ends[0][unchanged]))
 
 
 def test_the_best_retrieval_is_not_kept_when_it_loses_the_pivot(settings, moved):
     result = merge(MergeConfig(**{**settings, "aligned": str(moved)}, tolerance=0.2), quiet=True)
     sweep = result["sweep"]
-    assert [point["alpha"] for point in sweep] == [
-        0,
-        0.1,
-        0.2,
-        0.3,
-        0.4,
-        0.5,
-        0.6,
-        0.7,
-        0.8,
-        0.9,
-        1,
-    ]
+    assert [point["alpha"] for point in sweep] == [tenth / 10 for tenth in range(11)]
     assert sweep[0]["pivot"] == pytest.approx(1) and sweep[0]["accuracy"] < 0.2
     assert sweep[-1]["accuracy"] == 1  # the same word vectors in every language
     assert sweep[-1]["pivot"] < 0.5 and not sweep[-1]["loses_nothing"]
-    able = [point for point in sweep if point["pivot"] >= sweep[0]["pivot"] - 0.2]
-    assert 1 < len(able) < len(sweep)
-    assert [point["loses_nothing"] for point in sweep] == [point in able for point in sweep]
-    best = max(able, key=lambda point: point["accuracy"])
+    qualified = [point for point in sweep if point["pivot"] >= sweep[0]["pivot"] - 0.2]
+    assert 1 < len(qualified) < len(sweep)
+    assert [point["loses_nothing"] for point in sweep] == [point in qualified for point in sweep]
+    best = max(qualified, key=lambda point: point["accuracy"])
     assert (result["alpha"], result["accuracy"]) == (best["alpha"], best["accuracy"])
     assert 0 < result["alpha"] < 1 and result["accuracy"] > sweep[0]["accuracy"]
 
 
-def test_all_of_the_alignment_is_kept_when_it_leaves_the_pivot_alone(settings):
+def test_all_of_the_alignment_is_kept_when_it_spares_the_pivot(settings):
     result = merge(MergeConfig(**settings, alpha="0,1"), quiet=True)
     (first, last) = result["sweep"]
     assert last["accuracy"] == 1 > first["accuracy"] and last["pivot"] == pytest.approx(1)
@@ -169,9 +157,8 @@ def test_judged_pairs_decide_what_the_pivot_loses(
     config = MergeConfig(**{**settings, "aligned": str(moved)}, sts=sts, alpha="0:1:0.5")
     result = merge(config, quiet=True)
     assert config.tolerance == 0
-    assert result["sweep"][int(2 * kept)]["pivot"] == pytest.approx(
-        1
-    )  # it ranks the pairs as the scores do
+    # That encoder ranks the pairs as the scores do.
+    assert result["sweep"][int(2 * kept)]["pivot"] == pytest.approx(1)
     assert result["alpha"] == kept
     assert (result["measure"], result["sts"]) == ("sts", "pairs.parquet")
     lenient = MergeConfig(
@@ -208,16 +195,16 @@ class _Vectors:
         return np.array([self.vectors[text] for text in texts])
 
 
-def test_the_pivot_s_structure_is_the_order_of_its_cosines():
+def test_the_structure_of_the_pivot_is_the_order_of_its_cosines():
     base = _Vectors(a=(1, 0), b=(0.6, 0.8), c=(0, 1))
     assert all_cosines(base, ["a", "b", "c"]) == pytest.approx([0.6, 0, 0.8])
     measure = agreement_with_base(base, ["a", "b", "c"])
     assert measure(base) == pytest.approx(1)
-    turned = _Vectors(a=(0, -1), b=(0.8, -0.6), c=(1, 0))  # by a right angle: every cosine stays
+    # Turned by a right angle, which keeps every cosine.
+    turned = _Vectors(a=(0, -1), b=(0.8, -0.6), c=(1, 0))
     assert measure(turned) == pytest.approx(1)
-    swapped = _Vectors(
-        a=(1, 0), b=(0, 1), c=(0.6, 0.8)
-    )  # 0, 0.6, 0.8 against 0.6, 0, 0.8: 1 - 6 * 2 / (3 * 8)
+    # The cosines are 0, 0.6, 0.8 against 0.6, 0, 0.8: 1 - 6 * 2 / (3 * 8).
+    swapped = _Vectors(a=(1, 0), b=(0, 1), c=(0.6, 0.8))
     assert measure(swapped) == pytest.approx(0.5)
     with pytest.raises(
         InputError, match="gives all pairs of 3 pivot texts the same cosine, which ranks nothing"
@@ -267,22 +254,22 @@ def test_the_merged_encoder_says_what_it_was_made_of(settings, base, aligned):
         7,
         LANGUAGES,
     )
-    made = json.loads((out / "align.json").read_text())
-    assert made.pop("merged") == result
-    assert made == json.loads((aligned / "align.json").read_text())
+    alignment = json.loads((out / "align.json").read_text())
+    assert alignment.pop("merged") == result
+    assert alignment == json.loads((aligned / "align.json").read_text())
     assert (result["base_sha256"], result["aligned_sha256"]) == (
         describe(base).sha256,
         describe(aligned).sha256,
     )
     (out / "merge.json").write_text("{}")
-    assert describe(out) == facts  # a record is no part of the encoder
+    assert describe(out) == facts  # a record is not part of the encoder
     card = (out / "README.md").read_text()
     assert card.count("## Multi-way alignment") == card.count("## Merged with the base") == 1
     point = result["sweep"][1]
     assert f"| 0.5 | {point['accuracy']:.4f} | {point['pivot']:.4f} | kept |\n" in card
     assert "| 0 | " in card and "| reference |" in card
     assert f"{result['n_rows']} rows held out of alignment: `toy`" in card
-    assert "0.1230" not in card  # the accuracy of the aligned encoder, which this is not
+    assert "0.1230" not in card  # the accuracy of the aligned encoder, not of this one
     assert str(base.parent) not in card
     shown = inspect_encoder(str(out))
     assert shown.result["merged"]["alpha"] == 0.5
@@ -310,7 +297,7 @@ def test_rows_are_those_that_alignment_held_out_unless_others_are_asked_for(
     )
 
 
-def test_rows_of_another_corpus_are_the_user_s_own_choice(settings, tmp_path, caplog):
+def test_rows_of_another_corpus_are_used_without_a_warning(settings, tmp_path, caplog):
     write_corpus(toy_rows(20, seed=9), tmp_path / "other", languages=LANGUAGES)
     config = MergeConfig(
         **{**settings, "corpus": str(tmp_path / "other")}, held_out=0, languages="deu,fra"
@@ -324,7 +311,7 @@ def test_rows_of_another_corpus_are_the_user_s_own_choice(settings, tmp_path, ca
     assert checked.origin == "of another corpus than alignment's" and not caplog.records
 
 
-def test_another_base_than_that_of_the_alignment_is_told(settings, tmp_path, caplog):
+def test_a_base_other_than_that_of_the_alignment_is_reported(settings, tmp_path, caplog):
     other = toy_encoder(tmp_path / "other", seed=1)
     check_merge(MergeConfig(**{**settings, "base": str(other)}))
     assert (
@@ -333,16 +320,14 @@ def test_another_base_than_that_of_the_alignment_is_told(settings, tmp_path, cap
     )
 
 
-def test_a_bare_base_is_read_with_the_pooling_of_its_child_and_merges_alike_twice(
-    settings, tmp_path
-):
+def test_a_bare_base_takes_the_pooling_of_its_child_and_merges_the_same_twice(settings, tmp_path):
     bare = toy_transformer(tmp_path / "bare")
     child = load_encoder(bare, pooling="cls")
     child.state_dict()[WORDS].mul_(1.5)
     child.save(str(tmp_path / "child"))
     write_records(tmp_path / "child", bare)
     for seed, name in enumerate(("one", "two")):
-        torch.manual_seed(seed)  # a bare transformer has no pooler in its file, and one is drawn
+        torch.manual_seed(seed)  # a bare transformer has no pooler in its file; one is drawn
         given = {
             **settings,
             "base": str(bare),

@@ -1,4 +1,4 @@
-"""What a merge refuses, and says, before it loads or writes anything; and what it reads as alphas."""
+"""What a merge refuses, with which message, before it loads or writes; and how alphas are read."""
 
 from __future__ import annotations
 
@@ -25,10 +25,8 @@ from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 @pytest.mark.parametrize(
     ("text", "alphas"),
     [
-        (
-            "0:1:0.1",
-            (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1),
-        ),  # to the digit: 3 * 0.1 would not be 0.3
+        # To the digit: 3 * 0.1 would not be 0.3.
+        ("0:1:0.1", (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)),
         ("0:1:0.3", (0, 0.3, 0.6, 0.9)),
         ("0.2:0.2:1", (0.2,)),
         ("1", (1,)),
@@ -148,7 +146,7 @@ def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
         merge(MergeConfig(**{**settings, "out": corpus}, overwrite=True), quiet=True)
 
 
-def test_broken_weights_are_refused_and_nothing_is_written(settings, base, tmp_path):
+def test_damaged_weights_are_refused_and_nothing_is_written(settings, base, tmp_path):
     broken = make_aligned(base, tmp_path / "broken", pivot_moves=False)
     model = load_encoder(broken)
     model.state_dict()[WORDS][7, 3] = float("nan")
@@ -161,7 +159,7 @@ def test_broken_weights_are_refused_and_nothing_is_written(settings, base, tmp_p
     assert not settings["out"].exists()
 
 
-def test_encoders_that_differ_in_what_only_loading_shows_are_named(settings, base, aligned):
+def test_differences_that_only_loading_shows_are_named(settings, base, aligned):
     texts = ["eng01 eng02"]
 
     def differ(**changed: bool) -> str | None:
