@@ -33,16 +33,22 @@ def check_budgets(runs: Sequence[Run], *, different_budgets: bool = False) -> li
     Raises:
         InputError: Names both runs, their budgets, and what to do.
     """
-    notes = []
     aligned = [run for run in runs if run.regime is not None]
+    notes = []
     if unknown := [run.label for run in aligned if run.training is None]:
         notes.append(
             f"the training budget of {', '.join(unknown)} is not known; evaluate again with this "
             "version"
         )
+    notes += _unequal_budgets(aligned, different_budgets=different_budgets)
+    return notes + _differing_settings(aligned)
+
+
+def _unequal_budgets(runs: Sequence[Run], *, different_budgets: bool) -> list[str]:
+    """Refuse, or note if `different_budgets`, aligned runs with different budgets or corpora."""
     differing: dict[str, str] = {}
     across_regimes = False
-    for one, other in itertools.combinations(aligned, 2):
+    for one, other in itertools.combinations(runs, 2):
         if one.training is None or other.training is None:
             continue
         difference = _difference(one.training, other.training)
@@ -60,14 +66,12 @@ def check_budgets(runs: Sequence[Run], *, different_budgets: bool = False) -> li
             )
         across_regimes = across_regimes or one.regime != other.regime
         differing.update(amounts)
-    if differing:
-        start = (
-            "this is no comparison of regimes, which had"
-            if across_regimes
-            else "some runs of one regime had"
-        )
-        notes.append(f"{start} different budgets or corpora: {'; '.join(differing.values())}")
-    return notes + _differing_settings(aligned)
+    if not differing:
+        return []
+    these = (
+        "this is no comparison of regimes, which" if across_regimes else "some runs of one regime"
+    )
+    return [f"{these} had different budgets or corpora: {'; '.join(differing.values())}"]
 
 
 def _differing_settings(runs: Sequence[Run]) -> list[str]:

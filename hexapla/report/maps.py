@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from hexapla.errors import InputError
 from hexapla.evaluation.examples import EXAMPLES
-from hexapla.evaluation.tasks import mixed_pool
+from hexapla.evaluation.tasks.mixed_pool import nearest_in_pool
 
 _PERPLEXITY = 30
 # On one map; readers cannot tell more colours apart.
@@ -48,7 +48,7 @@ class Examples:
         same_text = csr_array(
             (np.ones(len(cells), np.int8), (cells, [numbers[text] for text in self.texts]))
         )
-        return mixed_pool.nearest(self.vectors, cells, same_text)
+        return nearest_in_pool(self.vectors, cells, same_text)
 
 
 @dataclass(frozen=True, kw_only=True)

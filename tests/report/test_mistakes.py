@@ -57,3 +57,8 @@ def test_a_missing_library_is_named_with_its_installation(
     with pytest.raises(InputError, match=r"library jinja2; .*pip install 'hexapla\[report\]'"):
         report(ReportConfig(compare=compared))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_report_needs_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no folder for the report; give one \(--out\)"):
+        ReportConfig(compare=CompareConfig(scores=base_and_aligned(tmp_path)))

@@ -202,11 +202,6 @@ def test_damaged_examples_are_refused_with_their_path(runs: list[Path], tmp_path
     assert not (tmp_path / "out").exists()
 
 
-def test_a_report_needs_a_folder(runs: list[Path]) -> None:
-    with pytest.raises(InputError, match="no folder for the report; give one"):
-        report(ReportConfig(compare=CompareConfig(scores=tuple(runs))))
-
-
 # In Chromium
 
 
@@ -245,10 +240,9 @@ def column(page: Page, table: str, number: int) -> list[float]:
 
 
 @pytest.mark.browser
-def test_charts_are_drawn(page: Page, tmp_path: Path) -> None:
+def test_charts_are_drawn(page: Page) -> None:
     see_all(page)
     assert page.locator("[data-chart] canvas").count() == 4
-    page.screenshot(path=tmp_path / "light.png", full_page=True)
     assert page.title() == "A & B <b>"  # a script in a sentence would change it
 
 
@@ -316,11 +310,10 @@ CONTRASTS = """() => {
 
 
 @pytest.mark.browser
-def test_text_is_legible_in_light_and_dark_mode(page: Page, tmp_path: Path) -> None:
+def test_text_is_legible_in_light_and_dark_mode(page: Page) -> None:
     for mode in ("light", "dark"):
         assert page.locator("html").get_attribute("data-theme") == mode
         see_all(page)
-        page.screenshot(path=tmp_path / f"{mode}.png", full_page=True)
         for selector, ratio in page.evaluate(CONTRASTS):
             assert ratio >= 4.5, (mode, selector, ratio)
         page.click("#theme")
@@ -337,11 +330,10 @@ def test_dark_mode_follows_the_system(chromium: Browser, made: Path) -> None:
 
 
 @pytest.mark.browser
-def test_a_phone_scrolls_tables_and_not_the_page(page: Page, tmp_path: Path) -> None:
+def test_a_phone_scrolls_tables_and_not_the_page(page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     see_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
-    page.screenshot(path=tmp_path / "phone.png", full_page=True)
 
 
 @pytest.mark.browser
