@@ -6,6 +6,7 @@ whole: the old content or the new, never half of either.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -63,6 +64,18 @@ def make_beside(folder: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def clear_beside(path: Path) -> None:
+    """Remove what killed processes have left beside `path`.
+
+    Only for a caller whose lock keeps others from writing `path` meanwhile.
+    """
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole, in UTF-8 with Unix line ends."""
     with write_beside(path) as partial:
@@ -102,6 +115,27 @@ def replace_folder(partial: Path, final: Path, *, overwrite: bool = True) -> Non
         flush(final.parent)
     finally:
         shutil.rmtree(replaced, ignore_errors=True)
+
+
+def move_into(partial: Path, folder: Path, *, last: str) -> None:
+    """Move what is in one folder into another, replacing what has the same names there.
+
+    A reader that looks for `last` finds the rest when it is there. A kill in between leaves some
+    entries old and some new, so `last` must be absent until then, or the reader must not mind.
+
+    Args:
+        partial: The folder to empty and remove, on the same file system.
+        folder: The folder to move into.
+        last: Name of the entry that is moved after all others.
+    """
+    flush_folder(partial)
+    for path in sorted(partial.iterdir(), key=lambda path: path.name == last):
+        target = folder / path.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        os.replace(path, target)
+    partial.rmdir()
+    flush(folder)
 
 
 def flush_folder(folder: Path) -> None:
