@@ -36,15 +36,17 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from transformers import PrinterCallback, TrainerCallback, XLMRobertaConfig, XLMRobertaModel
 
 from hexapla.alignment.batches import RowBatchSampler, shared_texts
+from hexapla.alignment.cell_batch import CellBatch
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.packing import Packing
 from hexapla.alignment.prepare import prepare
-from hexapla.alignment.stage import make_trainer
 from hexapla.alignment.token_cache import open_token_cache
 from hexapla.alignment.trainer import MultiwayTrainer
+from hexapla.alignment.trainer_setup import make_trainer
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
+from hexapla.runs.progress import Progress
 
 SEVEN = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")
 DATA = Path(os.environ.get("HEXAPLA_DATA", "../shared/data"))
@@ -133,9 +135,15 @@ class Ours:
 
     def trainer(self, packing: Packing) -> MultiwayTrainer:
         """Return the trainer, its optimiser fresh."""
-        trainer = make_trainer(self.config, self.prepared, self.model, self.cells, "", quiet=True)
-        trainer.loss.passes.packs, trainer.loss.passes.offset = packing.packs, packing.offset
-        return trainer
+        return make_trainer(
+            self.config,
+            self.prepared,
+            self.model,
+            self.cells,
+            "",
+            packing=packing,
+            progress=Progress(quiet=True),
+        )
 
     def seconds(self) -> float:
         """Train, and return the seconds of all steps but the first."""
@@ -292,17 +300,10 @@ def overhead(folder: Path, n_rounds: int) -> str:
                 ours.model.train()
                 ends = []
                 for batch in batches:
-                    lengths, tokens = (
-                        batch["cells_lengths"],
-                        {"input_ids": batch["cells_input_ids"]},
-                    )
-                    at = [0, *itertools.accumulate(lengths)]
-                    from hexapla.alignment.gradient_cache import Cells
-
-                    cells = Cells(tokens=tokens, lengths=lengths, constants={})
+                    cells = CellBatch.from_inputs(batch)
                     total = torch.zeros(())
-                    for begin, end in loss.passes.cut(cells, torch.device("cpu")):
-                        features = loss.passes.features(cells, at[begin], at[end], begin, end)
+                    for begin, end in loss.passes.split(cells):
+                        features = loss.passes.features(cells, begin, end)
                         total = total + ours.model(features)["sentence_embedding"].square().sum()
                     total.backward()
                     optimizer.step()

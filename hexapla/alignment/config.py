@@ -1,4 +1,4 @@
-"""The settings of an alignment run, checked before anything is opened or loaded."""
+"""Settings of an alignment run, checked before anything is opened or loaded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Strict
 
-from hexapla.encoder.config import ENCODER, EncodingSettings
+from hexapla.encoder.config import ENCODER, MAX_SEED, EncodingSettings
 from hexapla.errors import InputError
 from hexapla.runs.config import ResumableSettings
 from hexapla.runs.settings import (
@@ -29,7 +29,8 @@ Pairs = Literal["all", "pivot"]
 Whiten = Literal["none", "start", "end"]
 
 MAX_EPOCHS_CONVERGED = 50.0
-MAX_LOGIT = 1e4  # (1 + margin) / temperature; above it float32 cannot tell cosines 1e-3 apart
+# Of (1 + margin) / temperature; above it float32 cannot distinguish cosines 1e-3 apart.
+MAX_LOGIT = 1e4
 
 _NO_IDENTITY = Flag(group="Size", identity=False)
 
@@ -45,12 +46,17 @@ class Regime(StrEnum):
 
     @property
     def takes_all_cells(self) -> bool:
-        """Whether a step encodes every present cell of a row, or just two texts."""
+        """Whether a step encodes every present cell of a row, or two texts."""
         return self in (Regime.MULTIWAY, Regime.STAR)
+
+    @property
+    def min_cells(self) -> int:
+        """How many cells a row needs to be trained on."""
+        return 1 if self is Regime.PIVOT_ONLY else 2
 
 
 def _parse_dimensions(value: object) -> tuple[int, ...]:
-    """Return dimensions from a tuple, a list or a text such as "256,128,64", the largest first."""
+    """Return dimensions, largest first, from a tuple, a list or a text such as "256,128,64"."""
     parts = value.split(",") if isinstance(value, str) else value
     if isinstance(parts, list | tuple) and all(
         str(part).strip().isdecimal() and int(part) > 0 for part in parts
@@ -109,9 +115,9 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     gradient_accumulation: Annotated[int, Field(ge=1), SIZE] = 1
     """Batches per optimiser step. Negatives do not cross batches."""
     chunk_tokens: Annotated[Annotated[int, Field(ge=1)] | None, _NO_IDENTITY] = None
-    """Most tokens whose activations are held at once. A larger step uses gradient caching, with the
-    same gradients and about 1.4 times the work. By default a whole step is held, and half as much
-    after running out of memory."""
+    """Maximum number of tokens whose activations are held at once. A larger step uses gradient
+    caching, with the same gradients and about 1.4 times the work. By default a whole step is held,
+    and half as much after running out of memory."""
     gradient_checkpointing: Annotated[bool, SIZE] = False
     """Recompute activations in the backward pass: slower, far less memory."""
     lora: Annotated[int, Field(ge=0), SIZE] = 0
@@ -126,20 +132,21 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     """Weight of a term that keeps the pivot's vectors where the encoder had them; 0 leaves it
     out."""
     compile: Annotated[bool, _NO_IDENTITY] = False
-    """Compile the encoder with torch.compile; sentences are padded then."""
+    """Compile the encoder with torch.compile; sentences are then padded instead of packed."""
     held_out: Annotated[Share | None, DATA] = None
     """Share of the rows kept from training, chosen by row hash. By default 0, and 0.05 under the
     budget "converged"."""
     patience: Annotated[int, Field(ge=1), BUDGET] = 4
-    """Evaluations (four an epoch) without improvement after which the learning rate falls to 0.3 of
-    what it was, under the budget "converged"; three times as many end the run."""
+    """Under the budget "converged": evaluations (four an epoch) without improvement after which the
+    learning rate is multiplied by 0.3. Three times as many end the run."""
     checkpoint_steps: Annotated[int, Field(ge=1), _NO_IDENTITY] = 500
     """Steps between checkpoints."""
     precision: Annotated[Literal["auto", "bf16", "fp32"], SIZE] = "auto"
     """Precision of training. auto: bf16 on a GPU that has it, else fp32."""
     report_to: Annotated[str, _NO_IDENTITY] = "tensorboard"
-    """Where the trainer logs: "tensorboard" (in the folder), "none", or another it knows."""
-    seed: Annotated[int, Field(ge=0), BUDGET] = 0
+    """Where the trainer logs: "tensorboard" (in the output folder), "none", or another of its
+    integrations."""
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED), BUDGET] = 0
     """Seed of the row order, the drawn languages and dropout."""
 
     def __post_init__(self) -> None:
@@ -160,12 +167,12 @@ class AlignConfig(EncodingSettings, ResumableSettings):
             trained = "preserve" if self.preserve else "matryoshka"
             raise InputError(
                 f"whiten is end, which rotates and scales the vectors that {trained} has trained; "
-                "use whiten start or none"
+                "use whiten start or none (--whiten start)"
             )
         if converged and not self.held_out:
             raise InputError(
-                "budget is converged and held_out is 0; held-out rows decide when to stop, so give "
-                "a share (--held-out 0.05)"
+                "budget is converged and held_out is 0; held-out rows decide when training ends, "
+                "so give a share (--held-out 0.05)"
             )
 
     def identity(self) -> dict[str, Any]:
@@ -174,10 +181,10 @@ class AlignConfig(EncodingSettings, ResumableSettings):
 
 
 def check_loss(temperature: float, margin: float, negatives: str, pairs: str) -> None:
-    """Refuse settings of the loss that are out of range, alone or together.
+    """Refuse settings of the loss that are out of range, each alone or together.
 
     Raises:
-        InputError: One of them is.
+        InputError: A setting is out of range.
     """
     if not temperature > 0:
         raise InputError(f"temperature is {temperature}; it must be above 0")

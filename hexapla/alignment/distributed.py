@@ -1,7 +1,8 @@
-"""One tensor a process -> all of them on every process, with gradients that find their way back.
+"""Collective operations over the processes that train together.
 
-Batches are split over processes by rows, so that each has its own number of cells, and every
-process needs all cells as candidates. With one process everything here is the identity.
+Batches are split over processes by rows. Each process therefore has its own number of cells, and
+every process needs all cells as candidates. With a single process every function here returns what
+it was given.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor
 
 
 def n_ranks() -> int:
-    """Return the number of processes that train together, 1 for a run of its own."""
+    """Return the number of processes that train together; 1 outside of distributed training."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
@@ -23,34 +24,57 @@ def rank() -> int:
     return dist.get_rank() if n_ranks() > 1 else 0
 
 
-def sizes_of(n: int, device: torch.device) -> list[int]:
-    """Return every process's number, in order of rank."""
+def gather_int(n: int, device: torch.device) -> list[int]:
+    """All-gather one integer per rank, in order of rank."""
     if n_ranks() == 1:
         return [n]
-    found = [torch.zeros(1, dtype=torch.long, device=device) for _ in range(n_ranks())]
-    dist.all_gather(found, torch.tensor([n], device=device))
-    return [int(size) for size in found]
+    gathered = [torch.zeros(1, dtype=torch.long, device=device) for _ in range(n_ranks())]
+    dist.all_gather(gathered, torch.tensor([n], device=device))
+    return [int(each) for each in gathered]
 
 
-def gather(local: Tensor, sizes: list[int]) -> Tensor:
-    """Concatenate every process's (n of that process, ...) tensor, in order of rank, without gradients."""
+def max_over_ranks(n: int, device: torch.device) -> int:
+    """Return the largest of all ranks' integers."""
+    return max(gather_int(n, device))
+
+
+def any_rank(flag: bool, device: torch.device) -> bool:
+    """Return whether the flag is true on any rank."""
+    if n_ranks() == 1:
+        return flag
+    raised = torch.tensor([int(flag)], device=device)
+    dist.all_reduce(raised, dist.ReduceOp.MAX)
+    return bool(raised.item())
+
+
+def gather_rows(local: Tensor, sizes: list[int]) -> Tensor:
+    """All-gather tensors of unequal length, without gradients.
+
+    Args:
+        local: (n, ...) of this rank.
+        sizes: The n of every rank.
+
+    Returns:
+        (sum of sizes, ...) in order of rank.
+    """
     if len(sizes) == 1:
         return local
-    full = local.new_zeros((max(sizes), *local.shape[1:]))
-    full[: len(local)] = local
-    found = [torch.empty_like(full) for _ in sizes]
-    dist.all_gather(found, full)
-    return torch.cat([part[:size] for part, size in zip(found, sizes, strict=True)])
+    # all_gather needs equal shapes: pad to the longest, and cut afterwards.
+    padded = local.new_zeros((max(sizes), *local.shape[1:]))
+    padded[: len(local)] = local
+    gathered = [torch.empty_like(padded) for _ in sizes]
+    dist.all_gather(gathered, padded)
+    return torch.cat([part[:size] for part, size in zip(gathered, sizes, strict=True)])
 
 
-class _GatherCells(torch.autograd.Function):
-    """`gather`, whose gradient of a cell is the sum of what all processes have for it."""
+class _GatherVectors(torch.autograd.Function):
+    """`gather_rows`, with gradients summed over all ranks."""
 
     @staticmethod
     def forward(ctx: Any, local: Tensor, sizes: list[int]) -> Tensor:
         ctx.begin = sum(sizes[: rank()])
         ctx.end = ctx.begin + len(local)
-        return gather(local, sizes)
+        return gather_rows(local, sizes)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
@@ -59,20 +83,6 @@ class _GatherCells(torch.autograd.Function):
         return gradient[ctx.begin : ctx.end], None
 
 
-def gather_cells(local: Tensor, sizes: list[int]) -> Tensor:
-    """Concatenate every process's (n, D) cells; a cell's gradient is summed over all processes."""
-    return local if len(sizes) == 1 else _GatherCells.apply(local, sizes)  # type: ignore[no-untyped-call]
-
-
-def any_rank(flag: bool, device: torch.device) -> bool:
-    """Say whether the flag is up on any process."""
-    if n_ranks() == 1:
-        return flag
-    raised = torch.tensor([int(flag)], device=device)
-    dist.all_reduce(raised, dist.ReduceOp.MAX)
-    return bool(raised.item())
-
-
-def most(n: int, device: torch.device) -> int:
-    """Return the largest of all processes' numbers."""
-    return max(sizes_of(n, device))
+def gather_vectors(local: Tensor, sizes: list[int]) -> Tensor:
+    """All-gather (n, D) vectors; the gradient of a vector is summed over all ranks."""
+    return local if len(sizes) == 1 else _GatherVectors.apply(local, sizes)  # type: ignore[no-untyped-call]

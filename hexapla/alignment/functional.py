@@ -1,13 +1,13 @@
-"""The multi-way contrastive loss: the vectors of many rows in many languages -> one number.
+"""The multi-way contrastive loss: vectors of many rows in many languages -> one number.
 
-In: the vectors of a batch's cells, and which row and column each cell is of. How the vectors are
-made is in `encoding.py`; here is arithmetic alone. n encodings of a row serve its n(n-1) terms. The
-similarity matrix is gone through in blocks of anchors, loss and gradient together, so that memory
-grows with the cells and not with their square.
+The input is the vectors of a batch's cells, with the row and column of each. How the vectors are
+made is in `gradient_cache.py`; this file is arithmetic alone. n encodings of a row serve its n(n-1)
+terms. The similarity matrix is computed in blocks of anchors, loss and gradient together, so memory
+grows with the number of cells and not with its square.
 
 The one decision worth knowing: cells of the same row are never negatives, and rows that share a
-text count as the same row. Both are known from ids (row numbers, hashes of token ids), never from
-similarity: dropout makes two encodings of one text differ.
+text count as the same row. Both are decided by ids (row numbers, hashes of token ids), never by
+similarity, because dropout makes two encodings of one text differ.
 
 Shape suffixes: N cells, R rows, C columns, D dimensions, A anchors (a block of N), K sets of
 negatives (C or 1).
@@ -24,23 +24,24 @@ from torch import Tensor
 
 from hexapla.alignment.config import Negatives, Pairs
 
-FLOATS_A_BLOCK = (
-    2**24
-)  # of the similarity matrix alive at once: 64 MiB, and a few times that for what is made of it
-_MASKED = -1e30  # not -inf: a logsumexp over nothing but -inf has NaN gradients
+# Entries of the similarity matrix that are held at once: 64 MiB, and a few times that for what is
+# computed from them.
+FLOATS_PER_BLOCK = 2**24
+# Not -inf: a logsumexp over nothing but -inf has NaN gradients.
+_MASKED = -1e30
 
 
 def same_rows(rows_N: Tensor, texts_N: Tensor, n_rows: int) -> Tensor:
-    """Mark the rows that count as one: a row and itself, and two rows that share a text in any column.
+    """Mark the pairs of rows that count as one row: those that share a text in any column.
 
     Args:
         rows_N: (N,) row number of each cell, 0 to `n_rows` - 1.
         texts_N: (N,) id of each cell's text; equal ids mean equal texts.
-        n_rows: rows in the batch.
+        n_rows: Number of rows in the batch.
 
     Returns:
-        (n_rows, n_rows) boolean, symmetric, true on the diagonal. Sharing is not followed further:
-        that a shares a text with b, and b with c, does not make a and c one row.
+        (R, R) boolean, symmetric, true on the diagonal. Sharing is not transitive: if a shares a
+        text with b, and b another with c, then a and c still are two rows.
 
     >>> same_rows(torch.tensor([0, 0, 1, 1, 2]), torch.tensor([7, 8, 9, 8, 5]), 3).int().tolist()
     [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
@@ -51,7 +52,7 @@ def same_rows(rows_N: Tensor, texts_N: Tensor, n_rows: int) -> Tensor:
     for gap in range(1, len(texts_N)):
         equal = sorted_texts_N[gap:] == sorted_texts_N[:-gap]
         if not equal.any():
-            break  # no text occurs gap + 1 times, so none occurs more often
+            break  # no text occurs gap + 1 times, so none occurs more often either
         left, right = sorted_rows_N[:-gap][equal], sorted_rows_N[gap:][equal]
         same_RR[left, right] = same_RR[right, left] = True
     return same_RR
@@ -71,31 +72,32 @@ def multiway_loss(
 ) -> Tensor:
     """Compute the multi-way contrastive loss of a batch of cells.
 
-    For an ordered pair of columns (a, b) and a row i that has both cells, the term is
-    `-log(exp(E_ia·E_ib/t) / (exp(E_ia·E_ib/t) + sum over negatives n of exp(E_ia·n/t)))`: InfoNCE
-    (van den Oord et al. 2018) with every column as anchor. Terms are averaged per anchor column
-    first, then over columns, so that a column with many missing cells counts as much as a full one.
+    For an ordered pair of columns (a, b) and a row i that has both cells, with temperature t, the
+    term is `-log(exp(E_ia·E_ib/t) / (exp(E_ia·E_ib/t) + sum over negatives n of exp(E_ia·n/t)))`.
+    This is InfoNCE (van den Oord et al. 2018) with every column as anchor. Terms are averaged per
+    anchor column first, then over columns, so that a column with many missing cells counts as much
+    as a full one.
 
     Args:
-        cells_ND: (N, D) embeddings of unit length, in any order, float32 or wider.
+        cells_ND: (N, D) unit vectors in any order, float32 or wider.
         rows_N: (N,) row number of each cell, from 0.
         columns_N: (N,) column number of each cell, from 0; the pivot is column 0. No two cells
             share row and column.
         texts_N: (N,) id of each cell's text; rows that share one count as the same row.
-        temperature: divisor of cosines, above 0.
-        margin: cosine that is taken off the positive's (LaBSE's additive margin, Yang et al. 2019),
-            0 or more.
-        negatives: "target" takes other rows' cells of column b; "all" takes other rows' cells of
-            every column, the anchor's own included, which punishes clustering by language.
+        temperature: Divisor of cosines, above 0.
+        margin: Additive cosine margin on the positive (LaBSE, Yang et al. 2019), 0 or more.
+        negatives: "target": cells of column b in other rows. "all": cells of every column in other
+            rows, the anchor's column included, which penalises clustering by language.
         pairs: "all" ordered pairs of columns, or only those with the "pivot".
-        own: the cells whose terms are summed, all by default. Weights are those of the whole batch,
-            so the losses of processes that each own a part add up to the loss of the whole.
+        own: The cells whose terms are summed; by default all. The weights are those of the whole
+            batch, so the losses of ranks that each own a part add up to the loss of the batch.
 
     Returns:
         A scalar, 0 or more, lower is better; 0 (with gradients of 0) if no row has two cells. It
         can be differentiated once.
 
-    Two rows, two columns, each cell orthogonal to the other row's: every term is log(1 + e^-1).
+    With two rows and two columns, each cell orthogonal to those of the other row, every term is
+    log(1 + e^-1):
 
     >>> cells = torch.eye(2)[[0, 0, 1, 1]]
     >>> rows, columns, texts = torch.tensor([[0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 2, 3]])
@@ -103,9 +105,8 @@ def multiway_loss(
     0.3133
     """
     n_rows, n_columns = int(rows_N.max()) + 1, int(columns_N.max()) + 1
-    order_N = torch.argsort(
-        columns_N, stable=True
-    )  # candidates by column, so that each column is a range
+    # Candidates are sorted by column, so that each column is a range.
+    order_N = torch.argsort(columns_N, stable=True)
     sizes = torch.bincount(columns_N, minlength=n_columns).tolist()
     cell_RC = torch.full((n_rows, n_columns), -1, dtype=torch.long, device=rows_N.device)
     cell_RC[rows_N[order_N], columns_N[order_N]] = torch.arange(len(rows_N), device=rows_N.device)
@@ -140,18 +141,16 @@ def multiway_loss(
 
 def _logsumexp(logits_AN: Tensor) -> Tensor:
     """Reduce (A, N) to (A,); a column without cells has no negatives."""
-    return (
-        logits_AN.logsumexp(dim=1)
-        if logits_AN.shape[1]
-        else logits_AN.new_full((len(logits_AN),), _MASKED)
-    )
+    if not logits_AN.shape[1]:
+        return logits_AN.new_full((len(logits_AN),), _MASKED)
+    return logits_AN.logsumexp(dim=1)
 
 
 Part = Callable[[Tensor, slice], Tensor]
 
 
 class _Blocks(torch.autograd.Function):
-    """A sum over blocks of anchors, whose gradient is made block by block along with it."""
+    """A sum over blocks of anchors; the gradient is computed with it, block by block."""
 
     @staticmethod
     def forward(ctx: Any, cells_ND: Tensor, part: Part, blocks: list[slice]) -> Tensor:
@@ -174,8 +173,8 @@ class _Blocks(torch.autograd.Function):
 
 
 def _in_blocks(cells_ND: Tensor, part: Part, own: slice) -> Tensor:
-    """Sum `part` over blocks of the anchors in `own`, with memory for one block of the similarity matrix."""
+    """Sum `part` over blocks of the anchors in `own`, in the memory of a single block."""
     begin, end, _ = own.indices(len(cells_ND))
-    size = max(1, FLOATS_A_BLOCK // len(cells_ND))
+    size = max(1, FLOATS_PER_BLOCK // len(cells_ND))
     blocks = [slice(start, min(start + size, end)) for start in range(begin, end, size)]
     return _Blocks.apply(cells_ND, part, blocks)  # type: ignore[no-any-return, no-untyped-call]

@@ -1,42 +1,32 @@
-"""Low-rank adapters (LoRA, Hu et al. 2021) on an encoder's linear layers, by peft: trained, then merged into them.
+"""Low-rank adapters (LoRA, Hu et al. 2021) on an encoder's linear layers, by peft.
 
-The encoder that comes out is an ordinary one, as large and as fast as the base.
+The adapters are trained and then merged into the weights. The result is an ordinary encoder, as
+large and as fast as its base.
 """
 
 from __future__ import annotations
 
-import importlib.util
+from typing import TYPE_CHECKING
 
-from sentence_transformers import SentenceTransformer
-
-from hexapla.errors import InputError
-
-
-def check_installed() -> None:
-    """Refuse to train adapters without peft.
-
-    Raises:
-        InputError: it is not installed.
-    """
-    if importlib.util.find_spec("peft") is None:
-        raise InputError("--lora takes the package peft; pip install 'hexapla[lora]'")
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 
 class Lora:
-    """Adapters in an encoder, which alone are trained until `merge`.
+    """Adapters in an encoder. Until `merge`, nothing else of its transformer is trained.
 
     Args:
-        model: the encoder.
-        rank: of the adapters' two factors, 1 or more.
+        model: The encoder.
+        rank: Rank of the adapters, 1 or more.
     """
 
     def __init__(self, model: SentenceTransformer, rank: int) -> None:
         from peft import LoraConfig, get_peft_model
 
         config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", bias="none")
-        # Layers are replaced inside the transformer, which the encoder goes on holding.
+        # peft replaces layers in place, so the encoder's own transformer has the adapters.
         self._adapted = get_peft_model(model[0].auto_model, config)
 
     def merge(self) -> None:
-        """Add the adapters to the weights and take them out."""
+        """Add the adapters to the weights and remove them."""
         self._adapted.merge_and_unload()

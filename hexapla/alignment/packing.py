@@ -1,22 +1,23 @@
-"""Sentences of many lengths -> one pass of an encoder without padding: laid end to end, attention kept inside each.
+"""Packing: sentences of many lengths in one forward pass without padding.
 
-In: token ids of sentences, longest first. Out: the features that sentence-transformers'
-`Transformer` and `Pooling` take of flattened inputs. transformers' attention interface lets us
-bring the attention for them, so every other layer sees nothing but real tokens, in one matrix
-multiply. Sentences of equal length stand side by side, so attention is plain scaled-dot-product
-attention per length, without a mask, on any device; on a GPU in half precision and without
-attention dropout it is PyTorch's variable-length kernel.
+Sentences are laid end to end, and attention stays within each. The input is the token ids of
+sentences, longest first; the output is the features that sentence-transformers' `Transformer` and
+`Pooling` take of flattened inputs. transformers lets us replace the attention alone, so every other
+layer sees real tokens only, in one matrix multiplication. Sentences of equal length stand side by
+side, so attention is plain scaled-dot-product attention for each length, without a mask, on any
+device. On a GPU, in half precision and without attention dropout, it is PyTorch's variable-length
+kernel.
 
 The one decision worth knowing: whether an architecture can be packed is not looked up in a list but
-tried. Before training a few texts are embedded packed and padded, and padding stays where the two
-differ.
+tried. Before training, a few texts are embedded packed and padded, and sentences stay padded if the
+two differ.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -26,9 +27,8 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-Features = dict[str, Any]
+from hexapla.alignment.token_layout import flatten, packed
 
-MAX_PADDING = 0.1  # share of a chunk's token slots that may be padding, where there is padding
 PACKED = "hexapla_packed"
 _FLAT_KEYS = frozenset(
     {"cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k", "sequence_groups"}
@@ -52,20 +52,21 @@ def packed_attention(
     sequence_groups: Sequence[tuple[int, int]] | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attend within each of the sentences that are laid end to end; without `sequence_groups`, as SDPA does.
+    """Attend within each of the sentences that are laid end to end.
 
     Args:
-        module: the layer that asks.
+        module: The attention layer that calls.
         query: (1, heads, T, D) of T tokens.
         key: (1, key heads, T, D).
         value: (1, key heads, T, D).
         attention_mask: None for packed sentences.
-        sequence_groups: (sentences, tokens in each), in order; their products sum to T.
-        **kwargs: what every attention of transformers takes: `dropout`, `scaling`, `is_causal`,
-            `cu_seq_lens_q`.
+        sequence_groups: (number of sentences, tokens in each) in order; their products sum to T.
+            Without it the sentences are padded, and this is SDPA.
+        **kwargs: What every attention function of transformers takes: `dropout`, `scaling`,
+            `is_causal`, `cu_seq_lens_q`.
 
     Returns:
-        (1, T, heads, D), and None for the weights.
+        (1, T, heads, D), and None in place of the attention weights.
     """
     if sequence_groups is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)  # type: ignore[no-any-return]
@@ -78,7 +79,7 @@ def packed_attention(
         return _variable_length_kernel(module, flat, **kwargs), None
     sizes = [n_sentences * n_tokens for n_sentences, n_tokens in sequence_groups]
     parts = []
-    # Split, not sliced: the gradient of a slice is as large as the whole.
+    # Split, not slice: the gradient of a slice is as large as the whole tensor.
     for shape, *group in zip(
         sequence_groups, *(torch.split(states, sizes) for states in flat), strict=True
     ):
@@ -111,12 +112,10 @@ def _variable_length_kernel(module: torch.nn.Module, flat: list[Tensor], **kwarg
 
 
 def _mask(*args: Any, attention_mask: Tensor | None = None, **kwargs: Any) -> Tensor | None:
-    """Make SDPA's mask for padded inputs, none for packed ones: transformers would make one of T x T."""
-    return (
-        None
-        if attention_mask is None
-        else sdpa_mask(*args, attention_mask=attention_mask, **kwargs)
-    )
+    """Make SDPA's mask for padded inputs and none for packed ones, which would be T x T."""
+    if attention_mask is None:
+        return None
+    return sdpa_mask(*args, attention_mask=attention_mask, **kwargs)
 
 
 AttentionInterface.register(PACKED, packed_attention)
@@ -124,15 +123,17 @@ AttentionMaskInterface.register(PACKED, _mask)
 
 
 class Packing:
-    """Whether an encoder takes packed sentences; while it is entered, the encoder attends by `packed_attention`.
+    """A context in which an encoder accepts packed sentences, if it can.
+
+    Inside it the encoder attends by `packed_attention`. On leaving, its own attention is restored.
 
     Args:
-        model: the encoder. Its attention implementation is put back on leaving.
-        wanted: pack if the encoder can.
+        model: The encoder.
+        wanted: Pack if the encoder can.
 
     Attributes:
-        packs: whether sentences are packed.
-        offset: number of the first position: RoBERTa's family counts from padding_idx + 1.
+        packs: Whether sentences are packed.
+        offset: Number of the first position; the RoBERTa family counts from padding_idx + 1.
     """
 
     def __init__(self, model: SentenceTransformer, *, wanted: bool = True) -> None:
@@ -145,10 +146,10 @@ class Packing:
         self._parameters: set[str] | None = None
 
     def __enter__(self) -> Packing:
-        """Switch the encoder over if it embeds packed sentences as it does padded ones."""
+        """Replace the attention if the encoder embeds packed sentences as it does padded ones."""
         first = self._model[0]
         self._unpads = first.unpad_inputs
-        first.unpad_inputs = False  # whatever it would flatten by itself, we do
+        first.unpad_inputs = False  # we flatten, so the module must not do so again
         reason = _obstacle(first) if self._wanted else "packing is off"
         if reason is None:
             self._implementation = first.auto_model.config._attn_implementation
@@ -166,7 +167,7 @@ class Packing:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Put everything back."""
+        """Restore the encoder's own attention."""
         self._restore()
         self._model[0].unpad_inputs = self._unpads
 
@@ -193,11 +194,10 @@ class Packing:
             }
             expected = self._model(dict(features))["sentence_embedding"][order]
             try:
-                got = self._model(packed(tokens, [lengths[i] for i in order], self.offset))[
-                    "sentence_embedding"
-                ]
+                inputs = packed(tokens, [lengths[i] for i in order], self.offset)
+                got = self._model(inputs)["sentence_embedding"]
             except (RuntimeError, TypeError, ValueError, IndexError) as error:
-                _log.debug("packed sentences are refused: %s", error)
+                _log.debug("The encoder rejects packed sentences: %s", error)
                 return False
             finally:
                 self._model.train(was_training)
@@ -207,7 +207,7 @@ class Packing:
 
 
 def _obstacle(first: Any) -> str | None:
-    """Say why an encoder's first module cannot take packed sentences, None if nothing speaks against it."""
+    """Return why an encoder's first module cannot take packed sentences; None if it may."""
     inner = getattr(first, "auto_model", None)
     if inner is None or not getattr(inner, "is_backend_compatible", lambda: False)():
         return "its attention cannot be replaced"
@@ -224,84 +224,3 @@ def _obstacle(first: Any) -> str | None:
     if window and (first.max_seq_length or window + 1) > window:
         return f"it attends in windows of {window} tokens"
     return None
-
-
-def flatten(features: Features) -> tuple[dict[str, Tensor], list[int]]:
-    """Drop the padding of a batch.
-
-    Args:
-        features: `input_ids`, `attention_mask` and others of (N, width).
-
-    Returns:
-        Each tensor of that shape but the mask as (T,), sentence after sentence, and the N
-        sentences' tokens.
-    """
-    mask = features["attention_mask"].bool()
-    tokens = {
-        key: value[mask]
-        for key, value in features.items()
-        if key != "attention_mask" and isinstance(value, Tensor) and value.shape == mask.shape
-    }
-    return tokens, mask.sum(dim=1).tolist()
-
-
-def packed(tokens: dict[str, Tensor], lengths: Sequence[int], offset: int) -> Features:
-    """Return the features of sentences laid end to end.
-
-    Args:
-        tokens: `input_ids` and others, each (T,).
-        lengths: tokens of each sentence, longest first; they sum to T.
-        offset: number of the first position.
-    """
-    device = tokens["input_ids"].device
-    ends = torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32, device=device)
-    longest = torch.arange(offset, offset + lengths[0], device=device)
-    groups = [(len(list(same)), length) for length, same in itertools.groupby(lengths)]
-    positions = torch.cat([longest[:length].repeat(n_sentences) for n_sentences, length in groups])
-    return {
-        **{key: value.unsqueeze(0) for key, value in tokens.items()},
-        "position_ids": positions.unsqueeze(0),
-        "cu_seq_lens_q": ends,
-        "cu_seq_lens_k": ends,
-        "max_length_q": lengths[0],
-        "max_length_k": lengths[0],
-        "sequence_groups": groups,
-        "modality": "text",
-    }
-
-
-def padded(tokens: dict[str, Tensor], lengths: Sequence[int], pad_token_id: int) -> Features:
-    """Return the features of the same sentences, padded on the right to the longest."""
-    device = tokens["input_ids"].device
-    mask = torch.arange(lengths[0], device=device) < torch.tensor(lengths, device=device)[:, None]
-    features: Features = {"attention_mask": mask.long()}
-    for key, value in tokens.items():
-        fill = pad_token_id if key == "input_ids" else 0
-        features[key] = value.new_full(mask.shape, fill).masked_scatter(mask, value)
-    return features
-
-
-def chunks(
-    lengths: Sequence[int], most_tokens: int, *, packs: bool, max_padding: float = MAX_PADDING
-) -> Iterator[tuple[int, int]]:
-    """Cut sentences, longest first, into (begin, end) ranges of at most `most_tokens` token slots, at least one each.
-
-    Args:
-        lengths: tokens of each sentence, longest first.
-        most_tokens: slots in a chunk.
-        packs: whether sentences are packed; padded ones are also cut where padding would take more
-            than `max_padding`.
-        max_padding: share of a chunk's slots.
-
-    >>> list(chunks([10, 10, 9, 5, 5, 1], 100, packs=False)), list(chunks([10, 10, 9, 5, 5, 1], 20, packs=True))
-    ([(0, 3), (3, 5), (5, 6)], [(0, 2), (2, 6)])
-    """
-    begin = tokens = 0
-    for end, length in enumerate(lengths):
-        n_slots = tokens + length if packs else lengths[begin] * (end + 1 - begin)
-        if end > begin and (n_slots > most_tokens or tokens + length < (1 - max_padding) * n_slots):
-            yield begin, end
-            begin, tokens = end, 0
-        tokens += length
-    if lengths:
-        yield begin, len(lengths)

@@ -1,17 +1,16 @@
-"""The cells of a run's rows -> their token ids, once, in memory-mapped files that every epoch, run and process shares.
+"""The token ids of a run's cells, made once and shared by every epoch, run and process.
 
-Tokenising inside a step would have the device wait for it, again in every epoch. The files lie in
-the cache of `datasets` under a name made of the rows, the tokenizer and what is put in front of a
-text, so they are never stale.
+Tokenising inside a step would keep the device waiting, again in every epoch. The files are
+memory-mapped. They lie in the cache of `datasets` under a name made of the rows, the tokenizer and
+the prompt, so they are never stale.
+
+Shape suffixes: R rows, C columns, N cells, T tokens.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +22,13 @@ from datasets import Dataset, config
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from hexapla.alignment.loss import text_ids
+from hexapla.alignment.text_ids import text_ids
 from hexapla.errors import InputError
+from hexapla.runs.atomic import make_beside, write_json
+from hexapla.runs.progress import Progress
 
 _FORMAT = 1
-_N_ROWS = 1000  # tokenised at once
+_ROWS_PER_BATCH = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +38,11 @@ class TokenCache:
     Attributes:
         ids: (T,) int32.
         starts: (R * C + 1,) int64, where each cell begins; a missing cell has no tokens.
-        texts: (R, C) int64, a hash of each cell's ids, 0 where it is missing.
-        constants: what the encoder takes of every text besides, such as `prompt_length`.
-        has_types: whether the encoder takes `token_type_ids`, which are 0 for single sentences.
-        n_truncated: texts that were longer than the encoder takes.
+        texts: (R, C) int64, a hash of each cell's ids, 0 where the cell is missing.
+        constants: What the encoder expects besides tokens, the same for every text, such as
+            `prompt_length`.
+        has_types: Whether the encoder expects `token_type_ids`, which are 0 for single sentences.
+        n_truncated: Number of texts that are longer than the encoder's limit.
     """
 
     ids: NDArray[np.int32]
@@ -50,19 +52,16 @@ class TokenCache:
     has_types: bool
     n_truncated: int
 
-    def lengths(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return (N,) the number of tokens of cells, numbered row by row."""
-        return np.asarray(self.starts[cells + 1] - self.starts[cells])
+    def lengths(self, cells_N: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return (N,) the number of tokens of cells, which are numbered row by row."""
+        return np.asarray(self.starts[cells_N + 1] - self.starts[cells_N])
 
-    def tokens(self, cells: NDArray[np.int64]) -> dict[str, torch.Tensor]:
-        """Return the features of cells, numbered row by row, laid end to end."""
-        found = [self.ids[self.starts[cell] : self.starts[cell + 1]] for cell in cells.tolist()]
-        ids = torch.from_numpy(np.concatenate(found).astype(np.int64))
-        return (
-            {"input_ids": ids, "token_type_ids": torch.zeros_like(ids)}
-            if self.has_types
-            else {"input_ids": ids}
-        )
+    def tokens(self, cells_N: NDArray[np.int64]) -> dict[str, torch.Tensor]:
+        """Return the features of cells laid end to end; each (T,)."""
+        parts = [self.ids[self.starts[cell] : self.starts[cell + 1]] for cell in cells_N.tolist()]
+        ids = torch.from_numpy(np.concatenate(parts).astype(np.int64))
+        types = {"token_type_ids": torch.zeros_like(ids)} if self.has_types else {}
+        return {"input_ids": ids, **types}
 
 
 def open_token_cache(
@@ -71,24 +70,28 @@ def open_token_cache(
     model: SentenceTransformer,
     prompt: str,
     identity: Sequence[str],
+    *,
+    quiet: bool = True,
 ) -> TokenCache:
-    """Tokenise rows, or find it done.
+    """Return the tokens of rows from the cache; tokenise them first if they are not in it.
 
     Args:
-        rows: with one text column per language.
-        languages: the columns, in order.
-        model: whose tokens they are.
-        prompt: what is put in front of each text.
-        identity: what makes these rows and this tokenizer themselves: their hashes.
+        rows: A dataset with one text column per language.
+        languages: The columns, in order.
+        model: The encoder whose tokenizer is used.
+        prompt: Text that is put before every text.
+        identity: Hashes of the rows and of the tokenizer.
+        quiet: Show no progress.
 
     Raises:
-        InputError: a text of which the tokenizer makes nothing.
+        InputError: The tokenizer makes no token of a text.
     """
-    told = [_FORMAT, *identity, len(rows), list(languages), prompt, model.max_seq_length]
-    key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-    folder = Path(config.HF_DATASETS_CACHE) / "hexapla" / f"tokens-{key}"
+    key = [_FORMAT, *identity, len(rows), list(languages), prompt, model.max_seq_length]
+    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    folder = Path(config.HF_DATASETS_CACHE) / "hexapla" / f"tokens-{name}"
     if not folder.exists():
-        _write(folder, rows, languages, model, prompt)
+        with make_beside(folder) as partial, Progress(quiet=quiet) as progress:
+            _write_cache(partial, rows, languages, model, prompt, progress)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     arrays = {
         name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("ids", "starts", "texts")
@@ -96,50 +99,44 @@ def open_token_cache(
     return TokenCache(**arrays, **facts)
 
 
-def _write(
-    folder: Path, rows: Dataset, languages: Sequence[str], model: SentenceTransformer, prompt: str
+def _write_cache(
+    folder: Path,
+    rows: Dataset,
+    languages: Sequence[str],
+    model: SentenceTransformer,
+    prompt: str,
+    progress: Progress,
 ) -> None:
-    """Write the files beside and rename their folder, so that it is whole or not there."""
-    partial = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.partial")
-    partial.mkdir(parents=True)
+    """Tokenise rows into the files of a cache."""
     lengths: list[NDArray[np.int64]] = []
     texts: list[NDArray[np.int64]] = []
     facts: dict[str, Any] = {"constants": {}, "has_types": False, "n_truncated": 0}
-    try:
-        with (partial / "ids.raw").open("wb") as file:
-            for batch in rows.select_columns(list(languages)).iter(batch_size=_N_ROWS):
-                cells = [
-                    text
-                    for row in zip(*(batch[column] for column in languages), strict=True)
-                    for text in row
-                ]
-                ids, sizes = _tokenise(model, cells, prompt, facts)
-                file.write(ids.astype(np.int32).tobytes())
-                hashes = np.zeros(len(cells), dtype=np.int64)
-                hashes[sizes > 0] = text_ids(
-                    torch.from_numpy(ids), sizes[sizes > 0].tolist()
-                ).numpy()
-                lengths.append(sizes)
-                texts.append(hashes)
-        starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
-        np.save(partial / "ids.npy", np.memmap(partial / "ids.raw", dtype=np.int32, mode="r"))
-        (partial / "ids.raw").unlink()
-        np.save(partial / "starts.npy", starts)
-        np.save(partial / "texts.npy", np.concatenate(texts).reshape(-1, len(languages)))
-        (partial / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
-        try:
-            os.replace(partial, folder)
-        except OSError:
-            if not folder.exists():  # another process was first, and its files are the same
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    bar = progress.add("tokenising", len(rows), unit="rows")
+    raw = folder / "ids.raw"
+    with raw.open("wb") as file:
+        for batch in rows.select_columns(list(languages)).iter(batch_size=_ROWS_PER_BATCH):
+            columns = [batch[language] for language in languages]
+            cells = [text for row in zip(*columns, strict=True) for text in row]
+            ids, sizes = _tokenise(model, cells, prompt, facts)
+            file.write(ids.astype(np.int32).tobytes())
+            hashes = np.zeros(len(cells), dtype=np.int64)
+            present = sizes > 0
+            hashes[present] = text_ids(torch.from_numpy(ids), sizes[present].tolist()).numpy()
+            lengths.append(sizes)
+            texts.append(hashes)
+            bar.advance(len(columns[0]))
+    starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
+    np.save(folder / "ids.npy", np.memmap(raw, dtype=np.int32, mode="r"))
+    raw.unlink()
+    np.save(folder / "starts.npy", starts)
+    np.save(folder / "texts.npy", np.concatenate(texts).reshape(-1, len(languages)))
+    write_json(folder / "facts.json", facts)
 
 
 def _tokenise(
     model: SentenceTransformer, cells: Sequence[str | None], prompt: str, facts: dict[str, Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (T,) ids and (N,) tokens of each cell; note what else the encoder takes."""
+    """Return (T,) ids and (N,) tokens of each cell; add to `facts` what the cache must know."""
     sizes = np.zeros(len(cells), dtype=np.int64)
     present = np.flatnonzero([text is not None for text in cells])
     if not len(present):
@@ -150,7 +147,8 @@ def _tokenise(
     sizes[present] = mask.sum(dim=1).numpy()
     if (empty := np.flatnonzero(sizes[present] == 0)).size:
         raise InputError(
-            f'the encoder\'s tokenizer makes no token of "{texts[empty[0]][:60]}"; leave such cells out'
+            f'the encoder\'s tokenizer makes no token of "{texts[empty[0]][:60]}"; '
+            "leave such cells out"
         )
     facts["constants"] = {
         key: value for key, value in features.items() if not isinstance(value, torch.Tensor)
@@ -163,5 +161,5 @@ def _tokenise(
         ]
         if full:
             whole = model.tokenizer(full, truncation=False, verbose=False)["input_ids"]
-            facts["n_truncated"] += sum(len(line) > limit for line in whole)
+            facts["n_truncated"] += sum(len(ids) > limit for ids in whole)
     return features["input_ids"][mask].numpy(), sizes

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 def align(config: AlignConfig) -> None:
     """The output is a sentence-transformers folder."""
+    from hexapla.alignment.check_alignment import check_alignment
+
+    check_alignment(config)
+
     from accelerate import PartialState
 
     from hexapla.alignment.stage import align as run

@@ -246,7 +246,7 @@ def test_the_loss_trains_in_a_plain_trainer_script(encoder, tmp_path):
         ),
         (
             {"languages": "eng_Latn", "regime": "pivot-only", "budget": "converged"},
-            "eng_Latn is the only column",
+            "budget is converged and languages is eng_Latn alone",
         ),
         ({"margin": -0.3}, "margin is -0.3; it must be a number of 0 or more"),
         ({"margin": 2.5}, "margin is 2.5; it must be a number of 0 or more and below 2"),
@@ -272,7 +272,7 @@ def test_the_loss_trains_in_a_plain_trainer_script(encoder, tmp_path):
         ),
         (
             {"languages": "eng_Latn"},
-            "only eng_Latn is asked for; regime multiway needs two columns or more",
+            "languages is eng_Latn alone, the pivot; regime multiway needs two columns or more",
         ),
         ({"rows_per_step": 512}, r"299 rows to train on, fewer than the 512 of a step"),
         ({"encoder": "./nowhere"}, "nowhere: no such encoder folder"),
@@ -365,7 +365,9 @@ def test_lora_without_its_package_is_refused_before_anything_is_written(settings
     monkeypatch.setattr(
         stage, "load_encoder", lambda *args, **kwargs: pytest.fail("a model was loaded")
     )
-    with pytest.raises(InputError, match=r"takes the package peft; pip install 'hexapla\[lora\]'"):
+    with pytest.raises(
+        InputError, match=r"needs the library peft; install it with: pip install 'hexapla\[lora\]'"
+    ):
         align(AlignConfig(**settings, lora=8), quiet=True)
     assert not settings["out"].exists()
 

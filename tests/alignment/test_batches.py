@@ -6,23 +6,16 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from datasets import Dataset
 
 from hexapla.alignment.batches import (
     CellCollator,
     RowBatchSampler,
     encodings_per_epoch,
-    present_cells,
     shared_texts,
-    usable_rows,
 )
 from hexapla.alignment.config import Regime
 from hexapla.alignment.token_cache import TokenCache
 from tests.fixtures.toy import LANGUAGES, toy_rows
-
-
-def dataset_of(rows: list[dict[str, str | None]]) -> Dataset:
-    return Dataset.from_list([{"row_id": f"{i:032x}", **row} for i, row in enumerate(rows)])
 
 
 def cache_of(rows: list[dict[str, str | None]], **constants: object) -> TokenCache:
@@ -187,14 +180,13 @@ def test_pivot_only_takes_the_pivot_twice():
 def test_cells_come_longest_first_with_their_tokens_and_ids():
     rows = toy_rows(12, missing=0.3)
     made = collator(Regime.MULTIWAY, rows, reference=np.arange(12, dtype=np.float32)[:, None])
-    batch = made([7, 3, 11])
-    assert batch["cells_lengths"] == sorted(batch["cells_lengths"], reverse=True)
+    batch = made.collect([7, 3, 11])
+    assert batch.corpus_rows == [7, 3, 11]
+    assert batch.lengths == sorted(batch.lengths, reverse=True)
     start, seen = 0, set()
-    for length, (i, column, text) in zip(
-        batch["cells_lengths"], batch["label"].tolist(), strict=True
-    ):
+    for length, (i, column, text) in zip(batch.lengths, batch.ids_N3.tolist(), strict=True):
         row = [7, 3, 11][i]
-        words = batch["cells_input_ids"][start : start + length].tolist()
+        words = batch.tokens["input_ids"][start : start + length].tolist()
         assert words == [
             100 * (1 + column) + int(w[3:]) for w in rows[row][LANGUAGES[column]].split()
         ]
@@ -207,24 +199,13 @@ def test_cells_come_longest_first_with_their_tokens_and_ids():
         for c, language in enumerate(LANGUAGES)
         if rows[row][language]
     }
-    pivots = batch["label"][batch["cells_pivots"]]
+    pivots = batch.ids_N3[batch.pivots_P]
     assert pivots[:, 1].tolist() == [0, 0, 0]
-    assert batch["cells_reference"].flatten().tolist() == [
-        [7, 3, 11][i] for i in pivots[:, 0].tolist()
-    ]
+    assert batch.reference_PD.flatten().tolist() == [[7, 3, 11][i] for i in pivots[:, 0].tolist()]
 
 
-def test_counts_of_cells_rows_and_encodings():
-    data = dataset_of(
-        [
-            {"eng_Latn": "a", "deu_Latn": "b", "fra_Latn": None},
-            {"eng_Latn": "c", "deu_Latn": None, "fra_Latn": None},
-            {"eng_Latn": "d", "deu_Latn": "e", "fra_Latn": "f"},
-        ]
-    )
-    present = present_cells(data, ["eng_Latn", "deu_Latn", "fra_Latn"])
-    assert present.tolist() == [[True, True, False], [True, False, False], [True, True, True]]
-    assert usable_rows(present, Regime.MULTIWAY).tolist() == [0, 2]
-    assert usable_rows(present, Regime.PIVOT_ONLY).tolist() == [0, 1, 2]
-    assert encodings_per_epoch(present[[0, 2]], Regime.STAR) == 5
-    assert encodings_per_epoch(present[[0, 2]], Regime.EN_X) == 4
+def test_encodings_are_counted_by_what_a_regime_takes_of_a_row():
+    present = np.array([[True, True, False], [True, True, True]])
+    assert encodings_per_epoch(present, Regime.STAR) == 5
+    assert encodings_per_epoch(present, Regime.EN_X) == 4
+    assert encodings_per_epoch(present, Regime.PIVOT_ONLY) == 4

@@ -216,7 +216,7 @@ def test_blocks_of_anchors_give_the_loss_and_the_gradient_of_the_whole_matrix(mo
     loss = multiway_loss(whole, *ids)
     loss.backward()
     monkeypatch.setattr(
-        "hexapla.alignment.functional.FLOATS_A_BLOCK", 4 * len(cells)
+        "hexapla.alignment.functional.FLOATS_PER_BLOCK", 4 * len(cells)
     )  # four anchors at once
     again = multiway_loss(blocks, *ids)
     (3.0 * again).backward()  # as a gradient scaler would

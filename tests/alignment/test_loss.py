@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from sentence_transformers import SentenceTransformer
 
+from hexapla.alignment.cell_batch import CellBatch
 from hexapla.alignment.functional import multiway_loss
-from hexapla.alignment.gradient_cache import Passes, encode
-from hexapla.alignment.loss import MultiwayLoss, NonFiniteError, sorted_cells, text_ids
+from hexapla.alignment.gradient_cache import Passes, encode_cells
+from hexapla.alignment.loss import MultiwayLoss, NonFiniteError
 from hexapla.alignment.packing import Packing
 from tests.fixtures.toy import LANGUAGES, toy_decoder, toy_encoder, toy_rows
 
@@ -62,15 +63,15 @@ def test_cached_equals_plain_in_the_loss_and_every_gradient(
     encoder, chunk_tokens, negatives, packs, monkeypatch
 ):
     monkeypatch.setattr(
-        "hexapla.alignment.functional.FLOATS_A_BLOCK", 400
+        "hexapla.alignment.functional.FLOATS_PER_BLOCK", 400
     )  # several blocks, as with thousands of cells
     encoder.eval()  # without dropout, since the two draw it in passes of other sizes
     with Packing(encoder, wanted=packs) as packing:
         assert packing.packs == packs
         found = []
         for limit in (None, chunk_tokens):
-            loss = MultiwayLoss(encoder, negatives=negatives, chunk_tokens=limit)
-            loss.passes.packs, loss.passes.offset = packing.packs, packing.offset
+            loss = MultiwayLoss(encoder, negatives=negatives, chunk_tokens=limit, packing=packing)
+            assert loss.passes.packs == packs
             found.append(value_and_gradients(loss, tokenized(encoder, 11), scale=2.0))
     assert_same(*found)
 
@@ -78,15 +79,15 @@ def test_cached_equals_plain_in_the_loss_and_every_gradient(
 def test_cached_equals_plain_with_dropout_on(encoder, monkeypatch):
     encoder.train()
     monkeypatch.setattr(
-        "hexapla.alignment.gradient_cache.TOKENS_A_PASS", 60
+        "hexapla.alignment.gradient_cache.TOKENS_PER_PASS", 60
     )  # the same passes in both, so the same draws
     found = []
     for limit in (None, 60):
         torch.manual_seed(0)
         loss = MultiwayLoss(encoder, chunk_tokens=limit)
-        cells, _ = sorted_cells(tokenized(encoder, 11), None)
-        assert loss.passes.is_cached(cells) == (limit is not None)
-        assert len(loss.passes.cut(cells, torch.device("cpu"))) > 3
+        batch = CellBatch.from_columns(tokenized(encoder, 11), None)
+        assert loss.passes.is_cached(batch) == (limit is not None)
+        assert len(loss.passes.split(batch)) > 3
         found.append(value_and_gradients(loss, tokenized(encoder, 11)))
     torch.manual_seed(1)
     other = value_and_gradients(MultiwayLoss(encoder), tokenized(encoder, 11))
@@ -117,11 +118,11 @@ def test_caching_encodes_each_cell_once_without_and_once_with_a_graph(encoder):
 def test_packed_sentences_embed_as_padded_ones(kind, tmp_path):
     folder = toy_encoder(tmp_path / "toy") if kind == "encoder" else toy_decoder(tmp_path / "toy")
     model = SentenceTransformer(str(folder), device="cpu").eval()
-    cells, _ = sorted_cells(tokenized(model, 9), None)
-    expected = encode(model, cells, Passes())
+    batch = CellBatch.from_columns(tokenized(model, 9), None)
+    expected = encode_cells(model, batch, Passes())
     with Packing(model) as packing:
         assert packing.packs
-        got = encode(model, cells, Passes(packs=True, offset=packing.offset))
+        got = encode_cells(model, batch, Passes(packs=True, offset=packing.offset))
         inside = model.encode(["eng01 eng02 eng03", "eng04"])  # padded inputs are still taken
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(inside, model.encode(["eng01 eng02 eng03", "eng04"]), atol=1e-5)
@@ -175,17 +176,15 @@ def test_what_the_encoder_takes_besides_tokens_reaches_it(encoder):
         {**column, "prompt_length": torch.tensor([2]), "task": "x"}
         for column in tokenized(encoder, 3)
     ]
-    cells, _ = sorted_cells(columns, None)
-    assert cells.constants == {"prompt_length": torch.tensor([2]), "task": "x", "modality": "text"}
-    assert set(cells.tokens) == {"input_ids"}
+    batch = CellBatch.from_columns(columns, None)
+    assert batch.constants == {"prompt_length": torch.tensor([2]), "task": "x", "modality": "text"}
+    assert set(batch.tokens) == {"input_ids"}
 
 
 def test_equal_texts_in_two_rows_are_seen_through_their_tokens(encoder):
     def ids(texts: list[str]) -> torch.Tensor:
-        cells, _ = sorted_cells(
-            [dict(encoder.preprocess(texts))] * 2, torch.tensor([[1, 0]] * len(texts))
-        )
-        return text_ids(cells.tokens["input_ids"], cells.lengths)
+        columns = [dict(encoder.preprocess(texts))] * 2
+        return CellBatch.from_columns(columns, torch.tensor([[1, 0]] * len(texts))).ids_N3[:, 2]
 
     several = ids(["eng01 eng02", "eng01 eng02", "eng02 eng01"])
     assert several[0] == several[1] == ids(["eng01 eng02"])[0] != several[2]
@@ -194,38 +193,38 @@ def test_equal_texts_in_two_rows_are_seen_through_their_tokens(encoder):
 def test_matryoshka_is_the_mean_of_the_losses_of_the_leading_dimensions(encoder):
     encoder.eval()
     features = tokenized(encoder, 8)
-    cells, ids = sorted_cells(features, None)
-    vectors = encode(encoder, cells, Passes())
+    batch = CellBatch.from_columns(features, None)
+    vectors = encode_cells(encoder, batch, Passes())
     alone = [
-        multiway_loss(F.normalize(vectors[:, :dim], dim=1), *ids.unbind(dim=1)).item()
+        multiway_loss(F.normalize(vectors[:, :dim], dim=1), *batch.ids_N3.unbind(dim=1)).item()
         for dim in (32, 8, 2)
     ]
     got = MultiwayLoss(encoder, matryoshka=(32, 8, 2))(features).item()
     assert got == pytest.approx(sum(alone) / 3, rel=1e-5)
 
 
-def test_pivots_have_moved_by_one_less_their_cosine():
+def test_pivots_drift_by_one_less_their_cosine():
     loss = MultiwayLoss(torch.nn.Identity(), preserve=1.0)
     vectors, reference = (
         torch.tensor([[3.0, 4.0], [0.0, 2.0]]),
         torch.tensor([[1.0, 0.0], [0.0, 1.0]]),
     )
-    assert loss.moved(vectors, reference).item() == pytest.approx((0.4 + 0) / 2)
+    assert loss.drift(vectors, reference).item() == pytest.approx((0.4 + 0) / 2)
 
 
 def test_a_vector_that_is_no_number_is_traced_to_its_row(encoder):
     class Broken(torch.nn.Module):
         def forward(self, features):
             out = encoder(features)
-            if features["attention_mask"].sum(dim=1).min() == cells.lengths[-1]:  # the last pass
+            if features["attention_mask"].sum(dim=1).min() == batch.lengths[-1]:  # the last pass
                 out["sentence_embedding"] = out["sentence_embedding"].clone()
                 out["sentence_embedding"][-1] = float("nan")
             return out
 
     features = tokenized(encoder, 7)
-    cells, ids = sorted_cells(features, None)
+    batch = CellBatch.from_columns(features, None)
     loss = MultiwayLoss(encoder)
     loss.model = Broken()
     with pytest.raises(NonFiniteError, match="the loss is not finite") as caught:
         loss(features)
-    assert caught.value.rows == [int(ids[-1, 0])]
+    assert caught.value.rows == [int(batch.ids_N3[-1, 0])]

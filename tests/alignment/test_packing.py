@@ -7,21 +7,22 @@ import itertools
 import pytest
 import torch
 
-from hexapla.alignment.packing import chunks, flatten, packed, packed_attention, padded
+from hexapla.alignment.packing import packed_attention
+from hexapla.alignment.token_layout import chunks, flatten, packed, padded
 from hexapla.corpus.reader import open_corpus
 from hexapla.encoder.load import load_encoder
 
 
 @pytest.mark.parametrize("packs", [True, False])
-@pytest.mark.parametrize("most_tokens", [1, 97, 500, 10**6])
-def test_chunks_cover_every_sentence_once_within_the_budget(packs, most_tokens):
+@pytest.mark.parametrize("max_tokens", [1, 97, 500, 10**6])
+def test_chunks_cover_every_sentence_once_within_the_budget(packs, max_tokens):
     lengths = sorted((1 + (i * i) % 97 for i in range(448)), reverse=True)
-    found = list(chunks(lengths, most_tokens, packs=packs))
+    found = list(chunks(lengths, max_tokens, packs=packs))
     assert [begin for begin, _ in found[1:]] == [end for _, end in found[:-1]]
     assert (found[0][0], found[-1][1]) == (0, 448)
     for begin, end in found:
         slots = sum(lengths[begin:end]) if packs else lengths[begin] * (end - begin)
-        assert slots <= most_tokens or end - begin == 1
+        assert slots <= max_tokens or end - begin == 1
 
 
 def test_padding_of_real_rows_stays_under_a_tenth_where_one_pass_would_have_a_third():

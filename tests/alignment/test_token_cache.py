@@ -33,7 +33,7 @@ def rows() -> datasets.Dataset:
 
 
 def test_tokens_are_those_of_the_encoder_with_its_prompt(encoder, monkeypatch):
-    monkeypatch.setattr(stage, "_N_ROWS", 7)  # several batches of several widths
+    monkeypatch.setattr(stage, "_ROWS_PER_BATCH", 7)  # several batches of several widths
     data = rows()
     cache = open_token_cache(data, LANGUAGES, encoder, "eng59 ", ("corpus", "encoder"))
     assert cache.texts.shape == (50, 4)
@@ -60,8 +60,8 @@ def test_equal_cells_have_equal_text_ids_and_others_have_not(encoder):
 
 def test_texts_are_tokenised_once_and_again_when_anything_differs(encoder, monkeypatch):
     data, made = rows(), []
-    plain = stage._write
-    monkeypatch.setattr(stage, "_write", lambda *args: (made.append(1), plain(*args)))
+    plain = stage._write_cache
+    monkeypatch.setattr(stage, "_write_cache", lambda *args: (made.append(1), plain(*args)))
     for prompt, identity in (("", "a"), ("", "a"), ("eng01", "a"), ("", "b"), ("", "a")):
         open_token_cache(data, LANGUAGES, encoder, prompt, (identity,))
     assert len(made) == 3

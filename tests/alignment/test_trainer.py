@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from hexapla.alignment import gradient_cache as encoding
+from hexapla.alignment.checkpoints import COMPLETE, last_checkpoint
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
-from hexapla.alignment.trainer import WHOLE, last_checkpoint
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError, TrainingError
@@ -190,7 +190,7 @@ def test_a_resumed_run_must_be_the_same_run(settings, monkeypatch):
     with_callback(monkeypatch, AtStep(6, interrupt))
     with pytest.raises(KeyboardInterrupt, match="stopped at a step"):
         align(AlignConfig(**settings), quiet=True)
-    with pytest.raises(InputError, match="holds an unfinished run; --resume goes on with it"):
+    with pytest.raises(InputError, match="holds an unfinished run; --resume continues it"):
         align(AlignConfig(**settings), quiet=True)
     for changed, message in (
         ({"seed": 1}, r"holds another run \(seed was 0 and is 1\)"),
@@ -208,12 +208,12 @@ def test_another_number_of_processes_is_said_and_goes_on(settings, monkeypatch, 
     with_callback(monkeypatch, AtStep(6, interrupt))
     with pytest.raises(KeyboardInterrupt, match="stopped at a step"):
         align(AlignConfig(**settings), quiet=True)
-    record = last_checkpoint(settings["out"] / "checkpoints") / WHOLE
+    record = last_checkpoint(settings["out"] / "checkpoints") / COMPLETE
     record.write_text(json.dumps({"step": 4, "processes": 4}))
     monkeypatch.undo()
     result = align(AlignConfig(**settings, resume=True), quiet=True)
     assert (
-        "1 processes go on with what 4 began: rows keep their order, dropout draws anew"
+        "1 processes continue what 4 began: the order of rows stays, dropout is drawn anew"
         in caplog.text
     )
     assert result["n_steps"] == 30
@@ -225,11 +225,12 @@ def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_chunks(
     no_dropout = str(toy_encoder(tmp_path / "still"))  # which is drawn chunk by chunk
     settings = {**settings, "encoder": no_dropout, "gradient_accumulation": 2, "epochs": 1}
     align(AlignConfig(**{**settings, "out": tmp_path / "roomy"}), quiet=True)
-    plain, failed = encoding._Steps.encode, []
+    plain, failed = encoding._Step.encode, []
 
     def cramped(self, k):
         vectors = plain(self, k)
-        first, last = self._tokens[k]
+        begin, end = self.ranges[k]
+        first, last = self.batch.starts[begin], self.batch.starts[end]
         if last - first > 60 and torch.is_grad_enabled() and len(failed) < 20:
             failed.append(last - first)
             if len(failed) % 2 == 0:
@@ -244,12 +245,12 @@ def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_chunks(
             hook = next(self._model.parameters()).register_hook(explode)
         return vectors
 
-    monkeypatch.setattr(encoding._Steps, "encode", cramped)
+    monkeypatch.setattr(encoding._Step, "encode", cramped)
     result = align(AlignConfig(**settings), quiet=True)
     assert len(failed) >= 2
     assert (
         "Out of memory in step 1 of" in caplog.text
-        and "repeated by gradient caching in chunks of" in caplog.text
+        and "repeated with gradient caching in chunks of" in caplog.text
     )
     assert result["chunk_tokens"] <= 60
     first, second = weights(tmp_path / "roomy"), weights(settings["out"])
@@ -263,7 +264,7 @@ def test_a_single_text_that_does_not_fit_stops_the_run(settings, monkeypatch):
     def never(self, k):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(encoding._Steps, "encode", never)
+    monkeypatch.setattr(encoding._Step, "encode", never)
     with pytest.raises(
         TrainingError, match=r"out of memory with a single chunk of \d+ tokens; lower --max-tokens"
     ):
@@ -274,7 +275,7 @@ def test_another_error_is_not_taken_for_a_lack_of_memory(settings, monkeypatch):
     def broken(self, k):
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(encoding._Steps, "encode", broken)
+    monkeypatch.setattr(encoding._Step, "encode", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         align(AlignConfig(**settings), quiet=True)
 
@@ -282,7 +283,7 @@ def test_another_error_is_not_taken_for_a_lack_of_memory(settings, monkeypatch):
 def test_a_loss_that_is_no_number_names_its_rows_and_leaves_the_last_checkpoint(
     settings, monkeypatch
 ):
-    plain, n_calls, names = encoding._Steps.encode, [0], []
+    plain, n_calls, names = encoding._Step.encode, [0], []
 
     def broken(self, k):
         vectors = plain(self, k)
@@ -290,10 +291,10 @@ def test_a_loss_that_is_no_number_names_its_rows_and_leaves_the_last_checkpoint(
         if n_calls[0] == 7:
             vectors = vectors.clone()
             vectors[0] = float("nan")  # the longest cell
-            names.append(self.cells.lengths[0])
+            names.append(self.batch.lengths[0])
         return vectors
 
-    monkeypatch.setattr(encoding._Steps, "encode", broken)
+    monkeypatch.setattr(encoding._Step, "encode", broken)
     with pytest.raises(
         TrainingError, match=r"step 7: the loss is not finite in 1 rows of the batch, among them"
     ) as caught:
@@ -309,7 +310,7 @@ def test_a_loss_that_is_no_number_names_its_rows_and_leaves_the_last_checkpoint(
         )
     )[named]
     assert max(len(text.split()) + 2 for text in longest.values() if text) == names[0]
-    assert "checkpoint-4 is whole, and --resume goes on from there" in str(caught.value)
+    assert "checkpoint-4 is complete, and --resume continues from there" in str(caught.value)
     monkeypatch.undo()
     assert align(AlignConfig(**settings, resume=True), quiet=True)["n_steps"] == 30
 
@@ -327,7 +328,7 @@ def test_a_gradient_that_is_no_number_never_reaches_the_weights(settings, monkey
 
     monkeypatch.setattr(MultiwayLoss, "score", exploding)
     with pytest.raises(
-        TrainingError, match=r"step 5: the gradient is not finite; .*checkpoint-4 is whole"
+        TrainingError, match=r"step 5: the gradient is not finite; .*checkpoint-4 is complete"
     ):
         align(AlignConfig(**settings), quiet=True)
 
@@ -347,7 +348,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(settings, tmp_path, monkeypatc
     monkeypatch.setattr(hexapla.alignment.trainer, "save_file", full)
     with pytest.raises(
         TrainingError,
-        match=r"checkpoint-12 could not be written .*No space left.*checkpoint-8 stands",
+        match=r"checkpoint-12 could not be written .*No space left.*checkpoint-8 is complete",
     ):
         align(AlignConfig(**settings), quiet=True)
     checkpoints = settings["out"] / "checkpoints"
@@ -364,7 +365,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(settings, tmp_path, monkeypatc
 def test_a_checkpoint_that_is_not_whole_does_not_count(tmp_path):
     for step in (2, 10, 9):
         (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}" / WHOLE).write_text("{}")
+        (tmp_path / f"checkpoint-{step}" / COMPLETE).write_text("{}")
     (tmp_path / "checkpoint-12").mkdir()
     (tmp_path / "checkpoint-12" / "trainer_state.json").write_text("{}")
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"

@@ -1,0 +1,193 @@
+"""The cells of one training step, in the one form that collator, trainer and loss share.
+
+The collator makes a `CellBatch`. sentence-transformers' trainer hands on nothing but a dictionary
+of tensors, whose features have a common prefix, and `label`. `to_inputs` writes that dictionary;
+`from_inputs` and `from_features` read it. Its keys are named in this file alone.
+
+A plain `SentenceTransformerTrainer` knows no cells: its collator makes one set of padded features
+for each column of a dataset. `from_features` accepts those as well.
+
+Shape suffixes: N cells, T tokens, P pivots, D dimensions.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hexapla.alignment.text_ids import text_ids
+from hexapla.alignment.token_layout import Features, flatten
+
+_PREFIX = "cells_"
+_LABEL = "label"
+# Features that are none of a token. All others are, `input_ids` among them, by which
+# sentence-transformers recognises a set of features.
+_LENGTHS, _CONSTANTS, _CORPUS_ROWS = "lengths", "constants", "corpus_rows"
+_PIVOTS, _REFERENCE = "pivots", "reference"
+_NOT_TOKENS = frozenset({_LENGTHS, _CONSTANTS, _CORPUS_ROWS, _PIVOTS, _REFERENCE})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CellBatch:
+    """The N cells of a step, longest first.
+
+    Attributes:
+        tokens: `input_ids` and whatever else the encoder expects for each token; each (T,), cell
+            after cell.
+        lengths: Tokens of each of the N cells, falling; they sum to T.
+        ids_N3: (N, 3) int64: row of the batch, column of the loss, text id. Rows are numbered from
+            0 without gaps.
+        constants: What the encoder expects besides tokens, the same for all cells, such as
+            `prompt_length`.
+        corpus_rows: Number in the corpus of each row of the batch, to name it in an error; empty if
+            not known.
+        pivots_P: (P,) positions of the pivots among the cells; None without a reference.
+        reference_PD: (P, D) unit vectors that the encoder gave the pivots before training, for the
+            term that preserves them; None without one.
+    """
+
+    tokens: dict[str, Tensor]
+    lengths: list[int]
+    ids_N3: Tensor
+    constants: dict[str, Any] = field(default_factory=dict)
+    corpus_rows: list[int] = field(default_factory=list)
+    pivots_P: Tensor | None = None
+    reference_PD: Tensor | None = None
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where the tokens of each cell begin, and at the end T."""
+        return [0, *itertools.accumulate(self.lengths)]
+
+    @property
+    def n_tokens(self) -> int:
+        """The number of tokens of all cells, T."""
+        return self.starts[-1]
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the tokens are on."""
+        return self.tokens["input_ids"].device
+
+    def to_inputs(self) -> dict[str, Any]:
+        """Return the dictionary that sentence-transformers' trainer takes from a collator."""
+        features: dict[str, Any] = {
+            **self.tokens,
+            _LENGTHS: self.lengths,
+            _CONSTANTS: self.constants,
+            _CORPUS_ROWS: self.corpus_rows,
+        }
+        if self.reference_PD is not None:
+            features |= {_PIVOTS: self.pivots_P, _REFERENCE: self.reference_PD}
+        return {**{_PREFIX + key: value for key, value in features.items()}, _LABEL: self.ids_N3}
+
+    @classmethod
+    def from_inputs(cls, inputs: Mapping[str, Any]) -> CellBatch:
+        """Return the batch that `to_inputs` wrote."""
+        features = {
+            key.removeprefix(_PREFIX): value
+            for key, value in inputs.items()
+            if key.startswith(_PREFIX)
+        }
+        return cls.from_features([features], inputs[_LABEL])
+
+    @classmethod
+    def from_features(cls, features: Sequence[Features], labels: Tensor | None) -> CellBatch:
+        """Return the batch that a trainer hands to its loss.
+
+        Args:
+            features: The features of `to_inputs` without their prefix, as the only item; or those
+                of a plain trainer, see `from_columns`.
+            labels: The (N, 3) ids of `to_inputs`; or a mask, see `from_columns`.
+
+        Raises:
+            ValueError: The labels do not fit the features, or the features the loss.
+        """
+        first = features[0]
+        if _LENGTHS not in first:
+            return cls.from_columns(features, labels)
+        if labels is None or labels.shape != (len(first[_LENGTHS]), 3):
+            shape = None if labels is None else tuple(labels.shape)
+            raise ValueError(f"labels of shape {shape}; cells need (N, 3)")
+        return cls(
+            tokens={key: value for key, value in first.items() if key not in _NOT_TOKENS},
+            lengths=first[_LENGTHS],
+            ids_N3=labels,
+            constants=first[_CONSTANTS],
+            corpus_rows=first[_CORPUS_ROWS],
+            pivots_P=first.get(_PIVOTS),
+            reference_PD=first.get(_REFERENCE),
+        )
+
+    @classmethod
+    def from_columns(cls, columns: Sequence[Features], mask: Tensor | None) -> CellBatch:
+        """Return the batch of the cells that are present in padded columns.
+
+        Args:
+            columns: For each column, `input_ids` and `attention_mask` of (rows, width), and others.
+            mask: (rows, columns) whether a cell is present; None if all are.
+
+        Raises:
+            ValueError: There is one column only, an attention mask is missing, or the mask has
+                another shape.
+        """
+        n_rows, n_columns = _check_columns(columns, mask)
+        parts = [flatten(column) for column in columns]
+        flat = {key: torch.cat([tokens[key] for tokens, _ in parts]) for key in parts[0][0]}
+        lengths = [length for _, of_column in parts for length in of_column]
+        # Cells are numbered column after column.
+        everywhere = torch.ones(n_rows, n_columns) if mask is None else mask
+        present = everywhere.T.flatten().nonzero().flatten().tolist()
+        order = sorted(present, key=lambda cell: -lengths[cell])
+        tokens = _select_cells(flat, lengths, order)
+        lengths = [lengths[cell] for cell in order]
+        places_N2 = torch.tensor(
+            [(cell % n_rows, cell // n_rows) for cell in order], device=flat["input_ids"].device
+        )
+        texts_N = text_ids(tokens["input_ids"], lengths)
+        return cls(
+            tokens=tokens,
+            lengths=lengths,
+            ids_N3=torch.cat([places_N2, texts_N[:, None]], dim=1),
+            constants={
+                key: value
+                for key, value in columns[0].items()
+                if key not in flat and key != "attention_mask"
+            },
+        )
+
+
+def _check_columns(columns: Sequence[Features], mask: Tensor | None) -> tuple[int, int]:
+    """Return the numbers of rows and columns; see `CellBatch.from_columns` for what is refused."""
+    if any("attention_mask" not in column for column in columns):
+        raise ValueError(
+            "features without attention_mask; with FlashAttention set "
+            "model[0].unpad_inputs = False, and a static embedding has no tokens to batch by"
+        )
+    n_rows, n_columns = len(columns[0]["input_ids"]), len(columns)
+    if n_columns == 1:
+        raise ValueError(f"one column of {n_rows} texts; a translation needs another")
+    if mask is not None and mask.shape != (n_rows, n_columns):
+        raise ValueError(
+            f"labels of shape {tuple(mask.shape)}; a mask must be ({n_rows}, {n_columns})"
+        )
+    return n_rows, n_columns
+
+
+def _select_cells(
+    flat: dict[str, Tensor], lengths: Sequence[int], order: Sequence[int]
+) -> dict[str, Tensor]:
+    """Return the tokens of the cells in `order`, from all cells laid end to end."""
+    device = flat["input_ids"].device
+    sizes = torch.tensor(lengths, device=device)
+    chosen = sizes[list(order)]
+    starts = (sizes.cumsum(0) - sizes)[list(order)].repeat_interleave(chosen)
+    new_starts = (chosen.cumsum(0) - chosen).repeat_interleave(chosen)
+    places_T = starts + torch.arange(len(starts), device=device) - new_starts
+    return {key: value[places_T] for key, value in flat.items()}

@@ -1,0 +1,116 @@
+"""Checks of an alignment run that need no heavy library, so that a mistake is answered at once.
+
+The command line runs them before it imports torch, and `prepare` runs them again for callers from
+Python.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from dataclasses import dataclass
+from typing import Any
+
+from hexapla.alignment.config import AlignConfig, Regime
+from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.encoder.locate import RESULT, EncoderFacts, check_encoder, describe
+from hexapla.errors import InputError, did_you_mean
+from hexapla.runs.record import check_apart, check_run_folder
+
+# What transformers' trainer can log to, which it does not say without being imported.
+REPORTERS = (
+    "tensorboard",
+    "none",
+    "azure_ml",
+    "clearml",
+    "codecarbon",
+    "comet_ml",
+    "dagshub",
+    "dvclive",
+    "flyte",
+    "kubeflow",
+    "mlflow",
+    "neptune",
+    "swanlab",
+    "trackio",
+    "wandb",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedRun:
+    """An alignment run whose inputs and output folder exist and fit its settings.
+
+    Attributes:
+        corpus: The corpus with the columns to train on, the pivot first.
+        base: The encoder to train.
+        identity: Settings and hashes that make this run the same run when it is resumed.
+        is_finished: The output folder holds the finished run already.
+    """
+
+    corpus: Corpus
+    base: EncoderFacts
+    identity: dict[str, Any]
+    is_finished: bool
+
+
+def check_alignment(config: AlignConfig, *, verify: bool = False) -> CheckedRun:
+    """Check corpus, encoder and output folder against the settings.
+
+    Args:
+        config: Settings.
+        verify: Hash all of the corpus, to find damage. This takes minutes for a large one.
+
+    Raises:
+        InputError: See `align`.
+    """
+    if config.report_to not in REPORTERS:
+        hint = did_you_mean(config.report_to, REPORTERS)
+        raise InputError(
+            f'report_to is "{config.report_to}"; it must be {", ".join(REPORTERS)}{hint}'
+        )
+    if config.lora and importlib.util.find_spec("peft") is None:
+        raise InputError(
+            "lora needs the library peft; install it with: pip install 'hexapla[lora]'"
+        )
+    encoder = check_encoder(
+        config.encoder,
+        trust_remote_code=config.trust_remote_code,
+        allow_pickle=config.allow_pickle,
+        has_pooling=config.pooling is not None,
+    )
+    check_apart(config.out, {"encoder": encoder, "corpus": config.corpus})
+    corpus = open_corpus(config.corpus, verify=verify)
+    corpus = dataclasses.replace(corpus, languages=_columns(config, corpus))
+    base = describe(config.encoder)
+    identity = {
+        **config.identity(),
+        "languages": list(corpus.languages),
+        "corpus_sha256": corpus.sha256,
+        "encoder_sha256": base.sha256,
+    }
+    is_finished = check_run_folder(
+        config.out, "align", identity, done=RESULT, resume=config.resume, overwrite=config.overwrite
+    )
+    return CheckedRun(corpus=corpus, base=base, identity=identity, is_finished=is_finished)
+
+
+def _columns(config: AlignConfig, corpus: Corpus) -> tuple[str, ...]:
+    """Return the columns to train on, the pivot first."""
+    chosen = corpus.languages if config.languages is None else config.languages
+    if missing := [language for language in chosen if language not in corpus.languages]:
+        raise InputError(
+            f"{config.corpus}: no column {', '.join(missing)}; it has {', '.join(corpus.languages)}"
+        )
+    is_pivot_alone = set(chosen) <= {corpus.pivot}
+    if is_pivot_alone and config.regime != Regime.PIVOT_ONLY:
+        raise InputError(
+            f"languages is {corpus.pivot} alone, the pivot; regime {config.regime} needs two "
+            "columns or more, so name another (--languages)"
+        )
+    if is_pivot_alone and config.budget == "converged":
+        raise InputError(
+            f"budget is converged and languages is {corpus.pivot} alone; held-out rows are "
+            "searched across columns, so name another column, or use the budget rows"
+        )
+    return (corpus.pivot, *(language for language in chosen if language != corpus.pivot))

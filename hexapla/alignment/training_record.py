@@ -1,0 +1,69 @@
+"""A finished training -> what `align.json` records of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from accelerate import PartialState
+
+from hexapla.alignment.config import AlignConfig, Regime
+from hexapla.alignment.prepare import Prepared
+from hexapla.alignment.trainer import MultiwayTrainer
+from hexapla.encoder.held_out import METRIC
+
+_MAX_LOSSES = 500  # points of the loss curve that are kept
+
+
+def record_training(
+    config: AlignConfig,
+    prepared: Prepared,
+    trainer: MultiwayTrainer,
+    prompt: str,
+    seconds: float,
+) -> dict[str, Any]:
+    """Return what was trained on what, and what it took."""
+    history = trainer.state.log_history
+    losses = [{"step": each["step"], "loss": each["loss"]} for each in history if "loss" in each]
+    every = -(-len(losses) // _MAX_LOSSES) or 1
+    epochs = float(trainer.state.epoch or 0.0)
+    corpus = prepared.corpus
+    is_pivot_only = config.regime == Regime.PIVOT_ONLY
+    return {
+        "regime": str(config.regime),
+        "budget": config.budget,
+        "negatives": config.negatives,
+        "corpus": corpus.name,
+        "corpus_sha256": corpus.sha256,
+        "pivot": corpus.pivot,
+        "languages": [corpus.pivot] if is_pivot_only else list(corpus.languages),
+        "columns": corpus.manifest.get("columns", {}),
+        "base": prepared.base.name,
+        "base_sha256": prepared.base.sha256,
+        "prompt": prompt,
+        "seed": config.seed,
+        "temperature": config.temperature,
+        "margin": config.margin,
+        "matryoshka": list(config.matryoshka),
+        "whiten": config.whiten,
+        "preserve": config.preserve,
+        "lora": config.lora,
+        "learning_rate": config.learning_rate,
+        "rows_per_step": config.rows_per_step,
+        "n_processes": PartialState().num_processes,
+        "chunk_tokens": trainer.loss.passes.chunk_tokens,
+        "device": trainer.args.device.type,
+        "precision": "bf16" if trainer.args.bf16 else "fp32",
+        "n_rows": len(prepared.usable),
+        "n_steps": trainer.state.global_step,
+        "epochs": round(epochs, 4),
+        "n_rows_seen": round(epochs * len(prepared.usable)),
+        "n_encodings": round(epochs * prepared.encodings_per_epoch),
+        "seconds": round(seconds, 1),
+        "loss": float(np.mean([point["loss"] for point in losses[-10:]])) if losses else None,
+        "losses": losses[::every],
+        "held_out": [
+            {"step": each["step"], "accuracy": each[METRIC]} for each in history if METRIC in each
+        ],
+        "best_step": trainer.state.best_global_step if config.budget == "converged" else None,
+    }
