@@ -1,4 +1,7 @@
-"""Judged shards -> the corpus folder, with what was rejected and why beside it; nothing is computed here any more."""
+"""Judged shards -> the corpus folder, and beside the rows what was rejected and why.
+
+Nothing is translated or judged here any more; the rows are put together and counted.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from typing import IO, Any
 
 import pyarrow.parquet as pq
 
-from hexapla.build.committed import committed
+from hexapla.build.committed import is_committed
 from hexapla.build.config import BuildConfig
-from hexapla.build.shard_plan import LEFT_OUT, SOURCE, Plan, shard_path
+from hexapla.build.shard_plan import LEFT_OUT, SOURCE, ShardPlan, shard_path
 from hexapla.build.shard_worker import JUDGED
 from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.writer import write_corpus
@@ -21,27 +24,34 @@ from hexapla.errors import InputError
 from hexapla.filters import FilterReport, Verdict
 from hexapla.filters.noted_log_probs import LOG_PROB
 from hexapla.filters.rejected_files import REJECTED, write_line
-from hexapla.runs.record import RUN
+from hexapla.runs.record import RUN_FILE
 
 
 class Assembly:
-    """The rows of a build on their way into its corpus, counted."""
+    """The rows of a build on their way into its corpus, counted.
+
+    Args:
+        config: The build.
+        plan: Its shards.
+        key: Hash of all that it depends on.
+        contamination: Evaluation sets whose sentences stay out of the corpus.
+        quiet: Show no report when a language loses too much.
+
+    Attributes:
+        report: Counts of what was rejected.
+        counts: Cells that were translated again or are missing, and rows that were left out.
+    """
 
     def __init__(
         self,
         config: BuildConfig,
-        plan: Plan,
+        plan: ShardPlan,
         key: str,
         contamination: Contamination | None,
         quiet: bool,
     ) -> None:
-        self.config, self.plan, self.key, self.contamination, self.quiet = (
-            config,
-            plan,
-            key,
-            contamination,
-            quiet,
-        )
+        self.config, self.plan, self.key = config, plan, key
+        self.contamination, self.quiet = contamination, quiet
         self.report = FilterReport()
         for reason, n_sentences in plan.counts["left_out"].items():
             self.report.add_row_losses(reason, n_sentences)
@@ -50,8 +60,12 @@ class Assembly:
     def write(self, columns: Mapping[str, Mapping[str, object]], overwrite: bool) -> None:
         """Write the corpus under its final name, unless a language lost more than it may.
 
+        Args:
+            columns: How each column was made.
+            overwrite: Replace the corpus in the output folder.
+
         Raises:
-            InputError: A language lost too much; what was rejected then lies in the folder of the
+            InputError: A language lost too much. What was rejected is then in the folder of the
                 build.
         """
         rejected = self.config.work / REJECTED
@@ -70,7 +84,7 @@ class Assembly:
                     file.flush()
                 shutil.copytree(rejected, folder / REJECTED)
                 shutil.copyfile(self.config.work / LEFT_OUT, folder / REJECTED / "sentences.jsonl")
-                shutil.copyfile(self.config.work / RUN, folder / RUN)
+                shutil.copyfile(self.config.work / RUN_FILE, folder / RUN_FILE)
                 counts = {"sources": self.plan.counts, "cells": dict(self.counts)}
                 against = self.contamination.facts() if self.contamination else []
                 return {"filters": [{"against": against} | self.report.to_json()], "counts": counts}
@@ -95,38 +109,39 @@ class Assembly:
                 for language in self.config.to
             }
             for language, cells in judged.items():
-                self._report(language, [row["text"] for row in source], cells)
-            for number, pivot in enumerate(source):
-                cells = {language: column[number] for language, column in judged.items()}
+                self._count(language, [row["text"] for row in source], cells)
+            for place, pivot in enumerate(source):
+                cells = {language: column[place] for language, column in judged.items()}
                 row = self._row(pivot, cells, files)
                 if row is not None:
                     yield row
         try:
-            self.report.check(
-                self.config.max_loss, quiet=self.quiet
-            )  # before an empty corpus would be the complaint
+            # Before the writer would complain that there is no row.
+            self.report.check(self.config.max_loss, quiet=self.quiet)
         except InputError as error:
-            kept = f"Going on (--resume) with a higher one keeps all translations; see {self.config.work / REJECTED}"
-            raise InputError(f"{error}. {kept}") from None
+            raise InputError(
+                f"{error}. Resuming (--resume) with a higher one keeps all translations; see "
+                f"{self.config.work / REJECTED}"
+            ) from None
 
     def _read(self, stage: str, shard: str, language: str = "") -> Any:
         path = shard_path(self.config.work, stage, shard, language)
-        if committed(path, self.key) is None:
+        if not is_committed(path, self.key):
             raise InputError(
-                f"{path}: missing or altered; run the build again with --resume to make it anew"
+                f"{path}: missing or altered; build again with --resume to make it again"
             )
         return pq.read_table(path)
 
-    def _report(self, language: str, sources: list[str], cells: list[dict[str, Any]]) -> None:
-        """Count a shard of one language: rejected is what no translation was accepted for."""
-        lost = [cell["text"] is None and cell["reason"] is not None for cell in cells]
+    def _count(self, language: str, sources: list[str], cells: list[dict[str, Any]]) -> None:
+        """Count a shard of one language. A cell is lost if no translation of it was accepted."""
+        is_lost = [cell["text"] is None and cell["reason"] is not None for cell in cells]
         verdicts = [
-            Verdict(cell["reason"], cell["score"]) if is_lost else None
-            for cell, is_lost in zip(cells, lost, strict=True)
+            Verdict(cell["reason"], cell["score"]) if lost else None
+            for cell, lost in zip(cells, is_lost, strict=True)
         ]
         texts = [
-            cell["first"] if is_lost else cell["text"]
-            for cell, is_lost in zip(cells, lost, strict=True)
+            cell["first"] if lost else cell["text"]
+            for cell, lost in zip(cells, is_lost, strict=True)
         ]
         self.report.add(language, sources, texts, verdicts)
         self.counts["retranslated"] += sum(
@@ -142,43 +157,20 @@ class Assembly:
         cells: Mapping[str, Mapping[str, Any]],
         files: Mapping[str, IO[str]],
     ) -> dict[str, str | None] | None:
-        """Return the row to keep, and note what is not kept."""
-        rejected = {
-            language: cell for language, cell in cells.items() if cell["reason"] is not None
-        }
-        for language, cell in rejected.items():
-            entry = {
-                "row_id": pivot["row_id"],
-                "source": pivot["text"],
-                "cell": cell["first"],
-                "reason": cell["reason"],
-                "score": _rounded(cell["score"]),
-                "second": cell["second"],
-                "replaced_by": cell["text"],
-            }
-            write_line(files[language], entry)
+        """Return the row, or None if it is left out; write what was rejected into the files."""
+        for language, cell in cells.items():
+            if cell["reason"] is not None:
+                write_line(files[language], _rejected_entry(pivot, cell))
         texts = {language: cell["text"] for language, cell in cells.items()}
-        match = (
-            self.contamination.match(texts.values()) if self.contamination else None
-        )  # the pivot was, in the plan
-        is_cell_lost = any(cell["text"] is None for cell in rejected.values())
-        reason = None
-        if match is not None:
-            reason = f"in {match.set_name}"
-        elif is_cell_lost and self.config.policy == "drop-row":
-            reason = "rejected cell"
-        elif not any(texts.values()):
-            reason = "no translation left"
+        reason = self._reason_to_leave_out(cells)
         if reason is not None:
             self.counts["rows_left_out"] += 1
             self.report.add_row_losses(reason)
-            write_line(
-                files["rows"],
-                {"reason": reason, "row": {self.config.pivot: pivot["text"], **texts}},
-            )
+            row = {self.config.pivot: pivot["text"], **texts}
+            write_line(files["rows"], {"reason": reason, "row": row})
             return None
         log_probs = {
-            f"{LOG_PROB}{language}": _text(cell["log_prob"]) for language, cell in cells.items()
+            f"{LOG_PROB}{language}": _as_text(cell["log_prob"]) for language, cell in cells.items()
         }
         return {
             self.config.pivot: pivot["text"],
@@ -187,10 +179,31 @@ class Assembly:
             **log_probs,
         }
 
+    def _reason_to_leave_out(self, cells: Mapping[str, Mapping[str, Any]]) -> str | None:
+        texts = [cell["text"] for cell in cells.values()]
+        # The pivot was compared with the evaluation sets when the shards were planned.
+        match = self.contamination.match(texts) if self.contamination else None
+        if match is not None:
+            return f"in {match.set_name}"
+        has_rejected_cell = any(
+            cell["text"] is None and cell["reason"] is not None for cell in cells.values()
+        )
+        if has_rejected_cell and self.config.policy == "drop-row":
+            return "rejected cell"
+        return None if any(texts) else "no translation left"
 
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else round(number, 4)
+
+def _rejected_entry(pivot: Mapping[str, str], cell: Mapping[str, Any]) -> dict[str, object]:
+    return {
+        "row_id": pivot["row_id"],
+        "source": pivot["text"],
+        "cell": cell["first"],
+        "reason": cell["reason"],
+        "score": None if cell["score"] is None else round(cell["score"], 4),
+        "second": cell["second"],
+        "replaced_by": cell["text"],
+    }
 
 
-def _text(log_prob: float | None) -> str | None:
+def _as_text(log_prob: float | None) -> str | None:
     return None if log_prob is None else f"{log_prob:.3f}"

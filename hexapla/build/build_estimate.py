@@ -1,12 +1,13 @@
-"""What a build would take, told before anything is translated, paid for or written."""
+"""The size of a build, known before anything is translated, paid for or written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from hexapla.build.check_build import check_build
 from hexapla.build.config import BuildConfig
-from hexapla.build.shard_plan import pivot_rows
+from hexapla.build.shard_plan import read_pivot_rows
 from hexapla.corpus.contamination import Contamination
 from hexapla.translate.backends import open_translator
 from hexapla.translate.config import TranslatorConfig
@@ -19,12 +20,12 @@ class BuildEstimate:
     Attributes:
         n_sentences: Sentences to translate, each into every language.
         n_languages: Languages to translate into.
-        n_characters: Of the sentences together.
+        n_characters: Characters of all sentences together.
         left_out: Sentences left out, by reason.
-        n_requests: To an endpoint, as are the next three; None for other translators.
-        input_tokens: Of its prompts, to a factor of about two.
-        output_tokens: Of its answers, likewise.
-        cost: In the currency of the prices that were given; None if none were.
+        n_requests: Requests to an endpoint. This and what follows are None for other translators.
+        input_tokens: Tokens of the prompts, to a factor of about two.
+        output_tokens: Tokens of the answers, to a factor of about two.
+        cost: Cost in the currency of the given prices; None without prices.
     """
 
     n_sentences: int
@@ -37,10 +38,11 @@ class BuildEstimate:
     cost: float | None = None
 
     def lines(self) -> list[str]:
-        """Return it as text."""
-        told = ", ".join(f"{n:,} {reason}" for reason, n in self.left_out.items()) or "nothing"
+        """Return the estimate as lines of text."""
+        left_out = ", ".join(f"{n:,} {reason}" for reason, n in self.left_out.items())
         lines = [
-            f"{self.n_sentences:,} sentences of {self.n_characters:,} characters; left out: {told}",
+            f"{self.n_sentences:,} sentences of {self.n_characters:,} characters; "
+            f"left out: {left_out or 'nothing'}",
             f"{self.n_sentences * self.n_languages:,} translations, languages: {self.n_languages}",
         ]
         if self.n_requests is not None:
@@ -48,43 +50,43 @@ class BuildEstimate:
             if self.cost is not None:
                 cost = f"{self.cost:,.2f}" if self.cost >= 1 else f"{self.cost:.2g}"
             lines += [
-                f"{self.n_requests:,} requests, about {self.input_tokens:,} tokens in and {self.output_tokens:,} out, "
-                "answers in the cache not counted",
-                f"cost {cost}; rejected translations are asked for once more, for a little more",
+                f"{self.n_requests:,} requests, about {self.input_tokens:,} tokens in and "
+                f"{self.output_tokens:,} out; answers in the cache are not subtracted",
+                f"cost {cost}; rejected translations are requested once more and cost a little "
+                "extra",
             ]
         return lines
 
 
 def estimate_build(config: BuildConfig) -> BuildEstimate:
-    """Read the sources and say what their translation would take.
+    """Read the sources and estimate what their translation takes.
 
     Raises:
         InputError: As in `build`, for what is found before the first sentence is translated.
     """
+    check_build(config, dry_run=True)
     translator = config.translator
     opened = open_translator(translator) if isinstance(translator, TranslatorConfig) else translator
     opened.check(config.to)
-    contamination = (
-        Contamination.load(config.against, (config.pivot, *config.to)) if config.against else None
-    )
+    contamination = None
+    if config.against:
+        contamination = Contamination.load(config.against, (config.pivot, *config.to))
     counts: dict[str, Any] = {}
-    texts = [row["text"] for row in pivot_rows(config, contamination, counts, None)]
-    estimate = getattr(
-        opened, "estimate", None
-    )  # only an endpoint's translator has requests to count
-    asked: dict[str, Any] = {}
-    if estimate is not None:
-        found = [estimate(texts, [language] * len(texts)) for language in config.to]
-        asked = {
-            key: sum(getattr(one, key) for one in found)
+    texts = [row["text"] for row in read_pivot_rows(config, contamination, counts, None)]
+    requests: dict[str, Any] = {}
+    # Only the translator of an endpoint has requests to count.
+    if (estimate := getattr(opened, "estimate", None)) is not None:
+        of_languages = [estimate(texts, [language] * len(texts)) for language in config.to]
+        requests = {
+            key: sum(getattr(each, key) for each in of_languages)
             for key in ("n_requests", "input_tokens", "output_tokens")
         }
-        costs = [one.cost for one in found]
-        asked["cost"] = None if None in costs else sum(costs)
+        costs = [each.cost for each in of_languages]
+        requests["cost"] = None if None in costs else sum(costs)
     return BuildEstimate(
         n_sentences=len(texts),
         n_languages=len(config.to),
         n_characters=sum(map(len, texts)),
         left_out=dict(counts["left_out"]),
-        **asked,
+        **requests,
     )

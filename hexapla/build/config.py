@@ -60,7 +60,11 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings):
         return final.with_name(f"{final.name}.building")
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings that the rows and their cells depend on, but for the facts that others tell."""
+        """Return the settings that the corpus depends on.
+
+        Texts, translator, filters and evaluation sets are left out: their facts say more than their
+        names do.
+        """
         source = dataclasses.asdict(self.source)
         del source["texts"]
         return {
@@ -72,16 +76,16 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings):
         }
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested settings, so that a changed one is told by its own name.
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested settings, so that one which changed is named by itself.
 
-    >>> flat({"translator": {"beam_size": 4}, "to": ["deu_Latn"]})
+    >>> flatten({"translator": {"beam_size": 4}, "to": ["deu_Latn"]})
     {'translator.beam_size': 4, 'to': ['deu_Latn']}
     """
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{prefix}{key}.")
+            flat |= flatten(value, f"{prefix}{key}.")
         else:
-            found[prefix + key] = value
-    return found
+            flat[prefix + key] = value
+    return flat

@@ -1,8 +1,8 @@
-"""Sentences -> shards of the pivot column, planned from the input alone: how many workers there are changes nothing.
+"""Sentences -> shards of the pivot column.
 
-What is left out on the way (too short, repeated, part of an evaluation set) is kept with its reason
-in `left_out.jsonl`. `plan.json` is written last: while it is missing the plan is made anew, which
-costs no translation.
+The plan depends on the input alone, never on the number of workers. Sentences that are left out
+(too short, repeated, part of an evaluation set) are kept with their reason in `left_out.jsonl`.
+`plan.json` is written last: while it is missing the plan is made again, which costs no translation.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
-from hexapla.runs.atomic import write_json
+from hexapla.runs.atomic import write_beside, write_json
 from hexapla.sources import Sentence, SourceReport, read_sentences
 
 PLAN, LEFT_OUT, SOURCE = "plan.json", "left_out.jsonl", "source"
-SCHEMA = pa.schema([(name, pa.string()) for name in ("row_id", "text", "source")])
+_SCHEMA = pa.schema([(name, pa.string()) for name in ("row_id", "text", "source")])
 
 
 @dataclass(frozen=True)
-class Plan:
+class ShardPlan:
     """The shards of a build.
 
     Attributes:
@@ -54,52 +54,62 @@ class Plan:
         return sum(self.n_rows.values())
 
 
-def read_plan(work: Path) -> Plan | None:
+def read_shard_plan(work: Path) -> ShardPlan | None:
     """Return the plan of a build, or None while there is none."""
     content = read_json(work / PLAN)
-    return Plan(**content) if content else None
+    return ShardPlan(**content) if content else None
 
 
-def make_plan(config: BuildConfig, contamination: Contamination | None, key: str) -> Plan:
+def plan_shards(config: BuildConfig, contamination: Contamination | None, key: str) -> ShardPlan:
     """Read the sources and write the shards of the pivot column.
 
+    Args:
+        config: The build.
+        contamination: Evaluation sets whose sentences are left out.
+        key: Hash of all that the build depends on.
+
     Raises:
-        InputError: A source that cannot be read, or no sentence that is left.
+        InputError: A source cannot be read, or no sentence is left.
     """
     folder = config.work / SOURCE
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     n_rows: dict[str, int] = {}
     counts: dict[str, Any] = {}
-    with (config.work / LEFT_OUT).open("w", encoding="utf-8", newline="\n") as left_out:
-        rows = pivot_rows(config, contamination, counts, left_out)
+    with (
+        write_beside(config.work / LEFT_OUT) as partial,
+        partial.open("w", encoding="utf-8", newline="\n") as left_out,
+    ):
+        rows = read_pivot_rows(config, contamination, counts, left_out)
         while shard := list(islice(rows, config.rows_per_shard)):
             name = f"{len(n_rows):05d}"
-            commit(
-                pa.Table.from_pylist(shard, schema=SCHEMA),
-                shard_path(config.work, SOURCE, name),
-                key,
-            )
+            table = pa.Table.from_pylist(shard, schema=_SCHEMA)
+            commit(table, shard_path(config.work, SOURCE, name), key)
             n_rows[name] = len(shard)
     if not n_rows:
-        told = (
-            ", ".join(f"{reason} {n}" for reason, n in counts["left_out"].items())
-            or "there was no text"
-        )
+        reasons = [f"{reason} {n}" for reason, n in counts["left_out"].items()]
         raise InputError(
-            f"no sentence is left to translate ({told}); see --min-characters, --against and the text"
+            f"no sentence is left to translate ({', '.join(reasons) or 'there was no text'}); see "
+            "--min-characters, --against and the text"
         )
     write_json(config.work / PLAN, {"n_rows": n_rows, "counts": counts})
-    return Plan(n_rows, counts)
+    return ShardPlan(n_rows, counts)
 
 
-def pivot_rows(
+def read_pivot_rows(
     config: BuildConfig,
     contamination: Contamination | None,
     counts: dict[str, Any],
     left_out: TextIO | None,
 ) -> Iterator[dict[str, str]]:
-    """Yield the rows to translate; `counts` is complete when they have all been read."""
+    """Yield the rows to translate.
+
+    Args:
+        config: The build.
+        contamination: Evaluation sets whose sentences are left out.
+        counts: Filled with what was read, kept and left out when all rows have been read.
+        left_out: File for the sentences that are left out, with their reason.
+    """
     dropped: Counter[str] = Counter()
 
     def leave_out(reason: str, sentence: Sentence, **more: str) -> None:
@@ -112,19 +122,18 @@ def pivot_rows(
     for sentence in read_sentences(config.source, report):
         identity = row_id(sentence.text)
         match = contamination.match([sentence.text]) if contamination else None
-        repeats = near.add(sentence.text, identity) if near is not None and match is None else None
+        repeated = near.add(sentence.text, identity) if near is not None and match is None else None
         if match is not None:
             dropped[f"in {match.set_name}"] += 1
             leave_out(f"in {match.set_name}", sentence, how=match.how)
-        elif repeats is not None:
+        elif repeated is not None:
             dropped["near-duplicate"] += 1
-            leave_out("near-duplicate", sentence, of=repeats)
+            leave_out("near-duplicate", sentence, of=repeated)
         else:
             yield {"row_id": identity, "text": sentence.text, "source": sentence.source}
-    facts = report.facts()
-    counts.update(facts, left_out={**report.left_out, **dropped})
+    counts.update(report.facts(), left_out={**report.left_out, **dropped})
 
 
 def shard_path(work: Path, stage: str, shard: str, language: str = "") -> Path:
-    """Return where a shard's table of a stage lies."""
+    """Return the path of a shard's table: of the pivot column, or of a stage and a language."""
     return work / stage / language / f"{shard}.parquet"

@@ -1,52 +1,38 @@
-"""One piece of work: a shard and some of its languages, translated or judged. Idempotent, alone, anywhere.
+"""One piece of work of a build: a shard and some of its languages, translated or judged.
 
-What is written depends on the shard, the settings and nothing else: a piece whose tables are all
-committed is not done again, one of which some are missing is done again whole, so that the batches
-are the same, and only the missing ones are written. A worker is sent to other processes and
-machines, and loads its translator when it first needs it.
+What is written depends on the shard and the settings and on nothing else. A task whose tables are
+all committed is not done again. A task of which some are missing is done again whole, so that the
+batches are the same, and only the missing tables are written. A worker is sent to other processes
+and machines, and loads its translator when it first needs it.
 """
 
 from __future__ import annotations
 
+import pickle
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.build.committed import commit, committed, read_json
+from hexapla.build.committed import commit, is_committed, read_json
 from hexapla.build.shard_plan import SOURCE, shard_path
+from hexapla.build.shard_tables import cell_table, judged_table, read_cell_table
 from hexapla.errors import InputError
 from hexapla.filters import Chain, FilterSettings, Statistics, Verdict
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.translator import Translation, Translator
 
 CELLS, JUDGED, STATISTICS, ATTEMPTS = "cells", "judged", "statistics.json", "attempts"
-MOST_ATTEMPTS = 3
-HOPELESS = ("empty", "source too long")  # what no other search would change
-CELL_SCHEMA = pa.schema(
-    [("text", pa.string()), ("log_prob", pa.float32()), ("problem", pa.string())]
-)
-JUDGED_SCHEMA = pa.schema(
-    [
-        *CELL_SCHEMA,
-        ("reason", pa.string()),  # why the first translation was rejected, null if it was not
-        ("score", pa.float32()),
-        (
-            "first",
-            pa.string(),
-        ),  # the rejected first translation; `text` is then the accepted second one, or null
-        ("second", pa.string()),  # the second translation if it was rejected too
-    ]
-)
+MAX_ATTEMPTS = 3
+_HOPELESS = ("empty", "source too long")  # problems that a second translation would have too
 
 
 @dataclass(frozen=True)
-class Task:
-    """A shard of a stage and the languages of it to do together."""
+class ShardTask:
+    """A shard, what is done to it, and the languages to do together."""
 
     stage: Literal["cells", "judged"]
     shard: str
@@ -59,22 +45,20 @@ class Task:
 
 
 @dataclass
-class Receipt:
-    """What became of a task.
+class ShardResult:
+    """How a task ended.
 
     Attributes:
-        task: The task.
-        n_tokens: Tokens written, per language.
+        n_tokens: Tokens that the translator wrote, by language.
         error: What stopped it, or None.
     """
 
-    task: Task
     n_tokens: dict[str, int] = field(default_factory=dict)
     error: BaseException | None = None
 
 
 class TranslatorFacts(NamedTuple):
-    """What the plan of the work needs to know of a translator.
+    """What planning needs to know about a translator.
 
     Attributes:
         made_by: All that its output depends on.
@@ -86,16 +70,16 @@ class TranslatorFacts(NamedTuple):
 
 
 @dataclass
-class Worker:
-    """Does tasks of one build.
+class ShardWorker:
+    """Does the tasks of one build.
 
     Attributes:
-        work: The folder of the build; on a cluster, one that all machines share.
-        key: Hash of the build's settings.
-        pivot: The language of the texts.
-        languages: Those to translate into.
-        translator: How to open one, or a user's own.
-        filters: What judges the cells.
+        work: Folder of the build; on a cluster, one that all machines share.
+        key: Hash of all that the build depends on.
+        pivot: Language of the texts.
+        languages: Languages to translate into.
+        translator: Settings of the translator, or a user's own translator.
+        filters: Filters that judge the cells.
     """
 
     work: Path
@@ -107,23 +91,25 @@ class Worker:
     _opened: Translator | None = None
     _chain: Chain | None = None
 
-    def __call__(self, task: Task) -> Receipt:
-        """Do a task; whatever goes wrong is in the receipt, with its traceback in the notes of the error."""
+    def __call__(self, task: ShardTask) -> ShardResult:
+        """Do a task. Any error is in the result, with its traceback in the notes of the error."""
         try:
             attempts = self.work / ATTEMPTS / task.name
-            with attempts.open("ab") as file:  # a count that outlives a worker which the task kills
+            # Counted in a file, since the task may kill the worker.
+            with attempts.open("ab") as file:
                 file.write(b".")
-            if (n := attempts.stat().st_size) > MOST_ATTEMPTS:
+            if (n := attempts.stat().st_size) > MAX_ATTEMPTS:
                 raise InputError(
-                    f"shard {task.shard} of {', '.join(task.languages)} has failed {n - 1} times; run again with "
-                    "--resume --workers 1 --debug to see why, or with less memory per batch (--batch-tokens)"
+                    f"shard {task.shard} of {', '.join(task.languages)} has failed {n - 1} times; "
+                    "run again with --resume --workers 1 --debug to see why, or with less memory "
+                    "per batch (--batch-tokens)"
                 )
-            return Receipt(
-                task, self._translate(task) if task.stage == "cells" else self._judge(task)
-            )
+            if task.stage == "cells":
+                return ShardResult(self._translate(task))
+            self._judge(task)
+            return ShardResult()
         except Exception as error:
-            error.add_note(traceback.format_exc())
-            return Receipt(task, error=error)
+            return ShardResult(error=_portable(error))
 
     def open(self) -> Translator:
         """Return the translator, opened once."""
@@ -141,89 +127,117 @@ class Worker:
         if self._opened is not None:
             self._opened.close()
 
-    def is_done(self, task: Task) -> bool:
-        """Say whether all tables of a task are there."""
-        return not self._missing(task)
+    def has_all(
+        self, task: ShardTask, is_there: Callable[[Path, str], bool] = is_committed
+    ) -> bool:
+        """Return whether all tables of a task are there.
+
+        Args:
+            task: The task.
+            is_there: `is_committed`, or `has_record` where the tables have just been written.
+        """
+        return not self._missing(task, is_there)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave what is loaded behind; it is loaded again where the worker is sent."""
+        """Leave out what is loaded; it is loaded again where the worker is sent."""
         return self.__dict__ | {"_opened": None, "_chain": None}
 
-    def _missing(self, task: Task) -> list[str]:
+    def _missing(
+        self, task: ShardTask, is_there: Callable[[Path, str], bool] = is_committed
+    ) -> list[str]:
         return [
             language
             for language in task.languages
-            if committed(shard_path(self.work, task.stage, task.shard, language), self.key) is None
+            if not is_there(shard_path(self.work, task.stage, task.shard, language), self.key)
         ]
 
-    def _sources(self, task: Task) -> list[str]:
+    def _sources(self, task: ShardTask) -> list[str]:
         path = shard_path(self.work, SOURCE, task.shard)
-        if committed(path, self.key) is None:
+        if not is_committed(path, self.key):
             raise InputError(
-                f"{path}: missing or altered; every worker must see the same folder, on a cluster one on a shared file "
-                "system; if that is so, build again with --overwrite"
+                f"{path}: missing or altered; every worker must see the same folder, on a cluster "
+                "one on a shared file system; if that is so, build again with --overwrite"
             )
         texts: list[str] = pq.read_table(path, columns=["text"]).column("text").to_pylist()
         return texts
 
-    def _translate(self, task: Task) -> dict[str, int]:
+    def _translate(self, task: ShardTask) -> dict[str, int]:
         missing = self._missing(task)
         if not missing:
             return {}
         sources = self._sources(task)
-        found = self._ask([(text, language) for language in task.languages for text in sources])
+        cells = self._ask([(text, language) for language in task.languages for text in sources])
         n_tokens = {}
         for place, language in enumerate(task.languages):
             if language in missing:
-                cells = found[place * len(sources) : (place + 1) * len(sources)]
-                n_tokens[language] = sum(cell.n_tokens for cell in cells)
+                column = cells[place * len(sources) : (place + 1) * len(sources)]
+                n_tokens[language] = sum(cell.n_tokens for cell in column)
                 path = shard_path(self.work, CELLS, task.shard, language)
-                commit(_cell_table(cells), path, self.key)
+                commit(cell_table(column), path, self.key)
         return n_tokens
 
     def _ask(self, pairs: Sequence[tuple[str, str]], retry: bool = False) -> list[Translation]:
-        found = self.open().translate(
+        cells = self.open().translate(
             [text for text, _ in pairs], [language for _, language in pairs], retry=retry
         )
-        if len(found) != len(pairs):
+        if len(cells) != len(pairs):
             raise RuntimeError(
-                f"the translator returned {len(found)} translations of {len(pairs)} texts"
+                f"the translator returned {len(cells)} translations of {len(pairs)} texts"
             )
-        return found
+        return cells
 
-    def _judge(self, task: Task) -> dict[str, int]:
+    def _judge(self, task: ShardTask) -> None:
         missing = self._missing(task)
         if not missing:
-            return {}
+            return
         sources = self._sources(task)
-        columns = {language: self._cells(task.shard, language) for language in task.languages}
+        columns = {
+            language: read_cell_table(shard_path(self.work, CELLS, task.shard, language))
+            for language in task.languages
+        }
         verdicts = {
             language: self._verdicts(language, sources, cells)
             for language, cells in columns.items()
         }
-        rejected = [
-            (language, row)
-            for language, found in verdicts.items()
-            for row, verdict in enumerate(found)
-            if verdict is not None and columns[language][row].problem not in HOPELESS
-        ]
-        again = (
-            self._ask([(sources[row], language) for language, row in rejected], retry=True)
-            if rejected
-            else []
-        )
-        second = dict(zip(rejected, again, strict=True))
+        second = self._translate_again(sources, columns, verdicts)
         for language in missing:
-            table = self._judged_table(
-                language, sources, columns[language], verdicts[language], second
-            )
+            accepted = self._accepted(language, sources, second[language])
+            table = judged_table(columns[language], verdicts[language], second[language], accepted)
             commit(table, shard_path(self.work, JUDGED, task.shard, language), self.key)
-        return {}
 
-    def _cells(self, shard: str, language: str) -> list[Translation]:
-        path = shard_path(self.work, CELLS, shard, language)
-        rows = pq.read_table(path, schema=CELL_SCHEMA).to_pylist()
-        return [Translation(row["text"], row["log_prob"], problem=row["problem"]) for row in rows]
+    def _translate_again(
+        self,
+        sources: Sequence[str],
+        columns: dict[str, list[Translation]],
+        verdicts: dict[str, list[Verdict | None]],
+    ) -> dict[str, dict[int, Translation]]:
+        """Return second translations of the rejected cells, by language and place."""
+        rejected = [
+            (language, place)
+            for language, of_language in verdicts.items()
+            for place, verdict in enumerate(of_language)
+            if verdict is not None and columns[language][place].problem not in _HOPELESS
+        ]
+        second: dict[str, dict[int, Translation]] = {language: {} for language in columns}
+        if rejected:
+            pairs = [(sources[place], language) for language, place in rejected]
+            cells = self._ask(pairs, retry=True)
+            for (language, place), cell in zip(rejected, cells, strict=True):
+                second[language][place] = cell
+        return second
+
+    def _accepted(
+        self, language: str, sources: Sequence[str], second: dict[int, Translation]
+    ) -> dict[int, Translation]:
+        """Return those second translations that the filters accept."""
+        judged = self._verdicts(
+            language, [sources[place] for place in second], list(second.values())
+        )
+        return {
+            place: cell
+            for (place, cell), verdict in zip(second.items(), judged, strict=True)
+            if verdict is None and cell.text is not None
+        }
 
     def _verdicts(
         self, language: str, sources: Sequence[str], cells: Sequence[Translation]
@@ -239,55 +253,20 @@ class Worker:
             [cell.problem for cell in cells],
         )
 
-    def _judged_table(
-        self,
-        language: str,
-        sources: Sequence[str],
-        cells: Sequence[Translation],
-        verdicts: Sequence[Verdict | None],
-        second: dict[tuple[str, int], Translation],
-    ) -> pa.Table:
-        """Put the accepted translation of each source, first or second, beside what was rejected and why."""
-        tried = [row for row, _ in enumerate(cells) if (language, row) in second]
-        answers = [second[language, row] for row in tried]
-        judged = self._verdicts(language, [sources[row] for row in tried], answers)
-        accepted = {
-            row: answer
-            for row, answer, verdict in zip(tried, answers, judged, strict=True)
-            if verdict is None and answer.text is not None
-        }
-        rows = []
-        for number, (cell, verdict) in enumerate(zip(cells, verdicts, strict=True)):
-            kept = (
-                cell
-                if verdict is None
-                else accepted.get(number, Translation(None, problem=cell.problem))
-            )
-            rows.append(
-                {
-                    "text": kept.text,
-                    "log_prob": kept.log_prob,
-                    "problem": kept.problem,
-                    "reason": verdict.reason if verdict else None,
-                    "score": verdict.score if verdict else None,
-                    "first": cell.text if verdict else None,
-                    "second": second[language, number].text
-                    if (language, number) in second and number not in accepted
-                    else None,
-                }
-            )
-        return pa.Table.from_pylist(rows, schema=JUDGED_SCHEMA)
 
-
-def ask_translator(worker: Worker) -> TranslatorFacts:
-    """Check that a worker's translator has the languages, and return what it tells of itself."""
+def ask_translator(worker: ShardWorker) -> TranslatorFacts:
+    """Check that a worker's translator has the languages, and return what it says of itself."""
     translator = worker.open()
     translator.check(worker.languages)
     return TranslatorFacts(dict(translator.facts()), translator.multilingual)
 
 
-def _cell_table(cells: Sequence[Translation]) -> pa.Table:
-    rows = [
-        {"text": cell.text, "log_prob": cell.log_prob, "problem": cell.problem} for cell in cells
-    ]
-    return pa.Table.from_pylist(rows, schema=CELL_SCHEMA)
+def _portable(error: Exception) -> Exception:
+    """Return an error that can be sent to another process, with its traceback as a note."""
+    trace = traceback.format_exc()
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # its class takes other arguments than it keeps
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    error.add_note(trace)
+    return error

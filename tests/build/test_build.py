@@ -214,9 +214,9 @@ def test_an_estimate_counts_and_writes_nothing(tmp_path: Path) -> None:
         ({"to": ("eng_Latn", "deu_Latn")}, "eng_Latn is the pivot"),
         ({"policy": "drop-rows"}, 'did you mean "drop-row"'),
         ({"workers": 0}, "workers is 0"),
-        ({"max_loss": 20}, "max_loss is 20; it is a share"),
+        ({"max_loss": 20}, "max_loss is 20; it must be a number from 0 to 1"),
         ({"address": "auto"}, "--executor ray"),
-        ({"near_duplicates": 0.0}, "above 0"),
+        ({"near_duplicates": -0.5}, "above 0 and at most 1"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(

@@ -1,9 +1,11 @@
-"""A build that is interrupted, resumed, repeated or disturbed: nothing is lost, done twice or taken from another."""
+"""A build that is interrupted, resumed, repeated or disturbed.
+
+Pinned here: nothing is lost, done twice or taken from another build.
+"""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 from dataclasses import dataclass, replace
@@ -14,11 +16,12 @@ import pyarrow as pa
 import pytest
 
 from hexapla.build import build
-from hexapla.build.committed import commit, committed
-from hexapla.build.shard_worker import Task, Worker
+from hexapla.build.committed import commit, has_record, is_committed
+from hexapla.build.shard_worker import ShardTask, ShardWorker
 from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
 from hexapla.filters import read_filters
+from hexapla.runs.lock import HOLDER, LOCK, locked
 from hexapla.sources.config import SourceConfig
 from tests.fixtures.builds import N_ROWS, toy_config, tree, write_text
 from tests.fixtures.toy_translator import CountingTranslator, ToyTranslator
@@ -84,7 +87,7 @@ def test_an_unfinished_or_finished_build_is_not_touched_unasked(tmp_path: Path) 
     config = toy_config(tmp_path)
     with pytest.raises(InputError, match="broken down"):
         build(replace(config, translator=CountingTranslator(fail_at=1)), quiet=True)
-    with pytest.raises(InputError, match=r"unfinished run; --resume goes on"):
+    with pytest.raises(InputError, match=r"unfinished run; --resume continues"):
         build(config, quiet=True)
     build(replace(config, resume=True), quiet=True)
     before = tree(tmp_path / "corpus")
@@ -113,21 +116,18 @@ def test_a_second_run_is_kept_out(tmp_path: Path) -> None:
     write_text(tmp_path)
     with pytest.raises(InputError, match="broken down"):
         build(toy_config(tmp_path, translator=CountingTranslator(fail_at=1)), quiet=True)
-    with (tmp_path / "corpus.building" / ".lock").open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with locked(tmp_path / "corpus.building"):
         for how in ({"resume": True}, {"overwrite": True}):
-            with pytest.raises(InputError, match=r"another run is at work here \(process \d+\)"):
+            with pytest.raises(InputError, match=r"another run is writing here \(process \d+\)"):
                 build(toy_config(tmp_path, **how), quiet=True)
 
 
 def test_a_start_leaves_alone_what_another_run_has_just_begun(tmp_path: Path) -> None:
     write_text(tmp_path)
-    (tmp_path / "corpus.building").mkdir()
-    with (tmp_path / "corpus.building" / ".lock").open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="another run is at work here"):
+    with locked(tmp_path / "corpus.building"):
+        with pytest.raises(InputError, match="another run is writing here"):
             build(toy_config(tmp_path), quiet=True)
-    assert tree(tmp_path / "corpus.building").keys() == {".lock"}
+        assert tree(tmp_path / "corpus.building").keys() == {LOCK, HOLDER}
     build(toy_config(tmp_path), quiet=True)
     assert not (tmp_path / "corpus.building").exists()
 
@@ -210,16 +210,19 @@ def test_a_task_that_keeps_failing_is_refused_at_last(tmp_path: Path) -> None:
 
 def test_what_a_worker_of_another_build_left_is_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "00000.parquet"
-    record = commit(pa.table({"text": ["Ein Haus."]}), path, "this build")
-    assert committed(path, "this build") == record
-    assert committed(path, "another build") is None
+    commit(pa.table({"text": ["Ein Haus."]}), path, "this build")
+    for is_there in (is_committed, has_record):
+        assert is_there(path, "this build")
+        assert not is_there(path, "another build")
+    path.with_suffix(".json").write_text("{")
+    assert not is_committed(path, "this build") and not has_record(path, "this build")
 
 
 def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
     (tmp_path / "attempts").mkdir()
-    worker = Worker(
+    worker = ShardWorker(
         tmp_path, "key", "eng_Latn", ("deu_Latn",), ToyTranslator(), read_filters("default")
     )
-    receipt = worker(Task("cells", "00000", ("deu_Latn",)))
-    assert isinstance(receipt.error, InputError)
-    assert "shared file system" in str(receipt.error)
+    error = worker(ShardTask("cells", "00000", ("deu_Latn",))).error
+    assert isinstance(error, InputError)
+    assert "shared file system" in str(error)

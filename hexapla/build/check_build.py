@@ -1,0 +1,47 @@
+"""Checks of a build that need no heavy library, so that a mistake is answered at once.
+
+The command line runs them before it imports torch, and `build` runs them again for callers from
+Python.
+"""
+
+from __future__ import annotations
+
+from hexapla.build.config import BuildConfig
+from hexapla.corpus.manifest import MANIFEST
+from hexapla.corpus.writer import check_corpus_folder
+from hexapla.filters.filter_settings import FilterSettings, read_filters
+from hexapla.runs.record import RUN_FILE, check_run_folder
+from hexapla.sources.hub import Dataset
+from hexapla.sources.texts import find_sources
+from hexapla.translate.backends import check_translator
+from hexapla.translate.config import TranslatorConfig
+
+
+def check_build(config: BuildConfig, *, dry_run: bool = False) -> FilterSettings:
+    """Check texts, filters, folders and translator as far as that needs no heavy library.
+
+    Datasets of the Hub are not opened.
+
+    Args:
+        config: The build.
+        dry_run: Nothing will be written, so the output folder does not matter.
+
+    Returns:
+        The settings of the filters.
+
+    Raises:
+        InputError: A text, filter or translator is missing or cannot be used, the translator lacks
+            a language, or the output folder may not be written.
+    """
+    for source in find_sources(config.source.texts):
+        if not isinstance(source, Dataset):
+            source.check(config.source.field)
+    filters = read_filters(config.filters)
+    filters.check_available()
+    if not config.resume and not dry_run:
+        if (config.work / RUN_FILE).is_file() and not config.overwrite:
+            check_run_folder(config.work, "build", {}, done=MANIFEST, resume=False, overwrite=False)
+        check_corpus_folder(config.out, config.overwrite)
+    if isinstance(config.translator, TranslatorConfig):
+        check_translator(config.translator, config.to)
+    return filters
