@@ -14,7 +14,7 @@ from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.encoder.locate import TINY
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.report.config import CompareConfig
-from hexapla.runs.record import check_out, clear, write_run
+from hexapla.runs.record import check_run_folder, remove_run, write_record
 
 if TYPE_CHECKING:
     from hexapla.report import Comparison
@@ -42,14 +42,14 @@ def demo(out: Path, *, seed: int = 0, overwrite: bool = False, quiet: bool = Fal
     """
     settings = {"seed": seed}
     done = "comparison/comparison.json"
-    check_out(out, "demo", settings, done=done, resume=None, overwrite=overwrite)
+    check_run_folder(out, "demo", settings, done=done, resume=None, overwrite=overwrite)
     # These import torch, after the check.
     from hexapla.alignment.stage import align
     from hexapla.evaluation.stage import evaluate
     from hexapla.report.stage import compare
 
-    clear(out)
-    write_run(out, "demo", settings)
+    remove_run(out)
+    write_record(out, "demo", settings)
     encoders = {"base": TINY}
     for regime in (Regime.EN_X, Regime.MULTIWAY):
         _log.info("Aligning the tiny encoder under %s ...", regime)

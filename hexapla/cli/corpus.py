@@ -59,7 +59,8 @@ def inspect(config: InspectConfig) -> None:
 
         inspect_encoder(config.folder).render(console())
         return
-    from hexapla.corpus import inspect_corpus, open_corpus
+    from hexapla.corpus.inspect import inspect_corpus
+    from hexapla.corpus.reader import open_corpus
 
     inspect_corpus(open_corpus(config.folder, languages=config.languages)).render(console())
 

@@ -94,7 +94,7 @@ def write_corpus(
     json.dumps(facts)  # what JSON cannot hold fails here, before the work
     # A link to a folder stays, and the folder is replaced where it lies.
     final = Path(os.path.realpath(out))
-    check_out_folder(final, overwrite)
+    check_corpus_folder(final, overwrite)
 
     partial = (workspace or final.parent) / f".{final.name}.{uuid.uuid4().hex}.partial"
     try:
@@ -122,7 +122,7 @@ def _order(languages: Sequence[str], pivot: str) -> tuple[str, ...]:
     return pivot_first(order, pivot)
 
 
-def check_out_folder(out: Path, overwrite: bool) -> None:
+def check_corpus_folder(out: Path, overwrite: bool) -> None:
     """Refuse a folder that a corpus may not be written to.
 
     Args:

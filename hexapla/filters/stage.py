@@ -14,7 +14,7 @@ from pathlib import Path
 from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.corpus.writer import check_out_folder, write_corpus
+from hexapla.corpus.writer import check_corpus_folder, write_corpus
 from hexapla.filters.chain import Chain
 from hexapla.filters.config import FilterConfig
 from hexapla.filters.filter_report import FilterReport
@@ -42,7 +42,7 @@ def filter_corpus(config: FilterConfig, *, quiet: bool = False) -> FilterReport:
         InputError: A setting or the corpus cannot be used, or a language loses more than it may.
             Nothing is written then.
     """
-    check_out_folder(config.out, config.overwrite)
+    check_corpus_folder(config.out, config.overwrite)
     settings = read_filters(config.filters)
     settings.check_available()
     seen = NearDuplicates(config.near_duplicates) if config.near_duplicates is not None else None

@@ -14,7 +14,7 @@ from typing import Any
 
 from hexapla.corpus.reader import Corpus
 from hexapla.corpus.shards import file_facts
-from hexapla.corpus.writer import check_out_folder, write_corpus
+from hexapla.corpus.writer import check_corpus_folder, write_corpus
 from hexapla.errors import InputError
 from hexapla.imports.config import ImportConfig
 from hexapla.imports.join import RowJoin
@@ -43,7 +43,7 @@ def import_corpus(config: ImportConfig, *, quiet: bool = False) -> Corpus:
     Raises:
         InputError: A setting, file or folder is not allowed; of a file, the line is named.
     """
-    check_out_folder(config.out, config.overwrite)
+    check_corpus_folder(config.out, config.overwrite)
     tags = LanguageTags(config.pivot, config.languages)
     sources = find_import_sources(config.files, tags)
     places = _places(sources)

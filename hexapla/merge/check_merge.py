@@ -25,11 +25,11 @@ from hexapla.encoder.locate import (
     read_json_object,
 )
 from hexapla.errors import InputError
-from hexapla.evaluation.tasks.sts import Judged
+from hexapla.evaluation.tasks.judged_pairs import JudgedPairs
 from hexapla.merge.config import MergeConfig
 from hexapla.merge.encoder_difference import folder_difference
 from hexapla.merge.pivot_quality import read_pairs
-from hexapla.runs.record import RUN, check_apart, check_out
+from hexapla.runs.record import RUN_FILE, check_apart, check_run_folder
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class CheckedMerge:
     columns: Mapping[str, Sequence[str | None]]
     held_out: float
     origin: str
-    judged: Judged | None
+    judged: JudgedPairs | None
 
     @property
     def n_rows(self) -> int:
@@ -122,7 +122,7 @@ def _check_encoders(
     }
     inputs = {f"{name} encoder": folder for name, folder in folders.items()}
     check_apart(config.out, {**inputs, "corpus": config.corpus, "judged pairs": config.sts})
-    check_out(config.out, "merge", {}, done=MERGED, resume=None, overwrite=config.overwrite)
+    check_run_folder(config.out, "merge", {}, done=MERGED, resume=None, overwrite=config.overwrite)
     alignment, recorded = _read_alignment(config.aligned, folders["aligned"])
     base, aligned = describe(config.base), describe(config.aligned)
     if base.sha256 == aligned.sha256:
@@ -166,12 +166,12 @@ def _read_alignment(name: str, folder: Path | None) -> tuple[dict[str, Any], flo
             "align it without (--whiten none) to merge it"
         )
     try:
-        run = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        run = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
         return alignment, float(run["config"]["held_out"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         _log.info(
             "%s: does not say which rows were held out (%s: %s)",
-            folder / RUN,
+            folder / RUN_FILE,
             type(error).__name__,
             error,
         )

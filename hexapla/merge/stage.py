@@ -19,7 +19,7 @@ from hexapla.encoder.locate import MERGED
 from hexapla.merge.check_merge import CheckedMerge, check_merge
 from hexapla.merge.config import MergeConfig
 from hexapla.runs.atomic import write_json
-from hexapla.runs.record import clear, write_run
+from hexapla.runs.record import remove_run, write_record
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -66,8 +66,8 @@ def merge(config: MergeConfig, *, quiet: bool = False) -> dict[str, Any]:
     else:
         measure = agreement_with_scores(checked.judged)
     if config.overwrite:
-        clear(config.out)
-    write_run(config.out, "merge", _settings(config, checked))
+        remove_run(config.out)
+    write_record(config.out, "merge", _settings(config, checked))
 
     points = sweep(config, checked, model, interpolation, measure, quiet=quiet)
     kept = best_point(points)
@@ -124,7 +124,7 @@ def _save(
     model: SentenceTransformer, out: Path, alignment: dict[str, Any], result: dict[str, Any]
 ) -> None:
     """Write the encoder as `align` writes one, and `merge.json` last."""
-    from hexapla.alignment.stage import save_encoder
+    from hexapla.encoder.save import save_encoder
 
     # A new card: without this, saving would write the aligned encoder's again, scores included.
     model._model_card_text = None

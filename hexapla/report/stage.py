@@ -25,7 +25,7 @@ from hexapla.report.score_runs import ScoreKey, check_comparable, read_runs
 from hexapla.report.seeds import RunColumn, baseline_first, group_seeds
 from hexapla.report.table_lines import task_blocks
 from hexapla.runs.atomic import write_json, write_text
-from hexapla.runs.record import check_folder_to_be, write_run
+from hexapla.runs.record import check_folder_to_be, write_record
 
 RESULT = "comparison.json"
 
@@ -77,7 +77,7 @@ def compare_columns(
     # All tables are read and checked before anything is written or resampled.
     measured = [measure(runs, keys) for keys in tasks.values()]
     if config.out is not None:
-        write_run(config.out, "compare", dataclasses.asdict(config))
+        write_record(config.out, "compare", dataclasses.asdict(config))
         # The result of an earlier run would not match run.json.
         (config.out / RESULT).unlink(missing_ok=True)
     comparison = Comparison(

@@ -14,7 +14,7 @@ from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.evaluation.scores import Score
-from hexapla.runs.record import RUN, read_record
+from hexapla.runs.record import RUN_FILE, read_record
 
 # Fields of align.json that determine a run, besides regime, seed and budget.
 _SETTINGS = (
@@ -77,7 +77,7 @@ def read_training(folder: Path, score: Score) -> Training | None:
     Raises:
         InputError: The record is damaged, or belongs to another encoder.
     """
-    path, run = folder / RUN, read_record(folder)
+    path, run = folder / RUN_FILE, read_record(folder)
     if run.get("command") != "evaluate":
         return None
     encoder = _get(path, run, "encoder", dict)

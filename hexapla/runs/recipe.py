@@ -1,24 +1,23 @@
-"""A recipe: the settings of a stage as TOML, by name for those the package carries; checked key by key.
+"""A recipe: the settings of a command as TOML, in a file or in one of the package's own.
 
-Settings come in this order, later over earlier: the defaults, the recipe, what was said on the
-command line.
+A recipe overrides the defaults, and the command line overrides the recipe.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from hexapla.errors import InputError, did_you_mean
+from hexapla.runs.settings import walk_settings
 
 Kind = Literal["recipes", "experiments"]
 
 
 def carried_recipes(kind: Kind = "recipes") -> dict[str, Path]:
-    """Return the recipes that the package carries, by name: of a stage, or of whole experiments."""
+    """Return the package's recipes by name: those of commands, or those of whole experiments."""
     folder = Path(str(resources.files("hexapla") / "data" / kind))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
@@ -27,23 +26,21 @@ def find_recipe(name: str | Path, kind: Kind = "recipes") -> Path:
     """Return the file of a recipe.
 
     Raises:
-        InputError: There is none; the nearest name is told.
+        InputError: There is none; the nearest name is suggested.
     """
     carried = carried_recipes(kind)
     path = carried.get(str(name), Path(name))
     if not path.is_file():
-        allowed = ", ".join(carried)
-        raise InputError(
-            f"{name}: no such recipe; give a TOML file, or one of {allowed}{did_you_mean(str(name), carried)}"
-        )
+        allowed, hint = ", ".join(carried), did_you_mean(str(name), carried)
+        raise InputError(f"{name}: no such recipe; give a TOML file, or one of {allowed}{hint}")
     return path
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return what a TOML file says.
+    """Return the content of a TOML file.
 
     Raises:
-        InputError: It is none.
+        InputError: The file is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -52,33 +49,34 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_recipe(name: str | Path, stage: str, config_class: type[Any]) -> dict[str, Any]:
-    """Read the settings of one stage from a recipe.
+    """Read the settings of one command from a recipe.
 
     Args:
-        name: the name of a recipe that the package carries, or a TOML file.
-        stage: the table of the recipe, such as "align".
-        config_class: the dataclass whose fields the keys must be.
+        name: Name of one of the package's recipes, or a TOML file.
+        stage: The table of the recipe, such as "align".
+        config_class: The settings class whose settings the keys must be.
 
     Returns:
-        The keys of that table and their values; types are checked by the config class.
+        The keys and values of the table; the settings class checks the values.
 
     Raises:
-        InputError: no such recipe, not TOML, a table or key that nothing reads (the nearest is
-            named).
+        InputError: There is no such recipe, it is not TOML, or it has an unknown table or key (the
+            nearest known one is suggested).
     """
     path = find_recipe(name)
     content = read_toml(path)
     for table in content:
         if table != stage:
-            raise InputError(
-                f"{path}: unknown table [{table}]; a recipe has [{stage}]{did_you_mean(table, [stage])}"
-            )
+            hint = did_you_mean(table, [stage])
+            raise InputError(f"{path}: unknown table [{table}]; a recipe has [{stage}]{hint}")
     settings = content.get(stage, {})
     if not isinstance(settings, dict):
         raise InputError(
-            f"{path}: {stage} is no table; write [{stage}] and the settings beneath it"
+            f"{path}: {stage} is not a table; write [{stage}] and the settings beneath it"
         )
-    allowed_keys = [field.name for field in dataclasses.fields(config_class)]
+    allowed_keys = [
+        setting.name for setting in walk_settings(config_class) if not setting.flag.hidden
+    ]
     for key in settings:
         if key not in allowed_keys:
             raise InputError(

@@ -1,6 +1,7 @@
-"""The record of a run, `run.json`: what was asked, with which versions and commit, written before the work starts.
+"""The record of a run, `run.json`: its settings, versions and commit, written before work starts.
 
-A folder that holds a run is only gone on with, or replaced, when that was asked for.
+A run is one execution of a command, and its folder is where the command writes. A folder that holds
+a run is resumed or replaced only if that was asked for.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import hexapla
 from hexapla.errors import InputError
 from hexapla.runs.atomic import write_json
 
-RUN = "run.json"
+RUN_FILE = "run.json"
 _PACKAGES = (
     "torch",
     "transformers",
@@ -38,10 +39,14 @@ _PACKAGES = (
     "rapidfuzz",
     "rensa",
 )
+_MAX_CHANGES = 5
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all that a result can depend on, and the commit when run from a checkout."""
+    """Return the versions of everything that a result can depend on.
+
+    In a checkout, the commit is among them. No library is imported for this.
+    """
     found = {
         "hexapla": hexapla.__version__,
         "python": platform.python_version(),
@@ -63,36 +68,44 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_run(out: Path, command: str, config: Mapping[str, Any], **facts: Any) -> None:
-    """Write `run.json` into a folder, which is made if need be."""
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / RUN, {"command": command, "config": config, **facts, "versions": versions()})
+def write_record(folder: Path, command: str, config: Mapping[str, Any], **facts: Any) -> None:
+    """Write the record of a run into its folder, which is made if it does not exist.
+
+    Args:
+        folder: The folder.
+        command: The command that runs, such as "align".
+        config: The settings that make it this run; see `check_run_folder`.
+        **facts: Further facts, by name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {"command": command, "config": config, **facts, "versions": versions()}
+    write_json(folder / RUN_FILE, record)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Return the `run.json` of a folder, or nothing where there is none.
+    """Return the record in a folder, or an empty one if there is none.
 
     Raises:
-        InputError: It is damaged.
+        InputError: The record is damaged.
     """
-    path = folder / RUN
+    path = folder / RUN_FILE
     if not path.is_file():
         return {}
     try:
-        run = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} is damaged: it is not JSON ({error}); run again what wrote it"
         ) from error
-    if not isinstance(run, dict) or not isinstance(run.get("config", {}), dict):
+    if not isinstance(record, dict) or not isinstance(record.get("config", {}), dict):
         raise InputError(
-            f"{path} is damaged: it is no JSON object with a config; run again what wrote it"
+            f"{path} is damaged: it is not a JSON object with a config; run again what wrote it"
         )
-    return run
+    return record
 
 
-def check_out(
-    out: Path,
+def check_run_folder(
+    folder: Path,
     command: str,
     config: Mapping[str, Any],
     *,
@@ -103,54 +116,64 @@ def check_out(
     """Check that a run may use an output folder.
 
     Args:
-        out: the folder.
-        command: the stage that wants to write there.
-        config: what this run is; a run is the same run when all of it is equal.
-        done: the file that a finished run of this stage leaves.
-        resume: go on with the same run; None if this stage cannot.
-        overwrite: replace a run of this stage.
+        folder: The folder.
+        command: The command that is to write there.
+        config: What identifies the run; it is the same run only if all of this is equal.
+        done: Name of the file that a finished run of this command leaves.
+        resume: Continue the same run; None if this command cannot.
+        overwrite: Replace a run of this command.
 
     Returns:
-        Whether a finished run is there already (only with `resume`).
+        Whether a finished run is there already, which can be so only with `resume`.
 
     Raises:
-        InputError: the folder holds something that is not to be touched, or another run than the
-            one to resume.
+        InputError: The folder holds something that must not be touched, or another run than the one
+            to resume.
     """
     if resume and overwrite:
-        raise InputError(
-            "both --resume and --overwrite; the one goes on with the run in the folder, the other drops it"
-        )
-    check_folder_to_be(out)
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        raise InputError("--resume and --overwrite exclude each other")
+    check_folder_to_be(folder)
+    if not folder.exists() or not any(folder.iterdir()):
         if resume:
-            raise InputError(f"{out}: no run to resume here; leave --resume out to start one")
+            raise InputError(f"{folder}: no run to resume here; leave --resume out to start one")
         return False
-    before = _run_in(out, command)
+    before = _config_in(folder, command)
     if overwrite:
         return False
+    is_finished = (folder / done).is_file()
     if not resume:
-        state = "a finished" if (out / done).is_file() else "an unfinished"
-        hint = "--overwrite replaces it"
-        if resume is not None and not (out / done).is_file():
-            hint = "--resume goes on with it, --overwrite drops it"
-        raise InputError(f"{out}: holds {state} run; {hint}, or give another folder")
+        raise InputError(_in_use(folder, is_finished=is_finished, resumable=resume is not None))
+    _refuse_another_run(folder, config, before)
+    return is_finished
+
+
+def _in_use(folder: Path, *, is_finished: bool, resumable: bool) -> str:
+    ways = "--overwrite replaces it"
+    if resumable and not is_finished:
+        ways = "--resume continues it, --overwrite replaces it"
+    state = "a finished" if is_finished else "an unfinished"
+    return f"{folder}: holds {state} run; {ways}, or give another folder"
+
+
+def _refuse_another_run(folder: Path, config: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     keys = dict.fromkeys([*config, *before])
-    changed = [key for key in keys if _shown(config.get(key)) != _shown(before.get(key))]
-    if changed:
-        was = ", ".join(
-            f"{key} was {_shown(before.get(key))} and is {_shown(config.get(key))}"
-            for key in changed[:5]
-        )
-        more = f", and {len(changed) - 5} more" if len(changed) > 5 else ""
-        raise InputError(
-            f"{out}: holds another run ({was}{more}); give the same settings or another folder"
-        )
-    return (out / done).is_file()
+    changes = [
+        f"{key} was {_shown(before.get(key))} and is {_shown(config.get(key))}"
+        for key in keys
+        if _shown(config.get(key)) != _shown(before.get(key))
+    ]
+    if not changes:
+        return
+    n_more = len(changes) - _MAX_CHANGES
+    more = f", and {n_more} more" if n_more > 0 else ""
+    raise InputError(
+        f"{folder}: holds another run ({', '.join(changes[:_MAX_CHANGES])}{more}); "
+        "give the same settings or another folder"
+    )
 
 
 def check_folder_to_be(out: Path) -> None:
-    """Refuse an output folder that cannot be one.
+    """Refuse a path at which no output folder can be made.
 
     Raises:
         InputError: It is a file, or lies under one.
@@ -163,15 +186,15 @@ def check_folder_to_be(out: Path) -> None:
 
 
 def check_apart(out: Path, inputs: Mapping[str, str | Path | None]) -> None:
-    """Refuse an output folder that holds what the run is to be made of, and that replacing it would take along.
+    """Refuse an output folder that holds an input of the run, which replacing it would remove.
 
     Args:
-        out: the folder.
-        inputs: files and folders by what they are; what is no path on this machine (a Hub name)
-            does not count.
+        out: The folder.
+        inputs: Files and folders by what they are, such as "corpus". A name that is no path on this
+            machine (of the Hub) is ignored.
 
     Raises:
-        InputError: one of them is `out` or lies in it.
+        InputError: One of them is `out` or lies in it.
     """
     for name, path in inputs.items():
         if (
@@ -182,28 +205,34 @@ def check_apart(out: Path, inputs: Mapping[str, str | Path | None]) -> None:
             raise InputError(f"{out}: holds the {name}, {path}; give another folder to write")
 
 
+def remove_run(folder: Path) -> None:
+    """Remove a run's folder, which `check_run_folder` has allowed to replace."""
+    if folder.is_dir():
+        shutil.rmtree(folder)
+
+
 def _shown(value: object) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def clear(out: Path) -> None:
-    """Remove what a run left in its folder; `check_out` has made sure that it is one."""
-    if out.is_dir():
-        shutil.rmtree(out)
+def _config_in(folder: Path, command: str) -> dict[str, Any]:
+    """Return the config of the run in a folder that is not empty.
 
-
-def _run_in(out: Path, command: str) -> dict[str, Any]:
+    Raises:
+        InputError: The folder holds something else than a run of this command.
+    """
     refusal = (
-        f"{out}: not empty, and what it holds is no run of hexapla {command}; give another folder"
+        f"{folder}: not empty, and what it holds is no run of hexapla {command}; "
+        "give another folder"
     )
     try:
-        run = json.loads((out / RUN).read_text(encoding="utf-8"))
+        record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(refusal) from error
     if (
-        not isinstance(run, dict)
-        or run.get("command") != command
-        or not isinstance(run.get("config"), dict)
+        not isinstance(record, dict)
+        or record.get("command") != command
+        or not isinstance(record.get("config"), dict)
     ):
         raise InputError(refusal)
-    return dict(run["config"])
+    return dict(record["config"])

@@ -176,7 +176,7 @@ def test_the_record_of_another_command_is_ignored(tmp_path: Path) -> None:
     ("content", "told"),
     [
         ("{", r"run.json is damaged: it is not JSON \(.*\); run again what wrote it"),
-        ("[]", r"run.json is damaged: it is no JSON object with a config"),
+        ("[]", r"run.json is damaged: it is not a JSON object with a config"),
         ('{"command": "evaluate"}', r"run.json is damaged: encoder is null, not dict"),
         ({"sha256": "other"}, r"run.json belongs to another encoder than the scores beside it"),
         ({"training": [1]}, r"run.json is damaged: training is not a JSON object"),
