@@ -25,21 +25,30 @@ class LogAtCheckpoints(TrainerCallback):  # type: ignore[misc]
 
 
 class TrainingProgress(TrainerCallback):  # type: ignore[misc]
-    """Shows steps, loss and held-out accuracy as a bar, in place of the trainer's own."""
+    """Shows steps, loss and held-out accuracy as a bar, in place of the trainer's own.
+
+    The last step is counted when training ends, so that the last line in a log has the last loss
+    and accuracy, which come after the step.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._bar: Bar | None = None
+        self._n_counted = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Add the bar; a resumed run has made some steps already."""
         self._bar = self._progress.add("training", state.max_steps, unit="steps")
         self._bar.skip(state.global_step)
+        self._n_counted = state.global_step
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Count the step."""
-        if self._bar is not None:
-            self._bar.advance()
+        self._count(min(state.global_step, state.max_steps - 1))
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Count the last step."""
+        self._count(state.global_step)
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
@@ -48,3 +57,8 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]
         shown = {name: f"{logs[key]:.4f}" for key, name in _SHOWN.items() if logs and key in logs}
         if self._bar is not None and shown:
             self._bar.advance(0, **shown)
+
+    def _count(self, n_steps: int) -> None:
+        if self._bar is not None:
+            self._bar.advance(n_steps - self._n_counted)
+            self._n_counted = n_steps

@@ -110,6 +110,33 @@ def test_a_finished_run_is_neither_overwritten_nor_trained_again(settings):
     assert (settings["out"] / "model.safetensors").stat().st_mtime_ns != before
 
 
+def test_a_log_has_lines_with_steps_rate_time_left_loss_and_accuracy(
+    settings, monkeypatch, caplog, capfd
+):
+    monkeypatch.setattr("hexapla.runs.progress.LOG_EVERY_S", 0.0)
+    with caplog.at_level("INFO", logger="hexapla"):
+        result = align(AlignConfig(**settings, held_out=0.2, epochs=3, checkpoint_steps=7))
+    lines = [line for line in caplog.messages if line.startswith("training: ")]
+    n_steps = result["n_steps"]
+    assert lines[0].startswith(f"training: 0 of {n_steps} steps (0 %)")
+    assert any(" left" in line for line in lines)
+    accuracy = result["held_out"][-1]["accuracy"]
+    (last,) = [line for line in lines if f" {n_steps} of {n_steps} steps (100 %)" in line]
+    assert last == lines[-1] and f"held-out accuracy {accuracy:.4f}" in last
+    assert f"loss {result['losses'][-1]['loss']:.4f}" in last
+    shown = capfd.readouterr()
+    assert f"/{n_steps} [" not in shown.err + shown.out  # no bar of the trainer
+
+
+def test_a_quiet_run_shows_no_progress(settings, monkeypatch, caplog, capfd):
+    monkeypatch.setattr("hexapla.runs.progress.LOG_EVERY_S", 0.0)
+    with caplog.at_level("INFO", logger="hexapla"):
+        result = align(AlignConfig(**settings), quiet=True)
+    assert not [line for line in caplog.messages if "training: " in line]
+    shown = capfd.readouterr()
+    assert shown.out == "" and f"/{result['n_steps']} [" not in shown.err
+
+
 @pytest.mark.slow
 def test_budgets_of_rows_and_of_encodings_are_kept_by_every_regime(settings, tmp_path, monkeypatch):
     took, n_texts = {}, {}

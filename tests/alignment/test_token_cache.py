@@ -74,6 +74,16 @@ def test_texts_are_tokenised_once_and_again_when_anything_differs(encoder, monke
     assert int(cache.lengths(np.arange(200)).max()) == 9
 
 
+def test_tokenising_is_shown_once_unless_quiet(encoder, monkeypatch, caplog):
+    monkeypatch.setattr("hexapla.runs.progress.LOG_EVERY_S", 0.0)
+    caplog.set_level("INFO", logger="hexapla")
+    open_token_cache(rows(), LANGUAGES, encoder, "", ("a",), quiet=True)
+    assert caplog.messages == []
+    for _ in range(2):
+        open_token_cache(rows(), LANGUAGES, encoder, "", ("b",), quiet=False)
+    assert caplog.messages == ["tokenising: 50 of 50 rows (100 %)"]
+
+
 def test_a_text_without_a_token_is_named(encoder, cache_folder, monkeypatch):
     plain = encoder.preprocess
 
