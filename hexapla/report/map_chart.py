@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hexapla.report.charts import Figure, language_name
+from hexapla.report.maps import Map
 
 if TYPE_CHECKING:
     import altair as alt
-
-    from hexapla.report.maps import Map
 
 # 20 distinct colours, which repeat for more languages; the legend and the tooltip tell them apart.
 _SCHEME = "tableau20"

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from hexapla.errors import InputError
 from hexapla.evaluation.scores import Score
@@ -21,6 +21,7 @@ from hexapla.report.config import ReportConfig
 from hexapla.report.gain_chart import gain_chart
 from hexapla.report.headline import summary_markdown
 from hexapla.report.map_chart import map_chart
+from hexapla.report.maps import Examples, project, read_examples
 from hexapla.report.model_index import check_has_card, model_index, put_scores_into_card
 from hexapla.report.page_html import PageContent, page_html
 from hexapla.report.seeds import RunColumn
@@ -28,9 +29,6 @@ from hexapla.report.stage import compare_columns, read_columns
 from hexapla.report.training_chart import training_chart
 from hexapla.runs.atomic import write_beside, write_text
 from hexapla.runs.record import read_record
-
-if TYPE_CHECKING:
-    from hexapla.report.maps import Examples
 
 PAGE = "report.html"
 _LIBRARIES = ("altair", "jinja2", "vl_convert")
@@ -101,9 +99,6 @@ def _index_of_encoder(encoder: Path, scores: Iterable[Sequence[Score]]) -> str:
 
 def _read_examples(columns: Sequence[RunColumn]) -> list[Examples]:
     """Return the example sentences of each column's first run, if they are the baseline's."""
-    # Imported after the user's mistakes have been reported, because it loads torch.
-    from hexapla.report.maps import read_examples
-
     read = {run.path: read_examples(run.path) for column in columns for run in column.runs}
     firsts = [
         dataclasses.replace(examples, run=column.label)
@@ -128,8 +123,6 @@ def _label_paths(comparison: Comparison) -> Iterator[tuple[str, str]]:
 def _draw_figures(
     comparison: Comparison, scores: Mapping[str, Sequence[Score]], examples: Sequence[Examples]
 ) -> list[Figure]:
-    from hexapla.report.maps import project
-
     runs = {run.label: [scores[path] for path in run.scores] for run in comparison.runs}
     curves = {
         label: training

@@ -9,16 +9,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hexapla.evaluation.scores import Score
 from hexapla.report.charts import Figure, language_name
 from hexapla.report.comparison import Comparison
 from hexapla.report.headline import headline, multiway_over_en_x
+from hexapla.report.maps import ChangedNeighbour, Examples, changed_neighbours
 from hexapla.report.number_table import number_table
-
-if TYPE_CHECKING:
-    from hexapla.report.maps import Examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +95,6 @@ def _percent(value: float | None) -> str:
 
 def _neighbours(before: Examples, after: Examples) -> dict[str, Any]:
     """Return sentences whose nearest neighbour changed, as the template shows them."""
-    from hexapla.report.maps import ChangedNeighbour, changed_neighbours
 
     def sentence(index: int) -> dict[str, str]:
         return {"text": before.texts[index], "language": before.languages[index]}
