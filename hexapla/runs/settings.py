@@ -160,7 +160,8 @@ class Setting:
     def allowed(self) -> str:
         """What it may be, to end "it must be" with."""
         if self.choices:
-            return ", ".join(self.choices)
+            *others, last = self.choices
+            return f"{', '.join(others)} or {last}" if others else last
         kind = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
         return f"{kind.get(self.kind, 'a path' if self.kind is Path else 'a list')}{_range(self)}"
 

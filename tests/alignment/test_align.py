@@ -148,7 +148,7 @@ def test_budgets_of_rows_and_of_encodings_are_kept_by_every_regime(settings, tmp
             counted[0] += len(labels)
             return super().forward(features, labels)
 
-    monkeypatch.setattr(stage, "MultiwayLoss", Counted)
+    monkeypatch.setattr("hexapla.alignment.trainer_setup.MultiwayLoss", Counted)
     for regime in ("multiway", "star", "en-x", "sampled-pair", "pivot-only"):
         for budget in ("rows", "encodings"):
             config = AlignConfig(
@@ -255,8 +255,8 @@ def test_the_loss_trains_in_a_plain_trainer_script(encoder, tmp_path):
             {"regime": "multi-way"},
             'regime is "multi-way"; it must be multiway, .*did you mean "multiway"',
         ),
-        ({"budget": "steps"}, 'budget is "steps"; it must be rows, encodings, converged'),
-        ({"negatives": "hard"}, 'negatives is "hard"; it must be target, all'),
+        ({"budget": "steps"}, 'budget is "steps"; it must be rows, encodings or converged'),
+        ({"negatives": "hard"}, 'negatives is "hard"; it must be target or all'),
         ({"temperature": 0.0}, "temperature is 0.0; it must be a number above 0"),
         ({"learning_rate": "fast"}, 'learning_rate is "fast"; it must be a number above 0'),
         ({"epochs": -1}, "epochs is -1; it must be a number above 0"),
@@ -287,7 +287,7 @@ def test_the_loss_trains_in_a_plain_trainer_script(encoder, tmp_path):
         ({"matryoshka": "64,many"}, "matryoshka is '64,many'; it must be numbers of dimensions"),
         (
             {"pooling": "lastoken"},
-            'pooling is "lastoken"; it must be mean, cls, lasttoken; did you mean "lasttoken"',
+            'pooling is "lastoken"; it must be mean, cls or lasttoken; did you mean "lasttoken"',
         ),
         ({"warmup": 1.0}, "warmup is 1.0; it must be a number of 0 or more and below 1"),
         ({"budget": "converged", "held_out": 0.0}, "budget is converged and held_out is 0"),

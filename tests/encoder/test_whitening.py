@@ -1,4 +1,4 @@
-"""Whitening: what translations of a sentence differ by becomes even, and an encoder finds more of them by that alone."""
+"""Whitening evens how translations differ in all directions, and improves retrieval by itself."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ def settings(tmp_path) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize(("shrinkage", "most"), [(0.0, 1.1), (0.03, 15)])
-def test_translations_differ_evenly_in_all_directions_afterwards(monkeypatch, shrinkage, most):
+@pytest.mark.parametrize(("shrinkage", "max_condition"), [(0.0, 1.1), (0.03, 15)])
+def test_translations_differ_evenly_in_all_directions_afterwards(
+    monkeypatch, shrinkage, max_condition
+):
     monkeypatch.setattr("hexapla.encoder.whitening._SHRINKAGE", shrinkage)
     rng = np.random.default_rng(0)
     rows_N = np.repeat(np.arange(4000), [2, 3] * 2000)  # of different numbers of cells
@@ -56,13 +58,13 @@ def test_translations_differ_evenly_in_all_directions_afterwards(monkeypatch, sh
     )
     within_DD = np.cov((white_ND - means_RD[rows_N]).T)
     assert np.linalg.cond(spread_DD.T @ spread_DD) > 100
-    assert np.linalg.cond(within_DD) < most
+    assert np.linalg.cond(within_DD) < max_condition
     np.testing.assert_allclose(white_ND.mean(axis=0), 0, atol=1e-9)
     np.testing.assert_allclose(weight_DD, weight_DD.T)
     assert np.square(weight_DD).sum() == pytest.approx(8)
 
 
-def test_an_encoder_that_is_not_trained_finds_more_translations():
+def test_an_untrained_encoder_finds_more_translations():
     model = load_encoder("tiny")
     corpus = open_corpus("sample")
     kept, held_out = corpus.split(0.3)
@@ -79,12 +81,8 @@ def test_missing_cells_and_rows_of_one_cell_are_left_out():
         {"eng_Latn": "two", "deu_Latn": None, "fra_Latn": None},
         {"eng_Latn": None, "deu_Latn": "drei", "fra_Latn": "trois"},
     ]
-    assert (
-        whiten(
-            load_encoder("tiny"), Dataset.from_list(rows), ["eng_Latn", "deu_Latn", "fra_Latn"], ""
-        )
-        == 4
-    )
+    languages = ["eng_Latn", "deu_Latn", "fra_Latn"]
+    assert whiten(load_encoder("tiny"), Dataset.from_list(rows), languages, "") == 4
 
 
 def test_rows_without_any_difference_are_refused():
@@ -101,7 +99,7 @@ def test_an_aligned_encoder_keeps_the_layer(settings, when):
     assert result["whiten"] == when
     corpus = open_corpus(str(settings["corpus"]))
     n_cells = sum(row[language] is not None for row in corpus.dataset() for language in LANGUAGES)
-    assert result["n_whitened"] == result["n_encodings"] == n_cells  # both of every cell, once
+    assert result["n_whitened"] == result["n_encodings"] == n_cells  # each encodes every cell once
     saved = SentenceTransformer(str(settings["out"]), device="cpu")
     assert [type(module) for module in saved][-3:] == [Normalize, Dense, Normalize]
     np.testing.assert_allclose(np.linalg.norm(saved.encode(["one", "two"]), axis=1), 1, rtol=1e-5)
@@ -129,9 +127,8 @@ def test_at_the_end_it_is_fitted_to_the_trained_encoder_and_changes_nothing_else
     assert white["losses"] == result["losses"]
     model = load_encoder(plain["out"])
     kept = open_corpus(str(settings["corpus"])).split(0.2)[0].dataset()
-    assert (
-        whiten(model, kept, LANGUAGES, "") == white["n_whitened"] == white["n_encodings"]
-    )  # held-out rows are left out
+    n_texts = whiten(model, kept, LANGUAGES, "")  # without the held-out rows
+    assert n_texts == white["n_whitened"] == white["n_encodings"]
     np.testing.assert_allclose(layer(load_encoder(settings["out"])), layer(model), atol=1e-4)
     texts = ["eng01 eng02", "deu07"]
     np.testing.assert_allclose(
@@ -139,24 +136,25 @@ def test_at_the_end_it_is_fitted_to_the_trained_encoder_and_changes_nothing_else
     )
 
 
-def test_as_many_rows_are_taken_as_the_dimensions_ask_for(monkeypatch):
+def test_the_number_of_rows_follows_from_the_dimensions(monkeypatch):
     monkeypatch.setattr("hexapla.encoder.whitening._MIN_ROWS", 2)
     monkeypatch.setattr("hexapla.encoder.whitening._DEGREES_PER_DIMENSION", 0.25)
-    taken: list[str] = []
+    encoded: list[str] = []
     model = load_encoder("tiny")
     encode = model.encode
-    monkeypatch.setattr(
-        model, "encode", lambda texts, **options: (taken.extend(texts), encode(texts, **options))[1]
-    )
+
+    def spy(texts, **options):
+        encoded.extend(texts)
+        return encode(texts, **options)
+
+    monkeypatch.setattr(model, "encode", spy)
     rows = Dataset.from_list(
         [{"eng_Latn": f"{i} things", "deu_Latn": f"{i} Dinge"} for i in range(127)]
     )
-    assert (
-        whiten(model, rows, ["eng_Latn", "deu_Latn"], "") == 128
-    )  # 256 / 4 degrees of freedom, one a row
-    assert taken[:64:9] == [
-        f"{2 * i} things" for i in range(0, 64, 9)
-    ]  # evenly from the first to the last
+    # 256 / 4 degrees of freedom, one per row of two cells.
+    assert whiten(model, rows, ["eng_Latn", "deu_Latn"], "") == 128
+    # Evenly from the first row to the last.
+    assert encoded[:64:9] == [f"{2 * i} things" for i in range(0, 64, 9)]
 
 
 def test_too_few_rows_leave_directions_as_they_are():
@@ -182,9 +180,8 @@ def test_a_narrow_cone_is_centred_in_full_precision_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(dense(dict(features))["sentence_embedding"], exact_ND)
         plain_ND = Dense.forward(dense, dict(features))["sentence_embedding"].float()
-    assert (
-        torch.nn.functional.cosine_similarity(plain_ND, exact_ND).min() < 0.99
-    )  # what bfloat16 would have made of it
+    # What bfloat16 would have made of it.
+    assert torch.nn.functional.cosine_similarity(plain_ND, exact_ND).min() < 0.99
 
 
 def layer(model: SentenceTransformer) -> np.ndarray:
@@ -195,18 +192,18 @@ def layer(model: SentenceTransformer) -> np.ndarray:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"whiten": "both"}, 'whiten is "both"; it must be none, start, end'),
+        ({"whiten": "both"}, 'whiten is "both"; it must be none, start or end'),
         (
             {"whiten": "start", "regime": "pivot-only"},
             "whiten is start and the regime pivot-only; .*--whiten none",
         ),
         (
             {"whiten": "end", "preserve": 1.0},
-            "whiten is end, .* that preserve has trained; take whiten start",
+            "whiten is end, .* that preserve has trained; use whiten start",
         ),
         (
             {"whiten": "end", "matryoshka": "8"},
-            "whiten is end, .* that matryoshka has trained; take whiten start",
+            "whiten is end, .* that matryoshka has trained; use whiten start",
         ),
     ],
 )

@@ -19,10 +19,11 @@ from hexapla.errors import InputError
 from hexapla.evaluation import stage as suite
 from hexapla.evaluation import vectors
 from hexapla.evaluation.config import EvaluateConfig
-from hexapla.evaluation.scores import Score, parse_signature, read_per_item, read_scores
+from hexapla.evaluation.per_item import read_per_item
+from hexapla.evaluation.scores import Score, read_scores
+from hexapla.evaluation.signature import parse_signature
 from hexapla.evaluation.stage import evaluate
 from hexapla.evaluation.tasks import xsim
-from hexapla.evaluation.tasks.inputs import Prompted
 from tests.fixtures.toy import toy_encoder, toy_rows
 
 N_ROWS = 40
@@ -89,7 +90,7 @@ def oracle(monkeypatch: pytest.MonkeyPatch) -> Oracle:
     monkeypatch.setattr(suite, "describe", stand_in.describe)
     monkeypatch.setattr(vectors, "encode", stand_in.encode)
     monkeypatch.setattr(
-        xsim, "altered", lambda all_: dict.fromkeys(all_, ())
+        xsim, "alter_sentences", lambda all_: dict.fromkeys(all_, ())
     )  # numbers are what the oracle reads
     return stand_in
 
@@ -216,8 +217,8 @@ def test_texts_are_embedded_in_the_order_of_their_tokens_longest_first(
     monkeypatch.setattr(
         vectors, "encode", lambda _, step, **__: asked.extend(step) or np.eye(4, dtype=np.float32)
     )
-    column = vectors.Vectors({"STS": ""}, [Prompted(kind="STS", texts=texts)])
-    column.embed(model, batch_size=2, advance=lambda _: None)
+    column = vectors.Vectors({"STS": ""}, [("STS", texts)])
+    column.embed(model, batch_size=2)
     assert asked == [texts[3], texts[2], texts[1], texts[0]]
     assert column.of("STS", texts).argmax(axis=1).tolist() == [3, 2, 1, 0]
 
@@ -409,17 +410,17 @@ def test_mistakes_are_found_before_an_encoder_is_loaded(
     [
         (
             {"suite": "tests"},
-            '"tests" is no suite and no task; did you mean "test"?; suites of MTEB\'s tasks: paper, ',
+            '"tests" is neither a suite nor a task; did you mean "test"?; suites of MTEB\'s tasks: paper, ',
         ),
-        ({"pairs": "both"}, 'pairs is "both"; it must be pivot, all'),
-        ({"split": "train"}, 'split is "train"; it must be all, held-out'),
+        ({"pairs": "both"}, 'pairs is "both"; it must be pivot or all'),
+        ({"split": "train"}, 'split is "train"; it must be all or held-out'),
         (
             {"split": "held-out"},
-            "split is held-out and suite is test; only bitext on a corpus of your own has",
+            "split is held-out and suite is test; only bitext on your own corpus has",
         ),
         ({"held_out": 1.0}, "held_out is 1.0; it must be a number above 0 and below 1"),
         ({"batch_size": 0}, "batch_size is 0; it must be a whole number of 1 or more"),
-        ({"pooling": "max"}, 'pooling is "max"; it must be mean, cls, lasttoken'),
+        ({"pooling": "max"}, 'pooling is "max"; it must be mean, cls or lasttoken'),
         ({"seed": -1}, "seed is -1; it must be a whole number from 0 to 4294967295"),
     ],
 )
@@ -454,7 +455,7 @@ def test_bf16_gives_nearly_the_same_scores_and_the_signature_says_so(tmp_path: P
     ]
     apart = [abs(one.value - other.value) for one, other in zip(whole, half, strict=True)]
     assert 0 < max(apart) < 0.1, "another precision, and nearly the same scores"
-    with pytest.raises(InputError, match='precision is "fp8"; it must be fp32, bf16'):
+    with pytest.raises(InputError, match='precision is "fp8"; it must be fp32 or bf16'):
         EvaluateConfig(
             encoder=encoder, out=tmp_path / "x", suite="bitext", data="sample", precision="fp8"
         )  # type: ignore[arg-type]
@@ -488,7 +489,7 @@ def test_run_json_is_there_before_the_work_starts(
     assert {name for name, _, _ in run["config"]["tasks"]} == {"sib200", "tatoeba", "stsb-mt"}
     assert {"hexapla", "torch", "python"} <= run["versions"].keys()
     with pytest.raises(
-        InputError, match="holds an unfinished run; --resume goes on with it, --overwrite drops it"
+        InputError, match="holds an unfinished run; --resume continues it, --overwrite replaces it"
     ):
         evaluate(config)
 

@@ -292,7 +292,7 @@ def test_a_place_for_no_folder_is_told_before_the_corpus_is_read(tmp_path: Path)
     [
         (
             {"policy": "null_cell"},
-            'policy is "null_cell"; it must be null-cell, drop-row; did you mean "null-cell"',
+            'policy is "null_cell"; it must be null-cell or drop-row; did you mean "null-cell"',
         ),
         ({"max_loss": 1.5}, r"max_loss is 1\.5; it must be a number from 0 to 1"),
         ({"filters": "nope"}, "nope: no such file of filters"),

@@ -76,7 +76,7 @@ def test_what_is_parallel_is_mined_and_known_pairs_choose_the_threshold(
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"{out}: {N_PARALLEL} pairs"
     assert said[1].endswith(
-        "precision 100.0 %, recall 100.0 %, F1 100.0 % (30 pairs of 30 known ones)"
+        "precision 100.0 %, recall 100.0 %, F1 100.0 % (30 pairs mined, 30 known)"
     )
     header, *rows = [line.split("\t") for line in out.read_text().splitlines()]
     assert header == ["margin", "cosine", "source_line", "target_line", "source", "target"]
@@ -135,7 +135,7 @@ def test_parquet_and_fields_and_folders(
 def test_interrupted_and_resumed_it_writes_the_same_and_encodes_nothing_twice(
     known: str, piles: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sides, "_STEP", 25)
+    monkeypatch.setattr(sides, "_SENTENCES_PER_STEP", 25)
     mine(config(piles, known, tmp_path / "whole.tsv"))
     out, encoded = tmp_path / "killed.tsv", []
     real = sides.encode_side
@@ -158,7 +158,7 @@ def test_interrupted_and_resumed_it_writes_the_same_and_encodes_nothing_twice(
         with pytest.raises(RuntimeError, match="killed"):
             mine(config(piles, known, out, resume=after > 50))
         assert not out.exists()
-    with pytest.raises(InputError, match=r"holds an unfinished run; --resume goes on with it"):
+    with pytest.raises(InputError, match=r"holds an unfinished run; --resume continues it"):
         mine(config(piles, known, out))
     monkeypatch.setattr("hexapla.mine.stage.encode_side", stopping(10_000))
     mine(config(piles, known, out, resume=True))
@@ -209,7 +209,7 @@ def test_files_that_change_under_a_resumed_run_are_told(
     def stops(*_: Any) -> None:
         raise RuntimeError("killed")
 
-    monkeypatch.setattr("hexapla.mine.stage.nearest", lambda *_, **__: stops())
+    monkeypatch.setattr("hexapla.mine.search.nearest", lambda *_, **__: stops())
     with pytest.raises(RuntimeError, match="killed"):
         mine(config(piles, known, tmp_path / "out.tsv"))
     piles[1].write_text(piles[1].read_text() + "deu01 deu02\n")
@@ -224,7 +224,7 @@ def test_files_that_change_under_a_resumed_run_are_told(
         ({"margin": "ration"}, r'margin is "ration"; .*did you mean "ratio"\?'),
         (
             {"retrieval": "maximum"},
-            'retrieval is "maximum"; it must be max, intersection, forward, backward',
+            'retrieval is "maximum"; it must be max, intersection, forward or backward',
         ),
         ({"out": Path("bitext.csv")}, r"bitext\.csv: must end in \.tsv or \.parquet"),
         ({"source": "empty.txt"}, r"empty\.txt is empty"),
@@ -237,7 +237,7 @@ def test_files_that_change_under_a_resumed_run_are_told(
         ({"workers": 2}, "workers is of a Ray cluster; say --executor ray with it"),
         ({"address": "auto"}, "address is that of a Ray cluster; say --executor ray with it"),
         ({"gpus": 1.0}, "gpus is of a Ray cluster; say --executor ray with it"),
-        ({"executor": "rya"}, r'executor is "rya"; it must be local, ray; did you mean "ray"\?'),
+        ({"executor": "rya"}, r'executor is "rya"; it must be local or ray; did you mean "ray"\?'),
         ({"executor": "ray", "gpus": -1.0}, r"gpus is -1\.0; it must be a number of 0 or more"),
         (
             {"executor": "ray", "address": "127.0.0.1:1"},
@@ -254,7 +254,7 @@ def test_files_that_change_under_a_resumed_run_are_told(
         ),
         (
             {"calibrate": Path("wide.tsv")},
-            r"wide\.tsv:1: 3 columns; it must be the source's line and the target's",
+            r"wide\.tsv:1: 3 columns; it must be two, the source's line and the target's",
         ),
     ],
 )
@@ -281,7 +281,7 @@ def test_a_file_that_is_there_is_kept_unless_it_may_be_replaced(
 ) -> None:
     out = tmp_path / "out.tsv"
     out.write_text("mine")
-    with pytest.raises(InputError, match="is there already; --overwrite replaces it"):
+    with pytest.raises(InputError, match="exists already; --overwrite replaces it"):
         mine(config(piles, known, out))
     assert out.read_text() == "mine"
     mine(config(piles, known, out, overwrite=True))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluation.scores import per_item_path
+from hexapla.evaluation.per_item import per_item_path
 from tests.fixtures.score_folders import (
     BITEXT,
     DEU,
@@ -115,7 +115,7 @@ def test_a_column_for_each_seed_when_asked_for(tmp_path: Path) -> None:
     assert [run.label for run in comparison.runs] == ["xlmr", "multiway seed 0", "multiway seed 1"]
     assert comparison.blocks[0].lines[0].cells[1].sd is None
     with pytest.raises(
-        InputError, match='seeds is "appart"; it must be together, apart; did you mean "apart"'
+        InputError, match='seeds is "appart"; it must be together or apart; did you mean "apart"'
     ):
         run_compare(*paths, seeds="appart")
 
