@@ -1,4 +1,4 @@
-"""Loading an encoder: what would run or unpickle is refused; what loads gives unit vectors in order."""
+"""Loading: code and pickles are refused, the rest gives unit vectors in the order given."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_saved_prompt_is_used_for_its_task(folder):
         ("me5ish", ""),
     ],
 )
-def test_an_e5_without_saved_prompts_gets_its_own(tmp_path, name, prompt):
+def test_an_e5_without_saved_prompts_gets_the_prompt_of_its_family(tmp_path, name, prompt):
     model = load_encoder(toy_encoder(tmp_path / name))
     assert training_prompt(model) == prompt
     assert {model.prompts.get(task, "") for task in ("BitextMining", "STS", "Classification")} == {
@@ -73,7 +73,7 @@ def test_a_bare_transformer_gets_mean_pooling_and_normalisation(tmp_path):
     assert model[1].pooling_mode == "mean"
 
 
-def test_half_precision_weights_are_loaded_wide(folder):
+def test_half_precision_weights_are_loaded_in_float32(folder):
     load_encoder(folder).half().save(str(folder / "half"))
     assert (
         load_file(folder / "half" / "model.safetensors")["embeddings.word_embeddings.weight"].dtype
@@ -129,14 +129,14 @@ def test_modules_from_elsewhere_are_refused(folder):
         ("someone/not-there", "could not be loaded as an encoder"),
     ],
 )
-def test_encoders_that_are_not_there_are_named(name, message):
+def test_missing_encoders_are_named(name, message):
     with pytest.raises(InputError, match=message):
         load_encoder(name)
     with pytest.raises(InputError, match="no such"):
         describe(name)
 
 
-def test_pickled_weights_of_one_module_are_refused_beside_safe_ones_of_another(folder):
+def test_pickled_weights_of_a_module_are_refused_beside_safe_ones_of_another(folder):
     (folder / "2_Dense").mkdir()
     torch.save({}, folder / "2_Dense" / "pytorch_model.bin")
     with pytest.raises(InputError, match=r"2_Dense/pytorch_model.bin: pickled weights"):
