@@ -16,7 +16,8 @@ import numpy as np
 from hexapla.encoder.load import encode
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks.inputs import filled
-from hexapla.evaluation.tasks.sts import Judged, cosines, read_judged, spearman
+from hexapla.evaluation.tasks.judged_pairs import JudgedPairs, read_judged
+from hexapla.evaluation.tasks.sts import cosines, spearman
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Measure = Callable[["SentenceTransformer"], float]  # -1 to 1, higher is better
 
 
-def read_pairs(path: Path) -> Judged:
+def read_pairs(path: Path) -> JudgedPairs:
     """Read judged pairs, without the rows in which a sentence or the score is missing.
 
     Raises:
@@ -46,7 +47,7 @@ def read_pairs(path: Path) -> Judged:
     )
 
 
-def agreement_with_scores(judged: Judged) -> Measure:
+def agreement_with_scores(judged: JudgedPairs) -> Measure:
     """Measure an encoder by Spearman correlation of its cosines with the scores of pairs."""
     gold = np.array(judged.gold, dtype=np.float64)
     sides = [[str(text) for text in side] for side in (judged.sentence1, judged.sentence2)]
