@@ -280,10 +280,10 @@ def cost(encoders: Mapping[str, str], out: Path, largest: int = SIZES[-1]) -> No
             # One direction; the other takes as long. The index is made once, its search is of the
             # slice.
             started = time.perf_counter()
-            index = approximate._index(faiss, target, "target", 0)
+            index = approximate.build_index(target, "target", 0)
             index_s = time.perf_counter() - started
             started = time.perf_counter()
-            found = approximate._searched(index, part, target, K, "source")
+            found = approximate.search_index(index, part, target, K, "source")
             near_s = 2 * (index_s + share * (time.perf_counter() - started))
         rows.append(
             {"n": n_rows, "exact": exact_s, "IVF-PQ": near_s, "recall": recall(exact, found)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from hexapla.cli.options import State, silence_libraries
@@ -13,13 +11,12 @@ from hexapla.mine.config import AlignDocumentsConfig, MineConfig, ScoreConfig
 def mine(config: MineConfig) -> None:
     """The pairs are written with their scores, the best first."""
     from hexapla.mine import mine as run
-    from hexapla.mine.stage import told
 
     silence_libraries()
     pairs, calibration = run(config, quiet=State.quiet)
     typer.echo(f"{config.out}: {len(pairs)} pairs")
     if calibration is not None:
-        typer.echo(told(calibration))
+        typer.echo(calibration.summary())
 
 
 def score(config: ScoreConfig) -> None:
@@ -27,7 +24,7 @@ def score(config: ScoreConfig) -> None:
     from hexapla.mine import score as run
 
     silence_libraries()
-    table = run(config, quiet=State.quiet or not sys.stderr.isatty())
+    table = run(config, quiet=State.quiet)
     n_scored = table.num_rows - table["margin"].null_count
     typer.echo(f"{config.out}: {table.num_rows} pairs, {n_scored} of them scored")
 
@@ -37,7 +34,7 @@ def align_documents(config: AlignDocumentsConfig) -> None:
     from hexapla.mine import align_documents as run
 
     silence_libraries()
-    links = run(config, quiet=State.quiet or not sys.stderr.isatty())
+    links = run(config, quiet=State.quiet)
     linked = [link for link in links if link.source and link.target]
     n_merged = sum(len(link.source) + len(link.target) > 2 for link in linked)
     typer.echo(

@@ -1,7 +1,8 @@
-"""Text in two languages -> bitext: pairs found between two collections, or a document and its translation.
+"""Text in two languages -> bitext, from two collections or from a document and its translation.
 
-`mine` goes from files to a file; `nearest` finds neighbours and `mine_pairs` chooses among them, in
-memory. `align_documents` keeps the order of a document.
+`mine` goes from files to a file. In memory, `nearest` finds neighbours and `mine_pairs` chooses
+pairs among them. `score` adds scores to given pairs. `align_documents` keeps the order of a
+document.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
+from .cheapest_links import Link as Link
 from .config import AlignDocumentsConfig as AlignDocumentsConfig
 from .config import MineConfig as MineConfig
 from .config import ScoreConfig as ScoreConfig
-from .documents import Link as Link
 from .documents import align_documents as align_documents
 from .documents import link_sentences as link_sentences
 from .margin import Pairs as Pairs

@@ -1,10 +1,11 @@
-"""Neighbours of piles too large to compare each with each: FAISS's IVF-PQ finds candidates, exact cosines rank them.
+"""Nearest neighbours of sides that are too large for an exact search, by FAISS's IVF-PQ.
 
-An inverted file over k-means cells says where to look, product-quantised vectors say who may be
-near, and the vectors themselves, read from their memory-mapped files, decide. With GPUs and FAISS's
-GPU build the index goes there.
+An inverted file over k-means cells says where to search, and product-quantised vectors propose
+candidates. The vectors themselves, read from their memory-mapped files, give exact cosines, which
+rank the candidates. Where there are GPUs and FAISS's GPU build, the index is on the GPUs.
 
-Shapes: S source and T target sentences, D dimensions, K neighbours, C candidates.
+Shapes: S source and T target sentences, D dimensions, K neighbours, C candidates, B rows of a
+block, N distinct candidates of a block.
 """
 
 from __future__ import annotations
@@ -15,50 +16,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hexapla.errors import InputError
+from hexapla.mine.check_search import check_indexed, import_faiss
 from hexapla.mine.search import Neighbours, check_sides, checked_block
 
-_CANDIDATES = 16  # per neighbour, to be ranked exactly
-_AT_ONCE = 16_384  # vectors in one call
-_CODE_BYTES = 64  # of a vector in the index; 32-dimensional encoders have fewer
-_PROBED, _LEAST_PROBED = (
-    0.04,
-    32,
-)  # share of the cells that are searched, and how many of them at least
-_LEAST = 16  # vectors that four bits of a code are trained on
-_A_CELL = 39  # vectors that k-means wants of each cell at least, as FAISS warns below
-
-
-def check_size(n_sentences: int, name: str) -> None:
-    """Refuse a side that has fewer sentences than a code of the index has values.
-
-    Raises:
-        InputError: It has.
-    """
-    if n_sentences < _LEAST:
-        raise InputError(
-            f"the {name} has {n_sentences} sentences, and FAISS's index needs {_LEAST} or more; search exactly "
-            "(--search exact)"
-        )
+_CANDIDATES_PER_NEIGHBOUR = 16
+_ROWS_PER_CALL = 16_384
+_MAX_CODE_BYTES = 64  # of one vector in the index; encoders of 32 dimensions have 32
+_PROBED_SHARE, _MIN_PROBED = 0.04, 32  # of the cells, how many are searched
+_MIN_PER_CELL = 39  # training vectors; with fewer for each cell, FAISS's k-means warns
 
 
 def nearest_approximately(
     source: NDArray[np.floating], target: NDArray[np.floating], k: int, *, seed: int = 0
 ) -> tuple[Neighbours, Neighbours]:
-    """Find k near neighbours of every source sentence among the target's, and the other way round.
+    """Find k near neighbours of every source sentence in the target, and the reverse.
 
     Args:
         source: (S, D) unit vectors, in memory or memory-mapped.
         target: (T, D) likewise.
-        k: Neighbours; at most S and T.
-        seed: Of the sample that the index is trained on.
+        k: Number of neighbours, at most S and T.
+        seed: Seed of the sample that the index is trained on.
 
     Returns:
-        Those of the source, those of the target; their cosines are exact.
+        The neighbours of the source and those of the target. Their cosines are exact.
 
     Raises:
-        InputError: `k` out of its range, vectors of unequal dimensions, not finite or not of unit
-            length, or no FAISS.
+        InputError: `k` is out of range, the dimensions differ, a vector is not finite or not of
+            unit length, or FAISS is not installed.
     """
     check_sides(source, target, k)
     (of_source,) = nearest_one_way([source], target, k, names=("source", "target"), seed=seed)
@@ -74,80 +58,95 @@ def nearest_one_way(
     names: tuple[str, str],
     seed: int,
 ) -> Iterator[Neighbours]:
-    """Index one side, and find near neighbours in it of each shard of the other side.
+    """Index one side, and find near neighbours in it for each shard of the other side.
 
     Args:
         shards: (S, D) unit vectors each.
-        other: (T, D) likewise.
-        k: Neighbours; at most T.
-        names: Of the sides, for errors.
-        seed: Of the sample that the index is trained on.
+        other: (T, D) unit vectors, which are indexed.
+        k: Number of neighbours, at most T.
+        names: Names of the two sides, for errors.
+        seed: Seed of the sample that the index is trained on.
 
     Raises:
-        InputError: Too few vectors to train an index on, such as are not finite or not of unit
-            length, or no FAISS.
+        InputError: There are too few vectors to train an index, one is not finite or not of unit
+            length, or FAISS is not installed.
     """
-    check_size(len(other), names[1])
-    index = _index(_import_faiss(), other, names[1], seed)
+    check_indexed(len(other), names[1])
+    index = build_index(other, names[1], seed)
     for own in shards:
-        yield _searched(index, own, other, k, names[0])
+        yield search_index(index, own, other, k, names[0])
 
 
-def _searched(
+def build_index(vectors: NDArray[np.floating], name: str, seed: int) -> Any:
+    """Return a FAISS index of (N, D) unit vectors, trained on a sample of them.
+
+    Args:
+        vectors: The vectors, which are added block by block.
+        name: Name of the side, for errors.
+        seed: Seed of the sample.
+
+    Raises:
+        InputError: A vector is not finite or not of unit length, or FAISS is not installed.
+    """
+    faiss = import_faiss()
+    n_cells = max(1, min(int(4 * len(vectors) ** 0.5), len(vectors) // _MIN_PER_CELL))
+    dim = vectors.shape[1]
+    n_codes = next(size for size in range(min(_MAX_CODE_BYTES, dim), 0, -1) if dim % size == 0)
+    bits = 8 if len(vectors) >= 256 * _MIN_PER_CELL else 4
+    index = faiss.index_factory(dim, f"IVF{n_cells},PQ{n_codes}x{bits}", faiss.METRIC_INNER_PRODUCT)
+    index.nprobe = max(_MIN_PROBED, int(_PROBED_SHARE * n_cells))
+    if faiss.get_num_gpus() > 0:
+        index = faiss.index_cpu_to_all_gpus(index)
+    n_sampled = max(256, n_cells) * 2 * _MIN_PER_CELL
+    sample = np.random.default_rng(seed).permutation(len(vectors))[:n_sampled]
+    index.train(np.asarray(vectors[np.sort(sample)], dtype=np.float32))
+    for start in range(0, len(vectors), _ROWS_PER_CALL):
+        index.add(checked_block(vectors, start, _ROWS_PER_CALL, name).numpy())
+    return index
+
+
+def search_index(
     index: Any, own: NDArray[np.floating], other: NDArray[np.floating], k: int, name: str
 ) -> Neighbours:
-    cosine = np.full((len(own), k), -np.inf, dtype=np.float32)
-    found = np.zeros((len(own), k), dtype=np.int64)
-    n_candidates = min(len(other), _CANDIDATES * k)
-    for start in range(0, len(own), _AT_ONCE):
-        block = checked_block(own, start, _AT_ONCE, name).numpy()
-        _, candidates = index.search(block, n_candidates)
-        rows = slice(start, start + len(block))
-        cosine[rows], found[rows] = _ranked(block, candidates, other, k)
-    return Neighbours(cosine, found)
+    """Return near neighbours of one side's vectors in an index of the other side.
+
+    Args:
+        index: An index of `other`, from `build_index`.
+        own: (S, D) unit vectors.
+        other: (T, D) unit vectors.
+        k: Number of neighbours, at most T.
+        name: Name of the side of `own`, for errors.
+
+    Raises:
+        InputError: A vector is not finite or not of unit length.
+    """
+    cosine_SK = np.full((len(own), k), -np.inf, dtype=np.float32)
+    index_SK = np.zeros((len(own), k), dtype=np.int64)
+    n_candidates = min(len(other), _CANDIDATES_PER_NEIGHBOUR * k)
+    for start in range(0, len(own), _ROWS_PER_CALL):
+        block_BD = checked_block(own, start, _ROWS_PER_CALL, name).numpy()
+        _, candidates_BC = index.search(block_BD, n_candidates)
+        rows = slice(start, start + len(block_BD))
+        cosine_SK[rows], index_SK[rows] = _rank(block_BD, candidates_BC, other, k)
+    return Neighbours(cosine_SK, index_SK)
 
 
-def _ranked(
+def _rank(
     block_BD: NDArray[np.float32],
     candidates_BC: NDArray[np.int64],
     other: NDArray[np.floating],
     k: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the k best of the candidates by exact cosine; -1 stands for a candidate that FAISS did not find."""
-    distinct, place = np.unique(candidates_BC, return_inverse=True)
-    vectors = np.asarray(other[np.maximum(distinct, 0)], dtype=np.float32)
-    cosine_BC = np.einsum("bd,bcd->bc", block_BD, vectors[place.reshape(candidates_BC.shape)])
+    """Return the k best candidates by exact cosine, (B, K) each: cosines and rows.
+
+    A candidate of -1 is one that FAISS did not find.
+    """
+    distinct_N, place = np.unique(candidates_BC, return_inverse=True)
+    vectors_ND = np.asarray(other[np.maximum(distinct_N, 0)], dtype=np.float32)
+    cosine_BC = np.einsum("bd,bcd->bc", block_BD, vectors_ND[place.reshape(candidates_BC.shape)])
     cosine_BC[candidates_BC < 0] = -np.inf
-    order = np.argsort(-cosine_BC, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(cosine_BC, order, axis=1), np.take_along_axis(
-        candidates_BC, order, axis=1
+    order_BK = np.argsort(-cosine_BC, axis=1, kind="stable")[:, :k]
+    return (
+        np.take_along_axis(cosine_BC, order_BK, axis=1),
+        np.take_along_axis(candidates_BC, order_BK, axis=1),
     )
-
-
-def _index(faiss: Any, vectors: NDArray[np.floating], name: str, seed: int) -> Any:
-    """Train an index on a sample and add all vectors, block by block."""
-    n_cells = max(1, min(int(4 * len(vectors) ** 0.5), len(vectors) // _A_CELL))
-    dim = vectors.shape[1]
-    n_codes = next(size for size in range(min(_CODE_BYTES, dim), 0, -1) if dim % size == 0)
-    bits = 8 if len(vectors) >= 256 * _A_CELL else 4
-    index = faiss.index_factory(dim, f"IVF{n_cells},PQ{n_codes}x{bits}", faiss.METRIC_INNER_PRODUCT)
-    index.nprobe = max(_LEAST_PROBED, int(_PROBED * n_cells))
-    if faiss.get_num_gpus() > 0:
-        index = faiss.index_cpu_to_all_gpus(index)
-    sample = np.random.default_rng(seed).permutation(len(vectors))[
-        : max(256, n_cells) * 2 * _A_CELL
-    ]
-    index.train(np.asarray(vectors[np.sort(sample)], dtype=np.float32))
-    for start in range(0, len(vectors), _AT_ONCE):
-        index.add(checked_block(vectors, start, _AT_ONCE, name).numpy())
-    return index
-
-
-def _import_faiss() -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise InputError(
-            "search ivf-pq needs FAISS; install it with: pip install 'hexapla[mine]'"
-        ) from error
-    return faiss

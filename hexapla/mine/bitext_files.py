@@ -1,4 +1,4 @@
-"""The files that mining writes: whether they may be, and a table as TSV or Parquet, whole or not at all."""
+"""The files that mining writes: TSV or Parquet tables, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,25 +8,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.errors import InputError
-from hexapla.runs.atomic import write_text
+from hexapla.runs.atomic import write_beside, write_text
 
 
 def check_file(out: Path, *, overwrite: bool) -> None:
-    """Refuse a file that cannot be written, or is there and may not be replaced."""
+    """Refuse a file that cannot be written, or that exists and may not be replaced.
+
+    Raises:
+        InputError: It is a folder, it exists, or its folder does not exist.
+    """
     if out.is_dir():
         raise InputError(f"{out} is a folder; give a file to write")
     if out.exists() and not overwrite:
-        raise InputError(f"{out} is there already; --overwrite replaces it")
+        raise InputError(f"{out} exists already; --overwrite replaces it")
     if not out.absolute().parent.is_dir():
         raise InputError(f"{out.parent}: no such folder to write into")
 
 
 def write_table(table: pa.Table, out: Path) -> None:
-    """Write a table of texts and numbers; in TSV numbers have five decimals, and null cells are empty."""
+    """Write a table of texts and numbers as Parquet or, unless the name ends so, as TSV.
+
+    In TSV, numbers have five decimals and null cells are empty.
+    """
     if out.suffix == ".parquet":
-        beside = out.with_name(f".{out.name}.partial")
-        pq.write_table(table, beside)
-        beside.replace(out)
+        with write_beside(out) as partial:
+            pq.write_table(table, partial)
         return
     lines = ["\t".join(table.column_names)]
     for row in table.to_pylist():

@@ -1,8 +1,8 @@
-"""Mining on a Ray cluster: sentences are encoded, and vectors searched, shard by shard; the best of all are merged.
+"""Mining on a Ray cluster: sentences are encoded and vectors searched in shards, results merged.
 
 Texts and vectors travel through Ray's object store, so the machines need not share a folder, but
-the encoder's name must mean the same on all. A lost machine costs its unfinished tasks, which Ray
-does again.
+the encoder's name must mean the same on all of them. If a machine is lost, Ray repeats its
+unfinished tasks.
 
 Shapes: S source and T target sentences, D dimensions, K neighbours.
 """
@@ -21,17 +21,22 @@ from numpy.typing import NDArray
 from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.mine.approximate import nearest_one_way
-from hexapla.mine.search import Best, Neighbours, check_sides, checked_block, compare
+from hexapla.mine.search import (
+    BestNeighbours,
+    Neighbours,
+    check_sides,
+    checked_block,
+    search_blocks,
+)
 from hexapla.runs.ray_cluster import connect, cores_per_task
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_SHARD = 131_072  # vectors in one object of Ray's: 100 MB of 384 dimensions
+_SHARD = 131_072  # vectors in one Ray object: 100 MB with 384 dimensions
 
-Loading = tuple[
-    str, bool, bool
-]  # the encoder's name, and whether its own code and its pickles may be loaded
+Loading = tuple[str, bool, bool]
+"""An encoder's name, and whether its own code and its pickled weights may be loaded."""
 
 
 class Cluster:
@@ -41,10 +46,10 @@ class Cluster:
         """Connect.
 
         Args:
-            n_workers: Tasks at once.
-            address: Of the cluster; None for the one that this machine belongs to, or else one of
-                its own.
-            gpus: That a task is given.
+            n_workers: Number of tasks that run at once.
+            address: Address of the cluster. None means the cluster that this machine belongs to, or
+                else a new one on this machine.
+            gpus: GPUs that Ray reserves for one task.
 
         Raises:
             InputError: Ray is not installed, there is no cluster at the address, or no machine has
@@ -60,21 +65,24 @@ class Cluster:
     def encode(
         self, steps: Iterable[list[str]], *, loading: Loading, batch_size: int
     ) -> Iterator[NDArray[np.float16]]:
-        """Encode lists of sentences, several at once, and yield the (n, D) vectors of each, in order."""
-        yield from self._in_order(_encoded, ((loading, step, batch_size) for step in steps))
+        """Encode lists of sentences, several at once; yield the (n, D) vectors of each in order."""
+        yield from self._in_order(_encode, ((loading, step, batch_size) for step in steps))
 
     def nearest(
         self, source: NDArray[np.floating], target: NDArray[np.floating], k: int, *, memory_mib: int
     ) -> tuple[Neighbours, Neighbours]:
-        """Find what `hexapla.mine.nearest` does, every two shards in a task of their own, which keeps to the memory."""
+        """Search as `hexapla.mine.nearest` does, with a task for every two shards.
+
+        Each task keeps to the memory.
+        """
         shards = self._shards(source, target, k)
         pairs = [(one, other) for one in range(len(shards[0])) for other in range(len(shards[1]))]
         both = self._in_order(
-            compare,
+            search_blocks,
             ((shards[0][one], shards[1][other], k) for one, other in pairs),
             memory_mib=memory_mib,
         )
-        of_source, of_target = Best(len(source), k), Best(len(target), k)
+        of_source, of_target = BestNeighbours(len(source), k), BestNeighbours(len(target), k)
         for (one, other), (of_one, of_other) in zip(pairs, both, strict=True):
             _merge(of_source, one * _SHARD, of_one, other * _SHARD)
             _merge(of_target, other * _SHARD, of_other, one * _SHARD)
@@ -83,7 +91,7 @@ class Cluster:
     def nearest_approximately(
         self, source: NDArray[np.floating], target: NDArray[np.floating], k: int, *, seed: int = 0
     ) -> tuple[Neighbours, Neighbours]:
-        """Find what `nearest_approximately` does, with an index for each shard."""
+        """Search as `approximate.nearest_approximately` does, with an index for each shard."""
         of_source, of_target = self._shards(source, target, k)
         return (
             self._one_way(of_source, of_target, len(source), k, ("source", "target"), seed),
@@ -99,9 +107,11 @@ class Cluster:
         names: tuple[str, str],
         seed: int,
     ) -> Neighbours:
-        best = Best(n_rows, k)
-        found = self._in_order(_near, ((shards, other, k, names, seed) for other in others))
-        for place, of_shards in enumerate(found):
+        best = BestNeighbours(n_rows, k)
+        results = self._in_order(
+            _search_shards, ((shards, other, k, names, seed) for other in others)
+        )
+        for place, of_shards in enumerate(results):
             for number, neighbours in enumerate(of_shards):
                 _merge(best, number * _SHARD, neighbours, place * _SHARD)
         return best.neighbours()
@@ -109,7 +119,7 @@ class Cluster:
     def _shards(
         self, source: NDArray[np.floating], target: NDArray[np.floating], k: int
     ) -> tuple[list[Any], list[Any]]:
-        """Give the vectors of both sides to Ray, checked."""
+        """Check the vectors of both sides and put them into Ray's object store."""
         check_sides(source, target, k)
 
         def put(vectors: NDArray[np.floating], name: str) -> list[Any]:
@@ -126,7 +136,7 @@ class Cluster:
     def _in_order(
         self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], **settings: Any
     ) -> Iterator[Any]:
-        """Yield the result of every call, in order; a few calls more than there are workers are under way."""
+        """Yield the result of every call in order; twice as many calls as workers are under way."""
         remote = self._ray.remote(max_retries=3, **self._resources)(function)
         under_way: deque[Any] = deque()
         for given in arguments:
@@ -143,8 +153,8 @@ class Cluster:
             raise error.cause if isinstance(error.cause, InputError) else error from None
 
 
-def _merge(best: Best, row: int, found: Neighbours, column: int) -> None:
-    best.merge(row, torch.tensor(found.cosine), torch.tensor(found.index) + column)
+def _merge(best: BestNeighbours, row: int, neighbours: Neighbours, column: int) -> None:
+    best.merge(row, torch.tensor(neighbours.cosine), torch.tensor(neighbours.index) + column)
 
 
 @lru_cache(maxsize=1)
@@ -153,13 +163,13 @@ def _encoder(loading: Loading) -> SentenceTransformer:
     return load_encoder(name, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
 
 
-def _encoded(loading: Loading, step: list[str], batch_size: int) -> NDArray[np.float16]:
+def _encode(loading: Loading, step: list[str], batch_size: int) -> NDArray[np.float16]:
     return encode(_encoder(loading), step, task="BitextMining", batch_size=batch_size).astype(
         np.float16
     )
 
 
-def _near(
+def _search_shards(
     shards: Sequence[Any], other: NDArray[np.floating], k: int, names: tuple[str, str], seed: int
 ) -> list[Neighbours]:
     import ray

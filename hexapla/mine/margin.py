@@ -1,9 +1,9 @@
-"""Nearest neighbours in both directions -> pairs that translate one another, by their margin scores, the best first.
+"""Nearest neighbours in both directions -> mined pairs with their margin scores, the best first.
 
-The margin score of Artetxe and Schwenk (2019, arXiv 1811.01136, section 3) sets a cosine in
-relation to the mean cosines of both sentences with their k nearest neighbours, so that one that is
-near to everything has no advantage. Retrieval is LASER's `mine_bitexts.py`, which takes for each
-sentence the candidate of the highest margin score.
+The margin score of Artetxe and Schwenk (2019, arXiv 1811.01136, section 3) relates a cosine to the
+mean cosines of both sentences with their k nearest neighbours, so a sentence that is near to
+everything has no advantage. Retrieval is that of LASER's `mine_bitexts.py`, which gives each
+sentence the candidate with the highest margin score.
 
 Shapes: S source and T target sentences, K neighbours, P pairs.
 """
@@ -11,14 +11,16 @@ Shapes: S source and T target sentences, K neighbours, P pairs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hexapla.errors import InputError, did_you_mean
 from hexapla.mine.config import Margin, Retrieval
-from hexapla.mine.search import Neighbours
+
+if TYPE_CHECKING:
+    from hexapla.mine.search import Neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,18 @@ class Pairs:
     cosine: NDArray[np.float32]
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of pairs."""
         return len(self.source)
 
     def above(self, threshold: float) -> Pairs:
-        """Return those whose margin score reaches a threshold."""
-        kept = self.margin >= threshold
-        return Pairs(self.source[kept], self.target[kept], self.margin[kept], self.cosine[kept])
+        """Return the pairs with a margin score of at least a threshold."""
+        return self.take(np.flatnonzero(self.margin >= threshold))
+
+    def take(self, places: NDArray[np.int64]) -> Pairs:
+        """Return the pairs at some places, in the order of the places."""
+        return Pairs(
+            self.source[places], self.target[places], self.margin[places], self.cosine[places]
+        )
 
 
 def margin_scores(
@@ -53,17 +60,17 @@ def margin_scores(
     other_mean: NDArray[np.float32],
     margin: Margin,
 ) -> NDArray[np.float32]:
-    """Return margin scores, of the shape of the cosines.
+    """Return margin scores in the shape of the cosines; higher is better.
 
     Args:
-        cosine: Of pairs.
-        own_mean: Mean cosine of the one sentence with its k nearest neighbours, which broadcasts.
-        other_mean: Of the other sentence.
-        margin: "ratio" is cosine / mean of both, "distance" cosine - mean of both, "absolute" the
-            cosine.
+        cosine: Cosines of pairs.
+        own_mean: Mean cosine of one sentence with its k nearest neighbours. It broadcasts.
+        other_mean: The same of the other sentence.
+        margin: "ratio" is cosine / mean of both, "distance" is cosine - mean of both, "absolute" is
+            the cosine.
 
     Raises:
-        InputError: No such margin.
+        InputError: There is no such margin.
 
     >>> margin_scores(np.float32([0.8]), np.float32([0.5]), np.float32([0.3]), "ratio")
     array([2.], dtype=float32)
@@ -75,10 +82,7 @@ def margin_scores(
         return np.asarray(cosine / mean, dtype=np.float32)
     if margin == "distance":
         return np.asarray(cosine - mean, dtype=np.float32)
-    allowed = get_args(Margin)
-    raise InputError(
-        f'margin is "{margin}"; it must be {", ".join(allowed)}{did_you_mean(str(margin), allowed)}'
-    )
+    raise _not_allowed("margin", margin, get_args(Margin))
 
 
 def mine_pairs(
@@ -88,78 +92,79 @@ def mine_pairs(
     margin: Margin = "ratio",
     retrieval: Retrieval = "max",
 ) -> Pairs:
-    """Choose pairs.
+    """Choose pairs among nearest neighbours.
 
     Args:
         of_source: (S, K) neighbours of the source in the target.
         of_target: (T, K) neighbours of the target in the source.
         margin: See `margin_scores`.
-        retrieval: "forward" takes each source sentence's best candidate, "backward" each target
-            sentence's, "intersection" the pairs that are in both, "max" the best of both together,
-            each sentence once.
+        retrieval: "forward" gives each source sentence its best candidate, "backward" each target
+            sentence. "intersection" keeps the pairs that are in both. "max" takes the best pairs of
+            both together, with each sentence in one pair at most.
 
     Raises:
-        InputError: No such margin or retrieval.
+        InputError: There is no such margin or retrieval.
     """
     source_mean, target_mean = of_source.cosine.mean(axis=1), of_target.cosine.mean(axis=1)
     forward = _best(of_source, source_mean, target_mean, margin)
     if retrieval == "forward":
         return _sorted(forward)
-    found = _best(of_target, target_mean, source_mean, margin)
-    backward = Pairs(found.target, found.source, found.margin, found.cosine)
+    swapped = _best(of_target, target_mean, source_mean, margin)
+    backward = Pairs(swapped.target, swapped.source, swapped.margin, swapped.cosine)
     if retrieval == "backward":
         return _sorted(backward)
     if retrieval == "intersection":
-        pairs = set(zip(backward.source.tolist(), backward.target.tolist(), strict=True))
-        both = [
-            pair in pairs
-            for pair in zip(forward.source.tolist(), forward.target.tolist(), strict=True)
-        ]
-        return _sorted(_taken(forward, np.flatnonzero(both)))
+        return _sorted(_in_both(forward, backward))
     if retrieval == "max":
-        every = _sorted(
-            Pairs(
-                *(
-                    np.concatenate([getattr(forward, name), getattr(backward, name)])
-                    for name in Pairs.__slots__
-                )
-            )
-        )
-        return _taken(every, _once(every, len(of_source.index), len(of_target.index)))
-    allowed = get_args(Retrieval)
-    raise InputError(
-        f'retrieval is "{retrieval}"; it must be {", ".join(allowed)}{did_you_mean(str(retrieval), allowed)}'
+        every = _sorted(_concatenated(forward, backward))
+        return every.take(_first_uses(every, len(of_source.index), len(of_target.index)))
+    raise _not_allowed("retrieval", retrieval, get_args(Retrieval))
+
+
+def _not_allowed(name: str, given: str, allowed: tuple[str, ...]) -> InputError:
+    return InputError(
+        f'{name} is "{given}"; it must be {", ".join(allowed)}{did_you_mean(str(given), allowed)}'
     )
 
 
 def _best(
     own: Neighbours, own_mean: NDArray[np.float32], other_mean: NDArray[np.float32], margin: Margin
 ) -> Pairs:
-    """Return each sentence with its candidate of the highest margin score, the nearest of equal ones."""
-    scores = margin_scores(own.cosine, own_mean[:, None], other_mean[own.index], margin)
-    place = scores.argmax(axis=1)
-    rows = np.arange(len(place))
-    return Pairs(rows, own.index[rows, place], scores[rows, place], own.cosine[rows, place])
-
-
-def _sorted(pairs: Pairs) -> Pairs:
-    return _taken(pairs, np.argsort(-pairs.margin, kind="stable"))
-
-
-def _taken(pairs: Pairs, places: NDArray[np.int64]) -> Pairs:
+    """Pair each sentence with its candidate of the highest margin score, the nearest of equals."""
+    score_SK = margin_scores(own.cosine, own_mean[:, None], other_mean[own.index], margin)
+    place_S = score_SK.argmax(axis=1)
+    row_S = np.arange(len(place_S))
     return Pairs(
-        pairs.source[places], pairs.target[places], pairs.margin[places], pairs.cosine[places]
+        row_S, own.index[row_S, place_S], score_SK[row_S, place_S], own.cosine[row_S, place_S]
     )
 
 
-def _once(pairs: Pairs, n_source: int, n_target: int) -> NDArray[np.int64]:
-    """Return the places of pairs neither sentence of which stands in an earlier one."""
-    source_free, target_free = np.ones(n_source, dtype=bool), np.ones(n_target, dtype=bool)
-    kept = []
-    for place, (source, target) in enumerate(
-        zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)
-    ):
-        if source_free[source] and target_free[target]:
-            source_free[source] = target_free[target] = False
-            kept.append(place)
-    return np.array(kept, dtype=np.int64)
+def _sorted(pairs: Pairs) -> Pairs:
+    return pairs.take(np.argsort(-pairs.margin, kind="stable"))
+
+
+def _in_both(forward: Pairs, backward: Pairs) -> Pairs:
+    known = set(zip(backward.source.tolist(), backward.target.tolist(), strict=True))
+    rows = zip(forward.source.tolist(), forward.target.tolist(), strict=True)
+    return forward.take(np.flatnonzero([pair in known for pair in rows]))
+
+
+def _concatenated(forward: Pairs, backward: Pairs) -> Pairs:
+    return Pairs(
+        *(
+            np.concatenate([getattr(forward, name), getattr(backward, name)])
+            for name in Pairs.__slots__
+        )
+    )
+
+
+def _first_uses(pairs: Pairs, n_source: int, n_target: int) -> NDArray[np.int64]:
+    """Return the places of the pairs whose sentences are both in no earlier chosen pair."""
+    source_is_free, target_is_free = np.ones(n_source, dtype=bool), np.ones(n_target, dtype=bool)
+    places = []
+    rows = zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)
+    for place, (source, target) in enumerate(rows):
+        if source_is_free[source] and target_is_free[target]:
+            source_is_free[source] = target_is_free[target] = False
+            places.append(place)
+    return np.array(places, dtype=np.int64)

@@ -1,7 +1,7 @@
-"""Pairs that are given -> each with its cosine and its margin score, in order: `hexapla score`, to filter a bitext by.
+"""Given pairs -> each with its cosine and its margin score, in order: `hexapla score`.
 
-The neighbours of a margin score are those within the bitext itself, so it says how a pair fares
-among the others there.
+The scores serve to filter a bitext. The neighbours of a margin score are those within the bitext
+itself, so it shows how a pair compares with the others there.
 """
 
 from __future__ import annotations
@@ -10,73 +10,98 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from hexapla.corpus.tables import read_field, text_fields
-from hexapla.encoder.load import encode, load_encoder
+from hexapla.encoder.load import load_encoder
+from hexapla.encoder.locate import check_encoder
 from hexapla.errors import InputError, did_you_mean
 from hexapla.mine.bitext_files import check_file, write_table
+from hexapla.mine.check_search import check_k
 from hexapla.mine.config import ScoreConfig
+from hexapla.mine.encode_texts import encode_texts
 from hexapla.mine.margin import margin_scores
-from hexapla.mine.search import nearest
+from hexapla.runs.progress import Progress
 
 
 def score(config: ScoreConfig, *, quiet: bool = False) -> pa.Table:
-    """Score every pair of a bitext, and write them in the order in which they stand there.
+    """Score every pair of a bitext, and write the pairs in their order.
 
     Args:
         config: What to score.
         quiet: Show no progress.
 
     Returns:
-        What was written: the two fields, `margin` and `cosine`, which are null where a side is
+        The written table: the two fields, and `margin` and `cosine`, which are null where a side is
         empty.
 
     Raises:
-        InputError: A file, a field, an encoder or a setting that cannot be used, or a file that is
-            there already.
+        InputError: A file, a field, the encoder or a setting cannot be used, or the output exists
+            already.
     """
     check_file(config.out, overwrite=config.overwrite)
-    sides = [
-        _cells(Path(config.bitext), field) for field in (config.source_field, config.target_field)
-    ]
-    whole = [row for row, cells in enumerate(zip(*sides, strict=True)) if all(cells)]
-    texts = [list(dict.fromkeys(str(side[row]) for row in whole)) for side in sides]
-    smaller = min(map(len, texts))
-    if config.k > smaller:
-        raise InputError(
-            f"k is {config.k}; the smaller side has {smaller} different sentences, so lower it (--k)"
-        )
-    model = load_encoder(
+    check_encoder(
         config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
     )
-    vectors = [
-        encode(
-            model, side, task="BitextMining", batch_size=config.batch_size, show_progress=not quiet
-        )
-        for side in texts
+    sides = [
+        _read_cells(config.bitext, name) for name in (config.source_field, config.target_field)
     ]
-    neighbours = nearest(vectors[0], vectors[1], config.k, memory_mib=config.memory_mib)
-    means = [found.cosine.mean(axis=1) for found in neighbours]
-    places = [{text: place for place, text in enumerate(side)} for side in texts]
-    rows = [
-        np.array([place[str(side[row])] for row in whole])
-        for side, place in zip(sides, places, strict=True)
-    ]
-    cosine = np.einsum("nd,nd->n", vectors[0][rows[0]], vectors[1][rows[1]])
-    margin = margin_scores(cosine, means[0][rows[0]], means[1][rows[1]], config.margin)
+    complete = [row for row, cells in enumerate(zip(*sides, strict=True)) if all(cells)]
+    texts = [[str(side[row]) for row in complete] for side in sides]
+    check_k(config.k, min(len(set(side)) for side in texts))
+    margin, cosine = _score_texts(texts[0], texts[1], config, quiet)
     table = pa.table(
         {
             config.source_field: sides[0],
             config.target_field: sides[1],
-            "margin": _spread(margin, whole, len(sides[0])),
-            "cosine": _spread(cosine, whole, len(sides[0])),
+            "margin": _with_nulls(margin, complete, len(sides[0])),
+            "cosine": _with_nulls(cosine, complete, len(sides[0])),
         }
     )
     write_table(table, config.out)
     return table
 
 
-def _cells(path: Path, field: str) -> list[str | None]:
+def _score_texts(
+    source: list[str], target: list[str], config: ScoreConfig, quiet: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return (P,) margin scores and (P,) cosines of the pairs."""
+    from hexapla.mine.search import nearest
+
+    distinct = [list(dict.fromkeys(side)) for side in (source, target)]
+    model = load_encoder(
+        config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
+    )
+    with Progress(quiet=quiet) as progress:
+        source_SD, target_TD = (
+            encode_texts(
+                model,
+                texts,
+                batch_size=config.batch_size,
+                description=f"encoding {name}",
+                progress=progress,
+            )
+            for name, texts in zip(
+                (config.source_field, config.target_field), distinct, strict=True
+            )
+        )
+    of_source, of_target = nearest(source_SD, target_TD, config.k, memory_mib=config.memory_mib)
+    source_row_P, target_row_P = (
+        _rows(texts, side) for texts, side in zip(distinct, (source, target), strict=True)
+    )
+    cosine_P = np.einsum("pd,pd->p", source_SD[source_row_P], target_TD[target_row_P])
+    source_mean_P = of_source.cosine.mean(axis=1)[source_row_P]
+    target_mean_P = of_target.cosine.mean(axis=1)[target_row_P]
+    return margin_scores(cosine_P, source_mean_P, target_mean_P, config.margin), cosine_P
+
+
+def _rows(distinct: list[str], texts: list[str]) -> NDArray[np.int64]:
+    """Return the row of each text among the distinct ones."""
+    row_of = {text: row for row, text in enumerate(distinct)}
+    return np.array([row_of[text] for text in texts])
+
+
+def _read_cells(path: Path, field: str) -> list[str | None]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if field not in (fields := text_fields(path)):
@@ -86,10 +111,9 @@ def _cells(path: Path, field: str) -> list[str | None]:
     return [cell for _, cell in read_field(path, field)]
 
 
-def _spread(
-    values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], rows: list[int], n_rows: int
-) -> pa.Array:
-    found: list[float | None] = [None] * n_rows
+def _with_nulls(values: NDArray[np.float32], rows: list[int], n_rows: int) -> pa.Array:
+    """Return a column of so many rows with values in some rows and null in the others."""
+    column: list[float | None] = [None] * n_rows
     for row, value in zip(rows, values.tolist(), strict=True):
-        found[row] = value
-    return pa.array(found, type=pa.float32())
+        column[row] = value
+    return pa.array(column, type=pa.float32())

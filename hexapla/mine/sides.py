@@ -1,8 +1,8 @@
-"""One side of mining: texts from files -> its distinct sentences, where they stand, and their vectors on disk.
+"""Text files of one side -> its distinct sentences, their places, and their vectors on disk.
 
-A sentence that stands in several places is encoded once, and mined once, from the first. Vectors
-are float16 in one memory-mapped file, written in steps; how many are done is recorded after each,
-so that a kill costs one step.
+A sentence that occurs in several places is encoded once and mined once, from its first place.
+Vectors are float16 in one memory-mapped file. They are written in steps, and the number of finished
+vectors is recorded after each step, so an interruption costs one step.
 """
 
 from __future__ import annotations
@@ -18,10 +18,14 @@ from numpy.typing import NDArray
 
 from hexapla.errors import InputError
 from hexapla.runs.atomic import write_json
+from hexapla.runs.progress import Bar
 from hexapla.sources.texts import find_sources
 
-_STEP = 4096  # sentences between two records
-_DONE = "done.json"
+Steps = Callable[[Iterable[list[str]]], Iterable[NDArray[np.floating]]]
+"""Encodes lists of sentences, and gives the (n, D) unit vectors of each list in order."""
+
+_SENTENCES_PER_STEP = 4096
+_RECORD = "done.json"
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,9 @@ class Side:
 
     Attributes:
         name: The path, as it was given.
-        sentences: Distinct ones, in the order of their first places.
-        places: "LINE", or "FILE:LINE" where there are several files, of the first place of each.
-        row_of: The sentence that stands in a place.
+        sentences: The distinct sentences, in the order of their first places.
+        places: First place of each sentence: "LINE", or "FILE:LINE" if there are several files.
+        row_of: For each place, the row of its sentence.
     """
 
     name: str
@@ -54,10 +58,10 @@ def read_side(path: str, field: str | None = None) -> Side:
 
     Args:
         path: A file or a folder of text, JSONL, CSV, TSV or Parquet, plain or compressed.
-        field: That holds the text, of anything but lines of text.
+        field: Field that holds the text; text files have none.
 
     Raises:
-        InputError: No such file, nothing in it, or no such field.
+        InputError: There is no such file or no such field, or there is no text.
     """
     sources = find_sources([path])
     for source in sources:
@@ -75,44 +79,37 @@ def read_side(path: str, field: str | None = None) -> Side:
                 places.append(place)
             row_of[place] = rows[sentence]
     if not rows:
-        raise InputError(f"{path}: no text in it; a side has one sentence or more")
+        raise InputError(f"{path}: no text in it; a side needs one sentence or more")
     return Side(path, tuple(rows), tuple(places), row_of)
 
 
-def encode_side(
-    side: Side,
-    folder: Path,
-    encode: Callable[[Iterable[list[str]]], Iterable[NDArray[np.floating]]],
-    dim: int,
-    advance: Callable[[int], None],
-) -> NDArray[np.float16]:
-    """Encode what is not encoded yet.
+def encode_side(side: Side, folder: Path, encode: Steps, dim: int, bar: Bar) -> NDArray[np.float16]:
+    """Encode the sentences that are not encoded yet.
 
     Args:
         side: The sentences.
-        folder: For the vectors, which are of these sentences and one encoder alone; made if need
-            be.
-        encode: Lists of sentences to (n, dim) unit vectors of each, in order.
-        dim: Dimensions.
-        advance: Called with the number of sentences that are just done, or were before.
+        folder: Folder for the vectors of these sentences by this encoder, which is made if needed.
+        encode: Encodes lists of sentences.
+        dim: Number of dimensions.
+        bar: Counts the sentences.
 
     Returns:
-        (N, dim), memory-mapped and read-only.
+        (S, D) unit vectors, memory-mapped and read-only.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path, record = folder / "vectors.f16", folder / _DONE
+    path, record = folder / "vectors.f16", folder / _RECORD
     shape = (len(side.sentences), dim)
     n_done = json.loads(record.read_text(encoding="utf-8"))["n_done"] if record.is_file() else 0
     if not path.is_file() or path.stat().st_size != 2 * shape[0] * shape[1]:
-        n_done = 0  # lost or cut short: what the record says is not there
-    vectors = np.memmap(path, dtype=np.float16, mode="r+" if n_done else "w+", shape=shape)
-    advance(n_done)
-    starts = range(n_done, len(side.sentences), _STEP)
-    steps = (list(side.sentences[start : start + _STEP]) for start in starts)
-    for start, found in zip(starts, encode(steps), strict=True):
-        vectors[start : start + len(found)] = found
-        vectors.flush()
-        write_json(record, {"n_done": start + len(found)})
-        advance(len(found))
-    del vectors
+        n_done = 0  # the vectors were lost or cut short, so the record does not hold
+    vectors_SD = np.memmap(path, dtype=np.float16, mode="r+" if n_done else "w+", shape=shape)
+    bar.skip(n_done)
+    starts = range(n_done, len(side.sentences), _SENTENCES_PER_STEP)
+    steps = (list(side.sentences[start : start + _SENTENCES_PER_STEP]) for start in starts)
+    for start, step_BD in zip(starts, encode(steps), strict=True):
+        vectors_SD[start : start + len(step_BD)] = step_BD
+        vectors_SD.flush()
+        write_json(record, {"n_done": start + len(step_BD)})
+        bar.advance(len(step_BD))
+    del vectors_SD
     return np.memmap(path, dtype=np.float16, mode="r", shape=shape)

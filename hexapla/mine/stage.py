@@ -1,94 +1,142 @@
-"""Two piles of text and an encoder -> bitext: `hexapla mine`.
+"""Two collections of text and an encoder -> bitext: `hexapla mine`.
 
-Both sides are read and encoded once, into files beside the output that an interrupted run goes on
-from; neighbours are found within the memory that was given; what is mined is written last, whole.
+Both sides are read and encoded once, into files beside the output from which an interrupted run
+continues. Neighbours are searched within the given memory. The output is written last, whole.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 
 from hexapla.encoder.load import encode, load_encoder
-from hexapla.encoder.locate import describe
-from hexapla.errors import InputError
-from hexapla.mine.approximate import check_size, nearest_approximately
+from hexapla.encoder.locate import check_encoder, describe
 from hexapla.mine.bitext_files import check_file, write_table
 from hexapla.mine.calibrate import Calibration, calibrate, read_gold
+from hexapla.mine.check_search import check_indexed, check_k, import_faiss
 from hexapla.mine.config import MineConfig
 from hexapla.mine.margin import Pairs, mine_pairs
-from hexapla.mine.search import block_rows, nearest
-from hexapla.mine.sides import Side, encode_side, read_side
-from hexapla.runs.record import check_out, clear, write_run
+from hexapla.mine.sides import Side, Steps, encode_side, read_side
+from hexapla.runs.progress import Progress
+from hexapla.runs.record import check_run_folder, remove_run, write_record
 
-Steps = Callable[[Iterable[list[str]]], Iterable[NDArray[np.floating]]]
-_MOST_COMPARISONS = 10**12
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hexapla.mine.cluster import Cluster
+    from hexapla.mine.search import Neighbours
+
+_MAX_COMPARISONS = 10**12  # of an exact search that nobody asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Inputs:
+    """What is mined, checked.
+
+    Attributes:
+        source: The source sentences.
+        target: The target sentences.
+        gold: Known pairs, if given.
+        is_exact: Whether the search is exact.
+        identity: Hashes of the sentences and the encoder, which tell one run from another.
+    """
+
+    source: Side
+    target: Side
+    gold: set[tuple[int, int]] | None
+    is_exact: bool
+    identity: dict[str, str]
 
 
 def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration | None]:
-    """Find the sentences of two piles that translate one another, and write them, the best first.
+    """Find the sentences of two sides that translate each other; write them, the best first.
 
     Args:
         config: What to mine.
-        quiet: Show no progress; there is none either when stderr is no terminal.
+        quiet: Show no progress.
 
     Returns:
-        The pairs that were written, by the rows of the distinct sentences, and what the known pairs
-        said.
+        The written pairs, by rows of the distinct sentences, and the calibration on known pairs if
+        there were any.
 
     Raises:
-        InputError: Files, an encoder or settings that cannot be used, too little memory, known
-            pairs that name no sentence, or a file or another run that is there already. Nothing is
-            written then.
+        InputError: A file, the encoder or a setting cannot be used, the memory is too small, a
+            known pair names a place without a sentence, or the output or another run exists
+            already. Nothing is written then.
     """
-    check_file(config.out, overwrite=config.overwrite)
-    source, target = (
-        read_side(config.source, config.source_field),
-        read_side(config.target, config.target_field),
-    )
-    smaller = min(len(source.sentences), len(target.sentences))
-    if config.k > smaller:
-        raise InputError(
-            f"k is {config.k}; the smaller side has {smaller} different sentences, so lower it (--k)"
-        )
-    if config.search == "ivf-pq":
-        check_size(smaller, "smaller side")
-    gold = None if config.calibrate is None else read_gold(Path(config.calibrate), source, target)
-    facts = describe(config.encoder)
-    identity = {
-        "source_sha256": source.sha256,
-        "target_sha256": target.sha256,
-        "encoder_sha256": facts.sha256,
-    }
-    check_out(
-        config.work, "mine", identity, done="none", resume=config.resume, overwrite=config.overwrite
-    )
-    cluster = None
-    if config.executor == "ray":
-        from hexapla.mine.cluster import Cluster
+    inputs = _read_inputs(config)
+    neighbours = _find_neighbours(config, inputs, quiet)
+    pairs = mine_pairs(*neighbours, margin=config.margin, retrieval=config.retrieval)
+    calibration = None if inputs.gold is None else calibrate(pairs, inputs.gold)
+    threshold = config.threshold if calibration is None else calibration.threshold
+    if threshold is not None:
+        pairs = pairs.above(threshold)
+    write_table(_table(pairs, inputs.source, inputs.target), config.out)
+    shutil.rmtree(config.work)
+    return pairs, calibration
 
-        cluster = Cluster(config.workers, config.address, config.gpus)
+
+def _read_inputs(config: MineConfig) -> _Inputs:
+    """Read both sides, and check all that can be checked without loading the encoder."""
+    check_file(config.out, overwrite=config.overwrite)
+    check_encoder(
+        config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
+    )
+    source = read_side(config.source, config.source_field)
+    target = read_side(config.target, config.target_field)
+    n_source, n_target = len(source.sentences), len(target.sentences)
+    check_k(config.k, min(n_source, n_target))
+    if config.search == "ivf-pq":
+        check_indexed(min(n_source, n_target), "smaller side")
+    is_exact = config.search == "exact" or (
+        config.search == "auto" and n_source * n_target <= _MAX_COMPARISONS
+    )
+    if not is_exact and config.executor == "local":
+        import_faiss()
+    inputs = _Inputs(
+        source=source,
+        target=target,
+        gold=None if config.calibrate is None else read_gold(config.calibrate, source, target),
+        is_exact=is_exact,
+        identity={
+            "source_sha256": source.sha256,
+            "target_sha256": target.sha256,
+            "encoder_sha256": describe(config.encoder).sha256,
+        },
+    )
+    check_run_folder(
+        config.work,
+        "mine",
+        inputs.identity,
+        done="none",
+        resume=config.resume,
+        overwrite=config.overwrite,
+    )
+    return inputs
+
+
+def _find_neighbours(
+    config: MineConfig, inputs: _Inputs, quiet: bool
+) -> tuple[Neighbours, Neighbours]:
+    """Encode both sides and find their nearest neighbours, on this machine or on a cluster."""
+    cluster = _connect(config)
     model = load_encoder(
         config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
     )
     dim = model.get_embedding_dimension() or 0
-    n_comparisons = len(source.sentences) * len(target.sentences)
-    exact = config.search == "exact" or (
-        config.search == "auto" and n_comparisons <= _MOST_COMPARISONS
-    )
-    if exact:
-        block_rows(len(source.sentences), len(target.sentences), dim, config.k, config.memory_mib)
+    if inputs.is_exact:
+        from hexapla.mine.search import block_rows
+
+        n_source, n_target = len(inputs.source.sentences), len(inputs.target.sentences)
+        block_rows(n_source, n_target, dim, config.k, config.memory_mib)
     if not config.resume:
-        clear(config.work)
-        write_run(config.work, "mine", identity)
+        remove_run(config.work)
+        write_record(config.work, "mine", inputs.identity)
     if cluster is None:
         steps: Steps = partial(
             map, partial(encode, model, task="BitextMining", batch_size=config.batch_size)
@@ -96,42 +144,47 @@ def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration
     else:
         loading = (config.encoder, config.trust_remote_code, config.allow_pickle)
         steps = partial(cluster.encode, loading=loading, batch_size=config.batch_size)
-    sides = _encode((source, target), config.work, steps, dim, quiet=quiet)
-    if exact and cluster is None:
-        kept = config.work / "neighbours.safetensors"
-        neighbours = nearest(*sides, config.k, memory_mib=config.memory_mib, kept=kept)
-    elif exact and cluster is not None:
-        neighbours = cluster.nearest(*sides, config.k, memory_mib=config.memory_mib)
-    else:
-        neighbours = (cluster.nearest_approximately if cluster else nearest_approximately)(
-            *sides, config.k, seed=config.seed
-        )
-    pairs = mine_pairs(*neighbours, margin=config.margin, retrieval=config.retrieval)
-    found = None if gold is None else calibrate(pairs, gold)
-    threshold = config.threshold if found is None else found.threshold
-    if threshold is not None:
-        pairs = pairs.above(threshold)
-    write_table(_table(pairs, source, target), config.out)
-    shutil.rmtree(config.work)
-    return pairs, found
-
-
-def _encode(
-    sides: tuple[Side, Side], work: Path, steps: Steps, dim: int, *, quiet: bool
-) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
-    """Return the vectors of both sides; equal sides are encoded once."""
-    console = Console(stderr=True)
-    with Progress(
-        console=console, transient=True, disable=quiet or not console.is_terminal
-    ) as progress:
+    with Progress(quiet=quiet) as progress:
+        sides = (inputs.source, inputs.target)
         bars = [
-            progress.add_task(f"encoding {side.name}", total=len(side.sentences)) for side in sides
+            progress.add(f"encoding {side.name}", len(side.sentences), unit="sentences")
+            for side in sides
         ]
         of_source, of_target = (
-            encode_side(side, work / side.sha256[:32], steps, dim, partial(progress.advance, bar))
+            # Equal sides share a folder, so they are encoded once.
+            encode_side(side, config.work / side.sha256[:32], steps, dim, bar)
             for side, bar in zip(sides, bars, strict=True)
         )
-    return of_source, of_target
+    return _search(config, cluster, of_source, of_target, is_exact=inputs.is_exact)
+
+
+def _connect(config: MineConfig) -> Cluster | None:
+    if config.executor == "local":
+        return None
+    from hexapla.mine.cluster import Cluster
+
+    return Cluster(config.workers, config.address, config.gpus)
+
+
+def _search(
+    config: MineConfig,
+    cluster: Cluster | None,
+    source: NDArray[np.float16],
+    target: NDArray[np.float16],
+    *,
+    is_exact: bool,
+) -> tuple[Neighbours, Neighbours]:
+    """Return the neighbours of the (S, D) source vectors and of the (T, D) target vectors."""
+    from hexapla.mine.approximate import nearest_approximately
+    from hexapla.mine.search import nearest
+
+    if not is_exact:
+        search = nearest_approximately if cluster is None else cluster.nearest_approximately
+        return search(source, target, config.k, seed=config.seed)
+    if cluster is not None:
+        return cluster.nearest(source, target, config.k, memory_mib=config.memory_mib)
+    saved = config.work / "neighbours.safetensors"
+    return nearest(source, target, config.k, memory_mib=config.memory_mib, saved=saved)
 
 
 def _table(pairs: Pairs, source: Side, target: Side) -> pa.Table:
@@ -145,13 +198,3 @@ def _table(pairs: Pairs, source: Side, target: Side) -> pa.Table:
             "target": [target.sentences[row] for row in pairs.target],
         }
     )
-
-
-def told(found: Calibration) -> str:
-    """Say what known pairs said.
-
-    >>> told(Calibration(threshold=1.1, precision=0.5, recall=0.25, f1=1 / 3, n_gold=4, n_mined=2))
-    'threshold 1.1000: precision 50.0 %, recall 25.0 %, F1 33.3 % (2 pairs of 4 known ones)'
-    """
-    shares = f"precision {100 * found.precision:.1f} %, recall {100 * found.recall:.1f} %, F1 {100 * found.f1:.1f} %"
-    return f"threshold {found.threshold:.4f}: {shares} ({found.n_mined} pairs of {found.n_gold} known ones)"

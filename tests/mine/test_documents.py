@@ -12,8 +12,8 @@ import pytest
 from hexapla.cli.app import main
 from hexapla.errors import InputError
 from hexapla.mine import Link, align_documents, link_sentences
+from hexapla.mine.cheapest_links import SIZES, FloatArray
 from hexapla.mine.config import AlignDocumentsConfig
-from hexapla.mine.documents import SIZES, FloatArray
 from tests.fixtures.toy import N_WORDS, knowing_encoder, word
 
 
@@ -190,7 +190,7 @@ def test_what_cannot_be_aligned_is_refused_and_nothing_is_written(
             align_documents(AlignDocumentsConfig(**{**settings, **change}))  # type: ignore[arg-type]
     assert not (tmp_path / "out.tsv").exists()
     align_documents(AlignDocumentsConfig(**settings), quiet=True)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="is there already; --overwrite replaces it"):
+    with pytest.raises(InputError, match="exists already; --overwrite replaces it"):
         align_documents(AlignDocumentsConfig(**settings))  # type: ignore[arg-type]
 
 

@@ -115,8 +115,8 @@ def test_neighbours_do_not_depend_on_the_blocks(
         np.testing.assert_allclose(
             found.cosine, np.take_along_axis(matrix, order, axis=1), rtol=1e-5
         )
-    monkeypatch.setattr("hexapla.mine.search._LEAST_BLOCK", 64)
-    monkeypatch.setattr("hexapla.mine.search._MOST_BLOCK", 64)
+    monkeypatch.setattr("hexapla.mine.search._MIN_BLOCK", 64)
+    monkeypatch.setattr("hexapla.mine.search._MAX_BLOCK", 64)
     for found, same in zip(nearest(source, mapped, 4), whole, strict=True):
         np.testing.assert_array_equal(found.index, same.index)
         np.testing.assert_allclose(found.cosine, same.cosine, rtol=1e-5)
@@ -141,7 +141,7 @@ def test_the_block_keeps_to_the_memory_and_too_little_says_the_least(
     sizes = [block_rows(1000, 1000, 384, 4, memory_mib=mib) for mib in (40, 64, 160, 4096)]
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1] == 8192
     with pytest.raises(
-        InputError, match=r"memory is 1 MiB; 100,000 x 100,000 .* with k 4 need \d+ MiB or more"
+        InputError, match=r"memory_mib is 1; 100,000 x 100,000 .* with k 4 need \d+ MiB or more"
     ) as error:
         block_rows(100_000, 100_000, 384, 4, memory_mib=1)
     least = int(str(error.value).split(" need ")[1].split()[0])
@@ -190,12 +190,12 @@ print(most[0] - before)
 def test_a_search_that_is_killed_goes_on_from_what_it_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hexapla.mine.search._LEAST_BLOCK", 64)
-    monkeypatch.setattr("hexapla.mine.search._MOST_BLOCK", 64)
+    monkeypatch.setattr("hexapla.mine.search._MIN_BLOCK", 64)
+    monkeypatch.setattr("hexapla.mine.search._MAX_BLOCK", 64)
     source, target = piles(500, 300, 100)
     whole = nearest(source, target, 4)
-    monkeypatch.setattr("hexapla.mine.search._KEPT_EVERY", 0.0)
-    kept = tmp_path / "neighbours"
+    monkeypatch.setattr("hexapla.mine.search._SAVE_EVERY_S", 0.0)
+    saved = tmp_path / "neighbours"
     seen: list[int] = []
 
     def dying(after: int, vectors: np.ndarray, start: int, n_rows: int, side: str) -> object:
@@ -208,9 +208,9 @@ def test_a_search_that_is_killed_goes_on_from_what_it_kept(
     for after in (130, 300):
         monkeypatch.setattr("hexapla.mine.search.checked_block", partial(dying, after))
         with pytest.raises(RuntimeError, match="killed"):
-            nearest(source, target, 4, kept=kept)
+            nearest(source, target, 4, saved=saved)
     monkeypatch.setattr("hexapla.mine.search.checked_block", partial(dying, 500))
-    for found, same in zip(nearest(source, target, 4, kept=kept), whole, strict=True):
+    for found, same in zip(nearest(source, target, 4, saved=saved), whole, strict=True):
         np.testing.assert_array_equal(found.index, same.index)
         np.testing.assert_array_equal(found.cosine, same.cosine)
     assert seen == list(range(0, 500, 64)), "every block once"
@@ -220,15 +220,15 @@ def test_a_search_that_is_killed_goes_on_from_what_it_kept(
 def test_what_was_kept_and_is_of_no_use_is_not_taken_up(
     change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hexapla.mine.search._KEPT_EVERY", 0.0)
+    monkeypatch.setattr("hexapla.mine.search._SAVE_EVERY_S", 0.0)
     source, target = piles(70, 50, 20)
-    kept = tmp_path / "neighbours"
-    nearest(source, target, 4, kept=kept)
+    saved = tmp_path / "neighbours"
+    nearest(source, target, 4, saved=saved)
     if change == "truncated":
-        kept.write_bytes(kept.read_bytes()[:-100])
+        saved.write_bytes(saved.read_bytes()[:-100])
     k = 4 if change == "truncated" else 3
     for found, same in zip(
-        nearest(source, target, k, kept=kept), nearest(source, target, k), strict=True
+        nearest(source, target, k, saved=saved), nearest(source, target, k), strict=True
     ):
         np.testing.assert_array_equal(found.index, same.index)
 

@@ -35,7 +35,7 @@ def _run(folder: Path, address: str) -> None:
     hexapla.mine.cluster._SHARD = (
         100  # several shards a side, the last of fewer sentences than neighbours
     )
-    hexapla.mine.sides._STEP = 60
+    hexapla.mine.sides._SENTENCES_PER_STEP = 60
     ray = {"executor": "ray", "address": address, "workers": 2}
     mine(_config(folder, "ray.tsv", search="exact", **ray))
     mine(_config(folder, "ray-ivf.tsv", search="ivf-pq", margin="absolute", threshold=0.999, **ray))
