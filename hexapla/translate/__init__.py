@@ -1,4 +1,4 @@
-"""Translators: which kinds there are, and opening one by its configuration."""
+"""Translators: models on this machine or behind an endpoint, opened by their settings."""
 
 import lazy_loader
 

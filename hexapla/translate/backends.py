@@ -1,18 +1,22 @@
-"""Translators: which kinds there are, and opening one by its configuration.
+"""Open a translator by its settings: choose its backend, and check all that needs no weights.
 
-Opening reads configuration and tokenizer only. So a wrong name, language or kind of model is known
-in a second, before gigabytes of weights are fetched, converted or loaded.
+Checking reads a checkpoint's small files and no heavy library, so that a wrong name, language,
+device or kind of model is reported in a second, before anything large is fetched or loaded.
 """
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
+from typing import Literal
 
 from hexapla.errors import InputError
+from hexapla.translate.checkpoint_files import CheckpointFiles
+from hexapla.translate.checkpoint_languages import languages_in_files
 from hexapla.translate.config import TranslatorConfig
-from hexapla.translate.translator import Translation, Translator
-
-__all__ = ["Translation", "Translator", "TranslatorConfig", "open_translator"]
+from hexapla.translate.conversion import can_convert
+from hexapla.translate.device import parse_device
+from hexapla.translate.translator import Translator
 
 
 def open_translator(config: TranslatorConfig) -> Translator:
@@ -23,31 +27,93 @@ def open_translator(config: TranslatorConfig) -> Translator:
             transformers the rest.
 
     Raises:
-        InputError: The name, the source language, a setting or the kind of model will not do, or a
-            library is missing.
+        InputError: The name, the pivot, a setting or the kind of model is refused, or a library is
+            missing.
     """
     if config.backend == "openai":
         from hexapla.translate.openai import OpenAITranslator
 
         return OpenAITranslator(config)
-    from hexapla.translate.checkpoint import Checkpoint
-    from hexapla.translate.conversion import can_convert
-
-    installed = importlib.util.find_spec("ctranslate2") is not None
-    if config.backend == "ctranslate2" and not installed:
-        raise InputError("backend ctranslate2 is not installed: pip install 'hexapla[translate]'")
-    checkpoint = Checkpoint(config)
-    if config.backend == "ctranslate2" and not can_convert(checkpoint):
-        raise InputError(
-            f"{checkpoint.name}: CTranslate2 does not run this kind of {checkpoint.model_type}; "
-            "use --backend transformers"
-        )
-    if config.backend == "ctranslate2" or (
-        config.backend == "auto" and installed and can_convert(checkpoint)
-    ):
+    files = CheckpointFiles(config)
+    backend = _check_files(config, files, ())
+    if backend == "ctranslate2":
         from hexapla.translate.ctranslate2 import CTranslate2Translator
 
-        return CTranslate2Translator(config, checkpoint)
+        return CTranslate2Translator(config, files)
     from hexapla.translate.transformers import TransformersTranslator
 
-    return TransformersTranslator(config, checkpoint)
+    return TransformersTranslator(config, files)
+
+
+def check_translator(config: TranslatorConfig, targets: Sequence[str] = ()) -> None:
+    """Check a translator and its languages as far as that needs no heavy library.
+
+    What opening a translator and its `check` find beyond that needs the tokenizer.
+
+    Args:
+        config: The translator.
+        targets: Canonical codes of the languages to translate into.
+
+    Raises:
+        InputError: As in `open_translator`, or a target that the translator lacks.
+    """
+    if config.backend == "openai":
+        open_translator(config).check(targets)
+    else:
+        _check_files(config, CheckpointFiles(config), targets)
+
+
+def _check_files(
+    config: TranslatorConfig, files: CheckpointFiles, targets: Sequence[str]
+) -> Literal["ctranslate2", "transformers"]:
+    """Check what the files of a checkpoint show, and return the backend that is to run it."""
+    parse_device(config.device)
+    backend = _choose_backend(config, files)
+    _check_libraries(files)
+    languages = languages_in_files(files, config.translator)
+    if languages is not None:
+        languages.check_pivot(config.pivot)
+        if targets:
+            languages.check_targets(config.pivot, targets)
+    return backend
+
+
+def _check_libraries(files: CheckpointFiles) -> None:
+    """Refuse to go on without the library that an M2M100's or a Marian's tokenizer needs."""
+    has_own_format = (files.folder / "tokenizer.json").is_file()
+    if (
+        files.model_type in ("m2m_100", "marian")
+        and not has_own_format
+        and not _has("sentencepiece")
+    ):
+        raise InputError(
+            f"{files.name}: its tokenizer needs sentencepiece: pip install 'hexapla[translate]'"
+        )
+
+
+def _has(library: str) -> bool:
+    return importlib.util.find_spec(library) is not None
+
+
+def _choose_backend(
+    config: TranslatorConfig, files: CheckpointFiles
+) -> Literal["ctranslate2", "transformers"]:
+    is_installed = _has("ctranslate2")
+    if config.backend == "ctranslate2":
+        if not is_installed:
+            raise InputError(
+                "backend ctranslate2 is not installed: pip install 'hexapla[translate]'"
+            )
+        if not can_convert(files):
+            raise InputError(
+                f"{files.name}: CTranslate2 does not run this kind of {files.model_type}; "
+                "use --backend transformers"
+            )
+        return "ctranslate2"
+    if config.backend == "auto" and is_installed and can_convert(files):
+        return "ctranslate2"
+    if files.converted:
+        raise InputError(
+            f"{files.name} is converted for CTranslate2; use --backend ctranslate2, or the original"
+        )
+    return "transformers"

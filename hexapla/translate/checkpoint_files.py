@@ -1,32 +1,198 @@
-"""The files of a checkpoint, from a folder or the Hugging Face Hub: which are read, which may be, and their hash.
+"""The files of a checkpoint: where they are, which of them may be loaded, and their hash.
 
-In goes a name, out come paths. From the Hub the small files are fetched first, so that a wrong
-language or the wrong kind of model is known before gigabytes are on their way. Pickled weights can
-run code when they are loaded, so they are only taken when that was asked for.
+In goes a Hub name or a folder, of transformers or already converted by CTranslate2. Only the
+configuration is read at first, with no heavy library, so that a wrong name or the wrong kind of
+model is reported in a second. From the Hub the small files are fetched first and the weights when
+they are needed. Pickled weights can run code when they are loaded, so they are loaded only on
+request.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from hexapla.errors import InputError
+from hexapla.translate.config import TranslatorConfig
+from hexapla.translate.language_tokens import ARCHITECTURES
 
+CONVERTED = "model.bin"
+"""The weights of a checkpoint that CTranslate2 has converted."""
 _SMALL = ("*.json", "*.model", "*.spm", "*.txt", "*.jinja")
 _SAFE = ("model.safetensors", "model.safetensors.index.json")
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-CONVERTED = "model.bin"
+# Files in which a tokenizer names its tokens; the last three are CTranslate2's.
+_VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.json",
+    "target_vocab.json",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+    "shared_vocabulary.json",
+    "source_vocabulary.json",
+    "target_vocabulary.json",
+)
 
 
-def open_folder(name: str, revision: str | None) -> Path:
-    """Return the folder with configuration and tokenizer of a checkpoint, fetched from the Hub if it is no folder.
+class CheckpointFiles:
+    """The files of a checkpoint, whose configuration has been read.
+
+    Attributes:
+        name: Hub name, or the last part of a folder's path.
+        folder: Where the files are.
+        revision: Commit of a Hub checkpoint.
+        config: Content of `config.json`.
+        converted: Whether CTranslate2 has converted it.
+        model_type: The family by transformers' name; empty for a converted checkpoint.
 
     Raises:
-        InputError: There is no such folder, and the Hub does not give it.
+        InputError: There is no such checkpoint, or it is no translator that is known here.
+    """
+
+    def __init__(self, config: TranslatorConfig) -> None:
+        self._settings = config
+        self.folder = _open_folder(config.translator, config.revision)
+        is_local = Path(config.translator).expanduser().is_dir()
+        self.name = self.folder.resolve().name if is_local else config.translator
+        self.revision = None if is_local else self.folder.name
+        self.config = self._read_config()
+        self.converted = "model_type" not in self.config
+        self.model_type = "" if self.converted else str(self.config["model_type"])
+        self._check_architecture()
+
+    def tokenizer_settings(self) -> dict[str, Any]:
+        """Return the content of `tokenizer_config.json`; empty if there is none."""
+        content = _read_json(self.folder / "tokenizer_config.json")
+        return content if isinstance(content, dict) else {}
+
+    def named_tokens(self) -> set[str] | None:
+        """Return every text in the tokenizer's files: all its tokens, and some more.
+
+        Returns:
+            None where the vocabulary is in no file that can be read without the tokenizer's
+            library.
+        """
+        if not any((self.folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+            return None
+        contents = (_read_json(self.folder / name) for name in _VOCABULARIES)
+        return {text for content in contents for text in _texts_in(content)}
+
+    def weights(self) -> list[Path]:
+        """Fetch the weights if they are on the Hub, and return their files.
+
+        Raises:
+            InputError: There are none, some are missing, or they are pickled and that is not
+                allowed.
+        """
+        if self.converted:
+            return [self.folder / CONVERTED]
+        given, allow_pickle = self._settings.translator, self._settings.allow_pickle
+        for whole, index in (_SAFE, _PICKLED):
+            if whole == _SAFE[0] or allow_pickle:
+                self._fetch(whole, index)
+            paths = self._listed(whole, index)
+            if paths and (whole == _SAFE[0] or allow_pickle):
+                return paths
+        if self.revision and not allow_pickle:
+            problem = "has no weights as safetensors on the Hub"
+        elif any((self.folder / pickled).exists() for pickled in _PICKLED):
+            problem = "has only pickled weights, which can run code when they are loaded"
+        else:
+            raise InputError(
+                f"translator {given}: has no weights ({_SAFE[0]} is missing); fetch it again"
+            )
+        raise InputError(
+            f"translator {given}: {problem}; give a revision with {_SAFE[0]}, or trust them with "
+            "--allow-pickle"
+        )
+
+    def fingerprint(self) -> str:
+        """Hash the weights, the configuration and the tokenizer, names included.
+
+        Fetches the weights. `generation_config.json` is left out, since the search is set here.
+        """
+        small = {path for pattern in _SMALL for path in self.folder.glob(pattern)}
+        ignored = ("generation_config.json", "README.txt")
+        kept = {
+            path
+            for path in small
+            if path.name not in ignored and not path.name.endswith(".index.json")
+        }
+        digest = hashlib.sha256()
+        for path in sorted(kept | set(self.weights()), key=lambda path: path.name):
+            digest.update(f"{path.name}\0{_sha256(path)}\0".encode())
+        return digest.hexdigest()
+
+    def _read_config(self) -> dict[str, Any]:
+        path = self.folder / "config.json"
+        if not path.is_file():
+            raise InputError(
+                f"translator {self._settings.translator}: has no config.json; give a translation "
+                "checkpoint"
+            )
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path}: is not JSON ({error}); fetch it again") from error
+        if not isinstance(config, dict) or not (
+            "model_type" in config or (self.folder / CONVERTED).is_file()
+        ):
+            raise InputError(
+                f"{path}: names no model_type, and there is no {CONVERTED} of CTranslate2 beside it"
+            )
+        return config
+
+    def _check_architecture(self) -> None:
+        """Refuse what is no translator: an XLM-R, a GPT, the encoder of a T5 alone."""
+        if self.converted:
+            return
+        architectures: list[str] = self.config.get("architectures") or []
+        expected = ARCHITECTURES.get(self.model_type)
+        if expected is None or (architectures and expected not in architectures):
+            raise InputError(
+                f"{self.name} is a {', '.join(architectures) or self.model_type}, which is no "
+                "translator that is known here; give an NLLB, M2M100, MADLAD or OPUS-MT "
+                "checkpoint, or an endpoint with --backend openai"
+            )
+
+    def _fetch(self, whole: str, index: str) -> None:
+        if self.revision:
+            stem, _, ending = whole.partition(".")
+            patterns = (whole, index, f"{stem}-*.{ending}")
+            _snapshot(self._settings.translator, self.revision, patterns)
+
+    def _listed(self, whole: str, index: str) -> list[Path]:
+        """Return the files of the weights: one whole file, or those that an index lists."""
+        if (self.folder / whole).is_file():
+            return [self.folder / whole]
+        if not (self.folder / index).is_file():
+            return []
+        try:
+            content = json.loads((self.folder / index).read_text(encoding="utf-8"))
+            names = sorted(set(content["weight_map"].values()))
+        except (ValueError, KeyError, AttributeError) as error:
+            raise InputError(
+                f"{self.folder / index}: does not list the files of the weights; fetch it again"
+            ) from error
+        missing = [name for name in names if not (self.folder / name).is_file()]
+        if missing:
+            raise InputError(
+                f"{self.folder}: {len(missing)} of {len(names)} files of the weights are missing: "
+                f"{missing[0]}, ..."
+            )
+        return [self.folder / name for name in names]
+
+
+def _open_folder(name: str, revision: str | None) -> Path:
+    """Return the folder with configuration and tokenizer, fetched if the name is no folder.
+
+    Raises:
+        InputError: There is no such folder, and no such checkpoint on the Hub.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -38,78 +204,6 @@ def open_folder(name: str, revision: str | None) -> Path:
     return _snapshot(name, revision, _SMALL)
 
 
-def weights(name: str, folder: Path, *, revision: str | None, allow_pickle: bool) -> list[Path]:
-    """Return the files with the weights, fetched if need be.
-
-    Raises:
-        InputError: There are none, some are missing, or they are pickled and that is not allowed.
-    """
-    from_hub = not Path(name).expanduser().is_dir()
-    for whole, index in (_SAFE, _PICKLED):
-        stem, _, ending = whole.partition(".")
-        if from_hub and (whole in _SAFE or allow_pickle):
-            _snapshot(name, revision, (whole, index, f"{stem}-*.{ending}"))
-        paths = _listed(folder, whole, index)
-        if paths and whole in _PICKLED and not allow_pickle:
-            break
-        if paths:
-            return paths
-    if from_hub and not allow_pickle:
-        found = "has no weights as safetensors on the Hub"
-    elif any((folder / pickled).exists() for pickled in _PICKLED):
-        found = "has only pickled weights, which can run code when they are loaded"
-    else:
-        raise InputError(
-            f"translator {name}: has no weights ({_SAFE[0]} is missing); fetch it again"
-        )
-    raise InputError(
-        f"translator {name}: {found}; take a revision with {_SAFE[0]}, or trust them with --allow-pickle"
-    )
-
-
-def fingerprint(folder: Path, heavy: Sequence[Path]) -> str:
-    """Hash the weights, the configuration and the tokenizer, names included."""
-    small = {path for pattern in _SMALL for path in folder.glob(pattern)}
-    ignored = ("generation_config.json", "README.txt")  # how to search is ours to say
-    small = {
-        path for path in small if path.name not in ignored and not path.name.endswith(".index.json")
-    }
-    digest = hashlib.sha256()
-    for path in sorted(small | set(heavy), key=lambda path: path.name):
-        digest.update(f"{path.name}\0{_sha256(path)}\0".encode())
-    return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    # The Hub's cache names the file of large content by its SHA-256: nothing to read again.
-    target = path.resolve().name
-    if path.is_symlink() and re.fullmatch(r"[0-9a-f]{64}", target):
-        return target
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _listed(folder: Path, whole: str, index: str) -> list[Path]:
-    if (folder / whole).is_file():
-        return [folder / whole]
-    if not (folder / index).is_file():
-        return []
-    try:
-        names = sorted(
-            set(json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values())
-        )
-    except (ValueError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{folder / index}: does not list the files of the weights; fetch it again"
-        ) from error
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise InputError(
-            f"{folder}: {len(missing)} of {len(names)} files of the weights are missing: {missing[0]}, ..."
-        )
-    return [folder / name for name in names]
-
-
 def _snapshot(name: str, revision: str | None, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -119,8 +213,8 @@ def _snapshot(name: str, revision: str | None, patterns: Sequence[str]) -> Path:
     except LocalEntryNotFoundError as error:
         at = f" at revision {revision}" if revision else ""
         raise InputError(
-            f"translator {name}: neither a folder nor in the Hub's cache{at}, and the Hub cannot be reached; fetch it "
-            "where there is a network (hf download), or give a folder"
+            f"translator {name}: neither a folder nor in the Hub's cache{at}, and the Hub cannot "
+            "be reached; fetch it where there is a network (hf download), or give a folder"
         ) from error
     except (HfHubHTTPError, HFValidationError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -129,6 +223,32 @@ def _snapshot(name: str, revision: str | None, patterns: Sequence[str]) -> Path:
         ) from error
 
 
-def cache_folder(given: Path | None) -> Path:
-    """Return where converted checkpoints and paid answers lie: as given, or in the user's cache (`XDG_CACHE_HOME`)."""
-    return given or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hexapla"
+def _sha256(path: Path) -> str:
+    # The Hub's cache names a large file by its SHA-256, so it need not be read again.
+    target = path.resolve().name
+    if path.is_symlink() and re.fullmatch(r"[0-9a-f]{64}", target):
+        return target
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_json(path: Path) -> Any:
+    """Return the content of a JSON file; None if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _texts_in(content: Any) -> Iterator[str]:
+    """Yield the keys and texts of nested JSON, except for the merges of a byte-pair encoding."""
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list):
+        for item in content:
+            yield from _texts_in(item)
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            yield key
+            if key != "merges":
+                yield from _texts_in(value)

@@ -1,4 +1,4 @@
-"""Which translator a build uses, and how."""
+"""Settings of a translator."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ ENDPOINT = Flag(group="Endpoint (OpenAI-compatible)")
 
 @settings
 class TranslatorConfig:
-    """Which translator a build uses, and how."""
+    """Settings of a translator."""
 
     translator: Annotated[Name, TRANSLATOR]
     """Hub name or folder of a translation model, or an endpoint's name for its model."""
     pivot: Annotated[Pivot, TRANSLATOR] = "eng_Latn"
-    """Language of the texts, from which they are translated."""
+    """Language of the texts, which is translated into the others."""
     backend: Annotated[Backend, TRANSLATOR] = "auto"
-    """What runs the model. auto: ctranslate2 where it can, else transformers."""
+    """Library that runs the model. auto: ctranslate2 if it can run it, else transformers."""
     revision: Annotated[str | None, TRANSLATOR] = None
     """Revision of a model on the Hub."""
     beam_size: Annotated[int, Field(ge=1), TRANSLATOR] = 4
     """Beams of the search."""
     max_input_tokens: Annotated[int, Field(ge=1), TRANSLATOR] = 256
-    """Longer texts are not translated; models lose sentences beyond about 200 tokens."""
+    """Maximum tokens of a text; longer texts are not translated. Models lose sentences beyond about
+    200 tokens."""
     batch_tokens: Annotated[int, Field(ge=1), TRANSLATOR] = 4096
     """Source tokens, padding included, in one batch."""
     device: Annotated[str, TRANSLATOR] = "auto"
     """Device: auto, cpu, cuda or cuda:1."""
     compute_type: Annotated[str, TRANSLATOR] = "auto"
-    """Number format: auto, or one that CTranslate2 knows, such as int8, float16 or float32."""
+    """Number format: auto, or one that the backend has, such as int8, float16 or float32."""
     threads: Annotated[Annotated[int, Field(ge=1)] | None, TRANSLATOR] = None
     """CPU threads of one translator. By default all cores."""
     cache: Annotated[FilePath | None, TRANSLATOR] = None
@@ -52,7 +53,7 @@ class TranslatorConfig:
     timeout_s: Annotated[float, Field(gt=0), ENDPOINT] = 120.0
     """Seconds to wait for one answer."""
     give_up_after_s: Annotated[float, Field(gt=0), ENDPOINT] = 600.0
-    """Seconds to keep trying one request that the endpoint refuses."""
+    """Seconds until a request that gets no answer is given up."""
     price_in: Annotated[Annotated[float, Field(ge=0)] | None, ENDPOINT] = None
     """Price of a million prompt tokens, in any currency."""
     price_out: Annotated[Annotated[float, Field(ge=0)] | None, ENDPOINT] = None

@@ -1,7 +1,7 @@
-"""Translate with CTranslate2: a checkpoint in, 8-bit weights on a CPU, 16-bit ones on a GPU.
+"""Translate with CTranslate2: weights in 8 bits on a CPU, in 16 bits on a GPU.
 
-It sorts and splits each call into batches itself; what is left to do here is to say how, and to
-read the answers.
+The library sorts and splits each call into batches itself; here the settings of its search are
+chosen, and its results are read.
 """
 
 from __future__ import annotations
@@ -11,24 +11,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from hexapla.errors import InputError
-from hexapla.translate.checkpoint import Checkpoint
+from hexapla.translate.checkpoint_files import CheckpointFiles
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.conversion import convert
-from hexapla.translate.decoding import (
-    BeamSearch,
-    CheckpointTranslator,
-    DecodingJob,
-    Output,
-    choose_compute_type,
-    choose_device,
-)
+from hexapla.translate.decoding import BeamSearch, CheckpointTranslator, DecodingJob, Output
+from hexapla.translate.device import choose_compute_type, choose_device
 
 
 class CTranslate2Translator(CheckpointTranslator):
     """A checkpoint run by CTranslate2."""
 
-    def __init__(self, config: TranslatorConfig, checkpoint: Checkpoint) -> None:
-        super().__init__(config, checkpoint)
+    def __init__(self, config: TranslatorConfig, files: CheckpointFiles) -> None:
         import ctranslate2
 
         self._device, self._index = choose_device(
@@ -39,9 +32,10 @@ class CTranslate2Translator(CheckpointTranslator):
             ("int8", "float32") if self._device == "cpu" else ("float16", "bfloat16", "float32")
         )
         self._compute_type = choose_compute_type(
-            config.compute_type, checkpoint, supported, preferred, f"on this {self._device}"
+            config.compute_type, files, supported, preferred, f"on this {self._device}"
         )
         self._translator: Any = None
+        super().__init__(config, files)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_translator": None}
@@ -96,7 +90,7 @@ class CTranslate2Translator(CheckpointTranslator):
             disable_unk=True,
             return_scores=True,
             return_end_token=True,
-            # by default it makes a Marian write something where it would rather write nothing
+            # The default of 1 makes a Marian write something where it would write nothing.
             min_decoding_length=0,
         )
         return [self._output(job, result) for job, result in zip(jobs, results, strict=True)]
@@ -106,8 +100,8 @@ class CTranslate2Translator(CheckpointTranslator):
         start = 1 if job.prefix else 0
         finished = bool(tokens) and tokens[-1] == self.checkpoint.tokenizer.eos_token
         n_tokens = len(tokens) - start
-        # CTranslate2 divides the sum by all tokens, the prefix too, though that has no probability
-        # of its own.
+        # CTranslate2 divides the sum by all tokens, the prefix included, although it has no
+        # probability.
         log_prob = result.scores[0] * len(tokens) / max(n_tokens, 1)
         ids, unknown = self.checkpoint.ids, self.checkpoint.tokenizer.unk_token_id
         kept = [ids.get(token, unknown) for token in tokens[start : len(tokens) - finished]]
@@ -115,7 +109,10 @@ class CTranslate2Translator(CheckpointTranslator):
 
 
 def _threads(threads: int | None) -> tuple[int, int]:
-    """Split the threads into workers, which share the weights, and threads of each: many workers translate more."""
+    """Return the number of workers, which share the weights, and of threads in each.
+
+    Many workers with few threads translate more texts per second than one with many.
+    """
     total = threads or len(os.sched_getaffinity(0))
     each = 1 if total < 8 else 4
     return max(1, total // each), each

@@ -1,22 +1,21 @@
-"""What the two translators of checkpoints share: which texts reach the model, in which batches, with which settings.
+"""What the two translators of checkpoints share: which texts reach the model, how, in what groups.
 
-Texts and targets go in, in any order; translations come out in the same order. A text's limit on
-output tokens depends on its own length alone, never on what it is batched with, so a resumed build
-cuts the same texts off at the same place.
+Texts and targets go in, in any order; translations come out in the same order. The limit on a
+text's output tokens depends only on the text's length, never on the batch, so a resumed build cuts
+off the same texts at the same place.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hexapla.errors import InputError
 from hexapla.translate.checkpoint import Checkpoint
+from hexapla.translate.checkpoint_files import CheckpointFiles
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.translator import Translation
 
@@ -24,7 +23,7 @@ _LIMITS = (64, 128, 256, 512)
 
 
 class BeamSearch(NamedTuple):
-    """How the model looks for its output."""
+    """Settings of the search for the output."""
 
     beam_size: int
     no_repeat_ngram_size: int = 0
@@ -32,12 +31,21 @@ class BeamSearch(NamedTuple):
 
 
 RETRY = BeamSearch(beam_size=5, no_repeat_ngram_size=4, repetition_penalty=1.2)
-"""For what was rejected once, most often for repeating itself. Not for all: it spoils repetitions that are meant."""
+"""For texts whose first translation was rejected, mostly for repeating itself.
+
+It is not used for all texts, since it spoils repetitions that are meant.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingJob:
-    """One text for the model: its place in the call, its tokens, and the token that its output is to start with."""
+    """One text for the model.
+
+    Attributes:
+        position: Its place in the call.
+        ids: Its tokens.
+        prefix: The token that the output starts with; None for no such token.
+    """
 
     position: int
     ids: list[int]
@@ -45,7 +53,14 @@ class DecodingJob:
 
 
 class Output(NamedTuple):
-    """What the model made of a job: ids without prefix and end, and the mean log-probability of ids and end."""
+    """The output of the model for a job.
+
+    Attributes:
+        ids: Tokens without the prefix and the end of the text.
+        log_prob: Mean log-probability of the ids and the end.
+        n_tokens: Number of ids, with the end if there is one.
+        finished: Whether the model ended the text before its limit.
+    """
 
     ids: list[int]
     log_prob: float
@@ -56,21 +71,21 @@ class Output(NamedTuple):
 class CheckpointTranslator(ABC):
     """A translator that runs a checkpoint on this machine; its weights load with the first text."""
 
-    def __init__(self, config: TranslatorConfig, checkpoint: Checkpoint) -> None:
+    def __init__(self, config: TranslatorConfig, files: CheckpointFiles) -> None:
         self.config = config
-        self.checkpoint = checkpoint
+        self.checkpoint = Checkpoint(config, files)
         self._checked: frozenset[str] = frozenset()
 
     @property
     def multilingual(self) -> bool:
         """Whether one call may mix target languages at no cost."""
-        return self.checkpoint.layout is not None
+        return self.checkpoint.languages.layout is not None
 
     def check(self, targets: Sequence[str]) -> None:
-        """Refuse, before any weights load, what cannot be translated.
+        """Refuse, before the weights load, languages that the checkpoint lacks.
 
         Raises:
-            InputError: A language that the checkpoint lacks, with the nearest that it has.
+            InputError: It lacks one; the error names the nearest that it has.
         """
         asked = frozenset(targets)
         if not asked <= self._checked:
@@ -78,7 +93,7 @@ class CheckpointTranslator(ABC):
             self._checked |= asked
 
     def facts(self) -> Mapping[str, object]:
-        """Return all that the output depends on. Loads the weights, for the effective compute type."""
+        """Return all that the output depends on. May load the weights."""
         return {
             **self.checkpoint.facts(),
             "source": self.config.pivot,
@@ -95,9 +110,8 @@ class CheckpointTranslator(ABC):
     @property
     def max_input_tokens(self) -> int:
         """The longest input in tokens, language and end included."""
-        return min(
-            self.config.max_input_tokens, self.checkpoint.positions or self.config.max_input_tokens
-        )
+        asked = self.config.max_input_tokens
+        return min(asked, self.checkpoint.max_positions or asked)
 
     def translate(
         self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False
@@ -105,7 +119,7 @@ class CheckpointTranslator(ABC):
         """Translate each text into the language at its position in `targets`, in order.
 
         Args:
-            texts: In the source language; empty and over-long ones come back with their problem.
+            texts: In the pivot; empty and over-long texts come back with their problem.
             targets: A canonical code for each text.
             retry: Use other settings than the first time.
         """
@@ -114,15 +128,15 @@ class CheckpointTranslator(ABC):
                 f"{len(texts)} texts and {len(targets)} targets; each text needs its own target"
             )
         self.check(tuple(set(targets)))
-        found: dict[int, Translation] = {}
-        groups = self._jobs(texts, targets, found)
+        translations: dict[int, Translation] = {}
+        groups = self._group(texts, targets, translations)
         for limit, jobs in sorted(groups.items()):
             jobs.sort(key=lambda job: (len(job.ids), job.position))
             outputs = self._search(jobs, limit, self._settings(retry=retry))
             decoded = self.checkpoint.decode([output.ids for output in outputs])
             for job, output, text in zip(jobs, outputs, decoded, strict=True):
-                found[job.position] = _translation(output, text)
-        return [found[position] for position in range(len(texts))]
+                translations[job.position] = _translation(output, text)
+        return [translations[position] for position in range(len(texts))]
 
     @abstractmethod
     def close(self) -> None:
@@ -130,52 +144,55 @@ class CheckpointTranslator(ABC):
 
     @abstractmethod
     def _effective(self) -> dict[str, object]:
-        """Name the backend and what it really computes with."""
+        """Return the backend, its device and its effective compute type."""
 
     @abstractmethod
     def _packages(self) -> Sequence[str]:
-        """Name the packages that its output depends on."""
+        """Name the packages that the output depends on."""
 
     @abstractmethod
     def _search(self, jobs: Sequence[DecodingJob], limit: int, search: BeamSearch) -> list[Output]:
-        """Translate jobs, which are sorted by length, into at most `limit` tokens each, prefix included."""
+        """Translate jobs, sorted by length, into at most `limit` tokens each, prefix included."""
 
     def _settings(self, *, retry: bool) -> BeamSearch:
         return RETRY if retry else BeamSearch(self.config.beam_size)
 
-    def _jobs(
-        self, texts: Sequence[str], targets: Sequence[str], found: dict[int, Translation]
+    def _group(
+        self, texts: Sequence[str], targets: Sequence[str], problems: dict[int, Translation]
     ) -> dict[int, list[DecodingJob]]:
-        """Tokenize each text once, group by the limit of the output, and answer what no model is to see."""
-        wanted: dict[str, dict[str, list[tuple[int, str]]]] = defaultdict(dict)
-        shared = (
-            self.multilingual
-            and self.checkpoint.layout is not None
-            and not self.checkpoint.layout.in_source
-        )
+        """Tokenize each distinct text once, and group the jobs by the limit of their output.
+
+        A text that no model should see gets its answer in `problems`, by its position.
+        """
+        # Where the language starts the output, the ids of a text are the same for all targets.
+        shared = self.checkpoint.languages.token_in_output
+        places: dict[str, dict[str, list[tuple[int, str]]]] = defaultdict(dict)
         for position, (text, target) in enumerate(zip(texts, targets, strict=True)):
             if text.strip():
-                wanted["" if shared else target].setdefault(text, []).append((position, target))
+                same = places["" if shared else target].setdefault(text, [])
+                same.append((position, target))
             else:
-                found[position] = Translation(text=None, problem="empty")
+                problems[position] = Translation(text=None, problem="empty")
         groups: dict[int, list[DecodingJob]] = defaultdict(list)
-        for language, places in wanted.items():
-            for ids, places_of_text in zip(
-                self.checkpoint.encode(list(places), language), places.values(), strict=True
-            ):
-                for position, target in places_of_text:
+        for language, by_text in places.items():
+            rows = self.checkpoint.encode(list(by_text), language)
+            for ids, same in zip(rows, by_text.values(), strict=True):
+                for position, target in same:
                     if len(ids) > self.max_input_tokens:
-                        found[position] = Translation(text=None, problem="source too long")
+                        problems[position] = Translation(text=None, problem="source too long")
                     else:
-                        groups[self._limit(len(ids))].append(
-                            DecodingJob(position, ids, self.checkpoint.prefix(target))
-                        )
+                        job = DecodingJob(position, ids, self.checkpoint.prefix(target))
+                        groups[self._limit(len(ids))].append(job)
         return groups
 
     def _limit(self, n_tokens: int) -> int:
-        """Bound the output: thrice the input is more than any language of FLORES-200 needs, and ends a loop early."""
+        """Return the limit on an output's tokens for an input of `n_tokens`.
+
+        Three times the input is more than any language of FLORES-200 needs, and ends a repetition
+        early.
+        """
         limit = next((limit for limit in _LIMITS if limit >= 3 * n_tokens + 32), _LIMITS[-1])
-        return min(limit, self.checkpoint.positions or limit)
+        return min(limit, self.checkpoint.max_positions or limit)
 
 
 def _translation(output: Output, text: str) -> Translation:
@@ -183,58 +200,3 @@ def _translation(output: Output, text: str) -> Translation:
     if not output.finished:
         problem = "unfinished"
     return Translation(text or None, min(output.log_prob, 0.0), output.n_tokens, problem)
-
-
-def choose_device(asked: str, n_gpus: int, library: str) -> tuple[str, int]:
-    """Return the kind of device, "cpu" or "cuda", and its number.
-
-    Args:
-        asked: "auto", "cpu", "cuda" or "cuda:0".
-        n_gpus: How many GPUs the library can use here.
-        library: What to call it.
-
-    Raises:
-        InputError: Another word, or a GPU that is not there.
-    """
-    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", asked):
-        raise InputError(f'device "{asked}" is unknown; give auto, cpu, cuda or cuda:0')
-    if asked == "auto":
-        return "cuda" if n_gpus else "cpu", 0
-    kind, _, number = asked.partition(":")
-    if kind == "cuda" and int(number or 0) >= n_gpus:
-        raise InputError(
-            f"device {asked}: this machine has {n_gpus} GPUs that {library} can use; give cpu or auto"
-        )
-    return kind, int(number or 0)
-
-
-def choose_compute_type(
-    asked: str,
-    checkpoint: Checkpoint,
-    supported: Sequence[str],
-    preferred: Sequence[str],
-    place: str,
-) -> str:
-    """Return what to compute with: what was asked for, or of the `preferred` the first that can be.
-
-    Args:
-        asked: "auto" or one of `supported`.
-        checkpoint: What is to run.
-        supported: What the library has for the device.
-        preferred: Best first; one of them can always be.
-        place: Where it is to run, for the error.
-
-    Raises:
-        InputError: It was asked for what cannot be.
-    """
-    # T5 reaches values beyond float16 and then writes nothing but padding.
-    never = ("float16", "int8_float16") if checkpoint.model_type in ("t5", "mt5", "umt5") else ()
-    allowed = [name for name in supported if name not in never]
-    if asked == "auto":
-        return next(name for name in preferred if name in allowed)
-    if asked not in allowed:
-        raise InputError(
-            f"compute_type {asked} is not one that {checkpoint.name} can use {place}; "
-            f"give auto or one of {', '.join(allowed)}"
-        )
-    return asked

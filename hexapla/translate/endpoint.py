@@ -1,9 +1,9 @@
-"""One chat completion from an OpenAI-compatible endpoint: a request in, what the endpoint wrote out.
+"""One chat completion from an OpenAI-compatible endpoint: a request in, an answer out.
 
-The retry loop is tenacity's and not the `openai` package's, which counts tries, not seconds, and
-does not wait longer than two minutes for a `Retry-After`. The key is read from the environment when
-the connection opens and is nowhere else but in its headers; what a server says is quoted without
-it.
+The retry loop is tenacity's and not the `openai` package's, which counts attempts, not seconds, and
+waits at most two minutes for a `Retry-After`. The key is read from the environment when the
+connection opens, and stands in its headers only; it is removed from what a server says before that
+is quoted.
 """
 
 from __future__ import annotations
@@ -31,33 +31,38 @@ from hexapla.translate.refusals import (
 )
 
 if TYPE_CHECKING:
+    import httpx2
     import tenacity
 
 _log = logging.getLogger(__name__)
 
 _OPENAI = "https://api.openai.com/v1"
 _FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 60.0
+_MAX_WAIT_S = 60.0
 
 
 class EndpointFailure(Exception):
-    """An endpoint that does not answer: its address, what it said and how long it was asked, in one line."""
+    """An endpoint does not answer: its address, what it said and for how long, in one line."""
 
 
 class Stopped(Exception):
-    """Another request has failed for good; this one was given up while it waited."""
+    """Another request failed for good, and this one was given up while it waited."""
 
 
 def completions_url(base_url: str | None) -> str:
-    """Return the address of an endpoint's chat completions, its host in lower case and without the default port.
+    """Return the address of an endpoint's chat completions.
+
+    Its host is in lower case and its default port is left out, so that one address has one
+    spelling.
 
     Raises:
-        InputError: No address is given and no key for OpenAI's own, or one that is no http address
-            or holds a key.
+        InputError: No address and no key for OpenAI's own is given, or the address is not http or
+            holds a key.
     """
     if base_url is None and not os.environ.get(KEY):
         raise InputError(
-            f"no endpoint; give a base URL like http://localhost:8000/v1, or set {KEY} for {_OPENAI}"
+            f"no endpoint; give a base URL like http://localhost:8000/v1, or set {KEY} for "
+            f"{_OPENAI}"
         )
     check_libraries()
     import httpx2
@@ -80,10 +85,10 @@ def completions_url(base_url: str | None) -> str:
 
 
 def check_libraries() -> None:
-    """Refuse to go on without what talks to an endpoint.
+    """Refuse to go on without the libraries that talk to an endpoint.
 
     Raises:
-        InputError: It is not installed; the message has the command.
+        InputError: One is not installed; the message has the command that installs it.
     """
     try:
         import httpx2  # noqa: F401
@@ -98,9 +103,9 @@ class Endpoint:
     """An open connection to an endpoint, for any number of threads.
 
     Args:
-        url: Of its chat completions.
-        timeout_s: For one answer, from the request to its last byte.
-        give_up_after_s: For all tries of one request together.
+        url: Address of its chat completions.
+        timeout_s: Seconds for one answer, from the request to its last byte.
+        give_up_after_s: Seconds for all attempts at one request together.
         connections: Requests at once.
     """
 
@@ -110,9 +115,8 @@ class Endpoint:
         import httpx2
 
         key = os.environ.get(KEY, "").strip()
-        if not re.fullmatch(
-            r"[!#-\[\]-~]*", key
-        ):  # else the error about a bad header would quote it
+        # Else the library's error about a bad header would quote the key.
+        if not re.fullmatch(r"[!#-\[\]-~]*", key):
             raise InputError(
                 f"{KEY} has a character that no key has: a space, a quote or a letter beyond ASCII"
             )
@@ -129,19 +133,18 @@ class Endpoint:
         )
 
     def close(self) -> None:
-        """Close the connection; answers that are under way are lost."""
+        """Close the connection; answers under way are lost."""
         self._client.close()
 
     def complete(self, body: dict[str, Any], stop: threading.Event) -> Answer:
-        """Ask until there is an answer, leaving out what the endpoint refuses and a translation can do without.
+        """Ask until there is an answer, without the optional fields that the endpoint refuses.
 
         Args:
             body: The request.
-            stop: Once set, nothing more is sent and no wait is waited out.
+            stop: Once set, nothing more is sent and every wait ends.
 
         Returns:
-            The answer. A request that is refused for what its sentences say is an answer with a
-            problem.
+            The answer. A refusal because of the sentences is an answer with a problem.
 
         Raises:
             EndpointFailure: It refuses for good, or gave no answer in `give_up_after_s`.
@@ -162,7 +165,7 @@ class Endpoint:
                     ) from None
                 if name not in self._refused:
                     _log.warning(
-                        "%s: asked without %s from here on, since it refused: %s",
+                        "%s: asked without %s from now on, since it refused: %s",
                         self.url,
                         name,
                         refusal,
@@ -178,11 +181,15 @@ class Endpoint:
                 raise Stopped
 
         def note(state: tenacity.RetryCallState) -> None:
-            _log.info("%s: %s; next try in %.0f s", self.url, _said(state), state.upcoming_sleep)
+            _log.info(
+                "%s: %s; next attempt in %.0f s", self.url, _describe(state), state.upcoming_sleep
+            )
 
         def give_up(state: tenacity.RetryCallState) -> None:
-            since = f"{state.attempt_number} tries in {state.seconds_since_start or 0:.0f} s"
-            raise EndpointFailure(f"{self.url}: no answer after {since}: {_said(state)}") from None
+            since = f"{state.attempt_number} attempts in {state.seconds_since_start or 0:.0f} s"
+            raise EndpointFailure(
+                f"{self.url}: no answer after {since}: {_describe(state)}"
+            ) from None
 
         if stop.is_set():
             raise Stopped
@@ -208,17 +215,7 @@ class Endpoint:
 
     def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask once."""
-        import httpx2
-
-        until = time.monotonic() + self._timeout_s
-        received = bytearray()
-        with self._client.stream("POST", self.url, json=body) as response:
-            for chunk in response.iter_bytes():
-                received += chunk
-                if (
-                    time.monotonic() > until
-                ):  # the library's own timeout starts anew with every byte
-                    raise httpx2.ReadTimeout("its answer was not complete in time")
+        response, received = self._receive(body)
         body_text = received.decode(errors="replace")
         try:
             answer = json.loads(received)
@@ -226,26 +223,40 @@ class Endpoint:
             answer = None
         error = answer.get("error") if isinstance(answer, dict) else None
         status = response.status_code
-        if (
-            response.is_success and error
-        ):  # a gateway's way to say that the endpoint behind it failed
+        if response.is_success and error:  # a gateway reports that the endpoint behind it failed
             code = error.get("code") if isinstance(error, dict) else None
             status = code if isinstance(code, int) else 502
         message = error.get("message") if isinstance(error, dict) else None
-        said = self._quote(message if isinstance(message, str) else body_text)
+        quoted = self._quote(message if isinstance(message, str) else body_text)
         if may_pass(status, body_text):
-            raise Busy(status, said, retry_after_s(response.headers.get("Retry-After")))
+            raise Busy(status, quoted, retry_after_s(response.headers.get("Retry-After")))
         if not response.is_success or error:
-            raise Refusal(status, said, body_text)
+            raise Refusal(status, quoted, body_text)
         if (
             not isinstance(answer, dict)
             or not isinstance(answer.get("choices"), list)
             or not answer["choices"]
         ):
             raise EndpointFailure(
-                f"{self.url}: {said} is no chat completion; a base URL mostly ends with /v1"
+                f"{self.url}: {quoted} is no chat completion; a base URL mostly ends with /v1"
             )
         return answer
+
+    def _receive(self, body: dict[str, Any]) -> tuple[httpx2.Response, bytearray]:
+        """Send a request and return the response with its whole body.
+
+        The library's timeout starts anew with every byte, so the time for the whole is kept here.
+        """
+        import httpx2
+
+        until = time.monotonic() + self._timeout_s
+        received = bytearray()
+        with self._client.stream("POST", self.url, json=body) as response:
+            for chunk in response.iter_bytes():
+                received += chunk
+                if time.monotonic() > until:
+                    raise httpx2.ReadTimeout("its answer was not complete in time")
+        return response, received
 
     def _quote(self, text: str) -> str:
         """Quote what a server said: one line, no control characters, no key."""
@@ -257,18 +268,21 @@ class Endpoint:
         return f'"{line[:300]}"'
 
 
-def _said(state: tenacity.RetryCallState) -> str:
+def _describe(state: tenacity.RetryCallState) -> str:
     error = state.outcome.exception() if state.outcome else None
     return str(error) if isinstance(error, Busy) else f"{type(error).__name__} ({error})"
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Wait as long as the endpoint asks, else twice as long each time; never as long as the neighbours."""
+    """Return how long to wait: as the endpoint asks, else twice as long each time.
+
+    A random part keeps requests that failed together from coming back together.
+    """
     import tenacity
 
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, Busy) and error.retry_after_s is not None:
         return error.retry_after_s + random.uniform(0, _FIRST_WAIT_S)
     return tenacity.wait_exponential_jitter(
-        multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S, jitter=_FIRST_WAIT_S
+        multiplier=_FIRST_WAIT_S, max=_MAX_WAIT_S, jitter=_FIRST_WAIT_S
     )(state)

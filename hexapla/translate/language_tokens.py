@@ -1,8 +1,8 @@
-"""How each family of checkpoints names a language, and which of our languages its tokens stand for.
+"""How each family of checkpoints names a language, and which canonical code a token stands for.
 
 In goes a tokenizer's vocabulary, or a name such as `opus-mt-en-de`; out come canonical codes. A
-token that stands for no row of the language table is left out, so the languages of a checkpoint are
-those that can be asked for.
+token of a language that is not in the language table is left out, so every language of a checkpoint
+can be asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from hexapla.text import languages
 
 
 class Layout(NamedTuple):
-    """How a family names a target language, and where: before the source text, or at the start of the output."""
+    """How a family of checkpoints names a target language, and where.
+
+    Attributes:
+        family: Name of the family.
+        pattern: Regular expression of a language token.
+        example: The token of German.
+        in_source: Whether the token stands before the source text, and not at the start of the
+            output.
+    """
 
     family: str
     pattern: str
@@ -39,8 +47,20 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
 }
 """The layouts that a model type of transformers may follow."""
 
+ARCHITECTURES = {
+    "m2m_100": "M2M100ForConditionalGeneration",
+    "nllb-moe": "NllbMoeForConditionalGeneration",
+    "t5": "T5ForConditionalGeneration",
+    "mt5": "MT5ForConditionalGeneration",
+    "umt5": "UMT5ForConditionalGeneration",
+    "marian": "MarianMTModel",
+    "bart": "BartForConditionalGeneration",
+    "fsmt": "FSMTForConditionalGeneration",
+}
+"""The translating model of each model type that is known here."""
+
 ONE_PAIR = ("marian", "t5", "mt5", "umt5", "bart", "fsmt")
-"""Model types that may be trained for one pair, and then have no language token."""
+"""Model types that may be trained for one language pair, and then have no language tokens."""
 
 _LIKELY = {
     "zh": "zho_Hans",
@@ -56,32 +76,33 @@ _LIKELY = {
     "knc": "knc_Latn",
     "taq": "taq_Latn",
 }
-"""What a bare token that fits two scripts is written in: the likely script of CLDR."""
+"""The code that a token means when its language has two scripts: CLDR's likely script."""
 
 
 def find_tokens(layout: Layout, vocabulary: Iterable[str]) -> dict[str, str]:
-    """Map each canonical code to the token of a vocabulary that stands for it.
+    """Map each canonical code to its token in a vocabulary.
 
-    Of several (`>>pt<<`, `>>pt_BR<<`) the canonical code itself wins, then the shortest.
+    If a code has several tokens (`>>pt<<`, `>>pt_BR<<`), one that contains the canonical code
+    wins, then the shortest.
 
     >>> find_tokens(LAYOUTS["marian"][0], [">>pt_BR<<", ">>pt<<", ">>zho<<", ">>tlh<<", "the"])
     {'por_Latn': '>>pt<<', 'zho_Hans': '>>zho<<'}
     """
-    found: dict[str, list[str]] = {}
+    spellings: dict[str, list[str]] = {}
     for token in vocabulary:
         code = _code(layout, token)
         if code:
-            found.setdefault(code, []).append(token)
+            spellings.setdefault(code, []).append(token)
     return {
-        code: min(found[code], key=lambda token: (code not in token, len(token), token))
-        for code in sorted(found)
+        code: min(spellings[code], key=lambda token: (code not in token, len(token), token))
+        for code in sorted(spellings)
     }
 
 
-def spoken(text: str) -> tuple[str, ...]:
-    """List the codes that a spelling may mean; none for the name of a group, such as `ROMANCE` or `mul`.
+def possible_codes(text: str) -> tuple[str, ...]:
+    """List the codes that a spelling may mean; none for a group, such as `ROMANCE` or `mul`.
 
-    >>> spoken("zh"), spoken("de"), spoken("ROMANCE")
+    >>> possible_codes("zh"), possible_codes("de"), possible_codes("ROMANCE")
     (('zho_Hans', 'zho_Hant'), ('deu_Latn',), ())
     """
     try:
@@ -92,33 +113,40 @@ def spoken(text: str) -> tuple[str, ...]:
 
 
 def pair_in_name(name: str) -> tuple[str, str] | None:
-    """Read the two sides of a name as OPUS-MT gives it; they may be groups.
+    """Read source and target from a name in the style of OPUS-MT; either may be a group.
 
-    >>> pair_in_name("Helsinki-NLP/opus-mt-tc-big-en-pt"), pair_in_name("opus-mt-en-ROMANCE"), pair_in_name("my-model")
-    (('en', 'pt'), ('en', 'ROMANCE'), None)
+    >>> pair_in_name("Helsinki-NLP/opus-mt-tc-big-en-pt")
+    ('en', 'pt')
+    >>> pair_in_name("opus-mt-en-ROMANCE"), pair_in_name("my-model")
+    (('en', 'ROMANCE'), None)
     """
-    found = re.search(
+    match = re.search(
         r"opus-mt-(?:tc-(?:big|base)-)?([A-Za-z_+]{2,})-([A-Za-z_+]{2,})(?=$|[-/])", name
     )
-    return (found[1], found[2]) if found else None
+    return (match[1], match[2]) if match else None
 
 
 def _code(layout: Layout, token: str) -> str | None:
-    found = re.fullmatch(layout.pattern, token)
-    if not found:
+    match = re.fullmatch(layout.pattern, token)
+    if not match:
         return None
     if layout is _NLLB:
         return token if languages.is_language(token) else None
     if layout is _M2M100:
-        return _m2m100().get(found[1])
-    if found[1].lower() in _LIKELY:
-        return _LIKELY[found[1].lower()]
-    codes = spoken(found[1])
+        return _m2m100_codes().get(match[1])
+    if match[1].lower() in _LIKELY:
+        return _LIKELY[match[1].lower()]
+    codes = possible_codes(match[1])
     return codes[0] if codes else None
 
 
 @lru_cache(maxsize=1)
-def _m2m100() -> Mapping[str, str]:
+def _m2m100_codes() -> Mapping[str, str]:
     return {
         language.m2m100: code for code, language in languages.LANGUAGES.items() if language.m2m100
     }
+
+
+def m2m100_tokens() -> list[str]:
+    """Return the language tokens of M2M100, which its tokenizer knows even if no file has them."""
+    return [f"__{code}__" for code in _m2m100_codes()]

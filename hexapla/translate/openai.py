@@ -1,55 +1,42 @@
-"""Translation by an OpenAI-compatible endpoint (vLLM, llama.cpp, `transformers serve`, hosted): texts in, text out.
+"""Translate with an OpenAI-compatible endpoint: vLLM, llama.cpp, `transformers serve`, hosted.
 
-Several sentences go in one request. An answer that does not have exactly one translation for each
-is not guessed at: the sentences go again in two halves, down to single ones. Every answer is in the
-request cache before it is used, so a run that ends early loses nothing that was paid for. An
-endpoint gives no promise that it would answer the same twice.
+Several sentences go in one request, and every translation is kept in the request cache. An endpoint
+does not promise that it would answer the same twice.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.text import languages
-from hexapla.translate.checkpoint_files import cache_folder
+from hexapla.translate.answer_collector import AnswerCollector
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.endpoint import (
     Endpoint,
     EndpointFailure,
-    Stopped,
     check_libraries,
     completions_url,
 )
-from hexapla.translate.prompts import (
-    PROMPT_VERSION,
-    Answer,
-    answer_tokens,
-    chat_request,
-    prompt_tokens,
-    read_answer,
-)
+from hexapla.translate.prompts import PROMPT_VERSION, answer_tokens, chat_request, prompt_tokens
 from hexapla.translate.request_cache import FILE, RequestCache, request_key
+from hexapla.translate.sentence_batches import SentenceBatch, batch_sentences
 from hexapla.translate.translator import Translation
-
-_UNREADABLE_AT_MOST = 50
+from hexapla.translate.user_cache import cache_folder
 
 
 @dataclass(frozen=True, slots=True)
 class RequestEstimate:
-    """What translating some texts takes, sentences in the cache left out; tokens are right to a factor of about two.
+    """What the translation of some texts takes, except for sentences in the cache.
 
     Attributes:
         n_requests: Requests, if every answer can be read.
-        input_tokens: Of all prompts.
-        output_tokens: Of all answers.
+        input_tokens: Tokens of all prompts, right to a factor of about two.
+        output_tokens: Tokens of all answers, likewise.
         cost: In the currency of the configured prices; None if they are not known.
     """
 
@@ -59,33 +46,15 @@ class RequestEstimate:
     cost: float | None
 
 
-@dataclass(slots=True)
-class _Call:
-    """One call of `translate`, as its threads see it."""
-
-    retry: bool
-    stop: threading.Event = field(default_factory=threading.Event)
-    any_readable: bool = False
-    n_unreadable: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """What goes into one request: a target, and texts by their keys in the cache."""
-
-    target: str
-    texts: dict[str, str]
-
-
 class OpenAITranslator:
     """A translator behind an endpoint; implements `Translator`.
 
     Args:
         config: Its name, base URL and settings. The key comes from the environment variable
-            `OPENAI_API_KEY` alone, and is sent to whatever the base URL names.
+            `OPENAI_API_KEY` alone, and is sent to whatever server the base URL names.
 
     Raises:
-        InputError: No endpoint is known, or a setting is out of range.
+        InputError: No endpoint is known, or a library is missing.
     """
 
     multilingual = True
@@ -97,10 +66,17 @@ class OpenAITranslator:
         self._endpoint: Endpoint | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_endpoint": None}  # its sockets, locks and key stay here
+        # The endpoint's sockets, locks and key stay in this process.
+        return self.__dict__ | {"_endpoint": None}
 
     def check(self, targets: Sequence[str]) -> None:
-        """Refuse what is no language, or the source; what the endpoint itself can translate only its answers show."""
+        """Refuse the pivot as a target, and codes of no language.
+
+        What the endpoint itself can translate is seen only in its answers.
+
+        Raises:
+            InputError: As above, or a library is missing.
+        """
         check_libraries()
         for target in targets:
             languages.name(target)
@@ -109,11 +85,11 @@ class OpenAITranslator:
         languages.name(self._config.pivot)
 
     def facts(self) -> Mapping[str, object]:
-        """Return the name and settings.
+        """Return the name and the settings.
 
         Two servers may each call another translator "default", so the address is part of what the
-        answers depend on. It is told as a hash: that of a machine is nobody else's business, and
-        facts are published.
+        answers depend on. It is stated as a hash, since facts are published and the address of a
+        machine should not be.
         """
         config = self._config
         return {
@@ -134,49 +110,50 @@ class OpenAITranslator:
         """Translate each text into the language at its position; see `Translator`.
 
         Raises:
-            InputError: The endpoint does not answer, refuses, or writes nothing that can be read;
-                what it has answered is in the cache.
+            InputError: The endpoint does not answer, refuses, or writes nothing that can be read.
+                Its answers until then are in the cache.
         """
         self.check(list(dict.fromkeys(targets)))
         keys = self._keys(texts, targets, retry=retry)
-        found = {
-            key: Translation(text) for key, text in self._cache.get(filter(None, keys)).items()
-        }
-        batches = self._batches(texts, targets, keys, found, retry=retry)
+        wanted = set(filter(None, keys))
+        translations = {key: Translation(text) for key, text in self._cache.get(wanted).items()}
+        batches = self._batches(texts, targets, keys, translations, retry=retry)
         if batches:
             try:
-                found |= self._answers(batches, _Call(retry))
+                translations |= self._collect(batches, retry=retry)
             except EndpointFailure as failure:
-                wanted = set(filter(None, keys))
-                safe = (
-                    f"{len(self._cache.get(wanted))} of {len(wanted)} answers of this part are safe"
-                )
-                hint = f"{safe} in {self._cache.path}; go on with --resume"
-                raise InputError(f"{failure}; {hint}") from None
-        return [found[key] if key else _unsent(text) for key, text in zip(keys, texts, strict=True)]
+                n_safe = len(self._cache.get(wanted))
+                raise InputError(
+                    f"{failure}; {n_safe} of {len(wanted)} answers of this part are safe in "
+                    f"{self._cache.path}; go on with --resume"
+                ) from None
+        return [
+            translations[key] if key else _unsent(text)
+            for key, text in zip(keys, texts, strict=True)
+        ]
 
     def estimate(self, texts: Sequence[str], targets: Sequence[str]) -> RequestEstimate:
-        """RequestEstimate what `translate` would take, sending nothing.
+        """Estimate what `translate` would take, without sending anything.
 
         Args:
-            texts: In the source language.
+            texts: In the pivot.
             targets: A canonical code for each text.
         """
         self.check(list(dict.fromkeys(targets)))
-        config = self._config
         keys = self._keys(texts, targets, retry=False)
-        batches = self._batches(
-            texts, targets, keys, self._cache.get(filter(None, keys)), retry=False
-        )
+        known = self._cache.get(filter(None, keys))
+        batches = self._batches(texts, targets, keys, known, retry=False)
+        requests = [self._request(batch, retry=False) for batch in batches]
         tokens_in = sum(
-            prompt_tokens(json.dumps(self._request(batch), ensure_ascii=False)) for batch in batches
+            prompt_tokens(json.dumps(request, ensure_ascii=False)) for request in requests
         )
         tokens_out = sum(
             answer_tokens(list(batch.texts.values()), batch.target) for batch in batches
         )
+        price_in, price_out = self._config.price_in, self._config.price_out
         cost = None
-        if config.price_in is not None and config.price_out is not None:
-            cost = (tokens_in * config.price_in + tokens_out * config.price_out) / 1e6
+        if price_in is not None and price_out is not None:
+            cost = (tokens_in * price_in + tokens_out * price_out) / 1e6
         return RequestEstimate(len(batches), tokens_in, tokens_out, cost)
 
     def close(self) -> None:
@@ -188,7 +165,7 @@ class OpenAITranslator:
     def _keys(
         self, texts: Sequence[str], targets: Sequence[str], *, retry: bool
     ) -> list[str | None]:
-        """Return each text's key in the cache, None for the texts that are never sent."""
+        """Return each text's key in the cache; None for a text that is never sent."""
         config = self._config
         settings = {
             "endpoint": self._url,
@@ -209,45 +186,31 @@ class OpenAITranslator:
         texts: Sequence[str],
         targets: Sequence[str],
         keys: Sequence[str | None],
-        known: Mapping[str, object],
+        known: Container[str],
         *,
         retry: bool,
-    ) -> list[_Batch]:
-        """Group what is to be sent by target, in order; a text that is there twice goes once."""
-        # Fewer neighbours the second time: an answer that slipped to another sentence is a likely
-        # cause of the first.
+    ) -> list[SentenceBatch]:
+        # Fewer neighbours the second time: a translation that slipped to another sentence is a
+        # likely reason for the first rejection.
         n_texts = self._config.sentences_per_request
-        n_texts = max(1, n_texts // 4) if retry else n_texts
-        wanted: dict[str, dict[str, str]] = {}
-        for text, target, key in zip(texts, targets, keys, strict=True):
-            if key and key not in known:
-                wanted.setdefault(target, {})[key] = text
-        batches: list[_Batch] = []
-        for target, by_key in wanted.items():
-            n_tokens = 0
-            for key, text in by_key.items():
-                n_tokens += prompt_tokens(text)
-                last = batches[-1] if batches and batches[-1].target == target else None
-                if (
-                    last is None
-                    or len(last.texts) == n_texts
-                    or n_tokens > self._config.batch_tokens
-                ):
-                    last, n_tokens = _Batch(target, {}), prompt_tokens(text)
-                    batches.append(last)
-                last.texts[key] = text
-        return batches
+        return batch_sentences(
+            texts,
+            targets,
+            keys,
+            known,
+            max_texts=max(1, n_texts // 4) if retry else n_texts,
+            max_tokens=self._config.batch_tokens,
+        )
 
-    def _request(self, batch: _Batch, *, retry: bool = False) -> dict[str, Any]:
+    def _request(self, batch: SentenceBatch, *, retry: bool) -> dict[str, Any]:
         texts = list(batch.texts.values())
         return chat_request(
             self._config.translator, self._config.pivot, batch.target, texts, retry=retry
         )
 
-    def _answers(self, batches: Sequence[_Batch], call: _Call) -> dict[str, Translation]:
-        """Ask for all batches, several at once; at an error, wait for the answers that are under way, to keep them."""
+    def _collect(self, batches: Sequence[SentenceBatch], *, retry: bool) -> dict[str, Translation]:
         config = self._config
-        self._cache.put({})  # a cache that cannot be made is told before an answer is paid for
+        self._cache.put({})  # a cache that cannot be made is reported before an answer is paid for
         if self._endpoint is None:
             self._endpoint = Endpoint(
                 self._url,
@@ -255,77 +218,13 @@ class OpenAITranslator:
                 give_up_after_s=config.give_up_after_s,
                 connections=config.concurrency,
             )
-        found: dict[str, Translation] = {}
-        with ThreadPoolExecutor(config.concurrency) as pool:
-            futures = [pool.submit(self._answer, self._endpoint, batch, call) for batch in batches]
-            try:
-                for future in as_completed(futures):
-                    with contextlib.suppress(
-                        Stopped
-                    ):  # the fault that stopped it is told by the request that met it
-                        found |= future.result()
-            except BaseException:
-                call.stop.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-        return found
-
-    def _answer(self, endpoint: Endpoint, batch: _Batch, call: _Call) -> dict[str, Translation]:
-        """Ask for one batch, and again for what its answer lacks, until each text has a translation or a problem."""
-        found: dict[str, Translation] = {}
-        work = [batch.texts]
-        while work:
-            texts = work.pop()
-            try:
-                answer = endpoint.complete(
-                    self._request(_Batch(batch.target, texts), retry=call.retry), call.stop
-                )
-                read = self._keep(texts, answer, call)
-            except BaseException:
-                # here, not where it is caught: this thread would take up the next batch meanwhile
-                call.stop.set()
-                raise
-            found |= read
-            left = {key: text for key, text in texts.items() if key not in read}
-            if len(texts) == 1 and left:
-                found |= {
-                    key: Translation(None, problem=answer.problem or "unreadable answer")
-                    for key in left
-                }
-            elif len(left) < len(texts):
-                work += [left] if left else []
-            else:
-                items = list(left.items())
-                middle = len(items) // 2
-                work += [dict(items[middle:]), dict(items[:middle])]
-        return found
-
-    def _keep(
-        self, texts: Mapping[str, str], answer: Answer, call: _Call
-    ) -> dict[str, Translation]:
-        """Return the translations that an answer has, after they are in the cache."""
-        read = [None] * len(texts) if answer.problem else read_answer(answer.content, len(texts))
-        by_key = {
-            key: text
-            for key, text in zip(texts, read or [None] * len(texts), strict=True)
-            if text is not None
-        }
-        if by_key:
-            call.any_readable = True
-            self._cache.put(by_key)
-        elif not call.any_readable:
-            call.n_unreadable += 1
-            if call.n_unreadable >= _UNREADABLE_AT_MOST:
-                said = answer.problem or f'"{" ".join(answer.content.split())[:100]}"'
-                raise EndpointFailure(
-                    f"{self._url}: {call.n_unreadable} answers and none is the JSON asked for, the last one {said}; "
-                    f"{self._config.translator} may be no translator"
-                )
-        share, rest = divmod(answer.n_tokens, max(1, len(by_key)))
-        return {
-            key: Translation(text, n_tokens=share + (position < rest))
-            for position, (key, text) in enumerate(by_key.items())
-        }
+        collector = AnswerCollector(
+            self._endpoint,
+            self._cache,
+            lambda batch: self._request(batch, retry=retry),
+            config.translator,
+        )
+        return collector.collect(batches, config.concurrency)
 
 
 def _unsent(text: str) -> Translation:

@@ -1,8 +1,8 @@
-"""What an endpoint means when it answers with an error: asked too much, of the wrong thing, or only too early.
+"""What an endpoint means by an error: the request is too long, is refused, or came too early.
 
-Statuses are a standard and are read strictly; messages are not, so each word that is looked for in
-one is a word that some server is known to write. A word that is missed costs no answer: the run
-ends with the message and is resumed.
+Statuses are standardised and are read strictly. Messages are not, so each word that is looked for
+is one that some server is known to write. A word that is missed costs no answer: the run ends with
+the message, and can be resumed.
 """
 
 from __future__ import annotations
@@ -15,56 +15,67 @@ from collections.abc import Container
 
 KEY = "OPENAI_API_KEY"
 _BUSY = frozenset({408, 409, 425, 429})
-_BODY_READ = 2000  # characters of a refusal; some servers send the whole request back
-# What a request can do without, with the words by which a refusal names it. Reasoning models refuse
-# a temperature and `max_tokens`; many servers know no schema. A refusal that names nothing is put
-# down to the schema, the likeliest.
+_MAX_BODY = 2000  # characters of a refusal that are read; some servers send the request back
+# The optional fields of a request, with the words by which a refusal names them. Reasoning models
+# refuse a temperature and `max_tokens`; many servers know no schema. A refusal that names nothing
+# is put down to the schema, the most likely one.
 _OPTIONAL = {
     "temperature": re.compile("temperature", re.I),
     "max_tokens": re.compile("max_tokens|max_completion_tokens", re.I),
     "response_format": re.compile("response_format|json|schema|grammar|structured", re.I),
 }
 _TOO_LONG = re.compile(
-    r"context.{0,20}(length|size|window)|(prompt|input|request|message)s? (is |are )?too (long|large)",
+    r"context.{0,20}(length|size|window)|"
+    r"(prompt|input|request|message)s? (is |are )?too (long|large)",
     re.I,
 )
 _FILTERED = re.compile(r"content.?(filter|policy|management)", re.I)
 
 
 class Refusal(Exception):
-    """A status that asking again does not change.
+    """An error that stays the same when the request is repeated.
+
+    Args:
+        status: HTTP status.
+        quoted: The part of the answer that a reader needs.
+        body: The whole answer.
 
     Attributes:
-        body: The beginning of all that the endpoint said, where `said` is what a reader needs of
-            it.
+        status: HTTP status.
+        body: The beginning of the answer.
     """
 
-    def __init__(self, status: int, said: str, body: str) -> None:
-        super().__init__(f"status {status}, {said}")
+    def __init__(self, status: int, quoted: str, body: str) -> None:
+        super().__init__(f"status {status}, {quoted}")
         self.status = status
-        self.body = body[:_BODY_READ]
+        self.body = body[:_MAX_BODY]
 
 
 class Busy(Exception):
-    """A status that may change by itself.
+    """An error that may pass by itself.
+
+    Args:
+        status: HTTP status.
+        quoted: The part of the answer that a reader needs.
+        retry_after_s: Seconds to wait.
 
     Attributes:
-        retry_after_s: How long the endpoint asks to be left alone; None if it does not say.
+        retry_after_s: Seconds that the endpoint asks to wait; None if it does not say.
     """
 
-    def __init__(self, status: int, said: str, retry_after_s: float | None) -> None:
+    def __init__(self, status: int, quoted: str, retry_after_s: float | None) -> None:
         asked = "" if retry_after_s is None else f", Retry-After {retry_after_s:.0f} s"
-        super().__init__(f"status {status}, {said}{asked}")
+        super().__init__(f"status {status}, {quoted}{asked}")
         self.retry_after_s = retry_after_s
 
 
 def may_pass(status: int, body: str) -> bool:
-    """Say whether the same request may be answered later: not if the account has nothing left to spend."""
+    """Return whether the same request may be answered later; not once a quota is spent."""
     return status >= 500 or (status in _BUSY and "insufficient_quota" not in body)
 
 
 def problem_of(refusal: Refusal) -> str | None:
-    """Name what is wrong with the sentences of a request, None if the refusal is about something else."""
+    """Name the problem of a request's sentences; None if the refusal has another reason."""
     if refusal.status in (400, 422) and _FILTERED.search(refusal.body):
         return "refused"
     if refusal.status == 413 or (refusal.status in (400, 422) and _TOO_LONG.search(refusal.body)):
@@ -73,7 +84,7 @@ def problem_of(refusal: Refusal) -> str | None:
 
 
 def blamed_field(refusal: Refusal, sent: Container[str]) -> str | None:
-    """Name the optional part of a request that a refusal is about, None if it is about something else."""
+    """Name the optional field that a refusal is about; None if it has another reason."""
     if refusal.status not in (400, 422):
         return None
     for name, words in _OPTIONAL.items():
@@ -83,7 +94,7 @@ def blamed_field(refusal: Refusal, sent: Container[str]) -> str | None:
 
 
 def advice(status: int) -> str:
-    """Say what to look at after a final refusal, to end an error with."""
+    """Say what to check after a final refusal, as the end of an error."""
     if status in (401, 403):
         return f"; check {KEY}"
     return (
@@ -94,7 +105,10 @@ def advice(status: int) -> str:
 
 
 def retry_after_s(header: str | None) -> float | None:
-    """Read a `Retry-After`, seconds or a date (RFC 9110, section 10.2.3); None for none or nonsense.
+    """Read a `Retry-After` header: seconds or a date (RFC 9110, section 10.2.3).
+
+    Returns:
+        Seconds to wait; None without a header, or for one that is neither.
 
     >>> retry_after_s("7"), retry_after_s("soon"), retry_after_s("Fri, 31 Dec 1999 23:59:59 GMT")
     (7.0, None, 0.0)

@@ -1,10 +1,10 @@
-"""Paid answers, kept: keys in, translations out, in one SQLite file that outlives every run.
+"""The cache of paid answers: keys in, translations out, in one SQLite file that outlives every run.
 
-The key is of one sentence, not of one request, so that sentences grouped anew are still found. Each
-call opens the file, does its one thing and closes it, which takes a millisecond or two where an
-answer takes seconds; what it buys is that threads, forked and spawned processes and several runs at
-once can use one cache with nothing shared between them. Not for a network file system: SQLite's
-write-ahead log needs its readers and writers on one machine.
+A key stands for one sentence, not for one request, so sentences that are grouped differently are
+still found. Each call opens the file, does one thing and closes it. That takes a millisecond or
+two, where an answer takes seconds, and lets threads, forked and spawned processes and several runs
+at once use one cache without sharing anything. The file must not lie on a network file system:
+SQLite's write-ahead log needs its readers and writers on one machine.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from hexapla.errors import InputError
 FILE = "answers.sqlite"
 _KEYS_PER_QUERY = 500  # SQLite before 3.32 takes 999 parameters
 _LOCK_TIMEOUT_S = 60.0
-_CREATE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, translation TEXT NOT NULL) WITHOUT ROWID"
+_CREATE = (
+    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, translation TEXT NOT NULL) "
+    "WITHOUT ROWID"
+)
 
 
 def request_key(settings: Mapping[str, object], source: str, target: str, text: str) -> str:
-    """Hash all that one translation depends on; no neighbour in its request is part of it.
+    """Hash all that one translation depends on, its neighbours in the request excepted.
 
     Args:
-        settings: The endpoint, its translator's name and how it is asked.
-        source: Of the text.
-        target: Of the translation.
+        settings: The endpoint, the name of its model, and how it is asked.
+        source: Language of the text.
+        target: Language of the translation.
         text: One sentence.
     """
     content = json.dumps([settings, source, target, text], ensure_ascii=False, sort_keys=True)
@@ -38,17 +41,17 @@ def request_key(settings: Mapping[str, object], source: str, target: str, text: 
 
 
 class RequestCache:
-    """Answers by key. An answer that `put` has returned from is on the disk.
+    """Translations by key; they are on the disk when `put` returns.
 
     Args:
-        path: The file; it and its folder are made at the first `put`.
+        path: The file; the first `put` makes it, and its folder.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def get(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return the translations that are there, by key."""
+        """Return the translations that the cache has, by key."""
         wanted = list(dict.fromkeys(keys))
         if not wanted or not self.path.exists():
             return {}
@@ -57,19 +60,16 @@ class RequestCache:
             for start in range(0, len(wanted), _KEYS_PER_QUERY):
                 some = wanted[start : start + _KEYS_PER_QUERY]
                 marks = ",".join("?" * len(some))
-                found.update(
-                    connection.execute(
-                        f"SELECT key, translation FROM answers WHERE key IN ({marks})", some
-                    )
-                )
+                query = f"SELECT key, translation FROM answers WHERE key IN ({marks})"
+                found.update(connection.execute(query, some))
         return found
 
     def put(self, answers: Mapping[str, str]) -> None:
-        """Keep answers; where two runs have bought the same one, the first stays.
+        """Keep translations; if two runs have paid for the same one, the first stays.
 
         Raises:
-            InputError: The file cannot be written: a full disk, a read-only folder, or it is no
-                SQLite file.
+            InputError: The file cannot be written, because the disk is full, the folder is
+                read-only, or it is no SQLite file.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,15 +82,13 @@ class RequestCache:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """Open the file for one transaction, committed at the end unless an error passes through."""
+        """Open the file for one transaction, which an error rolls back."""
         try:
             with contextlib.closing(
                 sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT_S)
             ) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute(
-                    "PRAGMA synchronous=FULL"
-                )  # a paid answer outlives a power cut too
+                connection.execute("PRAGMA synchronous=FULL")  # outlives a power cut too
                 connection.execute(_CREATE)
                 with connection:
                     yield connection

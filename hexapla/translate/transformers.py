@@ -1,7 +1,7 @@
-"""Translate with transformers: slower, but runs what CTranslate2 does not, and is the reference for what it does.
+"""Translate with transformers: slower than CTranslate2, but it runs what CTranslate2 does not.
 
-The search is set to be the same: beams end when as many outputs are finished, and the first token
-is forced and counts towards the length.
+It is also the reference for CTranslate2. The search is the same: it ends when as many outputs are
+finished as there are beams, and the first token is forced and counts towards the length.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.translate.checkpoint import Checkpoint
+from hexapla.translate.checkpoint_files import CheckpointFiles
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.decoding import (
     BeamSearch,
     CheckpointTranslator,
     DecodingJob,
     Output,
-    choose_compute_type,
-    choose_device,
 )
+from hexapla.translate.device import choose_compute_type, choose_device
 
 _TYPES = ("float32", "bfloat16", "float16")
 
@@ -27,12 +27,7 @@ _TYPES = ("float32", "bfloat16", "float16")
 class TransformersTranslator(CheckpointTranslator):
     """A checkpoint run by transformers."""
 
-    def __init__(self, config: TranslatorConfig, checkpoint: Checkpoint) -> None:
-        super().__init__(config, checkpoint)
-        if checkpoint.converted:
-            raise InputError(
-                f"{checkpoint.name} is converted for CTranslate2; use --backend ctranslate2, or the original"
-            )
+    def __init__(self, config: TranslatorConfig, files: CheckpointFiles) -> None:
         import torch
 
         n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -40,9 +35,10 @@ class TransformersTranslator(CheckpointTranslator):
         self._device = f"cuda:{number}" if kind == "cuda" else kind
         preferred = ("float32",) if kind == "cpu" else ("float16", "bfloat16")
         self._type = choose_compute_type(
-            config.compute_type, checkpoint, _TYPES, preferred, "with transformers"
+            config.compute_type, files, _TYPES, preferred, "with transformers"
         )
         self._model: Any = None
+        super().__init__(config, files)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_model": None}
@@ -78,7 +74,7 @@ class TransformersTranslator(CheckpointTranslator):
         ]
 
     def _batches(self, jobs: Sequence[DecodingJob]) -> Iterator[Sequence[DecodingJob]]:
-        """Cut jobs, which are sorted by length, where padded tokens would exceed the budget."""
+        """Split jobs, sorted by length, where padded tokens would exceed `batch_tokens`."""
         start = 0
         for end, job in enumerate(jobs):
             if end > start and (end + 1 - start) * len(job.ids) > self.config.batch_tokens:
@@ -90,53 +86,62 @@ class TransformersTranslator(CheckpointTranslator):
         self, jobs: Sequence[DecodingJob], limit: int, search: BeamSearch
     ) -> list[Output]:
         import torch
-        from transformers import GenerationConfig
 
-        model, tokenizer = self._load(), self.checkpoint.tokenizer
-        width = max(len(job.ids) for job in jobs)
-        padding = tokenizer.pad_token_id
-        source = torch.tensor(
-            [job.ids + [padding] * (width - len(job.ids)) for job in jobs], device=self._device
-        )
-        mask = torch.tensor(
-            [[i < len(job.ids) for i in range(width)] for job in jobs], device=self._device
-        ).long()
-        settings = GenerationConfig(
-            max_new_tokens=limit,
-            num_beams=search.beam_size,
-            early_stopping=search.beam_size > 1,
-            do_sample=False,
-            no_repeat_ngram_size=search.no_repeat_ngram_size,
-            repetition_penalty=search.repetition_penalty,
-            suppress_tokens=sorted({tokenizer.unk_token_id, padding} - {tokenizer.eos_token_id}),
-            decoder_start_token_id=model.config.decoder_start_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=padding,
-            return_dict_in_generate=True,
-            output_scores=True,
-        )
+        model = self._load()
+        source, mask = self._padded(jobs)
+        settings = self._generation(limit, search)
         model.generation_config = settings
         with torch.inference_mode():
-            found = model.generate(
+            generated = model.generate(
                 input_ids=source,
                 attention_mask=mask,
                 generation_config=settings,
                 logits_processor=self._forced(jobs),
             )
         if search.beam_size > 1:
-            scores = found.sequences_scores.tolist()
+            scores = generated.sequences_scores.tolist()
         else:
             steps = model.compute_transition_scores(
-                found.sequences, found.scores, normalize_logits=True
+                generated.sequences, generated.scores, normalize_logits=True
             )
             scores = [row[row.isfinite()].mean().item() for row in steps]
-        return [
-            self._output(*each)
-            for each in zip(jobs, found.sequences[:, 1:].tolist(), scores, strict=True)
-        ]
+        rows = generated.sequences[:, 1:].tolist()
+        return [self._output(*each) for each in zip(jobs, rows, scores, strict=True)]
+
+    def _padded(self, jobs: Sequence[DecodingJob]) -> tuple[Any, Any]:
+        """Return two (B, L) tensors: the padded ids, and a mask that is 0 on padding."""
+        import torch
+
+        width, padding = max(len(job.ids) for job in jobs), self.checkpoint.tokenizer.pad_token_id
+        ids = [job.ids + [padding] * (width - len(job.ids)) for job in jobs]
+        mask = [[int(i < len(job.ids)) for i in range(width)] for job in jobs]
+        return torch.tensor(ids, device=self._device), torch.tensor(mask, device=self._device)
+
+    def _generation(self, limit: int, search: BeamSearch) -> Any:
+        from transformers import GenerationConfig
+
+        tokenizer = self.checkpoint.tokenizer
+        unwanted = {tokenizer.unk_token_id, tokenizer.pad_token_id} - {tokenizer.eos_token_id}
+        return GenerationConfig(
+            max_new_tokens=limit,
+            num_beams=search.beam_size,
+            early_stopping=search.beam_size > 1,
+            do_sample=False,
+            no_repeat_ngram_size=search.no_repeat_ngram_size,
+            repetition_penalty=search.repetition_penalty,
+            suppress_tokens=sorted(unwanted),
+            decoder_start_token_id=self._load().config.decoder_start_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
 
     def _forced(self, jobs: Sequence[DecodingJob]) -> list[Any]:
-        """Make the first token of each output its language; `forced_bos_token_id` is one for the whole batch."""
+        """Force the first token of each output to be its language.
+
+        `forced_bos_token_id` would be the same for the whole batch.
+        """
         import torch
 
         if jobs[0].prefix is None:
@@ -157,7 +162,7 @@ class TransformersTranslator(CheckpointTranslator):
         start, end = 1 if job.prefix else 0, self.checkpoint.tokenizer.eos_token_id
         finished = end in ids[start:]
         n_tokens = (ids.index(end, start) + 1 if finished else len(ids)) - start
-        # The mean is over all tokens, the forced one too, whose log-probability is 0.
+        # The mean is over all tokens, the forced one included, whose log-probability is 0.
         return Output(
             list(ids[start : start + n_tokens - finished]),
             mean * (n_tokens + start) / n_tokens,
@@ -170,15 +175,15 @@ def load_model(checkpoint: Checkpoint, dtype: str) -> Any:
     """Load the weights of a checkpoint.
 
     Raises:
-        InputError: They are missing, damaged or incomplete: transformers makes random ones for what
-            it does not find.
+        InputError: They are missing, damaged or incomplete, for which transformers would use
+            random weights.
     """
     from transformers import AutoModelForSeq2SeqLM
 
     safe = checkpoint.weights()[0].suffix == ".safetensors"
     try:
         model, report = AutoModelForSeq2SeqLM.from_pretrained(
-            str(checkpoint.folder),
+            str(checkpoint.files.folder),
             dtype=dtype,
             use_safetensors=safe,
             local_files_only=True,
@@ -194,12 +199,12 @@ def load_model(checkpoint: Checkpoint, dtype: str) -> Any:
     missing = sorted(report["missing_keys"])
     if missing:
         raise InputError(
-            f"{checkpoint.name}: {len(missing)} weights are not in its files ({missing[0]}); fetch it again"
+            f"{checkpoint.name}: {len(missing)} weights are not in its files ({missing[0]}); fetch "
+            "it again"
         )
     return model.eval()
 
 
 def _unreadable(checkpoint: Checkpoint, error: Exception) -> InputError:
-    return InputError(
-        f"{checkpoint.name}: its weights cannot be read ({' '.join(str(error).split())[:200]}); fetch it again"
-    )
+    reason = " ".join(str(error).split())[:200]
+    return InputError(f"{checkpoint.name}: its weights cannot be read ({reason}); fetch it again")

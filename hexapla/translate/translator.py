@@ -1,9 +1,8 @@
-"""What every translator is: texts and their target languages in, a translation or a stated problem for each out.
+"""The interface of translators: texts and targets in, a translation or a problem for each out.
 
-A translator is opened cheaply (its configuration and tokenizer), checked against the languages that
-are asked for, and loads its weights only when it first translates. What `facts` returns is all that
-its output depends on, so it is both the record in `corpus.json` and the key by which a resumed
-build knows that nothing changed.
+Opening a translator reads its configuration and tokenizer. Then the languages are checked, and the
+first call of `translate` loads the weights. `facts` returns all that the output depends on: that is
+the record in `corpus.json`, and a resumed build compares it to see that nothing has changed.
 """
 
 from __future__ import annotations
@@ -19,10 +18,9 @@ class Translation:
 
     Attributes:
         text: The translation, or None when there is none.
-        log_prob: Mean log-probability per token that the translator gives it, at most 0; None where
-            it tells none.
-        n_tokens: Tokens that it took to write, for the rate of work.
-        problem: Why the text is None or not to be trusted: "empty", "source too long",
+        log_prob: Mean log-probability per token, at most 0; None if the translator gives none.
+        n_tokens: Tokens that the translator wrote, for the rate of work.
+        problem: Why the text is None or cannot be trusted: "empty", "source too long",
             "unfinished", ...
     """
 
@@ -33,24 +31,30 @@ class Translation:
 
 
 class Translator(Protocol):
-    """Anything that translates; one of ours, or a user's own, which must be picklable to work in other processes."""
+    """Anything that translates: one of ours or a user's own.
+
+    It must be picklable to work in other processes.
+    """
 
     @property
     def multilingual(self) -> bool:
         """Whether one call may mix target languages at no cost."""
 
     def check(self, targets: Sequence[str]) -> None:
-        """Refuse, before any weights load, what cannot be translated.
+        """Refuse, before the weights load, languages that the translator lacks.
+
+        Args:
+            targets: Canonical codes.
 
         Raises:
-            InputError: A language (canonical code) that the translator lacks, with the nearest that
-                it has.
+            InputError: It lacks one; the error names the nearest that it has.
         """
 
     def facts(self) -> Mapping[str, object]:
-        """Return all that the output depends on: name, hash of the weights, settings, effective compute type, versions.
+        """Return all that the output depends on.
 
-        May load the weights. Never holds a key, a path of this machine or a time.
+        That is the name, the hash of the weights, the settings, the effective compute type and the
+        versions; never a key, a path of this machine or a time. May load the weights.
         """
 
     def translate(
@@ -59,7 +63,7 @@ class Translator(Protocol):
         """Translate each text into the language at its position in `targets`, in order.
 
         Args:
-            texts: In the source language; empty and over-long ones come back with their problem.
+            texts: In the pivot; empty and over-long texts come back with their problem.
             targets: A canonical code for each text.
             retry: Use other settings than the first time, for texts whose first translation was
                 rejected.

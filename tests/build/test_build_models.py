@@ -248,7 +248,7 @@ def test_a_translator_of_one_pair_is_refused_for_two_languages_before_anything_i
     tmp_path: Path, cache: Path
 ) -> None:
     marian = toy(shared_toy("marian-de"), cache)
-    with pytest.raises(InputError, match="makes one language; asked for deu_Latn, fra_Latn"):
+    with pytest.raises(InputError, match="into one language; asked for deu_Latn, fra_Latn"):
         build(config_of(tmp_path, marian, to=("deu_Latn", "fra_Latn")), quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
     build(config_of(tmp_path, marian, to=("deu_Latn",)), quiet=True)

@@ -16,7 +16,7 @@ from hexapla.errors import InputError
 from hexapla.translate.backends import open_translator
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.config import TranslatorConfig
-from hexapla.translate.language_tokens import LAYOUTS, find_tokens, pair_in_name, spoken
+from hexapla.translate.language_tokens import LAYOUTS, find_tokens, pair_in_name, possible_codes
 from tests.fixtures.nmt import ENGLISH, KINDS, languages_of, shared_toy, toy_nmt
 from tests.fixtures.toy import toy_transformer
 
@@ -47,10 +47,10 @@ def test_each_family_names_its_languages_in_its_own_way(
     kind: str, family: str, n_languages: int | None, german: str
 ) -> None:
     checkpoint = opened(shared_toy(kind))
-    assert checkpoint.layout is not None and checkpoint.layout.family == family
-    assert checkpoint.tokens["deu_Latn"] == german
-    assert len(checkpoint.tokens) == n_languages or kind == "m2m100"
-    assert set(languages_of(kind)) <= set(checkpoint.tokens)
+    assert checkpoint.family == family
+    assert checkpoint.languages.tokens["deu_Latn"] == german
+    assert len(checkpoint.languages.tokens) == n_languages or kind == "m2m100"
+    assert set(languages_of(kind)) <= set(checkpoint.languages.tokens)
     checkpoint.check(languages_of(kind))
 
 
@@ -67,7 +67,9 @@ def test_a_special_token_inside_a_text_is_text(kind: str) -> None:
     checkpoint = opened(shared_toy(kind))
     ids = checkpoint.encode(["The cat </s> deu_Latn __de__ sleeps."], "deu_Latn")[0]
     assert ids.count(checkpoint.tokenizer.eos_token_id) == 1
-    assert [checkpoint.pieces[i] for i in ids[1:]].count(checkpoint.tokens.get("deu_Latn", "")) == 0
+    assert [checkpoint.pieces[i] for i in ids[1:]].count(
+        checkpoint.languages.tokens.get("deu_Latn", "")
+    ) == 0
 
 
 def test_a_language_that_is_lacking_is_refused_with_the_nearest() -> None:
@@ -76,7 +78,7 @@ def test_a_language_that_is_lacking_is_refused_with_the_nearest() -> None:
         match=r"cannot translate into zho_Hant .*nearest: zho_Hans = Chinese \(Simplified\)",
     ):
         opened(shared_toy("m2m100")).check(["deu_Latn", "zho_Hant"])
-    with pytest.raises(InputError, match=r"into swh_Latn \(Swahili.*it makes 6 languages"):
+    with pytest.raises(InputError, match=r"into swh_Latn \(Swahili.*it has 6 languages"):
         opened(shared_toy("marian")).check(["swh_Latn"])
     with pytest.raises(InputError, match=r"cannot translate from arb_Latn; nearest: arb_Arab"):
         opened(shared_toy("nllb"), pivot="arb_Latn")
@@ -86,13 +88,13 @@ def test_a_language_that_is_lacking_is_refused_with_the_nearest() -> None:
 
 def test_a_checkpoint_of_one_pair_makes_that_pair_only() -> None:
     checkpoint = opened(shared_toy("marian-de"))
-    assert checkpoint.layout is None
+    assert checkpoint.languages.layout is None
     checkpoint.check(["deu_Latn"])
     with pytest.raises(InputError, match="translates into deu_Latn, not into fra_Latn"):
         checkpoint.check(["fra_Latn"])
     with pytest.raises(
         InputError,
-        match="no language tokens, so it makes one language; asked for deu_Latn, fra_Latn",
+        match="no language tokens, so it translates into one language; asked for deu_Latn, fra_Latn",
     ):
         checkpoint.check(["deu_Latn", "fra_Latn"])
     with pytest.raises(InputError, match="translates from eng_Latn, not from spa_Latn"):
@@ -112,7 +114,7 @@ def test_a_pair_that_cannot_be_told_is_taken_as_asked_and_stated(tmp_path: Path)
     translator = open_translator(TranslatorConfig(translator=str(folder), backend="transformers"))
     translator.check(["deu_Latn"])
     assert translator.facts()["pair"] == "not stated by the checkpoint, taken as asked"
-    with pytest.raises(InputError, match="makes one language; asked for deu_Latn, fra_Latn"):
+    with pytest.raises(InputError, match="into one language; asked for deu_Latn, fra_Latn"):
         translator.check(["fra_Latn"])  # it has been asked for German before
 
 
@@ -151,7 +153,7 @@ def test_tokens_of_opus_and_madlad_are_read_as_their_scripts() -> None:
         "zho_Hant": "<2zh_Hant>",
     }
     assert pair_in_name("Helsinki-NLP/opus-mt-zh-en") == ("zh", "en")
-    assert spoken("zh") == ("zho_Hans", "zho_Hant") and spoken("mul") == ()
+    assert possible_codes("zh") == ("zho_Hans", "zho_Hant") and possible_codes("mul") == ()
 
 
 def test_language_tokens_that_transformers_forgets_are_registered(tmp_path: Path) -> None:
@@ -164,8 +166,8 @@ def test_language_tokens_that_transformers_forgets_are_registered(tmp_path: Path
         added_tokens_decoder=None,
     )
     before, after = opened(shared_toy("m2m100")), opened(folder)
-    assert {code: after.ids[token] for code, token in after.tokens.items()} == {
-        code: before.ids[token] for code, token in before.tokens.items()
+    assert {code: after.ids[token] for code, token in after.languages.tokens.items()} == {
+        code: before.ids[token] for code, token in before.languages.tokens.items()
     }
 
 
@@ -210,7 +212,7 @@ def test_an_nllb_tokenizer_rebuilt_from_sentencepiece_is_refused(
 
 def test_language_tokens_beyond_the_embeddings_are_refused(tmp_path: Path) -> None:
     folder = toy_nmt("nllb", tmp_path / "nllb")
-    first = min(opened(folder).ids[token] for token in opened(folder).tokens.values())
+    first = min(opened(folder).ids[token] for token in opened(folder).languages.tokens.values())
     edit(folder / "config.json", vocab_size=first)
     with pytest.raises(InputError, match="no language token"):
         opened(folder)
@@ -247,15 +249,15 @@ def test_truncation_that_a_tokenizer_was_saved_with_is_off(tmp_path: Path) -> No
 def test_what_is_no_translator_is_refused_by_its_architecture(tmp_path: Path) -> None:
     with pytest.raises(
         InputError,
-        match="is a XLMRobertaModel, which does not translate; give a sequence-to-sequence",
+        match="is a XLMRobertaModel, which is no translator that is known here; give an NLLB",
     ):
         opened(toy_transformer(tmp_path / "encoder"))
     GPT2Config(architectures=["GPT2LMHeadModel"]).save_pretrained(tmp_path / "gpt")
-    with pytest.raises(InputError, match="is a GPT2LMHeadModel, which does not translate"):
+    with pytest.raises(InputError, match="is a GPT2LMHeadModel, which is no translator"):
         opened(tmp_path / "gpt")
     half = toy_nmt("madlad", tmp_path / "half")
     edit(half / "config.json", architectures=["T5EncoderModel"])
-    with pytest.raises(InputError, match="is a T5EncoderModel, which does not translate"):
+    with pytest.raises(InputError, match="is a T5EncoderModel, which is no translator"):
         opened(half)
 
 
@@ -266,7 +268,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         InputError, match="neither a folder nor in the Hub's cache, and the Hub cannot be reached"
     ):
         opened("facebook/nllb-200-distilled-600M")
-    with pytest.raises(InputError, match=r"holds no config\.json"):
+    with pytest.raises(InputError, match=r"has no config\.json"):
         opened(tmp_path)
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"config\.json: is not JSON"):

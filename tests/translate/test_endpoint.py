@@ -54,7 +54,7 @@ def test_what_an_endpoint_refuses_by_name_is_left_out_from_then_on(
     assert texts_of(found) == german(NUMBERS)
     assert [name in request.body for request in server.requests] == [True] + [False] * 5
     assert [
-        message for message in caplog.messages if f"asked without {name} from here on" in message
+        message for message in caplog.messages if f"asked without {name} from now on" in message
     ] != []
 
 
@@ -184,7 +184,7 @@ def test_a_429_without_end_is_given_up_in_time_and_says_what_is_safe(
     start = time.monotonic()
     with pytest.raises(
         InputError,
-        match=r"/v1/chat/completions: no answer after \d+ tries in [01] s: status 429, .*slow down.*; "
+        match=r"/v1/chat/completions: no answer after \d+ attempts in [01] s: status 429, .*slow down.*; "
         r"2 of 5 answers of this part are safe in .*answers.sqlite; go on with --resume",
     ):
         translator(server, tmp_path, sentences_per_request=2, give_up_after_s=0.5).translate(
@@ -202,7 +202,7 @@ def test_a_429_without_end_is_given_up_in_time_and_says_what_is_safe(
 def test_a_wait_longer_than_the_limit_is_not_begun(server: BadEndpoint, tmp_path: Path) -> None:
     server.always = refuses(429, Retry_After="3600")
     with pytest.raises(
-        InputError, match=r"after 1 tries in 0 s: status 429, .*, Retry-After 3600 s"
+        InputError, match=r"after 1 attempts in 0 s: status 429, .*, Retry-After 3600 s"
     ):
         translator(server, tmp_path).translate(NUMBERS, ["deu_Latn"] * 5)
 
@@ -213,7 +213,7 @@ def test_an_endpoint_that_refuses_connections_is_given_up_in_time(
     ours = translator(server, tmp_path, give_up_after_s=0.3)
     server.shutdown()
     server.server_close()
-    with pytest.raises(InputError, match=r"no answer after \d+ tries in 0 s: ConnectError"):
+    with pytest.raises(InputError, match=r"no answer after \d+ attempts in 0 s: ConnectError"):
         ours.translate(NUMBERS, ["deu_Latn"] * 5)
 
 
@@ -235,7 +235,7 @@ def test_an_endpoint_that_always_stalls_is_given_up_in_time(
     server: BadEndpoint, tmp_path: Path
 ) -> None:
     server.always = lambda request: Reply(body=" " * 20, takes_s=5)
-    with pytest.raises(InputError, match=r"no answer after \d tries in [01] s: ReadTimeout"):
+    with pytest.raises(InputError, match=r"no answer after \d attempts in [01] s: ReadTimeout"):
         translator(server, tmp_path, timeout_s=0.2, give_up_after_s=0.5).translate(
             NUMBERS, ["deu_Latn"] * 5
         )

@@ -122,7 +122,7 @@ def test_several_requests_are_under_way_at_once_and_no_more_than_allowed(
         texts, ["deu_Latn"] * 12
     )
     assert texts_of(found) == german(texts)
-    assert server.most_open == 3
+    assert server.max_open == 3
 
 
 def test_a_retry_asks_in_other_words_in_smaller_requests_and_past_the_cache(

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.translate.checkpoint_files import cache_folder
 from hexapla.translate.request_cache import RequestCache, request_key
+from hexapla.translate.user_cache import cache_folder
 from tests.fixtures.bad_endpoint import (
     NUMBERS,
     BadEndpoint,

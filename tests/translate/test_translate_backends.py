@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.translate import Translation, Translator
-from hexapla.translate import (
-    checkpoint_files as files,
-)
+from hexapla.translate import Translation, Translator, backends
 from hexapla.translate.backends import open_translator
+from hexapla.translate.checkpoint_files import CheckpointFiles
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.ctranslate2 import CTranslate2Translator
 from hexapla.translate.transformers import TransformersTranslator
@@ -81,7 +79,9 @@ def test_backends_agree_on_what_neither_has_learnt_and_on_its_probability(
 
 def test_weights_in_eight_bits_translate_the_same(cache: Path) -> None:
     texts, targets, expected = everything("nllb")
-    translator = opened(shared_toy("nllb"), cache, compute_type="int8")
+    # Greedy, since on processors without 8-bit dot products the sums saturate, and four beams end
+    # one sentence of 120 too early.
+    translator = opened(shared_toy("nllb"), cache, compute_type="int8", beam_size=1)
     assert [translation.text for translation in translator.translate(texts, targets)] == expected
     assert (
         translator.facts()["compute_type"] == "int8_float32"
@@ -189,7 +189,7 @@ def test_auto_takes_ctranslate2_where_it_can_and_transformers_elsewhere(
     monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
     assert isinstance(opened(shared_toy("m2m100"), cache, "auto"), CTranslate2Translator)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(backends, "_has", lambda library: library != "ctranslate2")
     assert isinstance(opened(shared_toy("m2m100"), cache, "auto"), TransformersTranslator)
     with pytest.raises(
         InputError, match=r"ctranslate2 is not installed: pip install 'hexapla\[translate\]'"
@@ -252,7 +252,7 @@ def test_a_translator_travels_to_another_process_without_weights(
     sent = pickle.dumps(translator)
     assert len(sent) < 5000
     monkeypatch.setattr(
-        files, "fingerprint", lambda *arguments: pytest.fail("the weights are hashed again")
+        CheckpointFiles, "fingerprint", lambda files: pytest.fail("the weights are hashed again")
     )
     copy = pickle.loads(sent)
     assert copy.translate([ENGLISH[0]], ["deu_Latn"])[0].text == TRANSLATIONS["deu_Latn"][0]

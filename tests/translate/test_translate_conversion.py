@@ -70,12 +70,12 @@ def test_a_conversion_that_was_cut_or_killed_is_made_again(
     folder = convert(checkpoint, "float32", tmp_path)
     whole = (folder / "model.bin").read_bytes()
     (folder / "model.bin").write_bytes(whole[:-1])
-    beside = folder.with_name(f".{folder.name}.part")
-    beside.mkdir()
-    (beside / "model.bin").write_bytes(b"half")
+    killed = folder.with_name(f".{folder.name}.0123.partial")
+    killed.mkdir()
+    (killed / "model.bin").write_bytes(b"half")
     assert convert(checkpoint, "float32", tmp_path) == folder
     assert (folder / "model.bin").read_bytes() == whole
-    assert not beside.exists()
+    assert not killed.exists()
     assert len(conversions) == 2
 
 

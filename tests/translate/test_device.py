@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.translate.checkpoint import Checkpoint
-from hexapla.translate.decoding import choose_compute_type, choose_device
+from hexapla.translate.checkpoint_files import CheckpointFiles
+from hexapla.translate.device import choose_compute_type, choose_device
 
 
 class Named:
@@ -22,8 +22,8 @@ class Named:
 
 def choose_type(model_type: str, asked: str, *preferred: str) -> str:
     supported = ["float32", "float16", "bfloat16", "int8_float16"]
-    checkpoint = cast(Checkpoint, cast(Any, Named(model_type)))
-    return choose_compute_type(asked, checkpoint, supported, preferred, "here")
+    files = cast(CheckpointFiles, cast(Any, Named(model_type)))
+    return choose_compute_type(asked, files, supported, preferred, "here")
 
 
 @pytest.mark.parametrize(
