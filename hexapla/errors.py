@@ -1,4 +1,4 @@
-"""The one error that a user can cause: what was given, what is allowed, what to do, in one line."""
+"""Errors that a user can cause or mend, each in one line."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """A mistake in what the user gave. The command line prints it on one line and exits with 2."""
+    """A mistake in what the user gave: the value, what is allowed, what to do.
+
+    The command line prints it on one line and exits with 2.
+    """
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """Name the allowed word that is closest to `word`, as a hint to end an error with.
+    """Return a hint with the allowed word closest to `word`, to end an error with.
 
     >>> did_you_mean("multi-way", ["multiway", "star"])
     '; did you mean "multiway"?'
@@ -23,4 +26,7 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 
 
 class TrainingError(RuntimeError):
-    """Training had to stop, by no mistake in what was given; what is left, and what may help, is said."""
+    """Training failed for a reason other than the input.
+
+    The message says which checkpoint is whole and what may help.
+    """

@@ -1,1 +1,1 @@
-"""What every stage needs to run: its record and its lock, recipes, atomic writes, progress, executors."""
+"""Shared by all stages: settings, records, locks, atomic writes, progress, executors."""
