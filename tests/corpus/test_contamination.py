@@ -1,4 +1,4 @@
-"""Which evaluation sentence stands in a row, how it was recognised, and what the manifest is told of the sets."""
+"""Which evaluation sentence a row holds, how it was recognised, and the facts for the manifest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 
 from hexapla.corpus.contamination import Contamination, Match
 from hexapla.errors import InputError
-from hexapla.text.words import tokens
 
 ELEVEN = "one two three four five six seven eight nine ten eleven"  # four 8-grams
 
@@ -67,14 +66,11 @@ def test_8_grams_of_two_cells_are_not_added_up() -> None:
 
 
 def test_a_repeated_8_gram_counts_once() -> None:
-    chant = (
-        " ".join(["row row row your boat gently down the"] * 3) + " stream"
-    )  # 25 words, 18 8-grams, 9 distinct
-    assert index(chant).match(["row row row your boat gently down the"]) is None
-    assert (
-        index(chant).match(["row row row your boat gently down the row row row your boat"])
-        is not None
-    )  # 6 of 9
+    line = "row row row your boat gently down the"
+    # 25 words with 18 8-grams, 9 of them distinct; the second text has 6 of the 9.
+    chant = index(" ".join([line] * 3) + " stream")
+    assert chant.match([line]) is None
+    assert chant.match([f"{line} row row row your boat"]) is not None
 
 
 def test_the_first_cell_that_holds_a_sentence_is_named() -> None:
@@ -87,9 +83,9 @@ def test_the_first_cell_that_holds_a_sentence_is_named() -> None:
 def test_of_several_sentences_the_one_with_the_greatest_share_is_named() -> None:
     longer = f"{ELEVEN} twelve thirteen"
     contamination = index(longer, ELEVEN)
-    assert contamination.match([f"x {ELEVEN} y"]) == Match(
-        "test.txt", ELEVEN, 0, "8-grams"
-    )  # 4 of 4, not 4 of 6
+    # It has 4 of the 4 8-grams of ELEVEN, and 4 of the 6 of the longer one.
+    match = contamination.match([f"x {ELEVEN} y"])
+    assert match == Match("test.txt", ELEVEN, 0, "8-grams")
     assert contamination.match([longer]) == Match("test.txt", longer, 0, "equal")
 
 
@@ -105,11 +101,11 @@ def test_every_sentence_that_a_text_holds_is_named_by_the_same_measure() -> None
 
 
 def test_scripts_without_spaces_are_matched_by_runs_as_long_as_eight_words() -> None:
-    sentence = "我们明天早上一起去图书馆看书然后回家吃饭休息"  # 22 characters: 7 runs of 16
+    # 22 characters have 7 runs of 16, and the first 19 of them have 4.
+    sentence = "我们明天早上一起去图书馆看书然后回家吃饭休息"
     contamination = index(sentence)
-    assert contamination.match([f"他说：{sentence[:19]}吗？"]) == Match(
-        "test.txt", sentence, 0, "8-grams"
-    )  # 4 of 7
+    match = contamination.match([f"他说：{sentence[:19]}吗？"])
+    assert match == Match("test.txt", sentence, 0, "8-grams")
     assert contamination.match([f"他说：{sentence[:18]}吗？"]) is None
     # A set phrase of a dozen characters is no sentence of the evaluation set.
     assert (
@@ -185,11 +181,7 @@ def test_an_index_works_in_another_process_with_another_hash_seed(tmp_path: Path
         f"print(index.match(['x {ELEVEN}']).how, index.match(['good morning']).how)"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "index.pickle")]
-    told = subprocess.run(
+    other = subprocess.run(
         command, env={"PYTHONHASHSEED": "9"}, capture_output=True, check=True, text=True
     )
-    assert told.stdout == "8-grams equal\n"
-
-
-def test_tokens_of_a_sentence_and_of_its_full_width_copy_are_equal() -> None:
-    assert tokens("ＡＢＣ １２３") == tokens("abc 123")
+    assert other.stdout == "8-grams equal\n"

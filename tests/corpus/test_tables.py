@@ -1,4 +1,4 @@
-"""Single files as corpora: the four formats agree, other columns stay out, and what is wrong is told with its line."""
+"""Single files as corpora: four formats agree, other columns stay out, and errors name the line."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_without_english_the_first_language_is_the_pivot_whatever_is_selected(
         ("text\ttopic", "it has none among text, topic"),
     ],
 )
-def test_columns_that_cannot_be_told_are_refused(tmp_path: Path, header: str, message: str) -> None:
+def test_columns_that_are_unclear_are_refused(tmp_path: Path, header: str, message: str) -> None:
     path = write(tmp_path / "x.tsv", header + "\n")
     with pytest.raises(InputError, match=message):
         open_corpus(path)
@@ -210,7 +210,7 @@ def test_other_endings_and_other_formats_are_refused(tmp_path: Path) -> None:
         open_corpus(write(tmp_path / "x.parquet", "eng_Latn\tdeu_Latn\n"))
 
 
-# What is told with its line
+# Errors that name the line
 
 GOOD = '{"eng_Latn": "one", "deu_Latn": "eins"}\n'
 

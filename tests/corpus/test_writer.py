@@ -1,4 +1,4 @@
-"""Writing a corpus: what the folder holds, the same bytes every time, and what is refused with nothing left behind."""
+"""Writing a corpus: what the folder holds, the same bytes every time, and what is refused."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_equal_rows_and_settings_give_equal_bytes(tmp_path: Path) -> None:
     assert tree(first.path) == tree(second.path)
 
 
-def test_the_manifest_tells_how_columns_were_made_and_filtered(tmp_path: Path) -> None:
+def test_the_manifest_says_how_columns_were_made_and_filtered(tmp_path: Path) -> None:
     columns = {"de": {"translator": "opus-mt", "settings": {"beam": 4}}}
     filters = [{"name": "length_ratio", "max": 3.0, "rejected": 12}]
 

@@ -1,4 +1,4 @@
-"""Imports: bilingual files become multi-way rows, what is not used is counted, and what cannot be is refused by name."""
+"""Imports: bilingual files become multi-way rows, and what is not used is counted or refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.imports import import_corpus, join
 from hexapla.imports.config import ImportConfig
-from hexapla.text.clean import clean_text
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 
 Import = Callable[..., Corpus]
@@ -109,7 +108,7 @@ def test_the_most_frequent_of_conflicting_translations_is_kept_and_of_equally_ma
     assert corpus.manifest["import"]["conflicts"] == {"deu_Latn": 2}
 
 
-def test_the_manifest_says_what_each_column_and_file_gave_and_lost(
+def test_the_manifest_says_what_each_column_and_file_contributed_and_lost(
     tmp_path: Path, run: Import
 ) -> None:
     for language in ("de", "fr"):
@@ -166,6 +165,20 @@ def test_equal_inputs_give_the_same_bytes(tmp_path: Path, run: Import) -> None:
     first = {path.name: path.read_bytes() for path in run(*names).path.iterdir()}
     again = {path.name: path.read_bytes() for path in run(*names, overwrite=True).path.iterdir()}
     assert first == again
+
+
+def test_a_log_says_how_many_entries_were_read(
+    tmp_path: Path, run: Import, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("hexapla.runs.progress.LOG_EVERY_S", 0)
+    caplog.set_level("INFO", logger="hexapla")
+    names = moses(tmp_path, "x", en=["One", "Two", "Three"], de=["Eins", "Zwei", "Drei"])
+    files = tuple(str(tmp_path / name) for name in names)
+    import_corpus(ImportConfig(files=files, out=tmp_path / "loud"))
+    assert f"{' + '.join(files)}: 3 entries" in caplog.messages
+    caplog.clear()
+    run(*names)
+    assert caplog.messages == []
 
 
 # Where entries come from
@@ -327,7 +340,7 @@ def test_a_folder_in_use_is_refused_before_anything_is_read(tmp_path: Path, run:
         run("a.tmx")
 
 
-def test_a_full_disk_under_the_join_is_told(
+def test_a_full_disk_under_the_join_is_named(
     tmp_path: Path, run: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(join, "_TABLES", join._TABLES + "PRAGMA max_page_count = 10;")
@@ -337,13 +350,6 @@ def test_a_full_disk_under_the_join_is_told(
         match=r"the join cannot be kept: .* full; name a roomier folder in SQLITE_TMPDIR",
     ):
         run(*moses(tmp_path, "x", en=texts, de=texts))
-
-
-def test_zero_width_joiners_survive_cleaning() -> None:
-    assert clean_text(
-        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u0915\u094d\u200d\u0937"
-    ) == ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u0915\u094d\u200d\u0937")
-    assert clean_text("a\x85b\x0bc\x9bd\u2067e\u00ad") == "a b cde"
 
 
 @pytest.mark.slow

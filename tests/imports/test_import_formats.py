@@ -1,4 +1,4 @@
-"""TMX, XLIFF and PO: what of a file is text, which language it is in, what is left out; hostile files do no harm."""
+"""TMX, XLIFF and PO: what is text, in which language, what is left out; hostile files do no harm."""
 
 from __future__ import annotations
 
@@ -123,12 +123,12 @@ def test_a_document_type_is_not_loaded_and_does_no_harm(tmp_path: Path) -> None:
         ("\x01", r"memory\.tmx:2: not well-formed XML"),
     ],
 )
-def test_a_broken_file_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+def test_a_broken_file_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         tmx(tmp_path, UNIT.format(text))
 
 
-def test_bytes_that_are_not_of_the_declared_encoding_are_told_with_their_line(
+def test_bytes_of_another_than_the_declared_encoding_are_named_with_their_line(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "latin.tmx"
@@ -209,17 +209,17 @@ def test_of_two_variants_in_one_language_the_first_is_kept_and_the_other_counted
 
 
 @pytest.mark.parametrize("attribute", ["", ' xml:lang=""', ' xml:lang=" "'])
-def test_a_variant_without_a_language_is_told_with_its_line(tmp_path: Path, attribute: str) -> None:
+def test_a_variant_without_a_language_is_named_with_its_line(
+    tmp_path: Path, attribute: str
+) -> None:
     units = UNIT.format("Hello") + "\n" + UNIT.format("Bye").replace(' xml:lang="de"', attribute)
     with pytest.raises(
         InputError, match=r"memory\.tmx:3: the <tuv> has no xml:lang, so nothing says its language"
     ):
         tmx(tmp_path, units)
     entries, _ = tmx(tmp_path, units, asked=("deu_Latn",))
-    assert entries[1] == {
-        "eng_Latn": "Bye",
-        "": "Hallo",
-    }  # left out by name, as other languages not asked for
+    # The import leaves "" out, as it does every language that is not asked for.
+    assert entries[1] == {"eng_Latn": "Bye", "": "Hallo"}
 
 
 def test_an_ambiguous_tag_is_an_error_that_the_languages_asked_for_settle(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where codes leave the package: pairs, names, BCP-47, M2M100 and MTEB take canonical codes only."""
+"""Where codes leave the package: names, pairs, BCP-47, M2M100 and MTEB take canonical codes only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Language codes: one row per FLORES-200 code, every spelling leads back to its row, and nothing is guessed."""
+"""Language codes: one row per FLORES-200 code, which every spelling means, and nothing is guessed."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ def test_every_language_has_a_family_and_its_scripts_share_it() -> None:
     }
 
 
-def test_m2m100_tokens_are_those_of_transformers_each_once_but_breton_and_frisian_which_nllb_lacks() -> (
-    None
-):
+def test_m2m100_tokens_are_those_of_transformers_except_two_that_nllb_lacks() -> None:
     tokens = pytest.importorskip(
         "transformers.models.m2m_100.tokenization_m2m_100"
     ).FAIRSEQ_LANGUAGE_CODES["m2m100"]
