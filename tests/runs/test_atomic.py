@@ -113,3 +113,26 @@ def test_the_older_folder_is_gone_even_when_the_flush_fails(monkeypatch, tmp_pat
     with pytest.raises(OSError, match="Input/output error"):
         atomic.replace_folder(partial, final)
     assert list(tmp_path.iterdir()) == [final]
+
+
+def test_entries_move_into_a_folder_that_keeps_its_others_and_one_comes_last(
+    monkeypatch, tmp_path: Path
+) -> None:
+    folder, partial = tmp_path / "folder", tmp_path / "partial"
+    for place, text in ((folder, "old"), (partial, "new")):
+        (place / "deep").mkdir(parents=True)
+        (place / "deep" / text).write_text(text)
+        for name in ("a", "b"):
+            (place / name).write_text(text)
+    (folder / "kept").write_text("old")
+    order, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (order.append(Path(b).name), replace(a, b)))
+    atomic.move_into(partial, folder, last="a")
+    assert order[-1] == "a" and sorted(order) == ["a", "b", "deep"]
+    contents = {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert contents == {"a": "new", "b": "new", "deep/new": "new", "kept": "old"}
+    assert not partial.exists()
