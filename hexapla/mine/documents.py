@@ -28,7 +28,7 @@ from hexapla.errors import InputError
 from hexapla.mine.bitext_files import check_file
 from hexapla.mine.cheapest_links import SIZES, FloatArray, Link, find_cheapest
 from hexapla.mine.config import AlignDocumentsConfig
-from hexapla.mine.encode_texts import encode_texts
+from hexapla.mine.encoding_progress import encode_with_progress
 from hexapla.runs.atomic import write_text
 from hexapla.runs.progress import Progress
 from hexapla.text.lines import read_lines
@@ -129,7 +129,7 @@ def _encode(
     with Progress(quiet=quiet) as progress:
         return [
             [
-                encode_texts(
+                encode_with_progress(
                     model,
                     _joined([text for _, text in side], size),
                     batch_size=config.batch_size,

@@ -19,7 +19,7 @@ from hexapla.errors import InputError, did_you_mean
 from hexapla.mine.bitext_files import check_file, write_table
 from hexapla.mine.check_search import check_k
 from hexapla.mine.config import ScoreConfig
-from hexapla.mine.encode_texts import encode_texts
+from hexapla.mine.encoding_progress import encode_with_progress
 from hexapla.mine.margin import margin_scores
 from hexapla.runs.progress import Progress
 
@@ -74,7 +74,7 @@ def _score_texts(
     )
     with Progress(quiet=quiet) as progress:
         source_SD, target_TD = (
-            encode_texts(
+            encode_with_progress(
                 model,
                 texts,
                 batch_size=config.batch_size,

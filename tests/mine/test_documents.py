@@ -1,4 +1,4 @@
-"""Sentence alignment of documents: what is inserted, left out and merged is found, at the least cost there is."""
+"""Sentence alignment of documents finds insertions, omissions and merges, at the lowest cost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hexapla.errors import InputError
 from hexapla.mine import Link, align_documents, link_sentences
 from hexapla.mine.cheapest_links import SIZES, FloatArray
 from hexapla.mine.config import AlignDocumentsConfig
-from tests.fixtures.toy import N_WORDS, knowing_encoder, word
+from tests.fixtures.toy import N_WORDS, word
 
 
 def blocks(vectors: np.ndarray) -> list[FloatArray]:
@@ -68,7 +68,7 @@ def test_two_sentences_that_became_one_are_linked_to_it_on_either_side() -> None
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_no_way_is_cheaper(seed: int) -> None:
+def test_the_links_are_the_cheapest_of_all_ways(seed: int) -> None:
     n_source, n_target = random.Random(seed).choice([(3, 4), (4, 3), (4, 4), (1, 3), (5, 2)])
     source, target = blocks(unit(n_source, seed)), blocks(unit(n_target, seed + 50))
     found = link_sentences(source, target, skip_cost=0.7)
@@ -84,10 +84,10 @@ def test_no_way_is_cheaper(seed: int) -> None:
 
 
 def _every(source: list[FloatArray], target: list[FloatArray]) -> list[Link]:
-    """Return all links with their costs by the definition: 2 (1 - cosine) x sentences / (both mean distances).
+    """Return all links with their costs, computed from the definition one by one.
 
-    Two sentences are linked to one only if both joined are nearer to it, by that measure, than
-    either alone.
+    The cost is 2 (1 - cosine) x number of sentences / sum of both mean distances. Two sentences are
+    linked to one only if they are nearer to it joined than either of them is alone.
     """
     links: list[Link] = []
     single: dict[tuple[int, int], float] = {}
@@ -118,11 +118,6 @@ def _ways(
             step = (tuple(range(i, i + m)), tuple(range(j, j + n)))
             ways += [[step, *rest] for rest in _ways(n_source, n_target, i + m, j + n)]
     return ways
-
-
-@pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(knowing_encoder(tmp_path_factory.mktemp("known") / "encoder"))
 
 
 def document(n_sentences: int, seed: int) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Mining by margin: neighbours are those of a plain product whatever the blocks are, pairs those of LASER's loop."""
+"""Neighbours equal those of one matrix product for any block size; pairs equal LASER's loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def unit(n_rows: int, seed: int, dim: int = 24) -> np.ndarray:
 def piles(
     n_source: int, n_target: int, n_parallel: int, noise: float = 0.3
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return two piles whose first sentences translate one another, with noise."""
+    """Return two sides whose first sentences translate each other, with noise."""
     source, target = unit(n_source, 0), unit(n_target, 1)
     target[:n_parallel] = source[:n_parallel] + noise * unit(n_parallel, 2)
     return source, target / np.linalg.norm(target, axis=1, keepdims=True)
@@ -91,7 +91,7 @@ def test_pairs_are_those_of_lasers_loop(margin: str, retrieval: str) -> None:
     )
 
 
-def test_what_is_parallel_is_found_and_stands_first() -> None:
+def test_translations_are_mined_and_come_first() -> None:
     source, target = piles(80, 90, 20)
     found = mine_pairs(*nearest(source, target, 4))
     first = found.above(float(found.margin[19]))
@@ -134,7 +134,7 @@ def test_the_best_of_a_block_are_those_of_a_sort(n_rows: int, n_columns: int) ->
         torch.testing.assert_close(found[1], places[:, :4])
 
 
-def test_the_block_keeps_to_the_memory_and_too_little_says_the_least(
+def test_the_block_fits_the_memory_and_an_error_names_the_least_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("torch.get_num_threads", lambda: 2)
@@ -148,8 +148,8 @@ def test_the_block_keeps_to_the_memory_and_too_little_says_the_least(
     assert block_rows(100_000, 100_000, 384, 4, memory_mib=least) == 256
 
 
-def test_the_memory_is_kept_to(tmp_path: Path) -> None:
-    """Measured: the anonymous memory that a process has more than before it searches; mapped files are not in it."""
+def test_the_search_stays_within_its_memory(tmp_path: Path) -> None:
+    """Measure how much anonymous memory the search adds to a process; mapped files do not count."""
     code = """
 import sys, threading, time
 import numpy as np
@@ -187,7 +187,7 @@ print(most[0] - before)
     assert taken[2] > 128, "with more memory the blocks are larger, or this measured nothing"
 
 
-def test_a_search_that_is_killed_goes_on_from_what_it_kept(
+def test_an_interrupted_search_continues_from_what_it_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hexapla.mine.search._MIN_BLOCK", 64)
@@ -217,7 +217,7 @@ def test_a_search_that_is_killed_goes_on_from_what_it_kept(
 
 
 @pytest.mark.parametrize("change", ["truncated", "of another k"])
-def test_what_was_kept_and_is_of_no_use_is_not_taken_up(
+def test_a_saved_search_that_cannot_be_used_is_ignored(
     change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hexapla.mine.search._SAVE_EVERY_S", 0.0)
@@ -241,7 +241,7 @@ def test_a_hub_that_is_near_to_everything_loses_by_ratio_and_wins_by_cosine() ->
     np.testing.assert_allclose(by_ratio, [0.80 / 0.64, 0.75 / 0.45], rtol=1e-6)
 
 
-def test_what_cannot_be_mined_is_refused() -> None:
+def test_vectors_and_settings_that_cannot_be_used_are_refused() -> None:
     source, target = piles(8, 6, 2)
     broken, zero = source.copy(), source.copy()
     broken[3, 0], zero[5] = np.nan, 0

@@ -1,8 +1,10 @@
-"""Mining from files to a file: number words in two languages, whose right answer is known, whatever happens meanwhile."""
+"""Mining from files to a file, with number words in two languages whose right pairs are known."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +13,22 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.cli.app import main
+from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.mine import mine, sides
 from hexapla.mine.calibrate import calibrate
 from hexapla.mine.config import MineConfig
+from hexapla.mine.encoding_progress import encode_with_progress
 from hexapla.mine.margin import Pairs
-from tests.fixtures.toy import knowing_encoder, toy_rows
+from hexapla.runs.progress import Bar, Progress
+from tests.fixtures.toy import toy_rows
 
 N_PARALLEL = 30
 
 
-@pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(knowing_encoder(tmp_path_factory.mktemp("known") / "encoder"))
-
-
 @pytest.fixture
 def piles(tmp_path: Path) -> tuple[Path, Path]:
-    """Two files whose first lines translate one another, the German ones backwards."""
+    """Two files with 30 translations, which are the first English lines and the last German ones."""
     rows = toy_rows(150, seed=4)
     english = [str(row["eng_Latn"]) for row in rows[:90]]
     german = [str(row["deu_Latn"]) for row in (*rows[:N_PARALLEL], *rows[90:])][::-1]
@@ -132,7 +132,7 @@ def test_parquet_and_fields_and_folders(
     }
 
 
-def test_interrupted_and_resumed_it_writes_the_same_and_encodes_nothing_twice(
+def test_an_interrupted_run_resumes_to_the_same_bytes_and_encodes_nothing_twice(
     known: str, piles: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sides, "_SENTENCES_PER_STEP", 25)
@@ -203,7 +203,7 @@ def test_ivf_pq_mines_what_the_exact_search_does(
     assert len(exact) == N_PARALLEL
 
 
-def test_files_that_change_under_a_resumed_run_are_told(
+def test_a_run_whose_files_have_changed_is_not_resumed(
     known: str, piles: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stops(*_: Any) -> None:
@@ -266,6 +266,10 @@ def test_what_cannot_be_mined_is_refused_before_an_encoder_loads(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def load_encoder(*_: Any, **__: Any) -> None:
+        pytest.fail("the encoder was loaded before the mistake was told")
+
+    monkeypatch.setattr("hexapla.mine.stage.load_encoder", load_encoder)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "few.txt").write_text("".join(f"sentence {number}\n" for number in range(9)))
@@ -276,7 +280,60 @@ def test_what_cannot_be_mined_is_refused_before_an_encoder_loads(
     assert not (tmp_path / "out.tsv").exists() and not (tmp_path / "out.tsv.mining").exists()
 
 
-def test_a_file_that_is_there_is_kept_unless_it_may_be_replaced(
+def test_without_faiss_nothing_is_encoded_for_it(
+    known: str, piles: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(InputError, match=r"needs FAISS; .* pip install 'hexapla\[mine\]'"):
+        mine(config(piles, known, tmp_path / "out.tsv", search="ivf-pq"))
+    assert not (tmp_path / "out.tsv.mining").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["mine", "none.txt", "none.txt"],
+        ["score", "none.txt"],
+        ["align-documents", "none.txt", "none.txt"],
+    ],
+)
+def test_a_missing_file_is_told_without_loading_torch(command: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys; from hexapla.cli.app import main\n"
+        f"status = main({[*command, '--encoder', 'tiny', '--out', 'out.tsv']!r})\n"
+        "heavy = {'torch', 'transformers', 'faiss'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("hexapla: none.txt: no such file")
+
+
+def test_texts_encoded_with_progress_are_all_counted_and_have_the_same_vectors(known: str) -> None:
+    model = load_encoder(known)
+    texts = [str(row["eng_Latn"]) for row in toy_rows(20, seed=1)] * 2
+    counted: list[int] = []
+
+    class Counting(Progress):
+        def add(self, *described: Any, **more: Any) -> Bar:
+            bar = super().add(*described, **more)
+            assert described[1] == 20
+            bar.advance = counted.append  # type: ignore[assignment, method-assign]
+            return bar
+
+    with Counting(quiet=True) as progress:
+        vectors = encode_with_progress(
+            model, texts, batch_size=8, description="encoding", progress=progress
+        )
+    assert counted == [8, 8, 4]
+    np.testing.assert_array_equal(vectors, encode(model, texts, task="BitextMining", batch_size=8))
+    encode(model, texts, task="BitextMining")
+    assert len(counted) == 3, "the encoder still counts"
+
+
+def test_an_existing_file_is_replaced_only_with_overwrite(
     known: str, piles: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out.tsv"
@@ -288,7 +345,7 @@ def test_a_file_that_is_there_is_kept_unless_it_may_be_replaced(
     assert out.read_text().startswith("margin\tcosine")
 
 
-def test_the_threshold_is_that_of_the_best_f1_and_takes_all_of_one_score() -> None:
+def test_the_threshold_has_the_best_f1_and_accepts_all_pairs_of_one_score() -> None:
     rows = np.arange(5)
     margin = np.array([2.0, 1.5, 1.5, 1.2, 1.1], dtype=np.float32)
     pairs = Pairs(rows, rows, margin, margin)

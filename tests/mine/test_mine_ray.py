@@ -1,4 +1,4 @@
-"""Mining on a Ray cluster of two machines (processes of this one): the pairs that one process finds."""
+"""A Ray cluster of two machines (processes here) mines the same pairs as one process."""
 
 from __future__ import annotations
 
@@ -32,9 +32,8 @@ def _run(folder: Path, address: str) -> None:
     import hexapla.mine.cluster
     import hexapla.mine.sides
 
-    hexapla.mine.cluster._SHARD = (
-        100  # several shards a side, the last of fewer sentences than neighbours
-    )
+    # Several shards for each side, of which the last has fewer sentences than neighbours.
+    hexapla.mine.cluster._SHARD = 100
     hexapla.mine.sides._SENTENCES_PER_STEP = 60
     ray = {"executor": "ray", "address": address, "workers": 2}
     mine(_config(folder, "ray.tsv", search="exact", **ray))

@@ -1,4 +1,4 @@
-"""Scores of given pairs: cosine and margin by the definition, in order, with nothing lost."""
+"""Given pairs keep their order and get the cosine and the margin score of the definition."""
 
 from __future__ import annotations
 
@@ -13,17 +13,12 @@ from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.mine import score
 from hexapla.mine.config import ScoreConfig
-from tests.fixtures.toy import knowing_encoder, toy_rows
-
-
-@pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(knowing_encoder(tmp_path_factory.mktemp("known") / "encoder"))
+from tests.fixtures.toy import toy_rows
 
 
 @pytest.fixture
 def bitext(tmp_path: Path) -> Path:
-    """Twelve pairs, of which the third is wrong and the fifth has but one side."""
+    """Twelve pairs, of which the third is wrong and the fifth has only one side."""
     rows = toy_rows(12, seed=2)
     pairs = [[str(row["eng_Latn"]), str(row["deu_Latn"])] for row in rows]
     pairs[2][1], pairs[4][1] = "deu59 deu58 deu57", ""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-def encode_texts(
+def encode_with_progress(
     model: SentenceTransformer,
     texts: Sequence[str],
     *,
