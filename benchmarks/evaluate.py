@@ -28,12 +28,11 @@ from mteb.similarity_functions import cos_sim
 
 from hexapla.encoder.load import load_encoder
 from hexapla.evaluation.config import EvaluateConfig
-from hexapla.evaluation.mteb_check import no_bars
+from hexapla.evaluation.mteb_check import no_progress_bars
 from hexapla.evaluation.mteb_tasks import read_mteb
-from hexapla.evaluation.retrieval import Search
+from hexapla.evaluation.retrieval import BitextRetriever
 from hexapla.evaluation.stage import evaluate
 from hexapla.evaluation.tasks.bitext import BitextTask
-from hexapla.evaluation.tasks.inputs import Prompted
 from hexapla.evaluation.vectors import Vectors
 from recipes.mteb_folder import write_all
 
@@ -113,13 +112,13 @@ def scoring(rounds: int) -> None:
         )
         encoder = Known(vectors)
         started = time.perf_counter()
-        with no_bars():
+        with no_progress_bars():
             found = one.evaluate(encoder, "devtest", encode_kwargs={"batch_size": 512})
         scores["mteb"] = {pair: values["f1"] for pair, values in found.items()}
         return time.perf_counter() - started - encoder.seconds
 
     def alone() -> float:
-        started, search = time.perf_counter(), Search(None)
+        started, search = time.perf_counter(), BitextRetriever(None)
         columns = {
             code: np.stack([vectors[text] for text in texts]) for code, texts in cells.items()
         }
@@ -153,9 +152,11 @@ def scoring(rounds: int) -> None:
 def languages(n: int = N_LANGUAGES) -> list[str]:
     """Return languages that NTREX, SIB-200 and MTEB's tables of them share, English among them."""
     columns = pq.read_schema(DATA / "ntrex" / "test.parquet").names
-    from hexapla.evaluation.mteb_table import table
+    from hexapla.evaluation.mteb_table import task_subsets
 
-    tables = [{code for subset in table()[name] for code in subset.languages} for name in TASKS[:3]]
+    tables = [
+        {code for subset in task_subsets()[name] for code in subset.languages} for name in TASKS[:3]
+    ]
     tatoeba = {path.stem for path in (DATA / "tatoeba").glob("*.parquet")}
     found = [
         code
@@ -174,8 +175,8 @@ def encode(rounds: int) -> None:
 
     def by_us() -> float:
         started = time.perf_counter()
-        vectors = Vectors({"BitextMining": ""}, [Prompted(kind="BitextMining", texts=texts)])  # type: ignore[typeddict-item]
-        vectors.embed(model, batch_size=64, advance=lambda _: None)
+        vectors = Vectors({"BitextMining": ""}, [("BitextMining", texts)])  # type: ignore[typeddict-item]
+        vectors.embed(model, batch_size=64)
         vectors.of("BitextMining", texts)
         return time.perf_counter() - started
 
@@ -236,7 +237,7 @@ def run(rounds: int, n_languages: int = N_LANGUAGES) -> None:
                     loaded.task.hf_subsets = [
                         pair for pair in loaded.task.hf_subsets if "eng_Latn" in pair
                     ]
-                with no_bars():
+                with no_progress_bars():
                     mteb.evaluate(
                         encoder,
                         loaded.task,
@@ -256,9 +257,9 @@ def run(rounds: int, n_languages: int = N_LANGUAGES) -> None:
 
 
 def _has(name: str, code: str) -> bool:
-    from hexapla.evaluation.mteb_table import languages_of
+    from hexapla.evaluation.mteb_table import task_languages
 
-    return code in languages_of([name])
+    return code in task_languages([name])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

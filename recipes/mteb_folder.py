@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.evaluation.mteb_table import table
+from hexapla.evaluation.mteb_table import task_subsets
 
 _SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
@@ -37,7 +37,7 @@ def write_task(folder: Path, configs: Mapping[str, Mapping[str, Mapping[str, Any
 def tatoeba(source: Path, out: Path) -> None:
     """Convert `LANG.parquet` (`LANG`, `eng_Latn`)."""
     rows: dict[str, list[Any]] = {"sentence1": [], "sentence2": [], "lang": []}
-    for subset in table()["Tatoeba"]:
+    for subset in task_subsets()["Tatoeba"]:
         code = subset.languages[0]
         if (source / f"{code}.parquet").exists():
             found = pq.read_table(source / f"{code}.parquet")
@@ -52,7 +52,7 @@ def ntrex(source: Path, out: Path) -> None:
     found = pq.read_table(source)
     columns = {
         subset.name: found[subset.languages[0]].to_pylist()
-        for subset in table()["NTREXBitextMining"]
+        for subset in task_subsets()["NTREXBitextMining"]
         if subset.languages[0] in found.column_names
     }
     write_task(out, {"default": {"test": columns}})
@@ -68,7 +68,7 @@ def stsb(source: Path, out: Path) -> None:
             "similarity_score": [],
             "lang": [],
         }
-        for subset in table()["STSBenchmarkMultilingualSTS"]:
+        for subset in task_subsets()["STSBenchmarkMultilingualSTS"]:
             found = pq.read_table(source / split / f"{subset.languages[0]}.parquet")
             for column, name in (
                 ("sentence1", "sentence1"),
@@ -93,7 +93,7 @@ def sib200(source: Path, out: Path) -> None:
             }
             for split, rows in found.items()
         }
-        for subset in table()["SIB200Classification"]
+        for subset in task_subsets()["SIB200Classification"]
         if subset.languages[0] in found["test"].column_names
     }
     write_task(out, configs)

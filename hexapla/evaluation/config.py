@@ -1,4 +1,4 @@
-"""The settings of an evaluation, checked before anything is opened or loaded."""
+"""The settings of `hexapla evaluate` and `hexapla fetch-data`."""
 
 from __future__ import annotations
 
@@ -34,39 +34,40 @@ class EvaluateConfig(EncodingSettings, ResumableSettings):
     encoder: Annotated[Name, ENCODER, Flag(positional=True)]
     """Hub name, encoder folder, or "tiny"."""
     suite: Annotated[str, DATA, Flag(metavar="SUITE|TASK,...")]
-    """MTEB's tasks: paper, bitext, sts, classification, quick, or task names with commas. On data
-    of your own: bitext, xsim, sts or topics; dev or test on a folder that holds the data of
-    several tasks."""
+    """Tasks of MTEB: paper, bitext, sts, classification, quick, or task names with commas. On your
+    own data: bitext, xsim, sts or topics; or dev or test, for a folder with the data of several
+    tasks."""
     data: Annotated[Name | None, DATA] = None
-    """Folder that `fetch-data` filled, or data of your own. bitext and xsim: a corpus, or a folder
-    of two-column files. sts: a folder of LANG.parquet files with columns sentence1, sentence2,
-    score. topics: a folder with train.parquet and test.parquet. By default MTEB's data from the
-    Hub."""
+    """Folder written by `fetch-data`, or your own data. bitext and xsim: a corpus, or a folder of
+    two-column files LANG.parquet. sts: a folder of LANG.parquet files with the columns sentence1,
+    sentence2 and score. topics: a folder with train.parquet and test.parquet, each with a column
+    topic. By default MTEB's data from the Hub."""
     languages: Annotated[Languages | None, DATA] = None
-    """Languages to measure besides the pivot (English in sts, topics and MTEB's tasks). By default
-    all that the data have."""
+    """Languages to measure besides the pivot, which is English in sts, topics and MTEB's tasks. By
+    default all that the data have."""
     seen: Annotated[SeenLanguages | None, DATA] = None
-    """Languages that alignment training saw. By default what the encoder's folder says."""
+    """Languages of the alignment training. By default those that the encoder's folder names."""
     pairs: Annotated[Pairs, DATA] = "pivot"
     """pivot: the pivot with every other language. all: every two languages."""
     split: Annotated[Split, DATA] = "all"
-    """Rows of a corpus of your own: all, or those held out from training."""
+    """Rows to measure of your own corpus: all, or only those held out from training."""
     held_out: Annotated[float, Field(gt=0, lt=1), DATA] = 0.05
-    """Share of the rows that was held out, for the split "held-out"."""
+    """Share of rows that training held out, for the split "held-out"."""
     mteb_compatible: Annotated[bool, DATA] = False
-    """Also score MTEB's tasks by MTEB's own evaluator, and keep its result files."""
+    """Also run MTEB's own evaluator, check that its scores are the same, and keep its result
+    files."""
     corpus: Annotated[Name | None, DATA] = None
-    """Corpus that the encoder was aligned on, to search for evaluation sentences. By default the
-    one that the encoder's folder names."""
+    """Corpus of the alignment, in which evaluation sentences are searched for. By default the one
+    that the encoder's folder names."""
     vectors: Annotated[FilePath | None, SPEED] = None
-    """Folder to keep vectors in, for further evaluations of the same weights."""
+    """Folder in which vectors are kept for further evaluations of the same weights."""
     batch_size: Annotated[int, Field(ge=1), SPEED] = 64
     """Texts in one forward pass."""
     precision: Annotated[Precision, Flag(group="Speed")] = "fp32"
-    """Precision of matrix products. bf16 is faster where the hardware has it, with nearly the same
-    vectors."""
+    """Precision of matrix products. bf16 is faster on hardware that supports it, and gives nearly
+    the same vectors."""
     seed: Annotated[int, Field(ge=0, le=MAX_SEED), DATA] = 42
-    """Seed of the draws in classification and topics; 42 is MTEB's."""
+    """Seed of the few-shot draws in classification and topics; 42 is MTEB's."""
 
     def __post_init__(self) -> None:
         """Check settings against each other."""
@@ -74,13 +75,15 @@ class EvaluateConfig(EncodingSettings, ResumableSettings):
         if self.is_mteb:
             parse_suite(self.suite)
         elif self.data is None:
-            raise InputError(f"suite {self.suite} needs data of your own; say where (--data)")
+            raise InputError(f"suite {self.suite} needs your own data; give their path (--data)")
         if self.mteb_compatible and not self.is_mteb:
-            raise InputError(f"suite {self.suite} has no MTEB task; mteb_compatible is for those")
+            raise InputError(
+                f"suite {self.suite} has no MTEB task; mteb_compatible is for MTEB's tasks"
+            )
         if self.split == "held-out" and (self.suite != "bitext" or self.is_mteb):
             raise InputError(
-                f"split is held-out and suite is {self.suite}; only bitext on a corpus of your own "
-                "has held-out rows"
+                f"split is held-out and suite is {self.suite}; only bitext on your own corpus has "
+                "held-out rows"
             )
 
     def identity(self) -> dict[str, Any]:
@@ -89,7 +92,10 @@ class EvaluateConfig(EncodingSettings, ResumableSettings):
 
     @property
     def is_mteb(self) -> bool:
-        """Whether MTEB's tasks are meant: `bitext` and `sts` on data that are no folder of them are the user's own."""
+        """Whether the suite is of MTEB's tasks.
+
+        `bitext` and `sts` are both; they are MTEB's without data, or on a folder of MTEB's tasks.
+        """
         if self.suite not in OWN_SUITES:
             return True
         if self.suite not in SUITES:
@@ -102,4 +108,4 @@ class FetchDataConfig(OutputSettings):
     """Settings of a download of MTEB's data."""
 
     suite: Annotated[str, DATA, Flag(metavar="SUITE|TASK,...")]
-    """paper, bitext, sts, classification, quick, or names of MTEB tasks with commas."""
+    """paper, bitext, sts, classification, quick, or names of MTEB's tasks with commas."""

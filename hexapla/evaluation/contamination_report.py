@@ -1,9 +1,9 @@
-"""A training corpus and evaluation texts -> how many evaluation sentences the corpus holds, task by task.
+"""Contamination: how many evaluation sentences of each task the training corpus contains.
 
-A score on sentences that the encoder was aligned on says little of others. `contamination.json` in
-a score folder keeps what was found, so that a comparison can flag the task without the corpus at
-hand. A sentence is found as `hexapla.corpus.contamination` finds one: equal to a cell but for case,
-punctuation and white space, or with more than half of its 8-grams in one.
+A score on sentences that the encoder was aligned on says little about other sentences. The result
+is saved as `contamination.json` in the score folder, so that a comparison can flag the task without
+the corpus. `hexapla.corpus.contamination` does the search: a sentence is found if it equals a cell
+except for case, punctuation and white space, or if a cell contains more than half of its 8-grams.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from hexapla.runs.record import read_record
 from hexapla.text.words import tokens
 
 CONTAMINATION_FILE = "contamination.json"
-_MOST_EXAMPLES = 3
+_MAX_EXAMPLES = 3
 
 
 class TaskOverlap(NamedTuple):
-    """What a corpus holds of one task: `n_found` of its `n_sentences` distinct sentences, and up to three of those."""
+    """The distinct sentences of one task, how many of them a corpus contains, and up to three."""
 
     task: str
     split: str
@@ -35,7 +35,7 @@ class TaskOverlap(NamedTuple):
 
 
 class Overlap(NamedTuple):
-    """What a corpus holds of all that was evaluated."""
+    """The evaluation sentences of all tasks that a corpus contains."""
 
     corpus: str
     corpus_sha256: str
@@ -45,20 +45,18 @@ class Overlap(NamedTuple):
 def corpus_overlap(
     corpus: Corpus, texts: Mapping[tuple[str, str], Iterable[str]]
 ) -> dict[str, Any]:
-    """Look for evaluation sentences in a corpus, in one walk over its rows.
+    """Search a corpus for evaluation sentences in one pass over its rows.
 
     Args:
-        corpus: What was trained on: the columns and the rows selected of it.
-        texts: The evaluation sentences of each task and split, in any language. Those that differ
-            in nothing but case, punctuation and white space count as one, and one that two tasks
-            have counts in both.
+        corpus: The corpus, with the columns and rows that were trained on.
+        texts: Evaluation sentences by task and split, in any language. Sentences that differ only
+            in case, punctuation and white space count once; a sentence of two tasks counts in both.
 
     Returns:
-        What `contamination.json` holds: `corpus`, `corpus_sha256` (of what was searched), `n_rows`
-        and `tasks`.
+        The content of `contamination.json`: `corpus`, `corpus_sha256`, `n_rows` and `tasks`.
     """
     sentences = {
-        key: {_folded(text): text.strip() for text in every} for key, every in texts.items()
+        key: {_fold(text): text.strip() for text in of_task} for key, of_task in texts.items()
     }
     for of_task in sentences.values():
         of_task.pop("", None)
@@ -73,7 +71,7 @@ def corpus_overlap(
         n_rows += batch.num_rows
         for language in corpus.languages:
             for cell in batch.column(language).to_pylist():
-                found.update(map(_folded, index.held(cell or "")))
+                found.update(map(_fold, index.held(cell or "")))
     tasks = []
     for (task, split), of_task in sentences.items():
         held = [text for folded, text in of_task.items() if folded in found]
@@ -83,7 +81,7 @@ def corpus_overlap(
                 "split": split,
                 "n_sentences": len(of_task),
                 "n_found": len(held),
-                "examples": held[:_MOST_EXAMPLES],
+                "examples": held[:_MAX_EXAMPLES],
             }
         )
     return {
@@ -94,35 +92,34 @@ def corpus_overlap(
     }
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     return " ".join(tokens(text))
 
 
 def find_corpus(
     encoder: str | Path, facts: EncoderFacts, given: str | None = None
 ) -> Corpus | None:
-    """Open what an encoder was aligned on: the columns that it took, without the rows that it held out.
+    """Open the corpus that an encoder was aligned on: its training columns and rows.
 
     Args:
-        encoder: Its name or folder, whose `run.json` says which corpus, columns and rows were
-            taken.
-        facts: What `describe` says of it.
-        given: Where the corpus lies now; by default where it lay then, if it is still there and
-            still the same.
+        encoder: Name or folder; the folder's `run.json` names the corpus, its columns and the share
+            of held-out rows.
+        facts: The result of `describe`.
+        given: Where the corpus is now. By default where it was during alignment, if it is still
+            there and unchanged.
 
     Returns:
-        The corpus; None for an encoder that was not aligned, or where nothing is given and nothing
-        found.
+        The corpus, or None if the encoder was not aligned, or if no corpus is given and the old one
+        is gone or changed.
 
     Raises:
-        InputError: The corpus given cannot be read, or is not the one that the encoder was aligned
-            on.
+        InputError: The given corpus cannot be read, or the encoder was not aligned on it.
     """
     expected = facts.training.get("corpus_sha256")
     if expected is None:
         if given is not None:
             raise InputError(
-                f"{encoder}: was not aligned by hexapla, so that no corpus can be its own; "
+                f"{encoder}: was not aligned by hexapla, so it has no training corpus; "
                 "leave --corpus out"
             )
         return None
@@ -139,19 +136,20 @@ def find_corpus(
     except InputError:
         if given is not None:
             raise
-        return None  # moved or changed since; the caller says that nothing was checked
+        return None  # moved or changed since; reports say that contamination was not checked
     if corpus.sha256 == expected:
         return corpus
     if given is not None:
         raise InputError(
-            f"{given} has the hash {corpus.sha256[:8]} with {', '.join(corpus.languages)}, and {encoder} was "
-            f"aligned on {facts.corpus} ({expected[:8]}); give the corpus that it was aligned on"
+            f"{given} has the hash {corpus.sha256[:8]} with {', '.join(corpus.languages)}, and "
+            f"{encoder} was aligned on {facts.corpus} ({expected[:8]}); give the corpus of its "
+            "alignment"
         )
     return None
 
 
 def read_overlap(folder: Path) -> Overlap | None:
-    """Read the `contamination.json` of a score folder; None where there is none, which means not checked.
+    """Read the `contamination.json` of a score folder, or return None if nothing was checked.
 
     Raises:
         InputError: It is damaged.

@@ -1,7 +1,7 @@
-"""Some rows of a bitext task with their vectors, kept beside the scores for the pictures of a report.
+"""Example rows of a bitext task with their vectors, saved with the scores for the maps of a report.
 
 The rows are the same for every encoder measured on the same data, so that a page can show them
-before and after.
+before and after alignment.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ import pyarrow.parquet as pq
 
 from hexapla.evaluation.tasks.bitext import BitextTask
 from hexapla.evaluation.vectors import Vectors
+from hexapla.runs.atomic import write_beside
 
 EXAMPLES = "examples.parquet"
-N_ROWS = 100
+MAX_ROWS = 100
 
 
 def write_examples(tasks: Iterable[object], vectors: Vectors, out: Path) -> None:
-    """Write `examples.parquet`: `item`, `language`, `text` and `vector` (half precision) of up to 100 rows.
+    """Write `examples.parquet`, or nothing if there is no bitext task.
 
-    They are of the task with the most languages in one row, spread evenly over it; nothing is
-    written without one.
+    Its columns are `item`, `language`, `text` and `vector`, in half precision. The rows, up to 100,
+    are spread evenly over the bitext task with the most languages.
     """
     bitexts = [task for task in tasks if isinstance(task, BitextTask)]
     if not bitexts:
         return
     task = max(bitexts, key=lambda one: len(one.cells))
-    rows = np.unique(np.linspace(0, len(task.items) - 1, N_ROWS).round().astype(int)).tolist()
+    rows = np.unique(np.linspace(0, len(task.items) - 1, MAX_ROWS).round().astype(int)).tolist()
     cells = [
         (task.items[row], code, text)
         for code, column in task.cells.items()
@@ -47,4 +48,5 @@ def write_examples(tasks: Iterable[object], vectors: Vectors, out: Path) -> None
             "vector": pa.array(list(embedded), type=pa.list_(pa.float16())),
         }
     )
-    pq.write_table(table, out / EXAMPLES, compression="zstd")
+    with write_beside(out / EXAMPLES) as partial:
+        pq.write_table(table, partial, compression="zstd")

@@ -1,4 +1,4 @@
-"""The Hub -> a folder with a copy of each task's repository, which `evaluate --data` reads without a network."""
+"""Copies of the repositories of MTEB's data, which `evaluate --data` reads without a network."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import warnings
 from pathlib import Path
 
 from hexapla.errors import InputError
+from hexapla.evaluation.mteb_loading import FETCHED, import_mteb
 from hexapla.evaluation.mteb_table import parse_suite
-from hexapla.evaluation.mteb_tasks import FETCHED
 from hexapla.runs.atomic import write_json
 from hexapla.runs.record import check_folder_to_be
 
@@ -16,17 +16,17 @@ _log = logging.getLogger(__name__)
 
 
 def fetch_data(suite: str, out: Path) -> list[Path]:
-    """Copy the data of tasks from the Hub, at the revisions that MTEB names; what is there already is left alone.
+    """Copy the data of tasks from the Hub at MTEB's revisions, without those copied before.
 
     Args:
-        suite: As `EvaluateConfig.suite`, of MTEB's tasks.
-        out: The folder; each task gets one of its own name in it.
+        suite: As `EvaluateConfig.suite`, for MTEB's tasks only.
+        out: Folder in which each task gets a folder of its name.
 
     Returns:
         The tasks' folders.
 
     Raises:
-        InputError: An unknown task, mteb that is not installed, or data that cannot be reached.
+        InputError: A task is unknown, mteb is not installed, or the data cannot be reached.
     """
     names = parse_suite(suite)
     check_folder_to_be(out)
@@ -38,14 +38,15 @@ def _fetch(name: str, folder: Path) -> Path:
 
     repository, revision = data_source(name)
     if (folder / FETCHED).is_file():
-        _log.info("%s: there already", folder)
+        _log.info("%s: copied before", folder)
         return folder
     try:
         snapshot_download(repository, repo_type="dataset", revision=revision, local_dir=folder)
-    except (OSError, ValueError) as error:  # what the Hub's client raises, all of it
+    except (OSError, ValueError) as error:  # all errors of the Hub's client
         reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"{name} ({repository}) cannot be fetched: {reason}; this needs a network, and HF_HUB_OFFLINE not set"
+            f"{name} ({repository}) cannot be fetched: {reason}; this needs a network, and "
+            "HF_HUB_OFFLINE unset"
         ) from error
     write_json(folder / FETCHED, {"task": name, "repository": repository, "revision": revision})
     _log.info("%s: %s at %s", folder, repository, revision)
@@ -53,17 +54,12 @@ def _fetch(name: str, folder: Path) -> Path:
 
 
 def data_source(name: str) -> tuple[str, str]:
-    """Return the Hub's repository of a task's data and the revision that MTEB names; the Hub is not asked.
+    """Return repository and revision of a task's data from MTEB's metadata, without a network.
 
     Raises:
         InputError: mteb is not installed.
     """
-    try:
-        import mteb
-    except ImportError:
-        raise InputError(
-            f"{name} needs the library mteb; install it with: pip install 'hexapla[evaluate]'"
-        ) from None
+    mteb = import_mteb(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset = mteb.get_task(name).metadata.dataset

@@ -1,7 +1,7 @@
-"""What a metric is called, which way is better, and which version of its definition a number was made by.
+"""The metrics: their labels, which direction is better, and the versions of their definitions.
 
-The decision worth knowing: the version is part of every signature, and `compare` refuses two scores
-that differ in it, so that a metric that is mended never passes for a gain.
+The version is part of every signature, and `compare` refuses scores of different versions, so that
+a corrected metric is never mistaken for a gain.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One kind of number.
+    """One metric.
 
     Attributes:
-        label: What a table's heading says.
+        label: Heading in tables.
         higher_is_better: False for errors and biases.
-        version: Raised whenever the same vectors would give another value.
+        version: Increased whenever the same vectors would give another value.
     """
 
     label: str
@@ -29,15 +29,15 @@ METRICS: dict[str, Metric] = {
     "f1": Metric("F1, as MTEB"),
     "margin_accuracy": Metric("accuracy by margin"),
     "spearman": Metric("Spearman"),
-    # Of each direction of retrieval. What F1 takes off for targets that are everyone's neighbour:
-    # accuracy - f1.
+    # accuracy - f1, per direction: the penalty of F1 for targets that are the nearest of many
+    # queries.
     "hubness": Metric("hubness", higher_is_better=False),
-    # LASER's error of retrieval by margin, among the four nearest; xsim++ with altered English
-    # targets in the pool.
+    # LASER's error rate of retrieval by margin among the four nearest; xsim++ with altered English
+    # sentences in the pool.
     "xsim": Metric("xsim error", higher_is_better=False),
     "xsim++": Metric("xsim++ error", higher_is_better=False),
-    # In one pool of all languages: how often the nearest other text is of the query's own language.
+    # In one pool of all languages: fraction of queries whose nearest text is in their language.
     "same_language": Metric("same-language bias", higher_is_better=False),
-    # How often a linear probe tells the language of a vector.
+    # Accuracy of a linear probe that predicts the language of a vector.
     "identified": Metric("language identified", higher_is_better=False),
 }

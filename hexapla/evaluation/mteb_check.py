@@ -1,8 +1,8 @@
-"""MTEB's own evaluation of its own tasks, from vectors that are there already: its result files, and a check of ours.
+"""MTEB's own evaluation of its tasks from the embedded vectors: result files, and a comparison.
 
-The encoder that MTEB gets looks its vectors up, so nothing is encoded twice. It has a name and a
-revision of its own: without them MTEB's result cache gives every local checkpoint the scores of the
-first.
+MTEB gets an encoder that looks its vectors up, so that nothing is encoded twice. The encoder has a
+unique name and revision; without them MTEB's result cache would return the scores of the first
+local checkpoint for every other one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hexapla.encoder.locate import EncoderFacts
-from hexapla.evaluation.mteb_table import SIDE_BY_SIDE, table
-from hexapla.evaluation.mteb_tasks import Loaded
+from hexapla.evaluation.mteb_table import PARALLEL, task_subsets
+from hexapla.evaluation.mteb_tasks import MtebTask
 from hexapla.evaluation.scores import Score
 from hexapla.evaluation.vectors import Vectors
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# MTEB's scores by the names of ours, and by how much they may differ; it rounds to six decimals on
-# disk only.
+# MTEB's metrics by the names of ours.
 _METRICS = {"f1": "f1", "accuracy": "accuracy", "spearman": "cosine_spearman"}
+# MTEB rounds to six decimals on disk only.
 _TOLERANCE = 1e-6
 _log = logging.getLogger(__name__)
 
 
 class MtebDisagreementError(RuntimeError):
-    """A score of ours is not MTEB's own."""
+    """A score differs from MTEB's own."""
 
 
-class _Known:
-    """What MTEB takes for an encoder: it gives the vectors that were embedded before."""
+class _EmbeddedEncoder:
+    """An encoder for MTEB that looks up vectors embedded before."""
 
     def __init__(self, vectors: Vectors, facts: EncoderFacts) -> None:
         from mteb.models.model_meta import ModelMeta
@@ -51,9 +51,8 @@ class _Known:
     def encode(
         self, inputs: Iterable[Mapping[str, list[str]]], *, task_metadata: Any, **_: object
     ) -> NDArray[Any]:
-        return self._vectors.of(
-            task_metadata.type, [text for batch in inputs for text in batch["text"]]
-        )
+        texts = [text for batch in inputs for text in batch["text"]]
+        return self._vectors.of(task_metadata.type, texts)
 
     def similarity(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> Any:
         from mteb.similarity_functions import cos_sim
@@ -67,24 +66,24 @@ class _Known:
 
 
 def check_with_mteb(
-    tasks: Sequence[Loaded],
+    tasks: Sequence[MtebTask],
     vectors: Vectors,
     scores: Sequence[Score],
     facts: EncoderFacts,
     out: Path,
 ) -> None:
-    """Evaluate by MTEB, leave its result files under `out/mteb`, and hold our scores to its own.
+    """Evaluate with MTEB, write its result files to `out/mteb`, and compare its scores with ours.
 
     Raises:
-        MtebDisagreementError: One differs by more than 1e-6; the task, the subset and both values.
+        MtebDisagreementError: A score differs by more than 1e-6.
     """
     import mteb
 
-    encoder, cache = _Known(vectors, facts), mteb.ResultCache(out / "mteb")
+    encoder, cache = _EmbeddedEncoder(vectors, facts), mteb.ResultCache(out / "mteb")
     ours = {(score.task, score.languages, score.metric): score.value for score in scores}
     n_compared = 0
     for one in tasks:
-        with warnings.catch_warnings(), no_bars():
+        with warnings.catch_warnings(), no_progress_bars():
             warnings.simplefilter("ignore")
             result = mteb.evaluate(
                 encoder,
@@ -95,16 +94,7 @@ def check_with_mteb(
                 co2_tracker=False,
             )
         for theirs in result.task_results[0].scores[one.split]:
-            for key in _keys(one.task.metadata.name, theirs["hf_subset"]):
-                for metric, name in _METRICS.items():
-                    if (*key, metric) not in ours or name not in theirs:
-                        continue
-                    n_compared += 1
-                    if abs(ours[*key, metric] - theirs[name]) > _TOLERANCE:
-                        raise MtebDisagreementError(
-                            f"{key[0]} {key[1]} {metric} is {ours[*key, metric]:.8f}, and {theirs[name]:.8f} by MTEB; "
-                            f"its result files are in {out / 'mteb'}"
-                        )
+            n_compared += _compare(one.task.metadata.name, theirs, ours, out / "mteb")
     _log.info(
         "%d scores equal those of MTEB's own evaluator; its result files are in %s",
         n_compared,
@@ -112,9 +102,31 @@ def check_with_mteb(
     )
 
 
+def _compare(
+    task: str,
+    theirs: Mapping[str, Any],
+    ours: Mapping[tuple[str, str, str], float],
+    results: Path,
+) -> int:
+    """Compare MTEB's scores of one subset with ours, and return how many we have."""
+    n_compared = 0
+    for key in _keys(task, theirs["hf_subset"]):
+        for metric, name in _METRICS.items():
+            if (*key, metric) not in ours or name not in theirs:
+                continue
+            n_compared += 1
+            value = ours[*key, metric]
+            if abs(value - theirs[name]) > _TOLERANCE:
+                raise MtebDisagreementError(
+                    f"{key[0]} {key[1]} {metric} is {value:.8f}, and {theirs[name]:.8f} by MTEB; "
+                    f"its result files are in {results}"
+                )
+    return n_compared
+
+
 @contextlib.contextmanager
-def no_bars() -> Iterator[None]:
-    """Keep the bars of MTEB's bitext evaluator off stderr, which listen to no setting of its own."""
+def no_progress_bars() -> Iterator[None]:
+    """Hide the progress bars of MTEB's bitext evaluator, which ignore `show_progress_bar=False`."""
     from mteb._evaluators.text import bitext_mining_evaluator
 
     shown = bitext_mining_evaluator.tqdm
@@ -126,12 +138,12 @@ def no_bars() -> Iterator[None]:
 
 
 def _keys(task: str, subset: str) -> list[tuple[str, str]]:
-    """Return the task and languages of ours that one subset of MTEB's may be."""
-    languages = {one.name: one.languages for one in table()[task]}
-    if task in SIDE_BY_SIDE:
+    """Return the possible task and languages, in our scores, of one subset of MTEB's."""
+    languages = {one.name: one.languages for one in task_subsets()[task]}
+    if task in PARALLEL:
         both = "-".join(languages[column][0] for column in subset.split("-"))
     else:
-        turned = subset if subset in languages else "-".join(reversed(subset.split("-")))
-        codes = languages[turned] if turned == subset else languages[turned][::-1]
+        reverse = "-".join(reversed(subset.split("-")))
+        codes = languages[subset] if subset in languages else languages[reverse][::-1]
         both = "-".join(codes)
     return [(f"{kind}/{task}", both) for kind in ("bitext", "sts", "sts-across", "classification")]

@@ -1,8 +1,8 @@
-"""Which of MTEB's tasks make a suite, and which subset or column of a task is which language or pair of languages.
+"""MTEB's tasks: which of them form a suite, and the languages of their subsets and columns.
 
-The decision worth knowing: the languages stand in a table, `data/mteb_subsets.tsv`. MTEB's tasks
-write Chinese as cmn, zho or cmo, two of their tags name the wrong script, and MTEB's language
-filter drags other pairs in.
+The languages come from a table, `data/mteb_subsets.tsv`, not from MTEB's metadata: its tasks write
+Chinese as cmn, zho or cmo, two of its tags name the wrong script, and its language filter also
+selects pairs with other languages.
 """
 
 from __future__ import annotations
@@ -41,56 +41,58 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "classification": CLASSIFICATION,
     "quick": ("Tatoeba", "STSBenchmarkMultilingualSTS", "SIB200Classification"),
 }
-# On data of the user's own, or on a folder that holds all that `dev` and `test` measure.
+# Suites on the user's data; `dev` and `test` need a folder with the data of several tasks.
 OWN_SUITES = ("bitext", "xsim", "sts", "topics", "dev", "test")
-# The split that is measured, where it is not `test`.
+# The evaluated split, where it is not `test`.
 SPLITS = {"FloresBitextMining": "devtest", "BibleNLPBitextMining": "train"}
-SIDE_BY_SIDE = ("FloresBitextMining", "NTREXBitextMining", "IN22GenBitextMining")
+# Tasks whose languages are columns of one table, MTEB's `parallel_subsets`.
+PARALLEL = ("FloresBitextMining", "NTREXBitextMining", "IN22GenBitextMining")
 
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """One subset of a task, or one column of a task whose languages lie side by side, and its one or two languages."""
+    """A subset of a task, or a column of a parallel task, and its one or two languages."""
 
     name: str
     languages: tuple[str, ...]
 
 
 @lru_cache(maxsize=1)
-def table() -> Mapping[str, tuple[Subset, ...]]:
+def task_subsets() -> Mapping[str, tuple[Subset, ...]]:
     """Return the subsets of each task."""
     from importlib import resources
 
-    found: dict[str, list[Subset]] = {name: [] for name in TASKS}
+    by_task: dict[str, list[Subset]] = {name: [] for name in TASKS}
     text = resources.files("hexapla").joinpath("data", TABLE).read_text(encoding="utf-8")
     for line in text.splitlines()[1:]:
         task, subset, languages = line.split("\t")
-        found[task].append(Subset(subset, tuple(languages.split("-"))))
-    return {task: tuple(subsets) for task, subsets in found.items()}
+        by_task[task].append(Subset(subset, tuple(languages.split("-"))))
+    return {task: tuple(subsets) for task, subsets in by_task.items()}
 
 
 def parse_suite(suite: str) -> tuple[str, ...]:
-    """Return the tasks of a suite, or those that a list with commas names.
+    """Return the tasks of a suite, or of a list of suites and tasks with commas.
 
     >>> parse_suite("quick")
     ('Tatoeba', 'STSBenchmarkMultilingualSTS', 'SIB200Classification')
 
     Raises:
-        InputError: One is neither a suite nor a task; the nearest name is given.
+        InputError: A name is neither a suite nor a task.
     """
     names: dict[str, None] = {}
     for item in (item.strip() for item in suite.split(",")):
         if item not in (*SUITES, *TASKS):
+            hint = did_you_mean(item, (*SUITES, *TASKS, *OWN_SUITES))
             raise InputError(
-                f'"{item}" is no suite and no task{did_you_mean(item, (*SUITES, *TASKS, *OWN_SUITES))}; suites of MTEB\'s '
-                f"tasks: {', '.join(SUITES)}; tasks: {', '.join(TASKS)}; on data of your own: {', '.join(OWN_SUITES)}"
+                f'"{item}" is neither a suite nor a task{hint}; suites of MTEB\'s tasks: '
+                f"{', '.join(SUITES)}; tasks: {', '.join(TASKS)}; suites on data of your own: "
+                f"{', '.join(OWN_SUITES)}"
             )
         names.update(dict.fromkeys(SUITES.get(item, (item,))))
     return tuple(names)
 
 
-def languages_of(names: Sequence[str]) -> tuple[str, ...]:
-    """Return all languages that the tasks have, sorted."""
-    return tuple(
-        sorted({code for name in names for subset in table()[name] for code in subset.languages})
-    )
+def task_languages(names: Sequence[str]) -> tuple[str, ...]:
+    """Return all languages of some tasks, sorted."""
+    subsets = [subset for name in names for subset in task_subsets()[name]]
+    return tuple(sorted({code for subset in subsets for code in subset.languages}))

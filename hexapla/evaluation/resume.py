@@ -1,62 +1,60 @@
-"""What an evaluation has measured so far, on disk, so that an interrupted one goes on.
+"""The measurements of an unfinished evaluation, on disk so that it can be resumed.
 
-A measurement's per-item table is written first and its scores after it, as one line; a line torn by
-a kill, or one whose table is not what it says, is measured again.
+For each measurement its per-item table is written first, and then its scores as one line. A line
+that a kill left incomplete, or whose table does not fit, is ignored and measured again.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from hexapla.evaluation.scores import Score, check_table, parse_line, read_per_item
+from hexapla.evaluation.per_item import read_per_item, write_per_item
+from hexapla.evaluation.scores import Score, parse_score
+from hexapla.runs.atomic import flush
 
 UNFINISHED = "unfinished.jsonl"
 
-# Task, split and languages.
+# Task, split and languages of a measurement.
 Place = tuple[str, str, str]
 
 
 def place_of(score: Score) -> Place:
-    """Return what a score is of, but for its metric."""
+    """Return the task, split and languages of a score, which the metrics of a measurement share."""
     return score.task, score.split, score.languages
 
 
 def read_unfinished(out: Path) -> dict[Place, list[Score]]:
-    """Return the scores measured so far, by what they are of."""
+    """Return the scores that were measured before the evaluation stopped."""
     file = out / UNFINISHED
-    found: dict[Place, list[Score]] = {}
+    measured: dict[Place, list[Score]] = {}
     lines = file.read_text(encoding="utf-8").split("\n") if file.is_file() else []
     for line in lines:
         try:
-            scores = [parse_line(json.dumps(one)) for one in json.loads(line)]
+            scores = [parse_score(json.dumps(one)) for one in json.loads(line)]
             for score in scores:
                 read_per_item(score, file)
         except (ValueError, TypeError):  # InputError is a ValueError
             continue
-        found[place_of(scores[0])] = scores
-    return found
+        measured[place_of(scores[0])] = scores
+    return measured
 
 
-def add(out: Path, scores: Sequence[Score], table: pa.Table) -> None:
-    """Write a measurement: the table behind it, then its scores, as one line."""
-    path = out / str(scores[0].per_item)
-    for score in scores:
-        check_table(score, table, str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}")
-    pq.write_table(table, beside, compression="zstd")
-    beside.replace(path)
+def record_measurement(out: Path, scores: Sequence[Score], table: pa.Table) -> None:
+    """Write the table and then the scores of one measurement.
+
+    Raises:
+        ValueError: A score does not fit its table, or is not finite.
+    """
+    write_per_item(table, scores, out)
     line = json.dumps(
         [dataclasses.asdict(score) for score in scores], ensure_ascii=False, allow_nan=False
     )
     with (out / UNFINISHED).open("a", encoding="utf-8") as file:
-        file.write(f"\n{line}\n")  # the newline before it ends a line that a kill left torn
-        file.flush()
-        os.fsync(file.fileno())
+        # The first line break ends a line that a kill left incomplete.
+        file.write(f"\n{line}\n")
+    flush(out / UNFINISHED)

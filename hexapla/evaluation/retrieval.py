@@ -1,9 +1,9 @@
-"""Two columns of unit vectors -> who finds whose translation, row by row, in both directions.
+"""Retrieval between two columns of unit vectors, row by row and in both directions.
 
-The decision worth knowing: one similarity matmul serves both directions and every metric (MTEB
-searches once per direction and has no margin). The right answer of a row is the same row. Where
-rows have equal target texts, the first of them is found and the others are misses: MTEB counts them
-so too, and numbers stay comparable with its own.
+One matrix product serves both directions and every metric; MTEB searches once per direction and has
+no margin score. The right target of a row is the same row. Where several rows have equal target
+texts, the first of them is retrieved and the others count as errors, as in MTEB, so that numbers
+compare with MTEB's.
 
 Shapes: S source rows, T target rows (S = T), B rows of one block, D dimensions, K neighbours.
 """
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 # The neighbourhood of the margin score: k = 4 in Artetxe and Schwenk (2019) and in LASER.
 NEIGHBOURS = 4
 
-# Cosines held at once, 128 MiB of float32. Up to 5,792 x 5,792 rows are one block.
+# Cosines in memory at once, 128 MiB of float32. Up to 5,792 x 5,792 rows are one block.
 _BLOCK_ENTRIES = 2**25
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retrieval:
-    """What one direction of a search gave, per query; the mean of each array is the score.
+    """The results of one direction, per query; the mean of each array is the score.
 
     Attributes:
-        accuracy: (n,) 1.0 where the nearest target is the query's own row, by cosine.
-        f1: (n,) `2 * hit / (1 + c)`, c being the number of queries whose nearest target is that
-            row. The mean is the weighted F1 that MTEB reports: accuracy with a penalty on targets
-            that are everyone's neighbour.
+        accuracy: (n,) 1.0 where the nearest target by cosine is the query's row.
+        f1: (n,) `2 * hit / (1 + c)`, where c is the number of queries whose nearest target is that
+            row. The mean is the weighted F1 that MTEB reports: accuracy with a penalty for targets
+            that are the nearest of many queries.
         hubness: (n,) that penalty, `accuracy - f1`; lower is better.
-        margin_accuracy: (n,) as accuracy, by the ratio margin of Artetxe and Schwenk (2019, arXiv
-            1811.01136); None where the search did without.
+        margin_accuracy: (n,) accuracy by the ratio margin of Artetxe and Schwenk (2019, arXiv
+            1811.01136); None without the margin score.
     """
 
     accuracy: NDArray[np.float64]
@@ -52,30 +52,31 @@ class Retrieval:
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
         """Return the arrays by metric."""
-        found = {"f1": self.f1, "accuracy": self.accuracy, "margin_accuracy": self.margin_accuracy}
-        return {
-            name: values
-            for name, values in {**found, "hubness": self.hubness}.items()
-            if values is not None
+        columns = {
+            "f1": self.f1,
+            "accuracy": self.accuracy,
+            "margin_accuracy": self.margin_accuracy,
+            "hubness": self.hubness,
         }
+        return {name: values for name, values in columns.items() if values is not None}
 
 
-def retrieval(
+def retrieve(
     source_SD: NDArray[np.float32], target_TD: NDArray[np.float32], k: int | None = NEIGHBOURS
 ) -> tuple[Retrieval, Retrieval]:
-    """Search each side for the translation of each row of the other side; for many pairs, `Search` is faster."""
-    return Search(k)(source_SD, target_TD)
+    """Search once in both directions; for many pairs of columns, use one `BitextRetriever`."""
+    return BitextRetriever(k)(source_SD, target_TD)
 
 
-class Search:
-    """Searches pairs of columns, on a GPU if there is one; the memory of one pair's cosines serves the next."""
+class BitextRetriever:
+    """Searches pairs of columns, on a GPU if there is one, and reuses memory from pair to pair."""
 
     def __init__(self, k: int | None = NEIGHBOURS) -> None:
         """Choose the size of the neighbourhood in the margin score.
 
         Args:
-            k: In `cosine / (mean of the k nearest cosines of x / 2 + the same of y / 2)`; None does
-                without the margin, which takes a third to a half of the time.
+            k: Neighbours k in `cosine / (mean of the k nearest cosines of x / 2 + the same of y /
+                2)`. None omits the margin score, which needs a third to a half of the time.
         """
         import torch
 
@@ -86,46 +87,46 @@ class Search:
     def __call__(
         self, source_SD: NDArray[np.float32], target_TD: NDArray[np.float32]
     ) -> tuple[Retrieval, Retrieval]:
-        """Search each side for the translation of each row of the other side.
+        """Search each side for the translation of every row of the other side.
 
         Args:
             source_SD: (n, dim) unit vectors.
             target_TD: (n, dim) unit vectors; row i translates row i of the source.
 
         Returns:
-            Source searching the target, and target searching the source.
+            The results of searching from source to target, and from target to source.
 
         Raises:
-            InputError: When k is not in 1 to n.
+            InputError: k is not in 1 to n.
         """
         import torch
 
         n_rows = len(source_SD)
         if len(target_TD) != n_rows:
             raise ValueError(
-                f"source has {n_rows} rows and target has {len(target_TD)}; row i must translate row i"
+                f"source has {n_rows} rows and target has {len(target_TD)}; "
+                "row i must translate row i"
             )
         if self._k is not None and not 1 <= self._k <= n_rows:
             raise InputError(f"k is {self._k}; it must be 1 to {n_rows}, the number of rows")
         with torch.inference_mode():
-            blocks = self._blocks(
-                *(
-                    torch.from_numpy(np.ascontiguousarray(side)).to(self._device)
-                    for side in (source_SD, target_TD)
-                )
+            sides = (
+                torch.from_numpy(np.ascontiguousarray(side)).to(self._device)
+                for side in (source_SD, target_TD)
             )
+            blocks = self._blocks(*sides)
             to_target_S, source_mean_S, to_source_T, target_mean_T = _nearest(
                 blocks(), self._k or 1
             )
             if self._k is None:
-                return _judge(to_target_S), _judge(to_source_T)
+                return _evaluate(to_target_S), _evaluate(to_source_T)
             by_margin_S, by_margin_T = self._nearest_by_margin(
                 blocks(), source_mean_S, target_mean_T
             )
-        return _judge(to_target_S, by_margin_S), _judge(to_source_T, by_margin_T)
+        return _evaluate(to_target_S, by_margin_S), _evaluate(to_source_T, by_margin_T)
 
     def _blocks(self, source_SD: Tensor, target_TD: Tensor) -> Callable[[], Iterator[Block]]:
-        """Return what gives the cosines in blocks of source rows; computed once if they are one block."""
+        """Return a function that yields the cosines in blocks; a single block is computed once."""
         import torch
 
         n_rows, step = len(source_SD), max(1, _BLOCK_ENTRIES // len(target_TD))
@@ -145,7 +146,7 @@ class Search:
     def _nearest_by_margin(
         self, blocks: Iterator[Block], source_mean_S: Tensor, target_mean_T: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return (S,) the target of the greatest margin score of each source, and (T,) the source of each target."""
+        """Return the best by margin score: (S,) targets of sources, and (T,) sources of targets."""
         import torch
 
         to_target, best_T, to_source_T = [], torch.empty(0), torch.empty(0)
@@ -154,9 +155,8 @@ class Search:
             torch.add(
                 source_mean_S[start : start + len(cosine_BT), None], target_mean_T, out=margin_BT
             )
-            torch.div(
-                cosine_BT, margin_BT, out=margin_BT
-            )  # half of the margin score: the same order
+            # Half of the margin score, which has the same order.
+            torch.div(cosine_BT, margin_BT, out=margin_BT)
             to_target.append(margin_BT.argmax(dim=1))
             block_to_source_T = margin_BT.argmax(dim=0)
             block_T = margin_BT.gather(0, block_to_source_T[None])[0]
@@ -165,9 +165,11 @@ class Search:
 
 
 def _nearest(blocks: Iterator[Block], k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return (S,) the nearest target of each source, (S,) the mean cosine of its k nearest, and the same of targets.
+    """Find the nearest neighbours in both directions; the first of equal ones, also across blocks.
 
-    Of equal cosines the first row is the nearest, also across blocks.
+    Returns:
+        (S,) nearest target of each source, (S,) mean cosine of its k nearest targets, and the same
+        two for the targets, (T,).
     """
     import torch
 
@@ -185,9 +187,9 @@ def _nearest(blocks: Iterator[Block], k: int) -> tuple[Tensor, Tensor, Tensor, T
 
 
 def _top(cosine_ST: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return (K, T) the largest cosines of each column, falling, and (T,) the row of the largest, the first of equals.
+    """Return (K, T) the k largest cosines of each column, falling, and (T,) the row of the largest.
 
-    `max` promises the first of equals, and `topk`, which is as fast, does not.
+    Of equal cosines it is the first row, which `max` guarantees and `topk`, as fast, does not.
     """
     if k == 1:
         values_T, first_T = cosine_ST.max(dim=0)
@@ -203,7 +205,7 @@ def _top(cosine_ST: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def _better(
     start: int, best_T: Tensor, row_T: Tensor, block_T: Tensor, block_row_T: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the greater of two values for each target, and its row; of equal ones the earlier block's stays."""
+    """Return the greater of two values for each target, and its row; the first of equal ones."""
     import torch
 
     if start == 0:
@@ -211,16 +213,12 @@ def _better(
     return torch.maximum(best_T, block_T), torch.where(block_T > best_T, block_row_T + start, row_T)
 
 
-def _judge(nearest_S: Tensor, by_margin_S: Tensor | None = None) -> Retrieval:
+def _evaluate(nearest_S: Tensor, by_margin_S: Tensor | None = None) -> Retrieval:
     found_S = nearest_S.cpu().numpy()
     row_S = np.arange(len(found_S))
     hit_S = (found_S == row_S).astype(np.float64)
     f1_S = 2 * hit_S / (1 + np.bincount(found_S, minlength=len(found_S)))
-    return Retrieval(
-        accuracy=hit_S,
-        f1=f1_S,
-        hubness=hit_S - f1_S,
-        margin_accuracy=None
-        if by_margin_S is None
-        else (by_margin_S.cpu().numpy() == row_S).astype(np.float64),
-    )
+    margin_hit_S = None
+    if by_margin_S is not None:
+        margin_hit_S = (by_margin_S.cpu().numpy() == row_S).astype(np.float64)
+    return Retrieval(accuracy=hit_S, f1=f1_S, hubness=hit_S - f1_S, margin_accuracy=margin_hit_S)

@@ -1,91 +1,92 @@
-"""An encoder and evaluation data -> scores with a signature, in a score folder.
+"""Evaluating an encoder: every text is embedded once, every task measured, every score written.
 
-All that can be refused is refused before the encoder is loaded; then `run.json` is written, every
-distinct text is embedded once, and every task is scored from those vectors. What is measured is on
-disk at once, so that an interrupted evaluation goes on; `scores.jsonl` comes last.
+Everything that can be refused is refused before the encoder is loaded. `run.json` is written before
+the work, and each measurement as soon as it is made, so that an interrupted evaluation can be
+resumed; `scores.jsonl` is written last. torch is imported when the encoder is loaded.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Task as RichTask
-from rich.text import Text
 
-import hexapla
-from hexapla.encoder.load import Task, load_encoder, save_prompt
+from hexapla.encoder.load import load_encoder, save_prompt
 from hexapla.encoder.locate import EncoderFacts, describe
-from hexapla.evaluation import resume as unfinished
+from hexapla.evaluation import resume
+from hexapla.evaluation.check_evaluation import check_evaluation
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.contamination_report import CONTAMINATION_FILE, corpus_overlap, find_corpus
-from hexapla.evaluation.data import KINDS, Data, read_data
+from hexapla.evaluation.data import EvaluationData, read_data
 from hexapla.evaluation.examples import write_examples
-from hexapla.evaluation.metrics import METRICS
 from hexapla.evaluation.mteb_check import check_with_mteb
-from hexapla.evaluation.resume import Place
-from hexapla.evaluation.scores import SCORES_FILE, Score, per_item_path, read_scores, signature
-from hexapla.evaluation.tasks.bitext import BitextTask
-from hexapla.evaluation.tasks.classification import TopicsTask
-from hexapla.evaluation.tasks.inputs import Measurement
-from hexapla.evaluation.tasks.sts import StsTask
+from hexapla.evaluation.scores import SCORES_FILE, Score, read_scores, write_scores
+from hexapla.evaluation.scoring import Scorer
+from hexapla.evaluation.tasks.protocol import EvaluationTask
 from hexapla.evaluation.vector_cache import VectorCache
 from hexapla.evaluation.vectors import Vectors
-from hexapla.runs.atomic import write_json, write_text
-from hexapla.runs.record import check_apart, check_out, clear, write_run
-from hexapla.text import languages as codes
+from hexapla.runs.atomic import write_json
+from hexapla.runs.progress import Progress
+from hexapla.runs.record import check_run_folder, remove_run, write_record
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-VECTORS = "vectors"
-_log = logging.getLogger(__name__)
+VECTORS_FOLDER = "vectors"
 
 
 def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
     """Measure an encoder and write the scores.
 
     Args:
-        config: What to evaluate on what.
-        quiet: Show no progress; there is none either when stderr is no terminal.
+        config: The settings.
+        quiet: Show no progress.
 
     Returns:
-        The scores, as they were written to `config.out`.
+        The scores, as written to `config.out`.
 
     Raises:
-        InputError: Data, languages, encoder or output folder that cannot be used.
+        InputError: The data, a language, the encoder or the output folder cannot be used.
     """
+    check_evaluation(config)
     out = Path(config.out)
-    check_apart(out, {"encoder": config.encoder, "data": config.data, "corpus": config.corpus})
-    if (
-        not config.resume
-    ):  # before data are fetched; whether it is the same run takes the data to say
-        check_out(out, "evaluate", {}, done=SCORES_FILE, resume=False, overwrite=config.overwrite)
     facts = describe(config.encoder)
     corpus = find_corpus(config.encoder, facts, config.corpus)
     data = read_data(config)
     identity = _identity(config, facts, data)
-    if config.resume and check_out(
-        out, "evaluate", identity, done=SCORES_FILE, resume=True, overwrite=config.overwrite
+    if config.resume and check_run_folder(
+        out, "evaluate", identity, done=SCORES_FILE, resume=True, overwrite=False
     ):
         return read_scores(out)
+    model = _load(config)
+    if not config.resume:
+        remove_run(out)
+        write_record(out, "evaluate", identity, encoder=dataclasses.asdict(facts), seed=config.seed)
+    scores = _measure(config, facts, data, model, quiet=quiet)
+    if corpus is not None:
+        write_json(out / CONTAMINATION_FILE, corpus_overlap(corpus, _sentences(data)))
+    write_scores(scores, out)
+    (out / resume.UNFINISHED).unlink(missing_ok=True)
+    shutil.rmtree(out / VECTORS_FOLDER, ignore_errors=True)
+    return scores
+
+
+def _identity(config: EvaluateConfig, facts: EncoderFacts, data: EvaluationData) -> dict[str, Any]:
+    """Return all that makes a run the same run; names of encoder and data are not enough."""
+    return {
+        **config.identity(),
+        "encoder_sha256": facts.sha256,
+        "tasks": sorted({(task.name, task.split, task.data_sha) for task in data.tasks}),
+        "revisions": {one.task.metadata.name: one.revision for one in data.mteb},
+    }
+
+
+def _load(config: EvaluateConfig) -> SentenceTransformer:
     model = load_encoder(
         config.encoder,
         trust_remote_code=config.trust_remote_code,
@@ -96,192 +97,86 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
     if config.prompt is not None:
         save_prompt(model, config.prompt)
         model.default_prompt_name = None
-    done = unfinished.read_unfinished(out) if config.resume else {}
-    if not config.resume:
-        clear(out)
-        write_run(out, "evaluate", identity, encoder=dataclasses.asdict(facts), seed=config.seed)
-    scores = _measure(config, facts, data, model, done, quiet=quiet)
-    if corpus is not None:
-        write_json(out / CONTAMINATION_FILE, corpus_overlap(corpus, _texts(data)))
-    lines = [
-        json.dumps(dataclasses.asdict(score), ensure_ascii=False, allow_nan=False)
-        for score in scores
-    ]
-    write_text(out / SCORES_FILE, "".join(f"{line}\n" for line in lines))
-    (out / unfinished.UNFINISHED).unlink(missing_ok=True)
-    shutil.rmtree(out / VECTORS, ignore_errors=True)
-    return scores
+    return model
 
 
-def _identity(config: EvaluateConfig, facts: EncoderFacts, data: Data) -> dict[str, Any]:
-    """Return what must be equal for two runs to be the same: a name is not enough, neither of encoder nor of data."""
-    tasks = sorted({(task.name, task.split, task.data_sha) for task in data.tasks})
-    revisions = {one.task.metadata.name: one.revision for one in data.mteb}
-    return {
-        **config.identity(),
-        "encoder_sha256": facts.sha256,
-        "tasks": tasks,
-        "revisions": revisions,
-    }
-
-
-def _texts(data: Data) -> dict[tuple[str, str], set[str]]:
-    """Return the sentences of every task and split that scores name, for the search in a corpus."""
-    texts: dict[tuple[str, str], set[str]] = {}
+def _sentences(data: EvaluationData) -> dict[tuple[str, str], set[str]]:
+    """Return the sentences by task and split, for the search in the training corpus."""
+    sentences: dict[tuple[str, str], set[str]] = {}
     for task in data.tasks:
-        if isinstance(
-            task, BitextTask | StsTask | TopicsTask
-        ):  # the others have a bitext's sentences
-            sentences = {text for group in task.prompted() for text in group.texts}
+        if not task.is_derived:
+            of_task = {text for group in task.texts() for text in group}
             for name in {key[0] for key in task.keys}:
-                texts.setdefault((name, task.split), set()).update(sentences)
-    return texts
+                sentences.setdefault((name, task.split), set()).update(of_task)
+    return sentences
 
 
 def _measure(
     config: EvaluateConfig,
     facts: EncoderFacts,
-    data: Data,
+    data: EvaluationData,
     model: SentenceTransformer,
-    done: Mapping[Place, Sequence[Score]],
     *,
     quiet: bool,
 ) -> list[Score]:
-    """Embed all texts, measure what is not done, and return all scores in the order of the tasks."""
+    """Embed all texts, measure what is not done, and return all scores in order."""
     out = Path(config.out)
-    prompts = {kind: _prompt(model, kind) for kind in get_args(Task)}
-    seen = config.seen if config.seen is not None else facts.languages or None
-    found = dict(done)
-    vectors = Vectors(prompts, (group for task in data.tasks for group in task.prompted()))
-    with _progress(quiet=quiet) as progress:
-        embedding = progress.add_task("embedding", total=len(vectors), unit="sentences")
-        scoring = progress.add_task(
-            "scoring",
-            total=sum(len(task.keys) for task in data.tasks),
-            completed=len(done),
-            unit="pairs",
-        )
+    scorer = Scorer(config, facts, model)
+    done = resume.read_unfinished(out)
+    vectors = Vectors(
+        scorer.prompts, ((task.task_type, texts) for task in data.tasks for texts in task.texts())
+    )
+    with Progress(quiet=quiet) as progress:
         vectors.embed(
             model,
             batch_size=config.batch_size,
             bf16=config.precision == "bf16",
-            advance=partial(progress.advance, embedding),
-            cache=VectorCache(
-                Path(config.vectors or out / VECTORS),
-                encoder_sha=facts.sha256
-                if config.pooling is None
-                else f"{facts.sha256}|{config.pooling}",
-                max_tokens=model.max_seq_length,
-                dtype=_dtype(model, config),
-            ),
+            bar=progress.add("embedding", len(vectors), unit="sentences"),
+            cache=_vector_cache(config, facts, model, scorer.dtype),
         )
+        n_keys = sum(len(task.keys) for task in data.tasks)
+        bar = progress.add("scoring", n_keys, unit="measurements")
+        bar.skip(len(done))
+        by_place = dict(done)
         for task in data.tasks:
-            kind = KINDS[type(task)]
-            measured = {key for key in task.keys if (key[0], task.split, key[1]) in found}
-            for measurement in task.measure(partial(vectors.of, kind), measured):
-                path = per_item_path(measurement.task, measurement.split, measurement.languages)
-                origin = _origin(model, prompts[kind], config)
-                scores = [
-                    _score(measurement, metric, path, facts, seen, origin)
-                    for metric in measurement.metrics
-                ]
-                unfinished.add(
-                    out, scores, pa.table({"item": list(measurement.items), **measurement.columns})
-                )
-                found[unfinished.place_of(scores[0])] = scores
-                progress.advance(scoring)
-        write_examples(data.tasks, vectors, out)
-    scores = [
+            for scores in _score_task(task, vectors, scorer, done, out):
+                by_place[resume.place_of(scores[0])] = scores
+                bar.advance()
+    write_examples(data.tasks, vectors, out)
+    ordered = [
         score
         for task in data.tasks
-        for key in task.keys
-        for score in found[key[0], task.split, key[1]]
+        for name, languages in task.keys
+        for score in by_place[name, task.split, languages]
     ]
     if config.mteb_compatible:
-        check_with_mteb(data.mteb, vectors, scores, facts, out)
-    return scores
+        check_with_mteb(data.mteb, vectors, ordered, facts, out)
+    return ordered
 
 
-class _Rate(ProgressColumn):
-    """The unit of a task and how many of it are done in a second, once that is known."""
-
-    def render(self, task: RichTask) -> Text:
-        """Return as `sentences, 540/s`."""
-        return Text(task.fields["unit"] + (f", {task.speed:,.0f}/s" if task.speed else ""))
-
-
-def _progress(*, quiet: bool) -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=quiet or not console.is_terminal,
-    )
+def _score_task(
+    task: EvaluationTask,
+    vectors: Vectors,
+    scorer: Scorer,
+    done: Mapping[resume.Place, Sequence[Score]],
+    out: Path,
+) -> Iterator[list[Score]]:
+    """Measure what is not done of a task; yield the scores of each measurement once on disk."""
+    measured = {key for key in task.keys if (key[0], task.split, key[1]) in done}
+    for measurement in task.measure(partial(vectors.of, task.task_type), measured):
+        scores = scorer.scores(measurement, task.task_type)
+        table = pa.table({"item": list(measurement.items), **measurement.columns})
+        resume.record_measurement(out, scores, table)
+        yield scores
 
 
-def _prompt(model: SentenceTransformer, kind: Task) -> str:
-    """Return what the encoder puts before a text: the prompt of the kind of task, else its default, else nothing."""
-    return model.prompts.get(kind) or model.prompts.get(model.default_prompt_name or "") or ""
-
-
-def _dtype(model: SentenceTransformer, config: EvaluateConfig) -> str:
-    return "bfloat16" if config.precision == "bf16" else str(model.dtype).removeprefix("torch.")
-
-
-def _origin(model: SentenceTransformer, prompt: str, config: EvaluateConfig) -> dict[str, object]:
-    """Return the part of a signature that tells of the encoder and the software."""
-    return {
-        "prompt": prompt or None,
-        "max_tokens": model.max_seq_length,
-        "dtype": _dtype(model, config),
-        "hexapla": hexapla.__version__,
-        "sentence-transformers": version("sentence-transformers"),
-        "torch": version("torch"),
-    }
-
-
-def _score(
-    measured: Measurement,
-    metric: str,
-    path: str,
-    facts: EncoderFacts,
-    seen: Sequence[str] | None,
-    origin: Mapping[str, object],
-) -> Score:
-    fields = {
-        "task": measured.task,
-        "data": measured.data_sha,
-        "split": measured.split,
-        "languages": measured.languages,
-        "metric": metric,
-        "metric_version": METRICS[metric].version,
-        **measured.settings,
-        "n": len(measured.items),
-        **origin,
-    }
-    parts = (
-        (measured.languages,)
-        if codes.is_language(measured.languages)
-        else codes.split_pair(measured.languages)
-    )
-    return Score(
-        task=measured.task,
-        metric=metric,
-        value=measured.metrics[metric],
-        n=len(measured.items),
-        languages=measured.languages,
-        seen=None if seen is None else set(parts) <= set(seen),
-        split=measured.split,
-        encoder=facts.name,
-        encoder_sha=facts.sha256,
-        corpus=facts.corpus,
-        regime=facts.regime,
-        seed=facts.seed,
-        signature=signature(fields),
-        per_item=path,
+def _vector_cache(
+    config: EvaluateConfig, facts: EncoderFacts, model: SentenceTransformer, dtype: str
+) -> VectorCache:
+    pooling = "" if config.pooling is None else f"|{config.pooling}"
+    return VectorCache(
+        Path(config.vectors or Path(config.out) / VECTORS_FOLDER),
+        encoder_sha=f"{facts.sha256}{pooling}",
+        max_tokens=model.max_seq_length,
+        dtype=dtype,
     )

@@ -1,15 +1,14 @@
-"""Vectors on disk, by what they depend on: weights, length limit, precision, prompt and text.
+"""A cache of vectors on disk, keyed by weights, length limit, precision, prompt and text.
 
-The decision worth knowing: the key is the hash of the weights, never a name, so that a checkpoint
-cannot inherit the vectors of another one of its name. Each step of an evaluation adds a file, whole
-or not at all, so that an interrupted one goes on where it was.
+The key holds the hash of the weights, never a name, so that a checkpoint cannot get the vectors of
+another one with the same name. Each step of an evaluation adds a file, whole or not at all, so that
+an interrupted evaluation can be resumed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,26 +16,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hexapla.runs.atomic import write_beside
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
-_BYTES = 16  # of a text's hash
+_KEY_BYTES = 16
 
 
 class VectorCache:
-    """The vectors of one encoder, under one folder that several encoders and evaluations may share."""
+    """The vectors of one encoder, in a folder that several encoders and evaluations may share."""
 
     def __init__(
         self, folder: Path, *, encoder_sha: str, max_tokens: int | None, dtype: str
     ) -> None:
-        """Read what is there.
+        """Read the vectors that the folder has for the encoder.
 
         Args:
-            folder: For all encoders; made when the first vectors are added.
+            folder: Folder of all encoders; made when the first vectors are added.
             encoder_sha: SHA-256 of the weights, or the commit of an encoder on the Hub.
-            max_tokens: At which texts are cut.
-            dtype: Of the weights as they are loaded.
+            max_tokens: Number of tokens at which texts are truncated.
+            dtype: Precision of the weights.
         """
         key = hashlib.sha256(f"{encoder_sha}|{max_tokens}|{dtype}".encode()).hexdigest()[:32]
         self._folder = folder / key
@@ -50,12 +51,12 @@ class VectorCache:
             with np.load(path, allow_pickle=False) as stored:
                 keys, vectors = stored["keys"], stored["vectors"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            _log.warning("%s cannot be read (%s); its texts are embedded anew", path, error)
+            _log.warning("%s cannot be read (%s); its texts are embedded again", path, error)
             path.unlink()
             return
-        self._take(keys, vectors)
+        self._index(keys, vectors)
 
-    def _take(self, keys: NDArray[np.void], vectors: NDArray[np.float32]) -> None:
+    def _index(self, keys: NDArray[np.void], vectors: NDArray[np.float32]) -> None:
         self._rows.update({key.tobytes(): (len(self._parts), row) for row, key in enumerate(keys)})
         self._parts.append(vectors)
 
@@ -65,19 +66,17 @@ class VectorCache:
         return None if place is None else self._parts[place[0]][place[1]]
 
     def add(self, prompt: str, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Keep the (n, dim) vectors of n texts, on disk and in memory."""
-        keys = np.frombuffer(b"".join(_key(prompt, text) for text in texts), dtype=f"V{_BYTES}")
+        """Add the (n, dim) vectors of n texts, on disk and in memory."""
+        keys = np.frombuffer(b"".join(_key(prompt, text) for text in texts), dtype=f"V{_KEY_BYTES}")
         self._folder.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(keys.tobytes()).hexdigest()[:24]
-        beside = self._folder / f".{name}.{os.getpid()}"
-        with beside.open("wb") as file:
+        # As an open file, since `savez` would append ".npz" to a path.
+        with write_beside(self._folder / f"{name}.npz") as partial, partial.open("wb") as file:
             np.savez(file, keys=keys, vectors=vectors)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._folder / f"{name}.npz")
-        self._take(keys, vectors)
+        self._index(keys, vectors)
 
 
 def _key(prompt: str, text: str) -> bytes:
-    """Hash prompt and text so that no two pairs run together."""
-    return hashlib.blake2b(f"{len(prompt)}|{prompt}{text}".encode(), digest_size=_BYTES).digest()
+    """Hash prompt and text; the prompt's length keeps them apart."""
+    content = f"{len(prompt)}|{prompt}{text}".encode()
+    return hashlib.blake2b(content, digest_size=_KEY_BYTES).digest()

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from hexapla.errors import InputError
-from hexapla.evaluation.scores import RANKED_COLUMNS, read_per_item
+from hexapla.evaluation.per_item import RANKED_COLUMNS, read_per_item
 from hexapla.report.bootstrap import (
     FloatArray,
     IntArray,

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from hexapla.errors import InputError, did_you_mean
 from hexapla.evaluation.metrics import METRICS
-from hexapla.evaluation.scores import Score, parse_signature, read_scores
+from hexapla.evaluation.scores import Score, read_scores
+from hexapla.evaluation.signature import parse_signature
 from hexapla.report.training import Training, read_training
 
 # Signature fields that may differ between the runs of a comparison. All others say what was

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hexapla.evaluation.alterations import MOST_OF_A_KIND, altered
+from hexapla.evaluation.alterations import MAX_PER_KIND, alter_sentences
 
 
 def versions(sentence: str, *others: str) -> list[str]:
-    return altered([sentence, *others])[sentence]
+    return alter_sentences([sentence, *others])[sentence]
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ MANY = [
 
 
 def test_no_version_equals_an_original_or_another_version() -> None:
-    found = [text for one in altered(MANY).values() for text in one]
+    found = [text for one in alter_sentences(MANY).values() for text in one]
     assert len(set(found) | set(MANY)) == len(found) + len(MANY)
 
 
 def test_there_are_so_many_of_a_kind_and_no_more() -> None:
-    found = altered(MANY)
+    found = alter_sentences(MANY)
     assert list(found) == sorted(MANY)
-    assert len(found[MANY[0]]) == 3 * MOST_OF_A_KIND
+    assert len(found[MANY[0]]) == 3 * MAX_PER_KIND
     assert found["Nothing here."] == []
 
 
@@ -132,4 +132,4 @@ def test_every_place_is_changed_before_one_is_changed_again() -> None:
 
 
 def test_order_and_repetition_of_the_sentences_change_nothing() -> None:
-    assert altered([*reversed(MANY), MANY[0]]) == altered(MANY)
+    assert alter_sentences([*reversed(MANY), MANY[0]]) == alter_sentences(MANY)

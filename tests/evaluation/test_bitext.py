@@ -11,7 +11,7 @@ import pytest
 
 from hexapla.errors import InputError
 from hexapla.evaluation import retrieval as retrieval_module
-from hexapla.evaluation.retrieval import retrieval
+from hexapla.evaluation.retrieval import retrieve
 from hexapla.evaluation.tasks.bitext import read_bitext
 
 
@@ -39,7 +39,7 @@ SOURCE, TARGET = directions(0, 40, 90), directions(10, 71, 80)
 
 
 def test_both_directions_by_hand() -> None:
-    forward, backward = retrieval(SOURCE, TARGET, k=1)
+    forward, backward = retrieve(SOURCE, TARGET, k=1)
     assert forward.accuracy.tolist() == [1, 0, 1]
     assert forward.f1.tolist() == [2 / 3, 0, 1]
     assert backward.accuracy.tolist() == [1, 0, 1]
@@ -50,7 +50,7 @@ def test_the_margin_corrects_a_hub_by_hand() -> None:
     # With k = 1 the source at 40 gives its own target cos 31 / ((cos 30 + cos 19) / 2) = 0.946 and
     # the hub at 10 only cos 30 / ((cos 30 + cos 10) / 2) = 0.936. The target at 71 stays with the
     # source at 90.
-    forward, backward = retrieval(SOURCE, TARGET, k=1)
+    forward, backward = retrieve(SOURCE, TARGET, k=1)
     assert forward.margin_accuracy.tolist() == [1, 1, 1]
     assert backward.margin_accuracy.tolist() == [1, 0, 1]
 
@@ -59,7 +59,7 @@ def test_f1_is_the_weighted_f1_of_scikit_learn() -> None:
     from sklearn.metrics import f1_score
 
     source, target = noisy_sides(60)
-    forward, backward = retrieval(source, target)
+    forward, backward = retrieve(source, target)
     rows = np.arange(60)
     for found, cosine in ((forward, source @ target.T), (backward, target @ source.T)):
         reference = f1_score(rows, cosine.argmax(axis=1), average="weighted", zero_division=0)
@@ -76,7 +76,7 @@ def test_the_margin_is_the_ratio_of_its_definition() -> None:
             around_source = sorted(cosine[i])[-4:]
             around_target = sorted(cosine[:, j])[-4:]
             ratio[i, j] = cosine[i, j] / (sum(around_source) / 8 + sum(around_target) / 8)
-    forward, backward = retrieval(source, target)
+    forward, backward = retrieve(source, target)
     assert forward.margin_accuracy.tolist() == (ratio.argmax(axis=1) == np.arange(40)).tolist()
     assert backward.margin_accuracy.tolist() == (ratio.argmax(axis=0) == np.arange(40)).tolist()
     assert forward.margin_accuracy.tolist() != forward.accuracy.tolist()
@@ -85,17 +85,17 @@ def test_the_margin_is_the_ratio_of_its_definition() -> None:
 @pytest.mark.parametrize("rows_in_a_block", [1, 3, 7, 39])
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, rows_in_a_block: int) -> None:
     source, target = noisy_sides(40, seed=2)
-    whole = retrieval(source, target)
+    whole = retrieve(source, target)
     monkeypatch.setattr(retrieval_module, "_BLOCK_ENTRIES", rows_in_a_block * 40)
-    for one, other in zip(whole, retrieval(source, target), strict=True):
+    for one, other in zip(whole, retrieve(source, target), strict=True):
         for metric, values in one.columns().items():
             assert values.tolist() == other.columns()[metric].tolist()
 
 
 def test_swapped_sides_swap_the_directions() -> None:
     source, target = noisy_sides(40, seed=3)
-    forward, backward = retrieval(source, target)
-    swapped_forward, swapped_backward = retrieval(target, source)
+    forward, backward = retrieve(source, target)
+    swapped_forward, swapped_backward = retrieve(target, source)
     assert forward.f1.tolist() == swapped_backward.f1.tolist()
     assert backward.margin_accuracy.tolist() == swapped_forward.margin_accuracy.tolist()
     assert forward.f1.tolist() != backward.f1.tolist()
@@ -104,7 +104,7 @@ def test_swapped_sides_swap_the_directions() -> None:
 def test_permuted_rows_permute_the_items() -> None:
     source, target = noisy_sides(40, seed=4)
     order = np.random.default_rng(0).permutation(40)
-    (plain, _), (permuted, _) = retrieval(source, target), retrieval(source[order], target[order])
+    (plain, _), (permuted, _) = retrieve(source, target), retrieve(source[order], target[order])
     for metric, values in plain.columns().items():
         assert values[order].tolist() == permuted.columns()[metric].tolist()
 
@@ -115,7 +115,7 @@ def test_of_equal_texts_the_first_is_found_and_the_others_are_misses(
 ) -> None:
     monkeypatch.setattr(retrieval_module, "_BLOCK_ENTRIES", rows_in_a_block * 4)
     twice = directions(0, 0, 90, 180)
-    for found in retrieval(twice, twice, k=2):
+    for found in retrieve(twice, twice, k=2):
         assert found.accuracy.tolist() == found.margin_accuracy.tolist() == [1, 0, 1, 1]
         assert found.f1.tolist() == [2 / 3, 0, 1, 1]
 
@@ -123,12 +123,12 @@ def test_of_equal_texts_the_first_is_found_and_the_others_are_misses(
 @pytest.mark.parametrize("k", [0, 4])
 def test_k_beyond_the_rows_is_refused(k: int) -> None:
     with pytest.raises(InputError, match=f"^k is {k}; it must be 1 to 3, the number of rows$"):
-        retrieval(SOURCE, TARGET, k=k)
+        retrieve(SOURCE, TARGET, k=k)
 
 
 def test_sides_of_different_length_are_refused() -> None:
     with pytest.raises(ValueError, match="source has 3 rows and target has 2"):
-        retrieval(SOURCE, TARGET[:2], k=1)
+        retrieve(SOURCE, TARGET[:2], k=1)
 
 
 # Which rows and pairs are measured
@@ -186,7 +186,7 @@ def test_a_measurement_searches_from_its_first_language(tmp_path: Path) -> None:
     (task,) = read_bitext(file, name="x")
     sides = dict(zip(("eng", "deu"), noisy_sides(6, dim=3, seed=2), strict=True))
     measured = {m.languages: m for m in task.measure(lambda texts: sides[texts[0].split()[0]])}
-    to_german, to_english = retrieval(sides["eng"], sides["deu"])
+    to_german, to_english = retrieve(sides["eng"], sides["deu"])
     assert to_german.accuracy.tolist() != to_english.accuracy.tolist()
     assert measured["eng_Latn-deu_Latn"].columns["accuracy"].tolist() == to_german.accuracy.tolist()
     assert (
@@ -246,7 +246,7 @@ def test_held_out_rows_are_those_that_training_leaves_out(tmp_path: Path) -> Non
     from hexapla.corpus.reader import open_corpus
 
     kept, held_out = open_corpus(file).split(0.3)
-    (task,) = read_bitext(file, name="x", held_out_share=0.3)
+    (task,) = read_bitext(file, name="x", held_out=0.3)
     assert list(task.items) == held_out.row_ids()
     assert set(task.items).isdisjoint(kept.row_ids())
     assert 15 < len(task.items) < 45

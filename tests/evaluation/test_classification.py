@@ -11,12 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluation.tasks.classification import (
-    correctness,
-    few_shot_draws,
-    fit_probes,
-    read_topics,
-)
+from hexapla.evaluation.tasks.classification import read_classification
+from hexapla.evaluation.tasks.few_shot import correctness, few_shot_draws, fit_probes
 
 TOPICS = ["travel", "health", "sports"]
 
@@ -79,7 +75,7 @@ def by_topic(texts: list[str]) -> np.ndarray:
 def test_the_same_language_is_probed_and_zero_shot_carries_the_english_probes_over(
     tmp_path: Path,
 ) -> None:
-    (task,) = read_topics(write_topics(tmp_path), name="x")
+    (task,) = read_classification(write_topics(tmp_path), name="x")
     measured = {(m.task, m.languages): m for m in task.measure(by_topic)}
     assert len(measured) == len(task.keys)
     assert {key: m.metrics["accuracy"] for key, m in measured.items()} == {
@@ -93,10 +89,10 @@ def test_the_same_language_is_probed_and_zero_shot_carries_the_english_probes_ov
 
 
 def test_only_the_train_sentences_that_are_drawn_are_embedded(tmp_path: Path) -> None:
-    (task,) = read_topics(write_topics(tmp_path, n_rows=600), name="x")
+    (task,) = read_classification(write_topics(tmp_path, n_rows=600), name="x")
     drawn = set().union(*few_shot_draws([TOPICS[row % 3] for row in range(600)]))
     expected = {f"eng_Latn train {TOPICS[row % 3]} {row}" for row in drawn}
-    texts = {text for group in task.prompted() for text in group.texts}
+    texts = {text for group in task.texts() for text in group}
     assert len(drawn) < 240
     assert {text for text in texts if text.startswith("eng_Latn train")} == expected
     asked: list[str] = []
@@ -105,14 +101,14 @@ def test_only_the_train_sentences_that_are_drawn_are_embedded(tmp_path: Path) ->
 
 
 def test_the_draws_of_every_language_are_those_of_the_whole_train_file(tmp_path: Path) -> None:
-    (task,) = read_topics(write_topics(tmp_path), name="x", seed=7)
+    (task,) = read_classification(write_topics(tmp_path), name="x", seed=7)
     whole = few_shot_draws([TOPICS[row % 3] for row in range(60)], seed=7)
     for side, draws in ((task.train[code], task.draws[code]) for code in ("eng_Latn", "deu_Latn")):
         assert [[side.rows[row] for row in draw] for draw in draws] == whole
 
 
 def test_rows_without_a_sentence_or_a_topic_are_left_out(tmp_path: Path) -> None:
-    (task,) = read_topics(write_topics(tmp_path, deu_Latn=2, topic=5), name="x")
+    (task,) = read_classification(write_topics(tmp_path, deu_Latn=2, topic=5), name="x")
     measured = {m.languages: m for m in task.measure(by_topic)}
     assert [len(measured[code].items) for code in ("eng_Latn", "deu_Latn")] == [11, 10]
     assert "2" not in measured["deu_Latn"].items
@@ -125,7 +121,7 @@ def test_without_english_there_is_no_zero_shot(tmp_path: Path) -> None:
             code: [f"{code} x {topic} 0" for topic in topics] for code in ("deu_Latn", "fra_Latn")
         }
         pq.write_table(pa.table({"topic": topics, **texts}), tmp_path / f"{split}.parquet")
-    (task,) = read_topics(tmp_path, name="x")
+    (task,) = read_classification(tmp_path, name="x")
     measured = [m.task for m in task.measure(by_topic)]
     assert measured == ["topics/x", "topics/x"]
     assert len(task.keys) == 2
@@ -133,18 +129,18 @@ def test_without_english_there_is_no_zero_shot(tmp_path: Path) -> None:
 
 def test_data_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"no train\.parquet and no test\.parquet; topics are in a folder"
+        InputError, match=r"no train\.parquet and no test\.parquet; topics are a folder"
     ):
-        read_topics(tmp_path, name="x")
+        read_classification(tmp_path, name="x")
     write_topics(tmp_path)
     columns = {"label": ["a"], "eng_Latn": ["a"], "deu_Latn": ["b"]}
     pq.write_table(pa.table(columns), tmp_path / "test.parquet")
     with pytest.raises(InputError, match=r"test\.parquet has no column topic"):
-        read_topics(tmp_path, name="x")
+        read_classification(tmp_path, name="x")
     columns = {"topic": ["a"] * 9, "eng_Latn": ["a"] * 9, "deu_Latn": ["b"] * 9}
     pq.write_table(pa.table(columns), tmp_path / "train.parquet")
     pq.write_table(pa.table(columns), tmp_path / "test.parquet")
     with pytest.raises(
         InputError, match=r"train\.parquet: eng_Latn has 1 topics; at least 2 are needed"
     ):
-        read_topics(tmp_path, name="x")
+        read_classification(tmp_path, name="x")

@@ -10,8 +10,8 @@ import pytest
 
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks import language_probe
-from hexapla.evaluation.tasks.inputs import Measurement
-from hexapla.evaluation.tasks.language_probe import LanguageTask, identified
+from hexapla.evaluation.tasks.language_probe import LanguageProbeTask, identify_languages
+from hexapla.evaluation.tasks.protocol import Measurement
 
 CODES = ("eng_Latn", "deu_Latn", "fra_Latn", "swh_Latn")
 
@@ -20,10 +20,12 @@ def columns(n_rows: int = 200, codes: Sequence[str] = CODES) -> dict[str, list[s
     return {code: [f"{code} {row}" for row in range(n_rows)] for code in codes}
 
 
-def task(cells: Mapping[str, Sequence[str | None]], seed: int = 42) -> LanguageTask:
+def task(cells: Mapping[str, Sequence[str | None]], seed: int = 42) -> LanguageProbeTask:
     n_rows = len(next(iter(cells.values())))
     items = [f"item {row}" for row in range(n_rows)]
-    return LanguageTask(name="x", split="all", data_sha="0", items=items, cells=cells, seed=seed)
+    return LanguageProbeTask(
+        name="x", split="all", data_sha="0", items=items, cells=cells, seed=seed
+    )
 
 
 def measured(
@@ -61,7 +63,12 @@ def test_a_probe_by_hand() -> None:
     # On a line: a at -1, b at 1. What lies between goes to the nearer one.
     train = np.array([[-1.0], [1.0]] * 5, dtype=np.float32)
     test = np.array([[-0.9], [-0.1], [0.1], [0.9]], dtype=np.float32)
-    assert identified(train, ["a", "b"] * 5, test, ["a", "b", "b", "a"]).tolist() == [1, 0, 1, 0]
+    assert identify_languages(train, ["a", "b"] * 5, test, ["a", "b", "b", "a"]).tolist() == [
+        1,
+        0,
+        1,
+        0,
+    ]
 
 
 def test_an_added_language_is_always_identified() -> None:
@@ -88,7 +95,7 @@ def test_a_language_that_lies_in_a_narrow_cone_is_found_all_the_same() -> None:
 
 
 def test_no_row_is_on_both_sides() -> None:
-    texts = [set(group.texts) for group in task(columns()).prompted()]
+    texts = [set(group) for group in task(columns()).texts()]
     train, test = ({text.split()[1] for text in side} for side in texts)
     assert len(train) == len(test) == 100
     assert train.isdisjoint(test)
@@ -96,10 +103,10 @@ def test_no_row_is_on_both_sides() -> None:
 
 
 def test_so_many_rows_are_used_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(language_probe, "TRAIN_ROWS", 30)
-    monkeypatch.setattr(language_probe, "TEST_ROWS", 40)
+    monkeypatch.setattr(language_probe, "MAX_TRAIN_ROWS", 30)
+    monkeypatch.setattr(language_probe, "MAX_TEST_ROWS", 40)
     cells = columns()
-    train, test = (set(group.texts) for group in task(cells).prompted())
+    train, test = (set(group) for group in task(cells).texts())
     assert (len(train), len(test)) == (4 * 30, 4 * 40)
     assert {m.settings["train_rows"] for m in measured(cells, encoder(1, 0)).values()} == {30}
     assert {len(m.items) for m in measured(cells, encoder(1, 0)).values()} == {40}
@@ -113,14 +120,14 @@ def test_every_language_has_as_many_rows_to_fit_on_as_the_poorest_that_takes_par
     assert 10 <= n_train <= 30
     assert len(found["swh_Latn"].items) == 40 - n_train
     assert len(found["eng_Latn"].items) == 100
-    train = next(iter(task(cells).prompted())).texts
+    train = next(iter(task(cells).texts()))
     assert [sum(text.startswith(code) for text in train) for code in CODES] == [n_train] * 4
 
 
 def test_the_items_are_the_test_rows_and_the_columns_theirs() -> None:
     cells = columns()
     cells["deu_Latn"][3] = "  "
-    held = {text for text in list(task(cells).prompted())[1].texts}
+    held = set(list(task(cells).texts())[1])
     # An encoder that turns the language of one English test row into German.
     liar = next(text for text in held if text.startswith("eng_Latn"))
     embed = encoder(1, 0.1)
@@ -152,7 +159,7 @@ def test_the_items_are_the_test_rows_and_the_columns_theirs() -> None:
 def test_the_halves_follow_the_names_of_the_rows_and_the_seed() -> None:
     order = np.random.default_rng(0).permutation(200)
     cells = columns()
-    moved = LanguageTask(
+    moved = LanguageProbeTask(
         name="x",
         split="all",
         data_sha="0",
@@ -168,10 +175,10 @@ def test_the_halves_follow_the_names_of_the_rows_and_the_seed() -> None:
             == plain[code].columns["identified"].tolist()
         )
     assert 0.3 < plain["eng_Latn"].metrics["identified"] < 1.0
-    (other, _), (same, _) = (list(task(cells, seed=seed).prompted()) for seed in (1, 42))
-    first = next(iter(task(cells).prompted())).texts
-    assert same.texts == first
-    assert set(other.texts) != set(first)
+    (other, _), (same, _) = (list(task(cells, seed=seed).texts()) for seed in (1, 42))
+    first = next(iter(task(cells).texts()))
+    assert same == first
+    assert set(other) != set(first)
 
 
 def test_a_language_with_few_rows_is_left_out_and_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,15 +9,15 @@ import pytest
 
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks import mixed_pool as pool
-from hexapla.evaluation.tasks.inputs import Measurement
-from hexapla.evaluation.tasks.mixed_pool import PoolTask
+from hexapla.evaluation.tasks.mixed_pool import MixedPoolTask
+from hexapla.evaluation.tasks.protocol import Measurement
 
 Columns = Mapping[str, Sequence[str | None]]
 
 
-def task(cells: Columns) -> PoolTask:
+def task(cells: Columns) -> MixedPoolTask:
     n_rows = len(next(iter(cells.values())))
-    return PoolTask(
+    return MixedPoolTask(
         name="x",
         split="all",
         data_sha="0",
@@ -183,7 +183,7 @@ def test_equal_texts_are_neither_right_nor_wrong() -> None:
 @pytest.mark.parametrize("queries_in_a_block", [1, 3, 5])
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, queries_in_a_block: int) -> None:
     whole = measured(DIRTY, random_vectors)
-    n_cells = sum(len(list(group.texts)) for group in task(DIRTY).prompted())
+    n_cells = sum(len(group) for group in task(DIRTY).texts())
     monkeypatch.setattr(pool, "_BLOCK_ENTRIES", queries_in_a_block * n_cells)
     for code, other in measured(DIRTY, random_vectors).items():
         for metric, values in whole[code].columns.items():
@@ -230,7 +230,7 @@ def test_an_aligned_encoder_has_no_bias_and_one_that_adds_the_language_has_nothi
 
 
 def test_what_is_embedded_is_what_was_named() -> None:
-    texts = {text for group in task(DIRTY).prompted() for text in group.texts}
+    texts = {text for group in task(DIRTY).texts() for text in group}
     asked: set[str] = set()
     list(task(DIRTY).measure(lambda some: asked.update(some) or random_vectors(some)))
     assert (

@@ -12,9 +12,8 @@ mteb = pytest.importorskip("mteb")
 import datasets  # noqa: E402
 from mteb.models.model_meta import ModelMeta  # noqa: E402
 
-from hexapla.evaluation.retrieval import retrieval  # noqa: E402
-from hexapla.evaluation.tasks import classification as topics
-from hexapla.evaluation.tasks import sts  # noqa: E402
+from hexapla.evaluation.retrieval import retrieve  # noqa: E402
+from hexapla.evaluation.tasks import few_shot, sts  # noqa: E402
 
 DIM = 12
 
@@ -63,7 +62,7 @@ def test_bitext_f1_and_accuracy() -> None:
     rows = generator.normal(size=(150, DIM))  # MTEB searches 100 queries at a time
     sides = [encoder.add("deu", rows), encoder.add("eng", rows + generator.normal(size=rows.shape))]
     for found, (one, other) in zip(
-        retrieval(encoder.of(sides[0]), encoder.of(sides[1])), (sides, sides[::-1]), strict=True
+        retrieve(encoder.of(sides[0]), encoder.of(sides[1])), (sides, sides[::-1]), strict=True
     ):
         theirs = reference(
             encoder, "Tatoeba", "deu-eng", {"test": {"sentence1": one, "sentence2": other}}
@@ -100,9 +99,9 @@ def test_topics_accuracy() -> None:
         sides[split] = {"text": texts, "label": labels.tolist()}
     theirs = reference(encoder, "SIB200Classification", "deu_Latn", sides)
     train, test = sides["train"], sides["test"]
-    probes = topics.fit_probes(
-        encoder.of(train["text"]), train["label"], topics.few_shot_draws(train["label"])
+    probes = few_shot.fit_probes(
+        encoder.of(train["text"]), train["label"], few_shot.few_shot_draws(train["label"])
     )
-    ours = topics.correctness(probes, encoder.of(test["text"]), test["label"])
+    ours = few_shot.correctness(probes, encoder.of(test["text"]), test["label"])
     assert 0.3 < theirs["accuracy"] < 0.9
     assert ours.mean() == pytest.approx(theirs["accuracy"], abs=1e-12)

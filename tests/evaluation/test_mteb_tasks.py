@@ -17,7 +17,7 @@ from hexapla.encoder.load import load_encoder  # noqa: E402
 from hexapla.errors import InputError  # noqa: E402
 from hexapla.evaluation import fetch, mteb_check  # noqa: E402
 from hexapla.evaluation.config import EvaluateConfig  # noqa: E402
-from hexapla.evaluation.mteb_table import TASKS, parse_suite, table  # noqa: E402
+from hexapla.evaluation.mteb_table import TASKS, parse_suite, task_subsets  # noqa: E402
 from hexapla.evaluation.mteb_tasks import read_mteb  # noqa: E402
 from hexapla.evaluation.stage import evaluate  # noqa: E402
 from hexapla.evaluation.tasks import sts  # noqa: E402
@@ -57,7 +57,7 @@ def by_mteb(encoder: str, data: Path, name: str, subsets: list[str]) -> dict[str
         wrapped = mteb.SentenceTransformerEncoderWrapper(load_encoder(encoder))
         named = {"name": "toy/toy", "revision": "1"}
         wrapped.mteb_model_meta = wrapped.mteb_model_meta.model_copy(update=named)
-        with mteb_check.no_bars():
+        with mteb_check.no_progress_bars():
             result = mteb.evaluate(
                 wrapped, task, cache=None, show_progress_bar=False, co2_tracker=False
             )
@@ -144,7 +144,7 @@ def test_the_table_is_what_mtebs_metadata_say() -> None:
     for name in TASKS:
         expected = list(mteb_subsets.rows(mteb.get_task(name)))
         assert [
-            (subset.name, "-".join(subset.languages)) for subset in table()[name]
+            (subset.name, "-".join(subset.languages)) for subset in task_subsets()[name]
         ] == expected, name
 
 
@@ -165,11 +165,11 @@ def test_the_table_is_what_mtebs_metadata_say() -> None:
 def test_a_language_is_found_under_the_code_that_each_task_has_for_it(
     task: str, language: str, subset: str
 ) -> None:
-    assert subset in {one.name for one in table()[task] if language in one.languages}
+    assert subset in {one.name for one in task_subsets()[task] if language in one.languages}
 
 
 def test_every_language_of_the_table_is_one_of_ours_and_named_once_a_task() -> None:
-    for name, subsets in table().items():
+    for name, subsets in task_subsets().items():
         assert all(codes.is_language(code) for subset in subsets for code in subset.languages)
         assert len({subset.languages for subset in subsets}) == len(subsets), name
 
@@ -179,7 +179,7 @@ def test_every_language_of_the_table_is_one_of_ours_and_named_once_a_task() -> N
 
 def test_an_unknown_task_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(
-        InputError, match=r'"Tatoba" is no suite and no task; did you mean "Tatoeba"\?'
+        InputError, match=r'"Tatoba" is neither a suite nor a task; did you mean "Tatoeba"\?'
     ):
         parse_suite("quick,Tatoba")
 
@@ -197,7 +197,7 @@ def test_languages_that_no_task_has_are_refused_and_those_that_one_lacks_are_tol
                 config, suite="NTREXBitextMining,IndicCrosslingualSTS", languages=("de", "es")
             )
         )
-    assert "IndicCrosslingualSTS has nothing in these languages and is left out" in caplog.text
+    assert "IndicCrosslingualSTS has no subset in these languages and is left out" in caplog.text
     with pytest.raises(InputError, match="Tatoeba: its data have no spa-eng; they have deu-eng"):
         evaluate(
             dataclasses.replace(
@@ -216,7 +216,7 @@ def test_a_folder_that_lacks_a_task_says_how_to_get_it(config: EvaluateConfig, d
 def test_without_network_and_data_it_says_how_to_get_them(config: EvaluateConfig) -> None:
     with pytest.raises(
         InputError,
-        match=r"the data of STS17 cannot be had: .*hexapla fetch-data --suite STS17 --out",
+        match=r"the data of STS17 cannot be loaded: .*hexapla fetch-data --suite STS17 --out",
     ):
         evaluate(dataclasses.replace(config, suite="STS17", data=None))
 
@@ -261,7 +261,10 @@ def test_two_folders_of_one_name_are_not_taken_for_each_other(tmp_path: Path) ->
 
 
 def test_mteb_compatible_is_for_mtebs_tasks(config: EvaluateConfig) -> None:
-    with pytest.raises(InputError, match=re.escape("suite dev has no MTEB task; mteb_compatible is for those")):
+    with pytest.raises(
+        InputError,
+        match=re.escape("suite dev has no MTEB task; mteb_compatible is for MTEB's tasks"),
+    ):
         dataclasses.replace(config, suite="dev", mteb_compatible=True)
 
 

@@ -75,8 +75,8 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, module: object, name: str, n_cal
     ("module", "name", "n_calls"),
     [
         (vectors, "encode", 3),
-        (unfinished, "add", 0),
-        (unfinished, "add", 26),
+        (unfinished, "record_measurement", 0),
+        (unfinished, "record_measurement", 26),
     ],
 )
 def test_resumed_equals_uninterrupted(
@@ -93,7 +93,7 @@ def test_resumed_equals_uninterrupted(
         stop_after(interrupted, module, name, n_calls)
         with pytest.raises(Stopped, match="killed"):
             evaluate(config)
-    with pytest.raises(InputError, match="holds an unfinished run; --resume goes on with it"):
+    with pytest.raises(InputError, match="holds an unfinished run; --resume continues it"):
         evaluate(config)
     resumed = evaluate(dataclasses.replace(config, resume=True))
     assert resumed == whole
@@ -114,15 +114,17 @@ def test_what_was_embedded_and_measured_is_not_again(
 
     monkeypatch.setattr(vectors, "encode", noted)
     with monkeypatch.context() as interrupted:
-        stop_after(interrupted, unfinished, "add", 10)
+        stop_after(interrupted, unfinished, "record_measurement", 10)
         with pytest.raises(Stopped, match="killed"):
             evaluate(config)
     assert len(encoded) == len(set(encoded))
     n_encoded = len(encoded)
     measured: list[object] = []
-    original_add = unfinished.add
+    original_add = unfinished.record_measurement
     monkeypatch.setattr(
-        unfinished, "add", lambda *given: measured.append(given) or original_add(*given)
+        unfinished,
+        "record_measurement",
+        lambda *given: measured.append(given) or original_add(*given),
     )
     scores = evaluate(dataclasses.replace(config, resume=True))
     assert len(encoded) == n_encoded
@@ -134,7 +136,7 @@ def test_a_torn_line_and_a_lost_table_are_measured_again(
 ) -> None:
     whole = evaluate(dataclasses.replace(config, out=tmp_path / "whole"))
     monkey = pytest.MonkeyPatch()
-    stop_after(monkey, unfinished, "add", 9)
+    stop_after(monkey, unfinished, "record_measurement", 9)
     with pytest.raises(Stopped, match="killed"):
         evaluate(config)
     monkey.undo()

@@ -11,15 +11,10 @@ import pyarrow as pa
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluation.scores import (
-    Score,
-    parse_signature,
-    per_item_path,
-    read_per_item,
-    read_scores,
-    signature,
-    write_scores,
-)
+from hexapla.evaluation.per_item import per_item_path, read_per_item
+from hexapla.evaluation.scores import Score, read_scores, write_scores
+from hexapla.evaluation.signature import parse_signature, signature
+from tests.fixtures.score_folders import write_score_folder
 
 TABLE = pa.table({"item": ["a", "b"], "accuracy": [1.0, 0.0]})
 
@@ -45,8 +40,9 @@ def score(**changes: object) -> Score:
 
 
 def written(folder: Path, *scores: Score, table: pa.Table = TABLE) -> Path:
-    write_scores(scores, {one.per_item: table for one in scores if one.per_item}, folder)
-    return folder
+    return write_score_folder(
+        folder, scores, {one.per_item: table for one in scores if one.per_item}
+    )
 
 
 def test_scores_and_tables_come_back_as_they_were(tmp_path: Path) -> None:
@@ -90,40 +86,22 @@ def test_a_signature_comes_apart_again_whatever_is_in_it() -> None:
     }
 
 
-def test_scores_that_are_there_are_replaced_only_when_told(tmp_path: Path) -> None:
-    written(
-        tmp_path,
-        score(),
-        score(languages="eng_Latn-fra_Latn", per_item="per_item/bitext/old.parquet"),
-    )
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="already holds scores; give another folder, or overwrite"):
-        written(tmp_path, score(value=1.0))
-    assert read_scores(tmp_path)[0].value == 0.5
-    write_scores([score(value=1.0)], {score().per_item: TABLE}, tmp_path, overwrite=True)
-    assert [one.value for one in read_scores(tmp_path)] == [1.0]
-    assert not (tmp_path / "per_item/bitext/old.parquet").exists()
-    assert (tmp_path / "notes.txt").read_text() == "mine"
-
-
 def test_a_kill_before_the_end_leaves_no_scores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt("killed")
 
-    written(tmp_path, score())
+    (tmp_path / "per_item").mkdir()
     monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt, match="killed"):
-        write_scores([score()], {score().per_item: TABLE}, tmp_path, overwrite=True)
+        write_scores([score()], tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["per_item"]
     with pytest.raises(InputError, match=r"has no scores\.jsonl: .* its evaluation did not finish"):
         read_scores(tmp_path)
 
 
 def test_a_score_must_fit_its_table(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no table is given for per_item/bitext"):
-        write_scores([score()], {}, tmp_path)
     with pytest.raises(ValueError, match="has no column f1, which f1 is computed from"):
         written(tmp_path, score(metric="f1"))
     with pytest.raises(
@@ -137,7 +115,7 @@ def test_a_score_must_fit_its_table(tmp_path: Path) -> None:
 
 def test_a_score_that_is_not_a_number_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        written(tmp_path, score(value=float("nan")))
+        write_scores([score(value=float("nan"))], tmp_path)
     assert not list(tmp_path.iterdir())
 
 

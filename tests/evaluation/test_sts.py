@@ -133,7 +133,7 @@ def test_english_is_always_measured_and_other_languages_when_asked_for(tmp_path:
 
 def test_data_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"none is no folder; STS data are a folder of LANG\.parquet files"
+        InputError, match=r"none is not a folder; STS data are a folder of LANG\.parquet files"
     ):
         read_sts(tmp_path / "none", name="x")
     with pytest.raises(InputError, match=r"has no LANG\.parquet file"):

@@ -52,7 +52,7 @@ def test_a_damaged_file_is_dropped_with_a_warning_and_costs_its_own_texts(
     cache(tmp_path).add("", ["b"], np.stack([TWO]))
     first.write_bytes(first.read_bytes()[:100])
     again = cache(tmp_path)
-    assert "embedded anew" in caplog.text
+    assert "embedded again" in caplog.text
     assert again.get("", "a") is None
     assert again.get("", "b").tolist() == TWO.tolist()
     assert not first.exists()

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluation.alterations import altered
+from hexapla.evaluation.alterations import alter_sentences
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.data import read_data
 from hexapla.evaluation.tasks import xsim
-from hexapla.evaluation.tasks.inputs import Measurement
-from hexapla.evaluation.tasks.xsim import XsimTask, errors, found_by_margin
+from hexapla.evaluation.tasks.protocol import Measurement
+from hexapla.evaluation.tasks.xsim import XsimTask, retrieve_by_margin, xsim_errors
 
 
 def noisy_sides(
@@ -62,10 +62,12 @@ def test_a_loop_from_the_definition_of_laser_makes_the_same_errors(seed: int, n_
     texts[7] = texts[3] = "the same"
     target[7] = target[3]
     expected = by_loop(source, target, texts)
-    assert errors(source, target, texts).tolist() == expected
+    assert xsim_errors(source, target, texts).tolist() == expected
     assert 0.1 < np.mean(expected) < 0.95
     # The margin decides something: the nearest by cosine are other ones.
-    assert found_by_margin(source, target).tolist() != (source @ target.T).argmax(axis=1).tolist()
+    assert (
+        retrieve_by_margin(source, target).tolist() != (source @ target.T).argmax(axis=1).tolist()
+    )
 
 
 def test_only_the_four_nearest_compete() -> None:
@@ -76,7 +78,7 @@ def test_only_the_four_nearest_compete() -> None:
         + np.sort(cosine, axis=0)[-4:].mean(axis=0)
     )
     nearest = np.argsort(-cosine)[:, :4]
-    found = found_by_margin(source, target)
+    found = retrieve_by_margin(source, target)
     outside = ~(nearest == margin.argmax(axis=1)[:, None]).any(axis=1)
     assert outside.any()
     assert (nearest == found[:, None]).any(axis=1).all()
@@ -85,19 +87,19 @@ def test_only_the_four_nearest_compete() -> None:
 @pytest.mark.parametrize("sources_in_a_block", [1, 3, 7, 59])
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, sources_in_a_block: int) -> None:
     source, target = noisy_sides(60, 40, seed=1)
-    whole = found_by_margin(source, target)
+    whole = retrieve_by_margin(source, target)
     monkeypatch.setattr(xsim, "_BLOCK_ENTRIES", sources_in_a_block * 100)
-    assert found_by_margin(source, target).tolist() == whole.tolist()
+    assert retrieve_by_margin(source, target).tolist() == whole.tolist()
 
 
 def test_a_right_text_in_another_row_is_no_error_and_an_altered_one_is() -> None:
     places = 0.9 * np.eye(5, dtype=np.float32) + 0.1
     source, target = places[[0, 0, 2, 3]], places[[0, 0, 2, 3]]
-    assert errors(source, target, ["a", "a", "b", "c"]).tolist() == [0, 0, 0, 0]
-    assert errors(source, target, ["a", "d", "b", "c"]).sum() == 1
+    assert xsim_errors(source, target, ["a", "a", "b", "c"]).tolist() == [0, 0, 0, 0]
+    assert xsim_errors(source, target, ["a", "d", "b", "c"]).sum() == 1
     # Source 1 lies where an altered sentence does.
     source, target = places[[0, 1, 2, 3]], places[[0, 0, 2, 3, 1]]
-    assert errors(source, target, ["a", "a", "b", "c", "not a"]).tolist() == [0, 1, 0, 0]
+    assert xsim_errors(source, target, ["a", "a", "b", "c", "not a"]).tolist() == [0, 1, 0, 0]
 
 
 # The task
@@ -134,7 +136,9 @@ def embed(texts: Sequence[str]) -> np.ndarray:
     The Germans of the rows 0 and 4 are embedded a little off, and the altered first version of 0
     exactly there.
     """
-    makes = {version: row for row, one in enumerate(ENGLISH) for version in altered(ENGLISH)[one]}
+    makes = {
+        version: row for row, one in enumerate(ENGLISH) for version in alter_sentences(ENGLISH)[one]
+    }
     vectors = np.zeros((len(texts), 8), dtype=np.float32)
     for place, text in enumerate(texts):
         row = (
@@ -179,9 +183,7 @@ def test_only_the_altered_versions_of_what_is_searched_are_in_the_pool() -> None
             len(measurement.items)
             == {"deu_Latn-eng_Latn": 5, "fra_Latn-eng_Latn": 4}[measurement.languages]
         )
-    assert set().union(*asked.values()) == {
-        text for group in task(cells).prompted() for text in group.texts
-    }
+    assert set().union(*asked.values()) == {text for group in task(cells).texts() for text in group}
     assert "It is not here." in asked["deu_Latn-eng_Latn"]
     assert "It is not here." not in asked["fra_Latn-eng_Latn"]
     assert "Nothing at all." not in asked["deu_Latn-eng_Latn"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.evaluation.scores import per_item_path
+from hexapla.evaluation.per_item import per_item_path
 from hexapla.report.comparison import TableCell
 from hexapla.report.markdown_tables import comparison_to_markdown
 from tests.fixtures.score_folders import (

@@ -1,4 +1,4 @@
-"""A corpus, or files of two columns -> the pairs of columns to search, each scored in both directions."""
+"""Bitext mining: each pair of languages of a corpus is searched in both directions and scored."""
 
 from __future__ import annotations
 
@@ -14,83 +14,56 @@ import numpy as np
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.errors import InputError
 from hexapla.evaluation.config import Pairs
-from hexapla.evaluation.retrieval import NEIGHBOURS, Search
-from hexapla.evaluation.tasks.inputs import (
-    Key,
-    Measurement,
-    Prompted,
-    filled,
-    language_files,
-    read_cells,
-    short_sha,
-)
+from hexapla.evaluation.retrieval import NEIGHBOURS, BitextRetriever
+from hexapla.evaluation.tasks.inputs import filled, language_files, read_corpus_columns, short_sha
+from hexapla.evaluation.tasks.protocol import ColumnTask, Key, Measurement
 from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hexapla.evaluation.tasks.inputs import Embed
+    from hexapla.evaluation.tasks.protocol import Embed
 
 
 @dataclass(frozen=True, kw_only=True)
-class BitextTask:
-    """The pairs of columns of one corpus, each searched in both directions.
+class BitextTask(ColumnTask):
+    """Pairs of columns of one corpus, each searched in both directions; `bitext/NAME` in scores.
 
     Attributes:
-        name: `sib200` in the task name `bitext/sib200`.
-        split: As `Score.split`.
-        data_sha: Start of the hash of the corpus.
-        items: Name of each row.
-        cells: Column by language.
         rows: The rows that have both cells, by pair of languages.
     """
 
-    name: str
-    split: str
-    data_sha: str
-    items: Sequence[str]
-    cells: Mapping[str, Sequence[str | None]]
     rows: Mapping[tuple[str, str], Sequence[int]]
 
     @property
-    def languages(self) -> tuple[str, ...]:
-        """Return the languages that are searched."""
-        return tuple(self.cells)
-
-    @property
     def keys(self) -> list[Key]:
-        """Name what is measured."""
+        """Return both directions of every pair."""
         return [key for first, second in self.rows for key in self._keys(first, second)]
 
-    def prompted(self) -> Iterator[Prompted]:
-        """Name the texts to embed."""
+    def texts(self) -> Iterator[Sequence[str]]:
+        """Yield every column."""
         for texts in self.cells.values():
-            yield Prompted(kind="BitextMining", texts=[text for text in texts if text is not None])
+            yield [text for text in texts if text is not None]
 
     def measure(self, embed: Embed, done: Container[Key] = ()) -> Iterator[Measurement]:
-        """Search every pair in both directions, but for pairs that are done."""
-        search = Search(NEIGHBOURS)
-        columns: dict[str, _Column] = {}
+        """Search every pair in both directions, unless both are done."""
+        retriever = BitextRetriever(NEIGHBOURS)
+        columns: dict[str, _ColumnVectors] = {}
         for (first, second), rows in self.rows.items():
-            if all(key in done for key in self._keys(first, second)):
+            keys = self._keys(first, second)
+            if all(key in done for key in keys):
                 continue
             for code in (first, second):
                 if code not in columns:
-                    columns[code] = _Column(self.cells[code], embed)
-            forward, backward = search(columns[first].of(rows), columns[second].of(rows))
-            names = [self.items[row] for row in rows]
-            for (task, languages), found in zip(
-                self._keys(first, second), (forward, backward), strict=True
-            ):
-                values = found.columns()
-                yield Measurement(
-                    task=task,
-                    split=self.split,
-                    languages=languages,
+                    columns[code] = _ColumnVectors(self.cells[code], embed)
+            directions = retriever(columns[first].of(rows), columns[second].of(rows))
+            items = [self.items[row] for row in rows]
+            for key, retrieval in zip(keys, directions, strict=True):
+                yield self.measurement(
+                    key,
                     data_sha=self.data_sha,
-                    items=names,
-                    columns=values,
-                    metrics={metric: float(items.mean()) for metric, items in values.items()},
+                    items=items,
+                    columns=retrieval.columns(),
                     settings={"k": NEIGHBOURS},
                 )
 
@@ -108,33 +81,46 @@ def read_bitext(
     split: str = "all",
     languages: Sequence[str] | None = None,
     pairs: Pairs = "pivot",
-    held_out_share: float | None = None,
+    held_out: float | None = None,
 ) -> list[BitextTask]:
-    """Read a corpus, or a folder of two-column files `LANG.parquet`, and choose the pairs of columns to search.
+    """Read a corpus, or a folder of two-column files, and choose the pairs of columns to search.
 
     Args:
-        source: What `open_corpus` takes, or such a folder (then one task per file).
-        name: The task's name.
-        split: The split's name.
-        languages: The columns to use next to the pivot, those that are not there aside; all by
-            default.
+        source: A corpus that `open_corpus` reads, or a folder of files `LANG.parquet`, each a task.
+        name: Name of the task.
+        split: Name of the split.
+        languages: Columns to use besides the pivot; those that the data lack are ignored. By
+            default all.
         pairs: `pivot` for the pivot with every other column, `all` for every two columns.
-        held_out_share: Use only the rows that training with this share leaves out.
+        held_out: Use only the rows that training holds out with this share.
 
     Raises:
-        InputError: What `open_corpus` finds, or a pair with too few rows.
+        InputError: See `open_bitext`; or a pair has too few rows.
     """
-    files = language_files(Path(source)) if source != "sample" and Path(source).is_dir() else {}
     tasks = []
-    for opened in [open_corpus(file) for file in files.values()] or [open_corpus(source)]:
-        corpus = opened if held_out_share is None else opened.split(held_out_share)[1]
-        task = _task(corpus, name=name, split=split, languages=languages, pairs=pairs)
+    for opened in open_bitext(source):
+        corpus = opened if held_out is None else opened.split(held_out)[1]
+        task = _make_task(corpus, name=name, split=split, languages=languages, pairs=pairs)
         if task.rows:
             tasks.append(task)
     return tasks
 
 
-def _task(
+def open_bitext(source: str | Path, *, verify: bool = True) -> list[Corpus]:
+    """Open a corpus, or each file of a folder of two-column files `LANG.parquet`.
+
+    Args:
+        source: As in `read_bitext`.
+        verify: As in `open_corpus`.
+
+    Raises:
+        InputError: See `open_corpus` and `language_files`.
+    """
+    files = language_files(Path(source)) if source != "sample" and Path(source).is_dir() else {}
+    return [open_corpus(file, verify=verify) for file in files.values() or [source]]
+
+
+def _make_task(
     corpus: Corpus, *, name: str, split: str, languages: Sequence[str] | None, pairs: Pairs
 ) -> BitextTask:
     chosen = [
@@ -142,7 +128,7 @@ def _task(
         for code in corpus.languages
         if languages is None or code in languages or code == corpus.pivot
     ]
-    row_ids, cells = read_cells(corpus, chosen)
+    row_ids, cells = read_corpus_columns(corpus, chosen)
     others = [code for code in chosen if code != corpus.pivot]
     wanted = (
         combinations(chosen, 2) if pairs == "all" else ((corpus.pivot, code) for code in others)
@@ -158,18 +144,17 @@ def _task(
         name=name,
         split=split,
         data_sha=short_sha(corpus.sha256),
-        items=unique(row_ids),
+        items=unique_items(row_ids),
         cells=cells,
         rows=rows,
     )
 
 
-class _Column:
-    """The vectors of one language, looked up once for all the pairs that it is in."""
+class _ColumnVectors:
+    """The vectors of one language, looked up once for all pairs with it."""
 
     def __init__(self, cells: Sequence[str | None], embed: Embed) -> None:
-        present = [text for text in cells if text is not None]
-        self._matrix = embed(present)
+        self._matrix = embed([text for text in cells if text is not None])
         self._place = np.cumsum([text is not None for text in cells]) - 1
 
     def of(self, rows: Sequence[int]) -> NDArray[np.float32]:
@@ -179,11 +164,11 @@ class _Column:
         return self._matrix if whole else self._matrix[place]
 
 
-def unique(row_ids: Sequence[str]) -> list[str]:
-    """Tell rows with equal pivot texts apart by how often the text was met before: `id`, `id.1`, `id.2`."""
-    met: Counter[str] = Counter()
+def unique_items(row_ids: Sequence[str]) -> list[str]:
+    """Number the rows that share an id, as rows with equal pivot texts do: `id`, `id.1`, `id.2`."""
+    counts: Counter[str] = Counter()
     items = []
     for row_id in row_ids:
-        items.append(f"{row_id}.{met[row_id]}" if met[row_id] else row_id)
-        met[row_id] += 1
+        items.append(f"{row_id}.{counts[row_id]}" if counts[row_id] else row_id)
+        counts[row_id] += 1
     return items

@@ -1,56 +1,55 @@
-"""Every language searching English -> LASER's error rates: xsim, and xsim++ with altered English in the pool.
+"""LASER's error rates of retrieving English: xsim, and xsim++ with altered English in the pool.
 
-xSIM is the error of retrieval by margin, as `source/xsim.py` of facebookresearch/LASER defines it:
-of the four targets of highest cosine the one of highest ratio margin (Artetxe and Schwenk 2019,
-arXiv 1811.01136) is found, and it is an error if its text is not that of the right one. It differs
-from one minus `margin_accuracy` of bitext in both: there all targets compete, and rows with equal
-texts are apart. xSIM++ (Chen et al. 2023, arXiv 2306.12907) adds altered versions of the English
-sentences to the targets. Ours are made by rule (see `alterations`): values of xsim compare with
-LASER's on the same sentences, values of xsim++ do not.
+xSIM is the error rate of retrieval by margin as `source/xsim.py` of facebookresearch/LASER defines
+it. Of the four targets with the highest cosine, the one with the highest ratio margin (Artetxe and
+Schwenk 2019, arXiv 1811.01136) is retrieved; it is an error if its text differs from that of the
+right target. One minus the `margin_accuracy` of bitext is another number: there all targets
+compete, and rows with equal texts are different targets. xSIM++ (Chen et al. 2023, arXiv
+2306.12907) adds altered versions of the English sentences to the targets. Ours are made by rules
+(see `alterations`), so that values of xsim compare with LASER's on the same sentences, and values
+of xsim++ do not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from hexapla.errors import InputError
-from hexapla.evaluation.alterations import VERSION, altered
+from hexapla.evaluation.alterations import VERSION, alter_sentences
 from hexapla.evaluation.retrieval import NEIGHBOURS
-from hexapla.evaluation.tasks.inputs import Key, Measurement, Prompted, filled
+from hexapla.evaluation.tasks.inputs import filled
+from hexapla.evaluation.tasks.protocol import ENGLISH, ColumnTask, Key, Measurement
 from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hexapla.evaluation.tasks.inputs import Embed
+    from hexapla.evaluation.tasks.protocol import Embed
 
-_PIVOT = "eng_Latn"
-
-# Cosines held at once, 64 MiB of float32.
+# Cosines in memory at once, 64 MiB of float32.
 _BLOCK_ENTRIES = 2**24
 
 # Shapes below: S source rows, T target rows (T >= S), B sources of one block, D dimensions, K
 # neighbours.
 
 
-def found_by_margin(
+def retrieve_by_margin(
     source_SD: NDArray[np.float32], target_TD: NDArray[np.float32]
 ) -> NDArray[np.int64]:
-    """Search the target for every source, by cosine first and by margin among the four that this finds.
+    """Search for every source: the four nearest targets by cosine, and of these the best by margin.
 
     Args:
         source_SD: (n, dim) unit vectors, at least four.
         target_TD: (m, dim) unit vectors, at least four.
 
     Returns:
-        (n,) the target with the highest ratio margin, `cosine / (mean of the 4 highest cosines of x
-        / 2 + the same of y / 2)`, of the four with the highest cosine. The neighbours of a target
-        are sources.
+        (n,) index of the retrieved target. The ratio margin of x and y is `cosine / (mean of the 4
+        highest cosines of x / 2 + the same of y / 2)`; the neighbours of a target are sources.
     """
     import torch
 
@@ -73,116 +72,96 @@ def found_by_margin(
     return found_S
 
 
-def errors(
+def xsim_errors(
     source_SD: NDArray[np.float32], target_TD: NDArray[np.float32], target_texts: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Say for which sources a wrong text is found.
+    """Mark the sources for which a wrong text is retrieved.
 
     Args:
         source_SD: (n, dim) unit vectors.
-        target_TD: (m, dim) unit vectors; row i is the right answer of source i, and rows from n on
-            are of none.
-        target_texts: The m texts; what is found is right if its text is that of the right answer.
+        target_TD: (m, dim) unit vectors; row i is the right target of source i, and rows from n on
+            are wrong for every source.
+        target_texts: The m texts. A target with the text of the right one is right, too.
 
     Returns:
         (n,) 1.0 for an error; the mean is the error rate, lower is better.
     """
-    found_S = found_by_margin(source_SD, target_TD)
+    found_S = retrieve_by_margin(source_SD, target_TD)
     return np.array(
         [float(target_texts[found] != target_texts[row]) for row, found in enumerate(found_S)]
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class XsimTask:
-    """English and the columns that search it.
-
-    Attributes:
-        name: `sib200` in the task name `xsim/sib200`.
-        split: As `Score.split`.
-        data_sha: Start of the hash of the corpus.
-        items: Name of each row.
-        cells: Column by language, English among them.
+class XsimTask(ColumnTask):
+    """English and the columns that search it; `xsim/NAME` in scores.
 
     Raises:
-        InputError: When there is no English or nothing next to it, or a language has too few rows
-            in common with it.
+        InputError: There is no English, or nothing besides it, or a language has too few rows in
+            common with it.
     """
 
-    name: str
-    split: str
-    data_sha: str
-    items: Sequence[str]
-    cells: Mapping[str, Sequence[str | None]]
+    is_derived: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Check that every language can search English."""
-        if _PIVOT not in self.cells or len(self.cells) < 2:
+        if ENGLISH not in self.cells or len(self.cells) < 2:
             raise InputError(
-                f"xsim/{self.name}: has {', '.join(self.cells)}; {_PIVOT} and another language are needed"
+                f"xsim/{self.name}: has {', '.join(self.cells)}; {ENGLISH} and another language "
+                "are needed"
             )
         for code, rows in self._rows.items():
             if len(rows) < NEIGHBOURS:
                 raise InputError(
-                    f"xsim/{self.name}: {len(rows)} rows have both {code} and {_PIVOT}; at least {NEIGHBOURS} are "
-                    "needed, the neighbourhood of the margin score"
+                    f"xsim/{self.name}: {len(rows)} rows have both {code} and {ENGLISH}; at least "
+                    f"{NEIGHBOURS} are needed, the neighbourhood of the margin score"
                 )
 
     @property
-    def languages(self) -> tuple[str, ...]:
-        """Return the languages that are measured."""
-        return tuple(self.cells)
-
-    @property
     def keys(self) -> list[Key]:
-        """Name what is measured."""
-        return [(f"xsim/{self.name}", codes.pair(code, _PIVOT)) for code in self._rows]
+        """Return every language but English, paired with English."""
+        return [(f"xsim/{self.name}", codes.pair(code, ENGLISH)) for code in self._rows]
 
     @cached_property
     def _rows(self) -> dict[str, list[int]]:
-        """The rows that have English too, by language."""
+        """The rows that also have English, by language."""
         return {
-            code: filled(self.cells[_PIVOT], cells)
+            code: filled(self.cells[ENGLISH], cells)
             for code, cells in self.cells.items()
-            if code != _PIVOT
+            if code != ENGLISH
         }
 
     @cached_property
     def _altered(self) -> dict[str, list[str]]:
         """Altered versions by English sentence, the same for every language that searches it."""
         searched = set().union(*self._rows.values())
-        return altered(self._texts(_PIVOT, sorted(searched)))
+        return alter_sentences(self.cell_texts(ENGLISH, sorted(searched)))
 
-    def _texts(self, code: str, rows: Sequence[int]) -> list[str]:
-        return [text for row in rows if (text := self.cells[code][row]) is not None]
-
-    def prompted(self) -> Iterator[Prompted]:
-        """Name the texts to embed."""
+    def texts(self) -> Iterator[Sequence[str]]:
+        """Yield the searching sentences, and the English ones with their altered versions."""
         for code, rows in self._rows.items():
-            yield Prompted(kind="BitextMining", texts=self._texts(code, rows))
+            yield self.cell_texts(code, rows)
         for sentence, versions in self._altered.items():
-            yield Prompted(kind="BitextMining", texts=[sentence, *versions])
+            yield [sentence, *versions]
 
     def measure(self, embed: Embed, done: Container[Key] = ()) -> Iterator[Measurement]:
-        """Let every language that is not done search English, without and with altered versions of what it searches."""
-        for (task, languages), (code, rows) in zip(self.keys, self._rows.items(), strict=True):
-            if (task, languages) in done:
+        """Search English from every language, without and with its altered versions."""
+        for key, (code, rows) in zip(self.keys, self._rows.items(), strict=True):
+            if key in done:
                 continue
-            right = self._texts(_PIVOT, rows)
+            right = self.cell_texts(ENGLISH, rows)
             versions = [
                 version for sentence in dict.fromkeys(right) for version in self._altered[sentence]
             ]
-            source_SD, right_SD = embed(self._texts(code, rows)), embed(right)
-            columns = {"xsim": errors(source_SD, right_SD, right)}
+            source_SD, right_SD = embed(self.cell_texts(code, rows)), embed(right)
             target_TD = np.concatenate([right_SD, embed(versions)]) if versions else right_SD
-            columns["xsim++"] = errors(source_SD, target_TD, right + versions)
-            yield Measurement(
-                task=task,
-                split=self.split,
-                languages=languages,
+            yield self.measurement(
+                key,
                 data_sha=self.data_sha,
                 items=[self.items[row] for row in rows],
-                columns=columns,
-                metrics={metric: float(values.mean()) for metric, values in columns.items()},
+                columns={
+                    "xsim": xsim_errors(source_SD, right_SD, right),
+                    "xsim++": xsim_errors(source_SD, target_TD, right + versions),
+                },
                 settings={"k": NEIGHBOURS, "alterations": VERSION},
             )
