@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,25 @@ _BLOCK = 1 << 26  # bytes; a line must fit into one
 _NO_SENTENCES = frozenset({"relevant_docs", "top_ranked", "qrels"})
 
 
+def check_sets(names: Iterable[str]) -> None:
+    """Check that evaluation sets exist, without reading them or importing mteb.
+
+    Raises:
+        InputError: There is no such file or folder, or mteb is not installed.
+    """
+    for name in names:
+        if name.startswith(MTEB):
+            if find_spec("mteb") is None:
+                raise InputError(
+                    f"{name} needs the library mteb; "
+                    "install it with: pip install 'hexapla[evaluate]'"
+                )
+        elif not Path(name).exists():
+            raise InputError(
+                f"there is no evaluation set at {name}; give a file, a folder, or {MTEB}TASK"
+            )
+
+
 def read_set(name: str, languages: Sequence[str]) -> Iterator[str]:
     """Yield the sentences of one evaluation set as they stand in it, repeated ones too.
 
@@ -53,14 +73,11 @@ def read_set(name: str, languages: Sequence[str]) -> Iterator[str]:
         InputError: There is no such set, a file cannot be read or has no text, or an MTEB task
             cannot be loaded.
     """
+    check_sets([name])
     if name.startswith(MTEB):
         yield from _mteb_task(name.removeprefix(MTEB), languages)
         return
     path = Path(name)
-    if not path.exists():
-        raise InputError(
-            f"there is no evaluation set at {name}; give a file, a folder, or {MTEB}TASK"
-        )
     if path.is_file():
         yield from _file(path, languages)
     elif (path / MANIFEST).exists():
@@ -197,13 +214,8 @@ def _subtags(code: str) -> frozenset[str]:
 
 
 def _mteb_task(name: str, languages: Sequence[str]) -> Iterator[str]:
-    try:
-        import mteb
-    except ImportError:
-        message = (
-            f"{MTEB}{name} needs the library mteb; install it with: pip install 'hexapla[evaluate]'"
-        )
-        raise InputError(message) from None
+    import mteb
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about tasks that were renamed or superseded
         names = [task.metadata.name for task in mteb.get_tasks(exclude_superseded=False)]

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from hexapla.corpus.contamination import Contamination
+from hexapla.corpus.evaluation_sets import check_sets
 from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.writer import check_corpus_folder, write_corpus
@@ -46,6 +47,7 @@ def filter_corpus(config: FilterConfig, *, quiet: bool = False) -> FilterReport:
     settings = read_filters(config.filters)
     settings.check_available()
     seen = NearDuplicates(config.near_duplicates) if config.near_duplicates is not None else None
+    check_sets(config.against)
     corpus = _open(config)
     contamination = Contamination.load(config.against, corpus.languages) if config.against else None
     targets = [code for code in corpus.languages if code != corpus.pivot]

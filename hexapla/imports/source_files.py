@@ -52,39 +52,46 @@ class ImportSource:
 def find_import_sources(names: Sequence[str], tags: LanguageTags) -> list[ImportSource]:
     """Return a source for each name, and for each group of Moses files, which come last.
 
+    All names are checked before a corpus folder is verified, which may take a while.
+
     Raises:
-        InputError: A name that is neither a file nor a dataset, an unknown ending, or a Moses file
-            without its partner.
+        InputError: A name that is neither a file nor a dataset, an empty file, an unknown ending, a
+            Moses file without its partner, or a damaged corpus folder.
     """
-    sources: list[ImportSource] = []
-    moses: list[Path] = []
     for name in names:
-        path = Path(name)
-        if path.is_dir():
-            corpus = open_corpus(path)
-            read = partial(_read_corpus, corpus)
-            made = corpus.manifest.get("columns", {})
-            sources.append(
-                ImportSource(name=name, files={"": path / MANIFEST}, read=read, made=made)
-            )
-        elif path.exists():
-            if path.stat().st_size == 0:
-                raise InputError(f"{path} is empty")
-            if file_reader := _reader(path, tags):
-                sources.append(ImportSource(name=name, files={"": path}, read=file_reader))
-            else:
-                moses.append(path)
-        elif is_dataset_name(name):
-            read = partial(_read_dataset, name, tags)
-            sources.append(ImportSource(name=name, files={}, read=read))
-        else:
-            raise InputError(
-                f"there is no file {name}; give files, a corpus folder, or a dataset like org/name"
-            )
-    for group in moses_groups(moses):
+        _check_name(name)
+    files = [Path(name) for name in names if Path(name).exists() and not Path(name).is_dir()]
+    moses = [path for path in files if not _reader(path, tags)]
+    groups = moses_groups(moses)
+    sources = [_source(name, tags) for name in names if Path(name) not in moses]
+    for group in groups:
         name = " + ".join(map(str, group.values()))
         sources.append(ImportSource(name=name, files=group, read=partial(_read_moses, group)))
     return sources
+
+
+def _check_name(name: str) -> None:
+    path = Path(name)
+    if path.exists():
+        if not path.is_dir() and path.stat().st_size == 0:
+            raise InputError(f"{path} is empty")
+    elif not is_dataset_name(name):
+        raise InputError(
+            f"there is no file {name}; give files, a corpus folder, or a dataset like org/name"
+        )
+
+
+def _source(name: str, tags: LanguageTags) -> ImportSource:
+    """Return the source for a name that is no Moses file."""
+    path = Path(name)
+    if path.is_dir():
+        corpus = open_corpus(path)
+        made = corpus.manifest.get("columns", {})
+        read = partial(_read_corpus, corpus)
+        return ImportSource(name=name, files={"": path / MANIFEST}, read=read, made=made)
+    if path.exists() and (read_file := _reader(path, tags)):
+        return ImportSource(name=name, files={"": path}, read=read_file)
+    return ImportSource(name=name, files={}, read=partial(_read_dataset, name, tags))
 
 
 def refuse_without_pivot(name: str, pivot: str, languages: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hexapla.corpus.evaluation_sets import read_set
+from hexapla.corpus.evaluation_sets import check_sets, read_set
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.text.lines import ending
@@ -209,6 +209,13 @@ def test_mteb_not_installed_is_named_with_its_install_command(
         match=r"mteb:Tatoeba needs the library mteb; install it with: pip install 'hexapla\[eval",
     ):
         read("mteb:Tatoeba")
+
+
+def test_sets_are_checked_without_reading_them(tmp_path: Path) -> None:
+    (tmp_path / "broken.parquet").write_text("x", encoding="utf-8")
+    check_sets([str(tmp_path / "broken.parquet"), str(tmp_path)])
+    with pytest.raises(InputError, match=r"there is no evaluation set at .*nowhere\.txt; give a"):
+        check_sets([str(tmp_path), str(tmp_path / "nowhere.txt")])
 
 
 def serve(

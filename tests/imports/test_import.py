@@ -340,6 +340,18 @@ def test_a_folder_in_use_is_refused_before_anything_is_read(tmp_path: Path, run:
         run("a.tmx")
 
 
+def test_a_missing_file_is_named_before_a_corpus_folder_is_verified(
+    tmp_path: Path, run: Import
+) -> None:
+    rows = [{"eng_Latn": "One", "deu_Latn": "Eins"}]
+    corpus = write_corpus(rows, tmp_path / "corpus", languages=["en", "de"])
+    (corpus.path / "part-00000.parquet").unlink()
+    with pytest.raises(InputError, match=r"there is no file gone\.tmx"):
+        run("corpus", "gone.tmx")
+    with pytest.raises(InputError, match=r"part-00000\.parquet is missing"):
+        run("corpus")
+
+
 def test_a_full_disk_under_the_join_is_named(
     tmp_path: Path, run: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
