@@ -81,15 +81,9 @@ def write_corpus(
         InputError: Languages, `out` or a row are not allowed. `out` is then as it was.
     """
     order = _order(languages, pivot)
-    made = {codes.parse(code): dict(how) for code, how in (columns or {}).items()}
-    if unused := made.keys() - set(order):
-        raise InputError(
-            f"columns tells how {', '.join(sorted(unused))} was made, "
-            "which is not among the languages"
-        )
     if rows_per_shard < 1:
         raise InputError(f"rows_per_shard is {rows_per_shard}; a shard has at least 1 row")
-    made = {code: made.get(code, {}) for code in order}
+    made = _made(columns or {}, order)
     facts: dict[str, Any] = {"columns": made, "filters": [], "license": license}
     json.dumps(facts)  # what JSON cannot hold fails here, before the work
     # A link to a folder stays, and the folder is replaced where it lies.
@@ -120,6 +114,19 @@ def _order(languages: Sequence[str], pivot: str) -> tuple[str, ...]:
             "add it or name another"
         )
     return pivot_first(order, pivot)
+
+
+def _made(
+    columns: Mapping[str, Mapping[str, object]], order: Sequence[str]
+) -> dict[str, dict[str, object]]:
+    """Return how each column was made, in order; nothing where it is not known."""
+    made = {codes.parse(code): dict(how) for code, how in columns.items()}
+    if unused := made.keys() - set(order):
+        raise InputError(
+            f"columns says how {', '.join(sorted(unused))} was made, "
+            "which is not among the languages"
+        )
+    return {code: made.get(code, {}) for code in order}
 
 
 def check_corpus_folder(out: Path, overwrite: bool) -> None:

@@ -181,7 +181,7 @@ def refused(tmp_path: Path, message: str, rows: Any = ROWS, **settings: Any) -> 
         ),
         (
             {"columns": {"fr": {}}},
-            "columns tells how fra_Latn was made, which is not among the languages",
+            "columns says how fra_Latn was made, which is not among the languages",
         ),
         ({"rows_per_shard": 0}, "rows_per_shard is 0; a shard has at least 1 row"),
     ],
