@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from hexapla.alignment.text_ids import text_ids
-from hexapla.alignment.token_layout import Features, flatten
+from hexapla.alignment.token_layout import Features, remove_padding
 
 _PREFIX = "cells_"
 _LABEL = "label"
@@ -138,7 +138,7 @@ class CellBatch:
                 another shape.
         """
         n_rows, n_columns = _check_columns(columns, mask)
-        parts = [flatten(column) for column in columns]
+        parts = [remove_padding(column) for column in columns]
         flat = {key: torch.cat([tokens[key] for tokens, _ in parts]) for key in parts[0][0]}
         lengths = [length for _, of_column in parts for length in of_column]
         # Cells are numbered column after column.

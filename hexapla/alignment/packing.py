@@ -27,7 +27,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from hexapla.alignment.token_layout import flatten, packed
+from hexapla.alignment.token_layout import packed, remove_padding
 
 PACKED = "hexapla_packed"
 _FLAT_KEYS = frozenset(
@@ -115,7 +115,7 @@ def _mask(*args: Any, attention_mask: Tensor | None = None, **kwargs: Any) -> Te
     """Make SDPA's mask for padded inputs and none for packed ones, which would be T x T."""
     if attention_mask is None:
         return None
-    return sdpa_mask(*args, attention_mask=attention_mask, **kwargs)
+    return sdpa_mask(*args, attention_mask=attention_mask, **kwargs)  # type: ignore[no-any-return]
 
 
 AttentionInterface.register(PACKED, packed_attention)
@@ -149,7 +149,7 @@ class Packing:
         """Replace the attention if the encoder embeds packed sentences as it does padded ones."""
         first = self._model[0]
         self._unpads = first.unpad_inputs
-        first.unpad_inputs = False  # we flatten, so the module must not do so again
+        first.unpad_inputs = False  # padding is removed here, so the module must not do so
         reason = _obstacle(first) if self._wanted else "packing is off"
         if reason is None:
             self._implementation = first.auto_model.config._attn_implementation
@@ -185,7 +185,7 @@ class Packing:
         was_training = self._model.training
         self._model.eval()
         with torch.no_grad():
-            tokens, lengths = flatten(features)
+            tokens, lengths = remove_padding(features)
             order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
             starts = [0, *itertools.accumulate(lengths)]
             tokens = {

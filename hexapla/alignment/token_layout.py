@@ -1,7 +1,7 @@
 """How the tokens of sentences are laid out for a forward pass: flat, packed, padded, in chunks.
 
-Sentences come longest first. `flatten` removes padding; `packed` and `padded` make the features of
-an encoder from flat tokens; `chunks` divides sentences into passes.
+Sentences come longest first. `remove_padding` makes flat tokens of a padded batch; `packed` and
+`padded` make an encoder's features of flat tokens; `chunks` divides sentences into passes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ MAX_PADDING = 0.1
 """Largest share of a chunk's token slots that may be padding, where sentences are padded."""
 
 
-def flatten(features: Features) -> tuple[dict[str, Tensor], list[int]]:
-    """Remove the padding of a batch.
+def remove_padding(features: Features) -> tuple[dict[str, Tensor], list[int]]:
+    """Lay the sentences of a padded batch end to end.
 
     Args:
         features: `input_ids`, `attention_mask` and others of (N, width).

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hexapla.alignment.packing import packed_attention
-from hexapla.alignment.token_layout import chunks, flatten, packed, padded
+from hexapla.alignment.token_layout import chunks, packed, padded, remove_padding
 from hexapla.corpus.reader import open_corpus
 from hexapla.encoder.load import load_encoder
 
@@ -52,7 +52,7 @@ def test_packed_features_count_positions_anew_in_each_sentence():
     assert features["sequence_groups"] == [(2, 3), (1, 2)]
 
 
-def test_padded_features_are_undone_by_flatten():
+def test_padded_features_are_undone_by_removing_the_padding():
     tokens = {
         "input_ids": torch.tensor([5, 6, 7, 8, 9]),
         "token_type_ids": torch.tensor([1, 2, 3, 4, 5]),
@@ -60,13 +60,13 @@ def test_padded_features_are_undone_by_flatten():
     features = padded(tokens, [3, 2], 1)
     assert features["input_ids"].tolist() == [[5, 6, 7], [8, 9, 1]]
     assert features["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
-    again, lengths = flatten(features)
+    again, lengths = remove_padding(features)
     assert lengths == [3, 2]
     assert all(torch.equal(again[key], tokens[key]) for key in tokens)
 
 
 def test_left_padding_is_dropped_too():
-    tokens, lengths = flatten(
+    tokens, lengths = remove_padding(
         {
             "input_ids": torch.tensor([[0, 4], [5, 6]]),
             "attention_mask": torch.tensor([[0, 1], [1, 1]]),
