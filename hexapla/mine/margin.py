@@ -122,9 +122,8 @@ def mine_pairs(
 
 
 def _not_allowed(name: str, given: str, allowed: tuple[str, ...]) -> InputError:
-    return InputError(
-        f'{name} is "{given}"; it must be {", ".join(allowed)}{did_you_mean(str(given), allowed)}'
-    )
+    words = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+    return InputError(f'{name} is "{given}"; it must be {words}{did_you_mean(str(given), allowed)}')
 
 
 def _best(

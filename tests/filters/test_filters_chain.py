@@ -1,4 +1,4 @@
-"""Settings, statistics and the chain: read, bounded, in order, one verdict a cell."""
+"""Settings are read key by key, statistics are bounded, and the chain gives each cell a verdict."""
 
 from __future__ import annotations
 
@@ -63,6 +63,14 @@ def test_a_file_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -> Non
     assert settings.copy == FilterSettings().copy
 
 
+def test_settings_are_recorded_as_they_were_given(tmp_path: Path) -> None:
+    path = write(tmp_path, "[length_ratio]\ndeviations = 4\nleast_sigma = 0.5\n")
+    recorded = json.dumps(read_filters(path).to_json()["length_ratio"])
+    assert recorded == (
+        '{"deviations": 4, "least_sigma": 0.5, "least_cells": 50, "default_sigma": 0.35}'
+    )
+
+
 def test_the_cosine_is_on_with_its_section(tmp_path: Path) -> None:
     settings = read_filters(write(tmp_path, '[cosine]\nencoder = "tiny"\nleast = 0.5\n'))
     assert settings.to_json()["cosine"] == {"encoder": "tiny", "least": 0.5}
@@ -96,12 +104,14 @@ def test_the_cosine_is_on_with_its_section(tmp_path: Path) -> None:
         ("[copy\n", "filters.toml: not a TOML file"),
     ],
 )
-def test_a_file_that_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_a_mistake_in_a_file_names_file_section_and_key(
+    tmp_path: Path, text: str, message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         read_filters(write(tmp_path, text))
 
 
-def test_a_file_that_is_not_there_is_refused() -> None:
+def test_a_missing_file_is_refused() -> None:
     with pytest.raises(
         InputError, match=r'defualt: no such file of filters; .* did you mean "default"'
     ):
@@ -123,7 +133,7 @@ def draw_cells(n: int, seed: int = 0) -> tuple[list[str], list[str | None], list
     return sources, targets, [None if i % 5 == 0 else -draw.random() for i in range(n)]
 
 
-def test_statistics_count_questions_and_go_through_json() -> None:
+def test_statistics_count_questions_and_survive_json() -> None:
     statistics = Statistics()
     statistics.add("deu_Latn", *draw_cells(600))
     column = statistics.column("deu_Latn")
@@ -133,7 +143,7 @@ def test_statistics_count_questions_and_go_through_json() -> None:
     assert Statistics.from_json(content).to_json() == statistics.to_json()
 
 
-def test_the_spread_is_that_of_numpy() -> None:
+def test_the_spread_agrees_with_numpy() -> None:
     values = np.random.default_rng(0).normal(0.3, 0.2, 5001)
     histogram = Histogram()
     histogram.add(values)
@@ -163,7 +173,7 @@ def test_repeated_targets_survive_when_memory_is_short(monkeypatch: pytest.Monke
     assert len(repeats.keys()) <= 200
 
 
-def test_targets_of_few_sources_are_forgotten_until_the_rest_fits(
+def test_targets_with_few_sources_are_dropped_until_the_rest_fits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(repeated_targets, "_MAX_PAIRS", 10)
@@ -207,7 +217,7 @@ def test_a_full_memory_is_cut_in_one_step(monkeypatch: pytest.MonkeyPatch) -> No
 # The chain
 
 
-def test_no_cell_is_no_rejection_but_a_problem_and_a_blank_one_are() -> None:
+def test_a_missing_cell_is_rejected_only_for_a_problem_and_a_blank_one_always() -> None:
     sources = ["The house is old."] * 5
     cells = [None, None, "", " \n", "Das Haus ist alt."]
     problems = [None, "source too long", None, None, "unfinished"]
@@ -272,7 +282,7 @@ def test_columns_of_unequal_length_are_refused() -> None:
         chain().judge("deu_Latn", ["one", "two"], ["eins"])
 
 
-def test_a_language_that_was_not_announced_is_refused() -> None:
+def test_a_language_that_the_chain_was_not_made_for_is_refused() -> None:
     with pytest.raises(
         InputError, match="fra_Latn is not among the languages to judge: deu_Latn, rus_Cyrl"
     ):
@@ -286,7 +296,7 @@ def test_the_notes_say_what_the_identifier_lacks() -> None:
 
 
 @pytest.mark.slow
-def test_the_encoder_rejects_other_meanings_of_what_is_left(tmp_path: Path) -> None:
+def test_the_encoder_judges_what_the_other_filters_accept(tmp_path: Path) -> None:
     settings = read_filters(
         write(tmp_path, 'copy = false\n[cosine]\nencoder = "tiny"\nleast = 0.99\n')
     )

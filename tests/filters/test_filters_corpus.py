@@ -1,9 +1,10 @@
-"""`filter_corpus` and its report: what is written, what is kept beside it, and what stops it with nothing written."""
+"""`filter_corpus` keeps what it rejects with its reason, and writes all of a corpus or nothing."""
 
 from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -110,7 +111,7 @@ def test_the_manifest_has_settings_and_counts_after_those_of_earlier_filters(
     assert ours["languages"]["deu_Latn"]["rejected"] == {"copy": 1, "numbers": 1}
 
 
-def test_the_row_goes_with_its_cell_under_drop_row(tmp_path: Path) -> None:
+def test_a_rejected_cell_takes_its_row_with_it_under_drop_row(tmp_path: Path) -> None:
     source = make(tmp_path, sound_rows() + BAD)
     config = FilterConfig(corpus=source, out=tmp_path / "out", policy="drop-row")
     report = filter_corpus(config, quiet=True)
@@ -124,7 +125,7 @@ def test_the_row_goes_with_its_cell_under_drop_row(tmp_path: Path) -> None:
     assert noted[0]["row"] == {code: BAD[0][code] for code in LANGUAGES}
 
 
-def test_near_duplicates_and_evaluation_sentences_leave_before_anything_is_judged(
+def test_near_duplicates_and_evaluation_sentences_are_dropped_before_cells_are_judged(
     tmp_path: Path,
 ) -> None:
     held = "A sentence that the evaluation has, word for word."
@@ -177,9 +178,7 @@ def test_a_log_probability_that_is_no_number_is_refused(tmp_path: Path) -> None:
         filter_corpus(FilterConfig(corpus=make(tmp_path, rows), out=tmp_path / "out"), quiet=True)
 
 
-def test_a_language_that_loses_too_much_stops_it_with_nothing_written(
-    tmp_path: Path, capsys: Any
-) -> None:
+def test_nothing_is_written_if_a_language_loses_too_much(tmp_path: Path, capsys: Any) -> None:
     rows = sound_rows(10)
     for row in rows[:4]:
         row["rus_Cyrl"] = str(row["rus_Cyrl"]) + " <unk>"
@@ -197,7 +196,7 @@ def test_a_language_that_loses_too_much_stops_it_with_nothing_written(
     )
 
 
-def test_a_corpus_of_which_nothing_is_left_names_the_language(tmp_path: Path) -> None:
+def test_a_corpus_without_a_row_left_names_the_language(tmp_path: Path) -> None:
     rows = [row | {"deu_Latn": "<unk>", "rus_Cyrl": "<unk>"} for row in sound_rows(5)]
     with pytest.raises(
         InputError, match=r"deu_Latn loses 100\.0% of its 5 cells \(and 1 more languages too much\)"
@@ -227,7 +226,7 @@ def test_equal_corpora_give_equal_bytes_and_a_corpus_may_replace_itself(tmp_path
     assert len(open_corpus(source)) == 41
 
 
-def test_the_folder_in_the_way_is_refused(tmp_path: Path) -> None:
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not empty; choose another folder"):
         filter_corpus(
             FilterConfig(corpus=(source := make(tmp_path, sound_rows(3))), out=Path(source)),
@@ -235,7 +234,7 @@ def test_the_folder_in_the_way_is_refused(tmp_path: Path) -> None:
         )
 
 
-def test_the_folder_in_the_way_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+def test_a_folder_in_use_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.doc").touch()
     for overwrite, message in (
@@ -249,7 +248,7 @@ def test_the_folder_in_the_way_is_refused_before_anything_is_read(tmp_path: Path
             )
 
 
-def test_what_is_rejected_waits_in_a_hidden_folder_beside_the_corpus(
+def test_rejected_cells_are_written_into_a_hidden_folder_beside_the_corpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "disk").mkdir()
@@ -272,7 +271,7 @@ def test_what_is_rejected_waits_in_a_hidden_folder_beside_the_corpus(
     assert len(lines(tmp_path / "out" / "rejected" / "deu_Latn.jsonl")) == 2
 
 
-def test_a_place_for_no_folder_is_told_before_the_corpus_is_read(tmp_path: Path) -> None:
+def test_an_impossible_folder_is_refused_before_the_corpus_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     rows = [row | {"meta.log_prob.deu_Latn": "high"} for row in sound_rows(3)]
     with pytest.raises(InputError, match=r"file is a file; no folder can lie in it"):
@@ -304,13 +303,28 @@ def test_a_place_for_no_folder_is_told_before_the_corpus_is_read(tmp_path: Path)
         ({"against": ("/nowhere",)}, "/nowhere"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(
+def test_settings_that_cannot_be_used_are_refused(
     tmp_path: Path, settings: dict[str, Any], message: str
 ) -> None:
     source = make(tmp_path, sound_rows(3))
     with pytest.raises(InputError, match=message):
         filter_corpus(FilterConfig(corpus=source, out=tmp_path / "out", **settings), quiet=True)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("missing", ["library", "encoder"])
+def test_what_a_filter_lacks_is_told_before_the_corpus_is_read(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filters = tmp_path / "filters.toml"
+    filters.write_text(f'[cosine]\nencoder = "{tmp_path}/none"\n', encoding="utf-8")
+    message = "none: no such encoder folder"
+    if missing == "library":
+        monkeypatch.setitem(sys.modules, "rapidfuzz", None)
+        message = "the filter copy needs the library rapidfuzz; .*, or .* copy = false"
+    config = FilterConfig(corpus="/nowhere", out=tmp_path / "out", filters=str(filters))
+    with pytest.raises(InputError, match=message):
+        filter_corpus(config, quiet=True)
 
 
 # The report

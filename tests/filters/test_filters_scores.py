@@ -1,4 +1,4 @@
-"""Each filter by itself: what it must reject, and the neighbour that looks alike and must stay."""
+"""Each filter alone: what it must reject, and the similar cell that must stay."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def column(
 def stays(
     chosen: object, source: str, text: str, language: str = "deu_Latn", **known: object
 ) -> bool:
-    """Ask one filter, as the chain does."""
+    """Return whether one filter accepts a cell, as the chain uses it."""
     scorer = chosen.scorer(column(language))  # type: ignore[attr-defined]
     score = scorer(Candidate(source, text)) if scorer else None
     return score is None or chosen.accept(score)  # type: ignore[attr-defined]
@@ -64,7 +64,7 @@ def test_joiners_white_space_and_code_are_no_marks(text: str) -> None:
 # Length
 
 
-def test_length_is_measured_in_sigmas_from_the_columns_own_median() -> None:
+def test_length_is_measured_in_sigmas_from_the_median_of_the_column() -> None:
     statistics = Statistics()
     # 90 characters against 40: log(100/50) = 0.69, the median; every other cell lies 0.2 away on
     # either side
@@ -83,7 +83,7 @@ def test_length_is_measured_in_sigmas_from_the_columns_own_median() -> None:
     assert scorer(Candidate("s" * 40, "t" * 40)) == pytest.approx(0.69 / (1.4826 * 0.2), rel=0.02)
 
 
-def test_a_column_too_small_for_a_median_is_held_to_a_wide_default() -> None:
+def test_a_column_too_small_for_a_median_is_judged_by_a_wide_default() -> None:
     sentence = "The weather will be fine over the weekend, say the forecasters."
     assert stays(LengthRatio(), sentence, "天气预报员说，周末天气会很好。", "zho_Hans")
     assert not stays(LengthRatio(), sentence, "Gut." * 200)
@@ -190,7 +190,7 @@ def test_a_translation_that_keeps_many_words_is_no_copy() -> None:
     )
 
 
-def test_one_target_for_many_different_sources_is_rejected_and_said_for_how_many() -> None:
+def test_one_target_for_many_different_sources_is_rejected_with_their_number() -> None:
     statistics = Statistics()
     target = "Ich habe keine Ahnung."
     statistics.add(
