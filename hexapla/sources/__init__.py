@@ -1,4 +1,4 @@
-"""Text of many kinds (files, folders, standard input, datasets) -> clean distinct sentences, in order."""
+"""Text from files, folders, standard input or datasets -> clean distinct sentences, in order."""
 
 import lazy_loader
 

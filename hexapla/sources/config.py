@@ -1,4 +1,4 @@
-"""Which texts a build reads, and which of their sentences."""
+"""Settings of the text that a build reads."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from hexapla.text import languages as codes
 TEXT = Flag(group="Text")
 
 Pivot = Annotated[str, BeforeValidator(codes.parse), Flag(metavar="LANG")]
-"""The pivot's language code in any common spelling."""
+"""The language of the pivot, in any common spelling."""
 
 
 @settings
 class SourceConfig:
-    """Which texts a build reads, and which of their sentences."""
+    """Which texts a build reads, and which of their sentences it keeps."""
 
     texts: Annotated[tuple[str, ...], Strict(False), TEXT, Flag(positional=True, metavar="TEXT...")]
     """Files, folders, "-" for standard input, or datasets of the Hub as
     "org/name@revision:config:split"."""
     pivot: Annotated[Pivot, TEXT] = "eng_Latn"
-    """Language of the texts, from which they are translated."""
+    """Language of the texts, which is translated into the others."""
     field: Annotated[str | None, TEXT] = None
     """Field that holds the text in JSONL, CSV, TSV, Parquet or a dataset."""
     split_sentences: Annotated[bool, TEXT] = True
     """Split a text into sentences."""
     min_characters: Annotated[int, Field(ge=1), TEXT] = 10
-    """Leave out shorter sentences."""
+    """Minimum characters of a sentence; shorter ones are left out."""
     max_characters: Annotated[int, Field(ge=1), TEXT] = 500
-    """Leave out longer sentences."""
+    """Maximum characters of a sentence; longer ones are left out."""
     limit: Annotated[Annotated[int, Field(ge=1)] | None, TEXT] = None
-    """Take only the first so many sentences."""
+    """Number of sentences to use, the first ones. By default all."""
     sample: Annotated[Annotated[int, Field(ge=1)] | None, TEXT] = None
-    """Take so many sentences at random."""
+    """Number of sentences to draw at random. By default all are used."""
     seed: Annotated[int, Field(ge=0, lt=2**63), TEXT] = 0
-    """Seed of the sample."""
+    """Seed of the random sample."""
 
     def __post_init__(self) -> None:
-        """Check settings against each other."""
+        """Check the settings against each other."""
         if not self.texts:
             raise InputError(
                 'no texts are given; name files, folders or a dataset, or "-" for standard input'

@@ -1,7 +1,7 @@
-"""A dataset of the Hugging Face Hub -> the texts of one of its fields, streamed in its own order.
+"""A dataset of the Hugging Face Hub -> the texts of one of its fields, streamed in order.
 
-It is named `org/name`, or in full `org/name@revision:config:split`; the split is `train` unless
-given. Nothing is kept on disk, so every reading needs the network, and its absence is told as such.
+Its name is `org/name`, or in full `org/name@revision:config:split`; the default split is `train`.
+Nothing is kept on disk, so every reading needs the network, and an error says if there is none.
 """
 
 from __future__ import annotations
@@ -16,25 +16,30 @@ from hexapla.errors import InputError, did_you_mean
 _NAME = re.compile(
     r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<revision>[^:@]+))?(:(?P<config>[^:]*))?(:(?P<split>[^:]+))?"
 )
-_FAILURES = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    ImportError,
-)  # what datasets and huggingface_hub raise between them
+# What datasets and huggingface_hub raise for a name that cannot be read.
+_FAILURES = (OSError, ValueError, RuntimeError, ImportError)
 
 
 def is_dataset_name(text: str) -> bool:
-    """Say whether a text may name a dataset of the Hub.
+    """Return whether a text may name a dataset of the Hub.
 
-    >>> is_dataset_name("org/name"), is_dataset_name("org/name@v1:en:test"), is_dataset_name("a/b/c")
-    (True, True, False)
+    >>> is_dataset_name("org/name"), is_dataset_name("org/name@v1:en:test")
+    (True, True)
+    >>> is_dataset_name("a/b/c")
+    False
     """
     return _NAME.fullmatch(text) is not None
 
 
 class Dataset:
-    """One split of a dataset of the Hub, as a source of texts."""
+    """One split of a dataset of the Hub, as a source of texts.
+
+    Args:
+        name: Its name, as `org/name` or `org/name@revision:config:split`.
+
+    Raises:
+        InputError: The name is not of this form.
+    """
 
     has_fields = True
 
@@ -45,37 +50,38 @@ class Dataset:
                 f'"{name}" names no dataset; write org/name or org/name@revision:config:split'
             )
         self.name = name
-        self._path, self._revision, self._config = (
-            match["path"],
-            match["revision"],
-            match["config"] or None,
-        )
-        self._split = match["split"] or "train"
+        self._path, self._revision = match["path"], match["revision"]
+        self._config, self._split = match["config"] or None, match["split"] or "train"
         self._records: Iterable[Mapping[str, Any]] | None = None
 
     def check(self, field: str | None) -> None:
-        """Read the first record and see that the field is there.
+        """Read the first record and check that it has the field.
 
         Raises:
-            InputError: No such dataset, config or split; no network; no such field; no record.
+            InputError: There is no such dataset, config or split, no network, no such field or no
+                record.
         """
         record = next(self.records(), None)
         if record is None:
             raise InputError(f"{self.name} is empty; name another split or dataset")
         fields = [name for name, value in record.items() if value is None or isinstance(value, str)]
         if field not in fields:
-            raise no_field(self.name, field, fields)
+            raise missing_field(self.name, field, fields)
 
     def texts(self, field: str) -> Iterator[tuple[int, str | None]]:
-        """Yield (number of the record, text)."""
+        """Yield (number of the record, text).
+
+        Raises:
+            InputError: A record lacks the field or holds no text there, or reading breaks off.
+        """
         for number, record in enumerate(self.records(), start=1):
             place = f"{self.name}: record {number}"
             if field not in record:
-                raise no_field(place, field, list(record))
+                raise missing_field(place, field, list(record))
             yield number, as_cell(record[field], place, field)
 
     def facts(self) -> dict[str, object]:
-        """Return the name and the commit that the name stands for now."""
+        """Return the name, and the commit that it means now."""
         from huggingface_hub import HfApi
 
         try:
@@ -85,7 +91,7 @@ class Dataset:
         return {"name": self.name, "revision": info.sha}
 
     def records(self) -> Iterator[Mapping[str, Any]]:
-        """Yield the records from the first on."""
+        """Yield all records, from the first."""
         import datasets
 
         try:
@@ -104,13 +110,14 @@ class Dataset:
     def _unreachable(self, error: Exception) -> InputError:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return InputError(
-            f"{self.name}: no file or folder of that name is here, and as a dataset it cannot be read from the "
-            f"Hugging Face Hub ({reason}); check the name and the network, or download it and give its files"
+            f"{self.name}: no file or folder of that name is here, and as a dataset it cannot be "
+            f"read from the Hugging Face Hub ({reason}); check the name and the network, or "
+            "download it and give its files"
         )
 
 
-def no_field(place: str, field: str | None, fields: list[str]) -> InputError:
-    """Return the error for a source without the field that was asked for, or that needs one to be named."""
+def missing_field(place: str, field: str | None, fields: list[str]) -> InputError:
+    """Return the error for a source that lacks the field, or for which no field was named."""
     has = f"its text fields are {', '.join(fields)}" if fields else "it has no field of text"
     if field is None:
         flags = "--field (of one of two sides --source-field or --target-field)"

@@ -1,9 +1,9 @@
-"""Texts of any source -> clean distinct sentences, in order, each with the place that it came from.
+"""Texts of any source -> clean distinct sentences, in order, each with its place in the source.
 
-A text is split first and cleaned then, for its blank lines tell where paragraphs end. What is left
-out is counted by its reason. A sample is the sentences whose salted hashes are smallest: the same
-ones in whatever order, and from however many files, the texts come, and held in memory proportional
-to the sample alone.
+A text is split before it is cleaned, because its blank lines show where paragraphs end. Sentences
+that are left out are counted by their reason. A random sample consists of the sentences with the
+smallest salted hashes. So it does not depend on the order of the texts or on the number of files,
+and takes memory for the sample alone.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Sentence(NamedTuple):
 
     Attributes:
         text: Clean text on one line.
-        source: Where it is from, "name.txt:12": the line of a text file, the row of a Parquet file
-            or dataset.
+        source: Its place, such as "name.txt:12": the line of a text file, or the row of a Parquet
+            file or dataset.
     """
 
     text: str
@@ -44,15 +44,15 @@ class Sentence(NamedTuple):
 
 @dataclass
 class SourceReport:
-    """What became of the texts; complete once the sentences have all been read.
+    """The counts of what was read and left out, complete once all sentences have been read.
 
     Attributes:
         n_texts: Lines, rows or records read.
         n_sentences: Sentences kept.
-        left_out: Sentences left out, by reason. With a sample, a duplicate of what is not sampled
-            counts as such.
-        collect: Called with the reason and the sentence that is left out, but for those that are
-            not sampled.
+        left_out: Sentences left out, by reason. With a sample, a duplicate of a sentence that is
+            not sampled counts as not sampled.
+        collect: Called with the reason and each sentence that is left out, except for those that
+            are not sampled.
     """
 
     n_texts: int = 0
@@ -61,13 +61,13 @@ class SourceReport:
     collect: Callable[[str, Sentence], None] | None = None
 
     def leave_out(self, reason: str, sentence: Sentence) -> None:
-        """Count a sentence that is left out and hand it to `collect`."""
+        """Count a sentence that is left out, and pass it to `collect`."""
         self.left_out[reason] += 1
         if self.collect is not None and reason != NOT_SAMPLED:
             self.collect(reason, sentence)
 
     def facts(self) -> dict[str, object]:
-        """Return the counts, for a manifest."""
+        """Return the counts for a manifest."""
         return {
             "n_texts": self.n_texts,
             "n_sentences": self.n_sentences,
@@ -76,19 +76,18 @@ class SourceReport:
 
 
 def read_sentences(config: SourceConfig, report: SourceReport | None = None) -> Iterator[Sentence]:
-    """Open the sources and return their sentences, read as they are asked for.
+    """Open the sources, and return an iterator that reads their sentences.
 
-    The same text again is left out, told by the hash that also names a row
-    (`hexapla.corpus.rows.row_id`); remembering it takes about 90 bytes a sentence.
+    A repeated text is left out. It is recognised by the hash that also names a row
+    (`hexapla.corpus.rows.row_id`), which takes about 90 bytes of memory for each sentence.
 
     Args:
-        config: Which texts, and which of their sentences.
+        config: Which texts to read, and which of their sentences to keep.
         report: Counts what is kept and left out while the sentences are read.
 
     Raises:
-        InputError: At once for what the beginning of every source shows (no such file, field or
-            format, an empty file); while reading for what comes later, and when no sentence at all
-            is left.
+        InputError: At once for what the beginning of a source shows: no such file, field or format,
+            or an empty file. While reading for what comes later, and if no sentence is left.
     """
     sources = find_sources(config.texts)
     if config.field is not None and not any(source.has_fields for source in sources):
@@ -105,13 +104,13 @@ def read_sentences(config: SourceConfig, report: SourceReport | None = None) -> 
 
 
 def source_facts(config: SourceConfig) -> list[dict[str, object]]:
-    """Return for every source what tells whether it changed.
+    """Return for each source the facts that change when its content changes.
 
-    Of a file that is `name`, `n_bytes` and `sha256`, of a dataset `name` and `revision`, of
+    For a file they are `name`, `n_bytes` and `sha256`, for a dataset `name` and `revision`, for
     standard input the name.
 
     Raises:
-        InputError: No such file, or a dataset that cannot be reached.
+        InputError: There is no such file, or a dataset cannot be reached.
     """
     return [source.facts() for source in find_sources(config.texts)]
 
@@ -122,16 +121,17 @@ def _splitter(config: SourceConfig) -> Callable[[str], Iterable[str]]:
     try:
         from sentencex import segment
     except ImportError as error:
-        message = "splitting sentences needs sentencex; pip install 'hexapla[translate]', or set split_sentences to false"
-        raise InputError(message) from error
+        raise InputError(
+            "splitting sentences needs sentencex; pip install 'hexapla[translate]', or set "
+            "split_sentences to false"
+        ) from error
     tag = codes.to_bcp47(config.pivot).split("-")[0]
 
     def split(text: str) -> list[str]:
         text = text.strip()
         if "\n" in text:
-            text = _BLANK_LINES.sub(
-                "\n\n", text
-            )  # sentencex takes a line of spaces for no end of a paragraph
+            # For sentencex a line of spaces does not end a paragraph.
+            text = _BLANK_LINES.sub("\n\n", text)
         return [part for part in segment(tag, text) if not part.isspace()]
 
     return split
@@ -143,7 +143,7 @@ def _acceptable(
     split: Callable[[str], Iterable[str]],
     report: SourceReport,
 ) -> Iterator[Sentence]:
-    """Yield the clean sentences of all sources but those that no row can be made of."""
+    """Yield the clean sentences of all sources, except for those that cannot become a row."""
     for source in sources:
         for number, text in source.texts(config.field or ""):
             report.n_texts += 1
@@ -170,7 +170,7 @@ def _reason(text: str, config: SourceConfig) -> str | None:
 def _distinct(sentences: Iterable[Sentence], report: SourceReport) -> Iterator[Sentence]:
     seen: set[bytes] = set()
     for sentence in sentences:
-        key = bytes.fromhex(row_id(sentence.text))  # a third of what the hex digits take
+        key = bytes.fromhex(row_id(sentence.text))  # takes a third of the memory of hex digits
         if key in seen:
             report.leave_out(DUPLICATE, sentence)
         else:
@@ -183,9 +183,9 @@ def _sampled(
 ) -> Iterator[Sentence]:
     """Yield, in order, the `n` distinct sentences with the smallest hashes.
 
-    The largest hash of those held only falls, so a text once let go, or refused, is never taken
-    again: what is held is enough to tell duplicates among the chosen, and the first of equal texts
-    is the one that stays.
+    The largest hash among the held sentences can only fall, so a text that was dropped or refused
+    is never held again. Hence the held sentences are enough to recognise duplicates among those
+    chosen, and the first of equal texts is the one that is kept.
     """
     salt = seed.to_bytes(hashlib.blake2b.SALT_SIZE, "little")
     held: dict[int, Sentence] = {}
@@ -215,9 +215,10 @@ def _counted(
     if report.n_sentences == 0:
         named = ", ".join(config.texts[:3]) + (" and others" if config.texts[3:] else "")
         if not report.n_texts:
-            raise InputError(f"{named}: no text in there; give sources that hold some")
+            raise InputError(f"{named}: there is no text in it; give sources that hold some")
         reasons = ", ".join(f"{n} {reason}" for reason, n in report.left_out.most_common())
         raise InputError(
-            f"{named}: no sentence is left of {report.n_texts} texts ({reasons}); a sentence has a letter and "
-            f"{config.min_characters} to {config.max_characters} characters (min_characters, max_characters)"
+            f"{named}: no sentence is left of {report.n_texts} texts ({reasons}); a sentence has a "
+            f"letter and {config.min_characters} to {config.max_characters} characters "
+            "(min_characters, max_characters)"
         )

@@ -1,7 +1,7 @@
 """Names that a user gives (files, folders, `-`, datasets) -> sources of numbered texts.
 
-What a file holds is told by its ending alone, and nothing in a folder is passed over in silence: a
-file of another ending there is an error. Only names that begin with a dot are no part of a folder.
+The ending of a file alone decides its format, and nothing in a folder is silently skipped: a file
+with an unknown ending is an error. Only names that begin with a dot are ignored.
 """
 
 from __future__ import annotations
@@ -14,41 +14,45 @@ from typing import Protocol
 
 from hexapla.corpus import tables
 from hexapla.errors import InputError, did_you_mean
-from hexapla.sources.hub import Dataset, is_dataset_name, no_field
+from hexapla.sources.hub import Dataset, is_dataset_name, missing_field
 from hexapla.text.lines import COMPRESSIONS, decode_lines, ending, read_lines
 
 STANDARD_INPUT = "-"
 ENDINGS = (".txt", *tables.SUFFIXES)
-_N_NAMED = 5  # files that an error lists
+_MAX_NAMED = 5  # files that an error lists
 
 
 class Source(Protocol):
-    """Where texts come from."""
+    """A source of texts.
+
+    Attributes:
+        name: Its name in the places of its texts.
+        has_fields: Whether its texts stand in named fields.
+    """
 
     name: str
     has_fields: bool
 
     def check(self, field: str | None) -> None:
-        """Refuse what cannot be read, having looked at its beginning only."""
+        """Refuse a source that cannot be read, as far as its beginning shows."""
 
     def texts(self, field: str) -> Iterator[tuple[int, str | None]]:
-        """Yield (line or row, text) of a field, or of the lines where there are no fields.
+        """Yield (line or row, text) of a field, or of the lines if there are no fields.
 
-        An empty field is None; a blank line is no text.
+        An empty field is None; a blank line is left out.
         """
 
     def facts(self) -> dict[str, object]:
-        """Return what tells whether it is still the same: the name and, where there is one, a hash."""
+        """Return the facts that change with the content: the name and, if there is one, a hash."""
 
 
 class File:
-    """One file.
+    """A file as a source of texts.
 
     Attributes:
-        path: where it is.
-        name: what it is called in the places of its texts; of a file in a folder, the path from
-            there.
-        listed: whether it was found in a folder; an empty one is then no mistake.
+        path: Its path.
+        name: Its name in the places of its texts; for a file in a folder, the path from the folder.
+        listed: Whether it was listed from a folder, where an empty file is allowed.
     """
 
     def __init__(self, path: Path, name: str, *, listed: bool) -> None:
@@ -56,18 +60,17 @@ class File:
         self.has_fields = ending(path) != ".txt"
 
     def check(self, field: str | None) -> None:
-        """Read the first text and see that the field is there.
+        """Read the first text and check that there is the field.
 
         Raises:
-            InputError: Not to be opened, of another format, no such field, no text at all.
+            InputError: The file cannot be opened, has another format, lacks the field or has no
+                text.
         """
         try:
-            if (
-                self.has_fields
-                and not self._is_blank()
-                and field not in (fields := tables.text_fields(self.path))
-            ):
-                raise no_field(str(self.path), field, fields)
+            if self.has_fields and not self._is_blank():
+                fields = tables.text_fields(self.path)
+                if field not in fields:
+                    raise missing_field(str(self.path), field, fields)
             if next(self.texts(field or ""), None) is None and not self.listed:
                 raise InputError(f"{self.path} is empty; give a file that holds text")
         except OSError as error:
@@ -80,7 +83,7 @@ class File:
         return _text_lines(read_lines(self.path), str(self.path))
 
     def facts(self) -> dict[str, object]:
-        """Return name, size and hash of the file as it lies there."""
+        """Return the name, size and hash of the file as it is, compressed or not."""
         try:
             with self.path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -98,20 +101,20 @@ class File:
 
 
 class StandardInput:
-    """Lines of text piped in; read once, so not before they are wanted."""
+    """Lines of text from standard input, which can be read only once."""
 
     name = STANDARD_INPUT
     has_fields = False
 
     def check(self, field: str | None) -> None:
-        """Leave it untouched."""
+        """Read nothing: what is read here would be lost."""
 
     def texts(self, field: str) -> Iterator[tuple[int, str | None]]:
         """Yield (line, text)."""
         return _text_lines(decode_lines(sys.stdin.buffer, "standard input"), "standard input")
 
     def facts(self) -> dict[str, object]:
-        """Return the name: there is nothing else to know before it is read."""
+        """Return the name; nothing else is known before it is read."""
         return {"name": self.name}
 
 
@@ -126,11 +129,11 @@ def _text_lines(lines: Iterator[tuple[int, str]], place: str) -> Iterator[tuple[
 
 
 def find_sources(texts: Sequence[str]) -> list[Source]:
-    """Find out what each name is: what exists here first, then a dataset.
+    """Return the sources that the names mean: a file or folder if it exists, else a dataset.
 
     Raises:
-        InputError: No such file, a folder without files, files of unknown ending, standard input
-            twice.
+        InputError: There is no such file, a folder has no files, the ending of a file is unknown,
+            or standard input is given twice.
     """
     sources: list[Source] = []
     for text in texts:
@@ -140,7 +143,7 @@ def find_sources(texts: Sequence[str]) -> list[Source]:
         elif path.is_dir():
             sources += _files_in(path)
         elif path.exists():
-            _refuse_others([path])
+            _check_endings([path])
             sources.append(File(path, path.name, listed=False))
         elif is_dataset_name(text) and ending(path) not in ENDINGS:
             sources.append(Dataset(text))
@@ -149,36 +152,36 @@ def find_sources(texts: Sequence[str]) -> list[Source]:
             raise InputError(f"{text}: no such file or folder{did_you_mean(path.name, here)}")
     if texts.count(STANDARD_INPUT) > 1:
         raise InputError('"-" is given twice; standard input can be read once')
-    _tell_apart(sources)
+    _distinguish_names(sources)
     return sources
 
 
 def _files_in(folder: Path) -> list[File]:
-    """Return the files of a folder and of those in it, sorted by name."""
+    """Return the files of a folder and its subfolders, sorted by path."""
     inside = sorted(path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
     names = [name for name in inside if not any(part.startswith(".") for part in name.parts)]
     if not names:
         raise InputError(
             f"{folder} holds no files; give a folder with files ending in {', '.join(ENDINGS)}"
         )
-    _refuse_others([folder / name for name in names])
+    _check_endings([folder / name for name in names])
     return [File(folder / name, name.as_posix(), listed=True) for name in names]
 
 
-def _refuse_others(paths: Sequence[Path]) -> None:
+def _check_endings(paths: Sequence[Path]) -> None:
     others = [str(path) for path in paths if ending(path) not in ENDINGS or path.is_fifo()]
     if others:
-        named = ", ".join(others[:_N_NAMED]) + (
-            f" and {len(others) - _N_NAMED} more" if others[_N_NAMED:] else ""
+        named = ", ".join(others[:_MAX_NAMED]) + (
+            f" and {len(others) - _MAX_NAMED} more" if others[_MAX_NAMED:] else ""
         )
         raise InputError(
-            f"{named}: no file of a known ending; text is read from {', '.join(ENDINGS)}, each also with "
-            f'{" or ".join(COMPRESSIONS)}; rename or move it, or pipe text into "-"'
+            f"{named}: no file of a known ending; text is read from {', '.join(ENDINGS)}, each "
+            f'also with {" or ".join(COMPRESSIONS)}; rename or move it, or pipe text into "-"'
         )
 
 
-def _tell_apart(sources: Sequence[Source]) -> None:
-    """Call files by the path that was given where two different ones have the same name."""
+def _distinguish_names(sources: Sequence[Source]) -> None:
+    """Name files by their whole path where two different ones have the same name."""
     files = [source for source in sources if isinstance(source, File)]
     paths: dict[str, set[Path]] = {}
     for file in files:

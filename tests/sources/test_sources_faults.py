@@ -149,7 +149,7 @@ def test_what_cannot_be_opened_or_read_twice_is_refused(tmp_path: Path) -> None:
 def test_a_folder_of_empty_files_is_empty(tmp_path: Path) -> None:
     write(tmp_path / "x.txt", "")
     write(tmp_path / "y.txt", "\n")
-    with pytest.raises(InputError, match="no text in there; give sources that hold some"):
+    with pytest.raises(InputError, match="there is no text in it; give sources that hold some"):
         read(tmp_path)
 
 
