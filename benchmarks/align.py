@@ -1,10 +1,11 @@
-"""What `hexapla align` costs, against sentence-transformers' own trainer, a bare loop and a large matrix multiply.
+"""Compare the cost of `hexapla align` with sentence-transformers' trainer and with bare loops.
 
-In: real rows (`HEXAPLA_DATA`, by default ../shared/data; see recipes/README.md), without them the
-packaged sample's.
-Out: ratios. What is compared alternates in one run, so that a busy machine slows all alike; memory
-is that of a process of its own each. `python -m benchmarks.align [rows sentences peak overhead
-memory columns]`
+In: real rows from the folder `HEXAPLA_DATA` (by default ../shared/data; see recipes/README.md), or
+the packaged sample where there is no such folder.
+Out: ratios. What is compared takes turns within one run, so that other load on the machine slows
+all of it alike. Peak memory is measured in a separate process for each case.
+
+    python -m benchmarks.align [rows sentences peak overhead memory columns] [--rounds 5]
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,15 +52,13 @@ from hexapla.runs.progress import Progress
 
 SEVEN = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")
 DATA = Path(os.environ.get("HEXAPLA_DATA", "../shared/data"))
-SHAPES = {
-    "base": (12, 768, 12, 250_002),
-    "small": (6, 384, 12, 16_000),
-}  # layers, width, heads, pieces
+# Layers, hidden size, attention heads and vocabulary of XLM-R base and of a small encoder.
+SHAPES = {"base": (12, 768, 12, 250_002), "small": (6, 384, 12, 16_000)}
 Rows = list[dict[str, str | None]]
 
 
 def real_rows(n_rows: int, folder: str, languages: Sequence[str]) -> Rows:
-    """Return rows that have all their cells, of real text where it is at hand."""
+    """Return complete rows, of real text where the data exist, repeated where they are too few."""
     path = DATA / folder / "train.parquet"
     source = pq.read_table(path).select(list(languages)).to_pylist() if path.is_file() else []
     rows = [
@@ -73,8 +73,8 @@ def real_rows(n_rows: int, folder: str, languages: Sequence[str]) -> Rows:
     ]
 
 
-def encoder_of(shape: str, folder: Path, dropout: float) -> str:
-    """Save an encoder of a published shape with random weights and the tiny encoder's tokenizer."""
+def save_random_encoder(shape: str, folder: Path, dropout: float) -> str:
+    """Save an encoder of the given shape with random weights and the tiny encoder's tokenizer."""
     layers, width, heads, pieces = SHAPES[shape]
     config = XLMRobertaConfig(
         vocab_size=pieces,
@@ -97,22 +97,22 @@ def encoder_of(shape: str, folder: Path, dropout: float) -> str:
 
 
 class Clock(TrainerCallback):
-    """The time of every step's end."""
+    """Records when each step ends."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
 
     def on_step_end(self, args: object, state: object, control: object, **_: object) -> None:
-        """Note the time."""
+        """Record the time."""
         self.ends.append(time.perf_counter())
 
     def seconds(self) -> float:
-        """Return the seconds from the first step's end, which does not count, to the last one's."""
+        """Return the seconds from the end of the first step, a warm-up, to the end of the last."""
         return self.ends[-1] - self.ends[0]
 
 
 class Ours:
-    """Alignment of an encoder on rows, as `align` wires it."""
+    """An alignment of an encoder on rows, set up as `align` sets it up."""
 
     def __init__(self, rows: Rows, encoder: str, folder: Path, **settings: object) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ class Ours:
         )
 
     def trainer(self, packing: Packing) -> MultiwayTrainer:
-        """Return the trainer, its optimiser fresh."""
+        """Return a trainer with a new optimiser."""
         return make_trainer(
             self.config,
             self.prepared,
@@ -154,7 +154,7 @@ class Ours:
         return clock.seconds()
 
     def lengths(self) -> np.ndarray:
-        """Return the tokens of each cell of the steps that `seconds` counts."""
+        """Return the number of tokens of each cell in the steps that `seconds` counts."""
         sampler = RowBatchSampler(
             shared_texts(self.cells.texts), len(self.cells.texts), self.config.rows_per_step
         )
@@ -166,8 +166,13 @@ class Ours:
 def theirs(
     rows: Rows, encoder: str, folder: Path, pairs: Sequence[tuple[str, str]], batch_size: int
 ) -> float:
-    """Train with sentence-transformers' trainer on pair datasets; return the seconds of all steps but the first."""
-    model = load_encoder(encoder)  # in float32, as ours
+    """Train with sentence-transformers' trainer on pair datasets.
+
+    Returns:
+        Seconds of all steps but the first.
+    """
+    # In float32, as in `Ours`.
+    model = load_encoder(encoder)
     sets = {
         f"{a}-{b}": Dataset.from_dict(
             {"anchor": [r[a] for r in rows], "positive": [r[b] for r in rows]}
@@ -198,30 +203,30 @@ def theirs(
     return clock.seconds()
 
 
-def alternating(works: dict[str, Callable[[], float]], n_rounds: int) -> dict[str, list[float]]:
-    """Return what each measured, in turns after a round that does not count."""
-    found: dict[str, list[float]] = {name: [] for name in works}
+def take_turns(cases: dict[str, Callable[[], float]], n_rounds: int) -> dict[str, list[float]]:
+    """Return the values of each case, measured in turns after one round of warm-up."""
+    values: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(n_rounds + 1):
-        for name, work in works.items():
-            value = work()
+        for name, measure in cases.items():
+            value = measure()
             if number:
-                found[name].append(value)
-    return found
+                values[name].append(value)
+    return values
 
 
-def ratio(found: dict[str, list[float]], above: str, below: str) -> str:
-    """Return the median of the rounds' ratios, and their range."""
-    ratios = sorted(a / b for a, b in zip(found[above], found[below], strict=True))
+def ratio(values: dict[str, list[float]], above: str, below: str) -> str:
+    """Return the median ratio over the rounds, and its range."""
+    ratios = sorted(a / b for a, b in zip(values[above], values[below], strict=True))
     return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
 
 
-def rows_a_second(folder: Path, n_rounds: int) -> str:
-    """Compare all 42 ordered pairs of a row in one pass with 21 symmetric pair datasets."""
+def rows_per_second(folder: Path, n_rounds: int) -> str:
+    """Compare one pass over all 42 ordered pairs of a row with 21 symmetric pair datasets."""
     rows = real_rows(160, "stsb-mt", SEVEN)
     ours = Ours(rows, "tiny", folder, rows_per_step=32)
     pairs = list(itertools.combinations(SEVEN, 2))
     n_steps = len(rows) // 32
-    found = alternating(
+    seconds = take_turns(
         {
             "ours": lambda: ours.seconds() / (n_steps - 1) / 32,
             "theirs": lambda: (
@@ -230,11 +235,12 @@ def rows_a_second(folder: Path, n_rounds: int) -> str:
         },
         n_rounds,
     )
-    return f"{ratio(found, 'theirs', 'ours')} x; {1 / statistics.median(found['ours']):.1f} rows/s"
+    rate = 1 / statistics.median(seconds["ours"])
+    return f"{ratio(seconds, 'theirs', 'ours')} x; {rate:.1f} rows/s"
 
 
-def sentences_a_second(folder: Path, n_rounds: int) -> str:
-    """Compare at 224 sentences a step: 32 rows of seven against 112 pairs in one merged forward pass."""
+def sentences_per_second(folder: Path, n_rounds: int) -> str:
+    """Compare at 224 sentences a step: 32 rows of seven, and 112 pairs in one merged pass."""
     rows = real_rows(160, "stsb-mt", SEVEN)
     draw = random.Random(1)
     pairs = [
@@ -242,27 +248,28 @@ def sentences_a_second(folder: Path, n_rounds: int) -> str:
         for row in real_rows(560, "stsb-mt", SEVEN)
     ]
     ours = Ours(rows, "tiny", folder, rows_per_step=32)
-    found = alternating(
+    seconds = take_turns(
         {"ours": ours.seconds, "theirs": lambda: theirs(pairs, "tiny", folder, [("a", "b")], 112)},
         n_rounds,
     )
-    return f"{ratio(found, 'theirs', 'ours')} x; {4 * 224 / statistics.median(found['ours']):.0f} sentences/s"
+    rate = 4 * 224 / statistics.median(seconds["ours"])
+    return f"{ratio(seconds, 'theirs', 'ours')} x; {rate:.0f} sentences/s"
 
 
-def peak_share(folder: Path, n_rounds: int) -> str:
-    """Compare a step's arithmetic with a large matrix multiply, for XLM-R base's shape."""
+def fraction_of_peak(folder: Path, n_rounds: int) -> str:
+    """Compare the FLOP/s of a step at XLM-R base's shape with those of a large matrix product."""
     shown = []
     for dropout in (0.1, 0.0):
         ours = Ours(
             real_rows(48, "stsb-mt", SEVEN),
-            encoder_of("base", folder / str(dropout), dropout),
+            save_random_encoder("base", folder / str(dropout), dropout),
             folder / f"rows-{dropout}",
             rows_per_step=16,
         )
         lengths = ours.lengths()
         layers, width, _, _ = SHAPES["base"]
-        # Forward and backward: 6 a weight and token, 12 a token and token that it attends to, in
-        # each layer.
+        # Forward and backward, in each layer: 6 FLOPs per weight and token, and 12 per hidden
+        # dimension and pair of tokens in attention.
         flops = layers * (
             6 * 12 * width**2 * lengths.sum() + 12 * width * (lengths.astype(float) ** 2).sum()
         )
@@ -274,19 +281,19 @@ def peak_share(folder: Path, n_rounds: int) -> str:
                 one @ other
             return 8 * 2 * 3072**3 / (time.perf_counter() - started)
 
-        found = alternating(
+        rates = take_turns(
             {"step": lambda o=ours, f=flops: f / o.seconds(), "peak": multiply}, n_rounds
         )
-        shown.append(f"{ratio(found, 'step', 'peak')} with dropout {dropout}")
-    return f"{'; '.join(shown)}; peak {statistics.median(found['peak']) / 1e9:.0f} GFLOP/s"
+        shown.append(f"{ratio(rates, 'step', 'peak')} with dropout {dropout}")
+    return f"{'; '.join(shown)}; peak {statistics.median(rates['peak']) / 1e9:.0f} GFLOP/s"
 
 
 def overhead(folder: Path, n_rounds: int) -> str:
-    """Compare the trainer's steps with forward, backward and AdamW alone, on the same passes."""
+    """Compare the trainer's steps with forward, backward and AdamW alone on the same passes."""
     shown = []
     for name, encoder, n_rows in (
         ("tiny", "tiny", 64),
-        ("small", encoder_of("small", folder, 0.0), 32),
+        ("small", save_random_encoder("small", folder, 0.0), 32),
     ):
         ours = Ours(
             real_rows(3 * n_rows, "stsb-mt", SEVEN), encoder, folder / name, rows_per_step=n_rows
@@ -311,51 +318,47 @@ def overhead(folder: Path, n_rounds: int) -> str:
                     ends.append(time.perf_counter())
             return ends[-1] - ends[0]
 
-        found = alternating({"ours": ours.seconds, "bare": bare}, n_rounds)
-        shown.append(f"{ratio(found, 'ours', 'bare')} {name}, {n_rows} rows a step")
+        seconds = take_turns({"ours": ours.seconds, "bare": bare}, n_rounds)
+        shown.append(f"{ratio(seconds, 'ours', 'bare')} {name}, {n_rows} rows a step")
     return "; ".join(shown)
 
 
 def memory(folder: Path, n_rounds: int) -> str:
-    """Compare the peak memory of processes: 512 rows a step in chunks of what 64 rows take, and 64 rows whole."""
-    encoder = encoder_of("small", folder, 0.0)
-    peaks = {
-        name: int(
-            subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "benchmarks.align",
-                    "--one-step",
-                    name,
-                    "--encoder",
-                    encoder,
-                ],
-                check=True,
-                capture_output=True,
-                text=True,
-            ).stdout.split()[-1]
-        )
-        for name in ("64", "512")
-    }
-    return f"{peaks['512'] / peaks['64']:.2f}; {peaks['512']} MiB of 512 rows in chunks, {peaks['64']} MiB of 64 whole"
+    """Compare peak memory: 512 rows a step in chunks of 64 rows' tokens, and 64 rows whole."""
+    encoder = save_random_encoder("small", folder, 0.0)
+    peaks = {n_rows: _peak_mib(n_rows, encoder) for n_rows in (64, 512)}
+    return (
+        f"{peaks[512] / peaks[64]:.2f}; {peaks[512]} MiB for 512 rows in chunks, "
+        f"{peaks[64]} MiB for 64 whole"
+    )
 
 
-def one_step(name: str, encoder: str) -> None:
-    """Make two steps and print this process's peak memory in MiB."""
-    n_rows = int(name)
+def _peak_mib(n_rows: int, encoder: str) -> int:
+    """Return the peak memory of a new process that runs `one_step`."""
+    command = [sys.executable, "-m", "benchmarks.align", "--one-step", str(n_rows)]
+    done = subprocess.run(
+        [*command, "--encoder", encoder], check=True, capture_output=True, text=True
+    )
+    return int(done.stdout.split()[-1])
+
+
+def one_step(n_rows: int, encoder: str) -> None:
+    """Make two steps and print the peak memory of this process in MiB."""
     with tempfile.TemporaryDirectory() as folder:
         rows = real_rows(2 * n_rows, "stsb-mt", SEVEN)
         ours = Ours(rows, encoder, Path(folder), rows_per_step=n_rows)
         if n_rows > 64:
             per_row = int(ours.cells.starts[-1]) / len(rows)
-            ours.config = AlignConfig(**{**vars(ours.config), "chunk_tokens": int(64 * per_row)})
+            ours.config = replace(ours.config, chunk_tokens=int(64 * per_row))
         ours.seconds()
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
 def columns(folder: Path, n_rounds: int) -> str:
-    """Compare seconds a token from 2 to 16 languages a row; cells are dealt anew, so that all have the same lengths."""
+    """Compare seconds per token with 2 to 16 languages in a row.
+
+    Cells are dealt to rows at random, so that text lengths do not depend on the languages.
+    """
     several = (
         [c for c in pq.read_schema(DATA / "courses" / "train.parquet").names if "_" in c][:16]
         if (DATA / "courses" / "train.parquet").is_file()
@@ -369,21 +372,21 @@ def columns(folder: Path, n_rounds: int) -> str:
     for n in counts:
         dealt = [dict(zip(several[:n], draw.sample(cells, n), strict=True)) for _ in range(96)]
         runs[n] = Ours(dealt, "tiny", folder / str(n), rows_per_step=32)
-    found = alternating(
+    times = take_turns(
         {str(n): lambda r=r, n=n: r.seconds() / int(r.lengths().sum()) for n, r in runs.items()},
         n_rounds,
     )
-    medians = {n: statistics.median(seconds) for n, seconds in found.items()}
+    medians = {n: statistics.median(seconds) for n, seconds in times.items()}
     middle = statistics.mean(medians.values())
-    return "seconds a token by languages, over the mean: " + ", ".join(
+    return "seconds per token over their mean, by number of languages: " + ", ".join(
         f"{n}: {s / middle:.2f}" for n, s in medians.items()
     )
 
 
 PARTS = {
-    "rows": rows_a_second,
-    "sentences": sentences_a_second,
-    "peak": peak_share,
+    "rows": rows_per_second,
+    "sentences": sentences_per_second,
+    "peak": fraction_of_peak,
     "overhead": overhead,
     "memory": memory,
     "columns": columns,
@@ -391,11 +394,13 @@ PARTS = {
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the parts that are named, or all of them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--one-step", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, "all"], default="all", help="parts to measure"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="rounds after one of warm-up")
+    parser.add_argument("--one-step", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--encoder", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one_step:
@@ -405,7 +410,7 @@ def main() -> None:
         f"{torch.get_num_threads()} threads, {'real rows' if DATA.is_dir() else 'the sample'}",
         flush=True,
     )
-    for name in args.parts or PARTS:
+    for name in PARTS if "all" in args.parts else args.parts:
         with tempfile.TemporaryDirectory() as folder:
             print(f"{name:10} {PARTS[name](Path(folder), args.rounds)}", flush=True)
 
