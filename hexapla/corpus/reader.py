@@ -120,10 +120,7 @@ class Corpus:
         ]
 
     def row_ids(self) -> list[str]:
-        """Return the ids in row order.
-
-        They are unique in a folder; a single file may repeat a pivot text, and so an id.
-        """
+        """Return the ids in row order, unique unless a single file repeats a pivot text."""
         return [
             row for batch in self._read([], N_ROWS) for row in batch.column("row_id").to_pylist()
         ]
