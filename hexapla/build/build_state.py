@@ -7,7 +7,6 @@ first and removed last. Asking for the state changes nothing.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -17,7 +16,7 @@ from hexapla.build.committed import read_json
 from hexapla.build.config import BuildConfig
 from hexapla.corpus.manifest import MANIFEST
 from hexapla.corpus.writer import check_corpus_folder
-from hexapla.runs.lock import HOLDER, LOCK
+from hexapla.runs.lock import clear_locked
 from hexapla.runs.record import RUN_FILE, check_run_folder, write_record
 
 
@@ -59,24 +58,13 @@ def find_build_state(config: BuildConfig, settings: Mapping[str, Any]) -> BuildS
 
 def start_build(config: BuildConfig, settings: Mapping[str, Any]) -> None:
     """Remove the parts of an earlier build and write the record of this one."""
-    clear_build(config.work)
+    clear_locked(config.work)
     write_record(config.work, "build", settings, replaces=config.overwrite)
 
 
 def replaces_corpus(work: Path) -> bool:
     """Return whether the build of a folder was told to replace a corpus when it started."""
     return bool((read_json(work / RUN_FILE) or {}).get("replaces"))
-
-
-def clear_build(work: Path) -> None:
-    """Remove the parts of a build, `run.json` last, since it says whose the rest is."""
-    for path in sorted(work.iterdir(), key=lambda path: path.name == RUN_FILE):
-        if path.name in (LOCK, HOLDER):
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def _settings_in(folder: Path) -> object:

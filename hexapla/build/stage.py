@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 from hexapla.build.assemble import Assembly
 from hexapla.build.build_state import (
     BuildState,
-    clear_build,
     find_build_state,
     replaces_corpus,
     start_build,
@@ -47,7 +46,7 @@ from hexapla.errors import InputError
 from hexapla.filters import Chain, FilterReport, Statistics
 from hexapla.runs.atomic import write_json
 from hexapla.runs.executors import Executor, Processes
-from hexapla.runs.lock import locked
+from hexapla.runs.lock import clear_locked, locked
 from hexapla.runs.progress import Progress
 from hexapla.sources import source_facts
 from hexapla.sources.texts import STANDARD_INPUT, find_sources
@@ -93,7 +92,7 @@ def build(config: BuildConfig, *, quiet: bool = False) -> FilterReport:
                     start_build(config, settings)
                 run = _Run(config, worker, executor, contamination, facts, quiet)
                 report = run.do()
-            clear_build(config.work)
+            clear_locked(config.work)
         return report
 
 

@@ -22,6 +22,9 @@ def build(
     ] = False,
 ) -> None:
     """An interrupted build continues with --resume, and ends in the same bytes."""
+    from hexapla.build.check_build import check_build
+
+    check_build(config, dry_run=dry_run)
     from hexapla.build import build as run
     from hexapla.build import estimate_build
 

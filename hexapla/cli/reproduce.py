@@ -27,6 +27,9 @@ def reproduce(
         text = find_recipe(config.recipe, "experiments").read_text(encoding="utf-8")
         typer.echo(text, nl=False)
         return
+    from hexapla.reproduce.check_reproduction import check_reproduction
+
+    check_reproduction(config, dry_run=dry_run)
     from hexapla.reproduce import estimate as plan_only
     from hexapla.reproduce import reproduce as run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from hexapla.errors import InputError
@@ -18,6 +19,8 @@ class ReproduceConfig(GpuClusterSettings, ResumableSettings):
 
     recipe: Annotated[Name, DATA, Flag(positional=True)]
     """TOML file, or a recipe of the package: mini, paper, paper-diverse or domain."""
+    out: Annotated[FilePath, Flag(identity=False)] = Path("reproduction")
+    """Folder for corpora, encoders, scores and comparisons."""
     data: Annotated[FilePath | None, DATA] = None
     """Folder that DATA/ in the recipe stands for."""
     keep_encoders: Annotated[bool, SAFETY] = True
@@ -31,4 +34,4 @@ class ReproduceConfig(GpuClusterSettings, ResumableSettings):
         if self.data is not None:
             object.__setattr__(self, "data", self.data.absolute())
             if not self.data.is_dir():
-                raise InputError(f"{self.data}: no such folder of data (--data)")
+                raise InputError(f"{self.data}: no such folder of data; say where it is (--data)")

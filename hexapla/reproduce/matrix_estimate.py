@@ -1,9 +1,8 @@
-"""A plan -> what it will take, in time and on disk, told before it starts.
+"""What a plan will take, in time and on disk, before it starts.
 
-Time is arithmetic over what this machine can do: a training step costs 6, an encoding 2 operations
-per weight and token outside the embeddings, and a matrix product, timed on the spot, says how many
-of them it does in a second. A first finished cell is worth more than that, so what is left is told
-from those as soon as there are any.
+Time is computed from what this machine can do: training costs 6 operations per weight and token
+outside the embeddings, encoding 2, and a matrix product, timed on the spot, says how many of them
+the machine does in a second. Once cells are finished, the time left is computed from those instead.
 """
 
 from __future__ import annotations
@@ -14,38 +13,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from hexapla.alignment.config import Regime
 from hexapla.encoder.locate import cached_folder, locate
-from hexapla.reproduce.corpora import build_key
+from hexapla.reproduce.content_keys import build_key
 from hexapla.reproduce.job import has_weights, is_evaluated
-from hexapla.reproduce.matrix import BUILT, CORPORA, Cell, standing
-from hexapla.reproduce.run_plan import Plan
+from hexapla.reproduce.matrix import MatrixCell
+from hexapla.reproduce.matrix_plan import MatrixPlan
+from hexapla.reproduce.result_folder import BUILT, CORPORA, keyed_folder
+from hexapla.runs.progress import format_duration
 
-# Of a large matrix product's speed, over whole cells: 30 of the tiny encoder, told as 68 minutes,
-# took 62. Of larger encoders it is a guess.
+# Share of a large matrix product's speed that whole cells reach. 30 cells of the tiny encoder,
+# estimated at 68 minutes, took 62. For larger encoders it is a guess.
 _UTILISATION = 0.3
-_CHARACTERS_A_TOKEN = 3.5
-_EPOCHS_TO_CONVERGE = 15  # the tiny encoder took 7 to 29, more of more rows (docs/results.md)
-_MIB_OF_SCORES = 5
-_BASE_SHAPE = (
-    12,
-    768,
-    278_000_000,
-)  # layers, width, weights: of an encoder that could not be looked at
-_OTHER_S = 5.0  # of a cell: loading, cards, checkpoints
+_CHARACTERS_PER_TOKEN = 3.5
+# The tiny encoder took 7 to 29 epochs, more for more rows (docs/results.md).
+_EPOCHS_TO_CONVERGE = 15
+_SCORES_MIB = 5
+# Layers, width and weights of an encoder that could not be looked at: those of base size.
+_BASE_SHAPE = (12, 768, 278_000_000)
+_OTHER_S = 5.0  # of a cell, besides training and encoding: loading, cards, checkpoints
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class MatrixEstimate:
     """What cells will take.
 
     Attributes:
-        n_cells: How many.
-        seconds: Of all, one after another.
-        n_workers: How many are done at once; on a machine of several GPUs that is a division.
-        disk_mib: That they leave, and at most need on the way.
+        n_cells: How many there are.
+        seconds: Time of all of them, one after another.
+        n_workers: How many are done at once. The time is divided by it, as on a machine with
+            several GPUs.
+        disk_mib: Disk space that they leave and need on the way, at most.
         n_translations: Sentences to translate, once for each language.
     """
 
@@ -56,24 +54,38 @@ class Estimate:
     n_translations: int
 
     def lines(self) -> list[str]:
-        """Return it as text."""
-        once = f" ({self.n_workers} at once)" if self.n_workers > 1 else ""
-        told = [
-            f"{self.n_cells} cells to do: about {duration(self.seconds / self.n_workers)} on this machine{once}, "
-            f"{self.disk_mib / 1024:,.1f} GiB of disk"
+        """Return the estimate as lines of text."""
+        at_once = f" ({self.n_workers} at once)" if self.n_workers > 1 else ""
+        lines = [
+            f"{self.n_cells} cells to do: about {format_duration(self.seconds / self.n_workers)} "
+            f"on this machine{at_once}, {self.disk_mib / 1024:,.1f} GiB of disk"
         ]
         if self.n_translations:
-            told.append(
+            lines.append(
                 f"{self.n_translations:,} translations before that, which are not in this time"
             )
-        return told
+        return lines
 
 
 def estimate_cells(
-    plan: Plan, cells: Sequence[Cell], out: Path | None, *, n_workers: int, keep: bool
-) -> Estimate:
-    """Say what cells will take, but for what stands in `out`; None where all of that is dropped."""
-    speed = _UTILISATION * _operations_a_second()
+    plan: MatrixPlan,
+    cells: Sequence[MatrixCell],
+    out: Path | None,
+    *,
+    n_workers: int,
+    keep: bool,
+) -> MatrixEstimate:
+    """Estimate what cells will take.
+
+    Args:
+        plan: The plan.
+        cells: Those of its cells that are to be done.
+        out: Result folder, whose encoders and scores are not made again; None if all of it is
+            dropped.
+        n_workers: Cells at once.
+        keep: Encoders are kept.
+    """
+    speed = _UTILISATION * _operations_per_second()
     shapes = {name: _shape(encoder.name) for name, encoder in plan.recipe.encoders.items()}
     seconds = disk = largest = 0.0
     for cell in cells:
@@ -83,41 +95,48 @@ def estimate_cells(
             seconds += 6 * per_token * _trained_tokens(plan, cell) / speed
             mib = 4 * n_weights / 2**20
             disk += mib if keep else 0.0
-            largest = max(
-                largest, 7 * mib
-            )  # two checkpoints of weights and moments, and the encoder beside them
+            # Two checkpoints of weights and moments, and the encoder beside them.
+            largest = max(largest, 7 * mib)
         for suite, _ in cell.suites:
-            if out and is_evaluated(cell.score_folder(out, suite)):
-                continue
-            size = plan.suites[suite]
-            seconds += (
-                2 * per_token * size.n_texts * (size.n_characters / _CHARACTERS_A_TOKEN + 2) / speed
-            )
-            disk += _MIB_OF_SCORES
+            if not (out and is_evaluated(cell.score_folder(out, suite))):
+                size = plan.suites[suite]
+                seconds += 2 * per_token * size.n_texts * _tokens(size.n_characters) / speed
+                disk += _SCORES_MIB
         seconds += _OTHER_S
-    builds: dict[str, int] = {}
-    for name in {cell.corpus for cell in cells if cell.corpus}:
-        table = plan.recipe.corpora[name].build
-        if table is not None and not (
-            out and standing(out / CORPORA, BUILT, build_key(table)).is_dir()
-        ):
-            builds[build_key(table)] = plan.sizes[name].n_translations
-    return Estimate(
+    return MatrixEstimate(
         n_cells=len(cells),
         seconds=seconds,
         n_workers=n_workers,
         disk_mib=disk + largest * n_workers,
-        n_translations=sum(builds.values()),
+        n_translations=_translations(plan, cells, out),
     )
 
 
-def _trained_tokens(plan: Plan, cell: Cell) -> float:
+def _translations(plan: MatrixPlan, cells: Sequence[MatrixCell], out: Path | None) -> int:
+    """Return the number of translations of all builds that are still to be made."""
+    builds: dict[str, int] = {}
+    for name in {cell.corpus for cell in cells if cell.corpus}:
+        table = plan.recipe.corpora[name].build
+        if table is None:
+            continue
+        key = build_key(table)
+        if not (out and keyed_folder(out / CORPORA, BUILT, key).is_dir()):
+            builds[key] = plan.sizes[name].n_translations
+    return sum(builds.values())
+
+
+def _tokens(n_characters: float) -> float:
+    """Return about how many tokens a sentence has, with those at its two ends."""
+    return n_characters / _CHARACTERS_PER_TOKEN + 2
+
+
+def _trained_tokens(plan: MatrixPlan, cell: MatrixCell) -> float:
     settings = plan.recipe.settings(cell.encoder, cell.regime)
     size = plan.sizes[str(cell.corpus)]
     whole = Regime(settings.get("regime", Regime.MULTIWAY)).takes_all_cells
     n_cells = len(size.languages) if whole or cell.budget == "encodings" else 2
     epochs = settings.get("epochs") or (_EPOCHS_TO_CONVERGE if cell.budget == "converged" else 1.0)
-    return float(size.n_rows * n_cells * epochs * (size.n_characters / _CHARACTERS_A_TOKEN + 2))
+    return float(size.n_rows * n_cells * epochs * _tokens(size.n_characters))
 
 
 def _shape(name: str) -> tuple[int, int, int]:
@@ -137,8 +156,10 @@ def _shape(name: str) -> tuple[int, int, int]:
     return n_layers, width, 12 * n_layers * width * width + int(config.get("vocab_size", 0)) * width
 
 
-def _operations_a_second() -> float:
-    """Time a matrix product on what trainings will run on; operations of all its cores."""
+def _operations_per_second() -> float:
+    """Time a matrix product on the device of trainings, with all its cores."""
+    import torch
+
     device = "cuda" if torch.cuda.is_available() else "cpu"
     a = torch.randn(1024, 1024, device=device)
     best = float("inf")
@@ -147,21 +168,3 @@ def _operations_a_second() -> float:
         (a @ a).sum().item()
         best = min(best, time.perf_counter() - started)
     return 2 * 1024**3 / best
-
-
-def duration(seconds: float) -> str:
-    """Say how long something takes, as one would.
-
-    >>> duration(42), duration(500), duration(9000), duration(400000)
-    ('42 s', '8 min', '2 h 30 min', '4 days 15 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} days {hours} h"

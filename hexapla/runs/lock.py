@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from hexapla.errors import InputError
 from hexapla.runs.atomic import write_text
+from hexapla.runs.record import RUN_FILE
 
 LOCK = ".lock"
 HOLDER = ".lock-holder"  # a file of its own, since filelock may empty or remove the lock's
@@ -43,6 +44,20 @@ def locked(folder: Path) -> Iterator[None]:
     finally:
         _remove_if_empty(folder)
         lock.release()
+
+
+def clear_locked(folder: Path) -> None:
+    """Remove everything from a locked folder but the lock.
+
+    `run.json` goes last, since it says whose the rest is.
+    """
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == RUN_FILE):
+        if path.name in (LOCK, HOLDER):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _remove_if_empty(folder: Path) -> None:

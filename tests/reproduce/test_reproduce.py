@@ -7,7 +7,6 @@ with its reason, and the others go on; what stands in a folder is not lost.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -20,9 +19,10 @@ import pytest
 
 from hexapla.cli.app import main
 from hexapla.errors import InputError
-from hexapla.reproduce import estimate, reproduce, stage
-from hexapla.reproduce.executors import Processes
-from hexapla.reproduce.job import Job
+from hexapla.reproduce import estimate, job_worker, matrix_runner, reproduce
+from hexapla.reproduce.job import CellJob
+from hexapla.reproduce.job_worker import CellResult, JobWorker
+from hexapla.runs.executors import Processes
 from tests.fixtures.matrix import do_here, results, toy_config, toy_data, toy_recipe
 
 
@@ -63,16 +63,6 @@ def test_two_workers_and_a_page_from_the_command_line(
         if value["task"].startswith("bitext/")
     }
     assert values["multiway", "seen"] > values["en-x", "seen"] > values["base", "seen"]
-
-
-def test_an_idle_process_ends_by_itself(tmp_path: Path) -> None:
-    job = Job(
-        label="nothing", log=tmp_path / "log", scores=tmp_path / "scores", align=None, evaluate={}
-    )
-    processes = [multiprocessing.active_children() for _ in Processes(1)(iter([job]))]
-    assert [process.exitcode for process in processes[0]] == [0], (
-        "killed, it leaves its libraries' semaphores behind"
-    )
 
 
 @pytest.mark.slow
@@ -126,16 +116,14 @@ def test_a_cell_that_fails_leaves_a_hole_and_its_reason(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from hexapla.reproduce import job as work
-
-    real = work.align
+    real = job_worker.align
 
     def fails(config, **options):  # type: ignore[no-untyped-def]
         if config.seed == 1 and config.regime == "en-x":
             raise RuntimeError("no room on the device")
         return real(config, **options)
 
-    monkeypatch.setattr(work, "align", fails)
+    monkeypatch.setattr(job_worker, "align", fails)
     recipe = toy_recipe(tmp_path / "toy.toml", seeds=(0, 1))
     recipe.write_text(recipe.read_text().replace("page = false", ""))
     out = tmp_path / "out"
@@ -148,28 +136,25 @@ def test_a_cell_that_fails_leaves_a_hole_and_its_reason(
         "RuntimeError: no room on the device"
         in next((out / "logs").glob("*en-x.rows.seed1*")).read_text()
     )
-    monkeypatch.setattr(work, "align", real)
+    monkeypatch.setattr(job_worker, "align", real)
     assert reproduce(toy_config(recipe, data, out, resume=True)).n_done == 1
     assert "missing" not in (out / "results.md").read_text()
 
 
-def test_a_worker_that_dies_is_replaced_and_its_cell_told(data: Path, tmp_path: Path) -> None:
-    from hexapla.reproduce.executors import Processes
-
-    def job(label: str, evaluate: object) -> Job:
-        return Job(
+def test_a_worker_that_dies_is_replaced_and_its_cell_told(tmp_path: Path) -> None:
+    def job(label: str, evaluate: object) -> CellJob:
+        return CellJob(
             label=label,
             log=tmp_path / "log",
             scores=tmp_path / label,
             align=None,
-            evaluate=evaluate,
-        )  # type: ignore[arg-type]
+            evaluate=evaluate,  # type: ignore[arg-type]
+        )
 
-    receipts = list(Processes(1)(iter([job("deadly", _Deadly()), job("next", {})])))
-    assert [(receipt.job.label, receipt.failure) for receipt in receipts] == [
-        ("deadly", "its process died (signal 9; out of memory?)"),
-        ("next", None),
-    ]
+    jobs = [job("deadly", _Deadly()), job("next", {})]
+    first, second = Processes(1).run(JobWorker(1), jobs)
+    assert (first.task.label, first.death) == ("deadly", "signal 9; out of memory?")
+    assert (second.task.label, second.result) == ("next", CellResult())
 
 
 class _Deadly:
@@ -225,14 +210,14 @@ def test_what_is_read_is_not_dropped(data: Path, tmp_path: Path, here: list[str]
 def test_a_corpus_that_fails_takes_its_own_cells_along_and_no_others(
     data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = stage.make_corpus
+    real = matrix_runner.make_corpus
 
     def fails(recipe, out):  # type: ignore[no-untyped-def]
         if recipe.n_rows == 24:
             raise OSError("No space left on device")
         return real(recipe, out)
 
-    monkeypatch.setattr(stage, "make_corpus", fails)
+    monkeypatch.setattr(matrix_runner, "make_corpus", fails)
     recipe = toy_recipe(tmp_path / "toy.toml")
     recipe.write_text(recipe.read_text().replace("n_rows = 32", "n_rows = [24, 48]"))
     outcome = reproduce(toy_config(recipe, data, tmp_path / "out"))
@@ -292,7 +277,7 @@ def test_a_dry_run_writes_nothing_and_knows_what_is_done(
 def test_what_stands_in_the_folder_is_not_lost(data: Path, tmp_path: Path, here: list[str]) -> None:
     recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
     reproduce(toy_config(recipe, data, out))
-    with pytest.raises(InputError, match="holds results; --resume goes on with them"):
+    with pytest.raises(InputError, match="holds results; --resume continues them"):
         reproduce(toy_config(recipe, data, out))
     run = json.loads((out / "run.json").read_text())
     (out / "run.json").write_text(json.dumps({**run, "format": 0}))
@@ -302,9 +287,7 @@ def test_what_stands_in_the_folder_is_not_lost(data: Path, tmp_path: Path, here:
     other.mkdir()
     (other / "thesis.tex").write_text("mine")
     for changes in ({}, {"overwrite": True}):
-        with pytest.raises(
-            InputError, match="not empty, and what it holds are no results of reproduce"
-        ):
+        with pytest.raises(InputError, match="not empty, and it holds no results of reproduce"):
             reproduce(toy_config(recipe, data, other, **changes))
     assert (other / "thesis.tex").read_text() == "mine"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hexapla.reproduce import estimate, reproduce
-from hexapla.reproduce.experiments import read_experiments
-from hexapla.reproduce.run_plan import make_plan
+from hexapla.reproduce import estimate, job_worker, reproduce
+from hexapla.reproduce.experiment_reader import read_experiments
+from hexapla.reproduce.matrix_plan import plan_matrix
 from tests.fixtures.matrix import do_here, results, toy_config, toy_data, toy_recipe
 
 
@@ -103,9 +103,7 @@ def test_a_new_suite_trains_again_what_was_not_kept(
 def test_data_and_results_may_move(
     data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hexapla.reproduce import job as work
-
-    real = work.evaluate
+    real = job_worker.evaluate
 
     def stops(config, **options):  # type: ignore[no-untyped-def]
         real(config, **options)
@@ -113,9 +111,9 @@ def test_data_and_results_may_move(
         raise RuntimeError("killed")
 
     recipe = toy_recipe(tmp_path / "toy.toml")
-    monkeypatch.setattr(work, "evaluate", stops)
+    monkeypatch.setattr(job_worker, "evaluate", stops)
     assert len(reproduce(toy_config(recipe, data, tmp_path / "out")).failures) == 3
-    monkeypatch.setattr(work, "evaluate", real)
+    monkeypatch.setattr(job_worker, "evaluate", real)
     shutil.copytree(data, tmp_path / "elsewhere")
     (tmp_path / "out").rename(tmp_path / "moved")
     weights = {
@@ -136,7 +134,7 @@ def test_what_no_number_depends_on_is_done_by_no_change_again(
         "[align]", "[align]\nchunk_tokens = 64\ncheckpoint_steps = 9\ntemperature = 0.05"
     )
     recipe.write_text(
-        text.replace('suite = "bitext"', 'suite = "bitext"\nbatch_size = 5\nheld_out_share = 0.05')
+        text.replace('suite = "bitext"', 'suite = "bitext"\nbatch_size = 5\nheld_out = 0.05')
     )
     reproduce(toy_config(recipe, data, out, resume=True))
     assert here == []
@@ -186,10 +184,10 @@ def test_a_suite_on_the_hub_is_of_the_revisions_that_mteb_names(
     found = []
     for revision in ("yesterday", "today", "today"):
         monkeypatch.setattr(
-            "hexapla.reproduce.run_plan.data_source",
+            "hexapla.reproduce.suite_size.data_source",
             lambda task, revision=revision: (task, revision),
         )
-        found.append(make_plan(read_experiments(recipe, data), dry_run=True).keys.suites["toy"])
+        found.append(plan_matrix(read_experiments(recipe, data), dry_run=True).keys.suites["toy"])
     assert found[0] != found[1] == found[2]
 
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
-from hexapla.reproduce.corpora import CorpusRecipe, build_key, corpus_key, damaged, make_corpus
-from hexapla.reproduce.experiments import read_experiments
+from hexapla.reproduce.content_keys import build_key, corpus_key
+from hexapla.reproduce.corpora import damage_cells, make_corpus
+from hexapla.reproduce.corpus_recipe import CorpusRecipe
+from hexapla.reproduce.experiment_reader import read_experiments
 from tests.fixtures.matrix import toy_recipe
 from tests.fixtures.toy import LANGUAGES, toy_rows
 
@@ -49,13 +51,13 @@ def test_missing_cells_are_as_many_as_asked_for_and_never_the_pivot(tmp_path: Pa
 
 def test_swapped_cells_stand_in_another_row_and_none_is_lost() -> None:
     cells = [f"cell {number}" for number in range(200)]
-    found = damaged([*cells, None], "swapped", 0.3, np.random.default_rng(0))
+    found = damage_cells([*cells, None], "swapped", 0.3, np.random.default_rng(0))
     moved = sum(one != other for one, other in zip(found[:-1], cells, strict=True))
     assert sorted(map(str, found[:-1])) == sorted(cells) and found[-1] is None and 40 < moved < 80
 
 
 def test_truncated_cells_keep_their_first_half() -> None:
-    found = damaged(
+    found = damage_cells(
         ["ein zwei drei vier", "你好世界吗", None], "truncated", 0.9999, np.random.default_rng(0)
     )
     assert found == ["ein zwei", "你好世", None]

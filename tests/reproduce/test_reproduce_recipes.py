@@ -17,8 +17,8 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
 from hexapla.reproduce import reproduce
 from hexapla.reproduce.config import ReproduceConfig
-from hexapla.reproduce.experiments import read_experiments
-from hexapla.reproduce.matrix import Keys, make_cells
+from hexapla.reproduce.experiment_reader import read_experiments
+from hexapla.reproduce.matrix import MatrixKeys, make_cells
 from hexapla.runs.recipe import carried_recipes
 from tests.fixtures.matrix import do_here, toy_recipe
 from tests.fixtures.toy import LANGUAGES, toy_rows
@@ -208,9 +208,9 @@ def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) ->
         (
             "epochs = 2",
             "epochs = -2",
-            "experiments.main, encoder one, regime en-x: epochs is -2; it must be above 0",
+            "experiments.main, encoder one, regime en-x: epochs is -2; it must be a number above 0",
         ),
-        ("epochs = 2", "temperature = 0", "temperature is 0; it must be above 0"),
+        ("epochs = 2", "temperature = 0", "temperature is 0; it must be a number above 0"),
         (
             "n_rows = 32",
             "n_row = 32",
@@ -219,17 +219,17 @@ def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) ->
         (
             "n_rows = 32",
             "n_rows = 1",
-            "corpora.toy: n_rows is 1; it must be a whole number, 2 or more",
+            "corpora.toy: n_rows is 1; it must be a whole number of 2 or more",
         ),
         (
             "n_rows = 32",
             "n_rows = 32\nn_cells = 99",
-            "n_rows is 32 and n_cells 99; either says how many rows, give one",
+            "n_rows is 32 and n_cells 99; either determines the number of rows, so give one",
         ),
         (
             "n_rows = 32",
             "missing = 1.5",
-            "missing is 1.5; it is a share of the cells, from 0 to below 1",
+            "missing is 1.5; it must be a number of 0 or more and below 1",
         ),
         (
             "n_rows = 32",
@@ -239,7 +239,7 @@ def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) ->
         (
             "n_rows = 32",
             'noise = "swaped"\nnoise_share = 0.1',
-            r'noise is "swaped"; .*did you mean "swapped"\?',
+            r'noise is "swaped"; it must be swapped or truncated; did you mean "swapped"\?',
         ),
         (
             "n_rows = 32",
@@ -284,14 +284,18 @@ def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) ->
             'suites = ["toys"]',
             r'suites has "toys"; it may have toy; did you mean "toy"\?',
         ),
-        ('suite = "bitext"', 'suite = "bitxt"', r'suites.toy: "bitxt" is no suite'),
+        ('suite = "bitext"', 'suite = "bitxt"', r'suites.toy: "bitxt" is neither a suite nor a task; did you mean "bitext"'),
         (
             "[regimes.en-x]",
             "[regimes.base]",
-            "regimes.base: this name stands for the encoder as it is",
+            "regimes.base: this name stands for the encoder as it is; choose another",
         ),
-        ("[encoders.one]", '[encoders."a b"]', r'encoders."a b": a name has letters, digits'),
-        ("page = false", 'page = "no"', "experiments.main.page is 'no'; it must be true or false"),
+        (
+            "[encoders.one]",
+            '[encoders."a b"]',
+            r'encoders."a b": a name consists of letters, digits',
+        ),
+        ("page = false", 'page = "no"', 'experiments.main: page is "no"; it must be true or false'),
         (
             'data = "DATA/test"',
             'data = "CORPUS"',
@@ -453,6 +457,11 @@ def test_what_a_recipe_names_and_is_not_there_is_refused_before_anything_is_made
         (
             'path = "DATA/corpus"\nn_rows = 32',
             'build = {texts = "DATA/none.txt", to = ["deu_Latn"], translator = "DATA/nmt"}',
+            "corpora.toy: .*none.txt: no such file or folder",
+        ),
+        (
+            'path = "DATA/corpus"\nn_rows = 32',
+            'build = {texts = "DATA/twice.tsv", to = ["deu_Latn"], translator = "DATA/nmt"}',
             "corpora.toy: .*nmt",
         ),
     ):
@@ -489,7 +498,7 @@ def test_the_first_seed_of_every_experiment_comes_before_the_second_of_any(tmp_p
         more=f"\n[experiments.more]{more}".replace('"one"', '"two"'),
     )
     recipe.write_text(recipe.read_text().replace("seeds = [0]", "seeds = [5, 6]"))
-    keys = Keys(corpora={"toy": "c"}, encoders={"one": "1", "two": "2"}, suites={"toy": "s"})
+    keys = MatrixKeys(corpora={"toy": "c"}, encoders={"one": "1", "two": "2"}, suites={"toy": "s"})
     cells = make_cells(read_experiments(recipe, tmp_path), keys)
     assert [(cell.encoder, cell.seed) for cell in cells if cell.is_trained] == [
         ("one", 5),
