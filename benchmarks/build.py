@@ -1,9 +1,12 @@
-"""What `hexapla build` costs: CTranslate2 against transformers, the build against a bare loop, size, filters.
+"""Measure the cost of `hexapla build`: backends, overhead, growth with size, and filters.
 
-In: a translator of NLLB's architecture with random weights, made here (it writes as long as it may,
-so every sentence costs the same), and sentences joined of the packaged sample's. Out: ratios of
-medians; what is compared alternates in one run, so that a busy machine slows all alike. `python -m
-benchmarks.build`
+In: a translator of NLLB's architecture with random weights, made here, and sentences joined from
+those of the packaged sample. Random weights never end a text before its limit, so sentences of the
+same limit cost the same.
+Out: ratios of medians. What is compared takes turns within one run, so that other load on the
+machine slows all of it alike.
+
+    python -m benchmarks.build [--only backends|overhead|sizes|filters] [--full-size]
 """
 
 from __future__ import annotations
@@ -12,13 +15,18 @@ import argparse
 import itertools
 import logging
 import multiprocessing
+import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import ctranslate2
 
 from hexapla.build import build
 from hexapla.build.config import BuildConfig
@@ -27,6 +35,7 @@ from hexapla.filters import Chain, FilterSettings, Statistics, read_filters
 from hexapla.sources.config import SourceConfig
 from hexapla.translate.backends import open_translator
 from hexapla.translate.config import TranslatorConfig
+from hexapla.translate.conversion import convert
 
 TO = ("deu_Latn", "fra_Latn", "spa_Latn")
 N_ROUNDS = 5
@@ -44,25 +53,27 @@ def _joined(first: str, second: str) -> str:
 
 
 def timed(work: Callable[[], Any]) -> float:
-    """Return the seconds that a call takes."""
+    """Return how many seconds a call takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
-def alternating(works: dict[str, Callable[[], Any]], n_rounds: int = N_ROUNDS) -> dict[str, float]:
-    """Return the median seconds of each, measured in turns after one round that does not count."""
-    taken: dict[str, list[float]] = {name: [] for name in works}
+def median_seconds(
+    cases: Mapping[str, Callable[[], Any]], n_rounds: int = N_ROUNDS
+) -> dict[str, float]:
+    """Return the median seconds of each case, timed in turns after one round of warm-up."""
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(n_rounds + 1):
-        for name, work in works.items():
-            seconds = timed(work)
+        for name, work in cases.items():
+            taken = timed(work)
             if number:
-                taken[name].append(seconds)
-    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+                seconds[name].append(taken)
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
 
 
 def peak_mib() -> float:
-    """Return the peak of this process's resident memory; `getrusage` would begin with its parent's."""
+    """Return the peak resident memory of this process; `getrusage` starts from its parent's."""
     (line,) = (
         line
         for line in Path("/proc/self/status").read_text().splitlines()
@@ -72,12 +83,12 @@ def peak_mib() -> float:
 
 
 def row(what: str, *cells: str) -> None:
-    """Print a line of the table."""
+    """Print one line of the table."""
     print(f"{what:<58} {'  '.join(cells)}", flush=True)
 
 
 def backends(folder: Path, texts: Sequence[str], cache: Path) -> None:
-    """CTranslate2 against transformers on the same sentences, and whether they write the same."""
+    """Compare CTranslate2 with transformers on the same sentences: speed, and equal output."""
     translators = {
         f"{backend} {kind}": open_translator(
             TranslatorConfig(
@@ -98,15 +109,18 @@ def backends(folder: Path, texts: Sequence[str], cache: Path) -> None:
     written = {
         name: translator.translate(texts, targets) for name, translator in translators.items()
     }
-    expected = [found.text for found in written["transformers float32"]]
-    works = {
-        name: lambda t=translator: t.translate(texts, targets)
-        for name, translator in translators.items()
-    }
-    seconds = alternating(works, 2)
+    expected = [translation.text for translation in written["transformers float32"]]
+    seconds = median_seconds(
+        {
+            name: partial(translator.translate, texts, targets)
+            for name, translator in translators.items()
+        },
+        n_rounds=2,
+    )
     for name, taken in seconds.items():
         equal = sum(
-            found.text == text for found, text in zip(written[name], expected, strict=True)
+            translation.text == text
+            for translation, text in zip(written[name], expected, strict=True)
         ) / len(texts)
         speed = seconds["transformers float32"] / taken
         row(
@@ -120,24 +134,34 @@ def backends(folder: Path, texts: Sequence[str], cache: Path) -> None:
 
 
 def overhead(folder: Path, texts: Sequence[str], cache: Path, away: Path) -> None:
-    """The whole build against a bare loop over `translate_batch`, on tokens made before, in the build's own batches."""
-    config = TranslatorConfig(translator=str(folder), cache=cache)
+    """Compare a whole build with a bare loop over `translate_batch`.
+
+    The loop has the same batches, and its texts are tokenised beforehand.
+    """
+    # Below eight threads the translator runs one worker per thread, as the bare loop does.
+    n_threads = min(len(os.sched_getaffinity(0)), 7)
+    config = TranslatorConfig(
+        translator=str(folder), cache=cache, compute_type="int8", threads=n_threads
+    )
     translator = open_translator(config)
     translator.facts()  # loads the weights
     checkpoint = translator.checkpoint  # type: ignore[attr-defined]
-    tokens = [[checkpoint.pieces[i] for i in ids] for ids in checkpoint.encode(texts, "")]
-    limits = [translator._limit(len(piece)) for piece in tokens]  # type: ignore[attr-defined]
-    jobs = {
-        limit: [t for t, own in zip(tokens, limits, strict=True) if own == limit]
-        for limit in set(limits)
-    }
-    batch = translator._load().translate_batch  # type: ignore[attr-defined]
+    jobs: dict[int, list[list[str]]] = defaultdict(list)
+    for ids in checkpoint.encode(texts, ""):
+        # The limit of the output: "max_output_tokens" in the translator's facts.
+        limit = next(limit for limit in (64, 128, 256, 512) if limit >= 3 * len(ids) + 32)
+        jobs[limit].append([checkpoint.pieces[i] for i in ids])
+    bare_translator = ctranslate2.Translator(
+        str(convert(checkpoint, config.compute_type, cache)),
+        compute_type=config.compute_type,
+        inter_threads=n_threads,
+        intra_threads=1,
+    )
 
     def bare() -> None:
         for limit, pieces in jobs.items():
-            mixed = [piece for _ in TO for piece in sorted(pieces, key=len)]
-            batch(
-                mixed,
+            bare_translator.translate_batch(
+                [piece for _ in TO for piece in sorted(pieces, key=len)],
                 target_prefix=[[code] for code in TO for _ in pieces],
                 batch_type="tokens",
                 max_batch_size=config.batch_tokens,
@@ -150,7 +174,6 @@ def overhead(folder: Path, texts: Sequence[str], cache: Path, away: Path) -> Non
 
     text = away / "text.txt"
     text.write_text("\n".join(texts))
-
     fluent = _Fluent(translator, TO)
 
     def whole() -> None:
@@ -166,28 +189,28 @@ def overhead(folder: Path, texts: Sequence[str], cache: Path, away: Path) -> Non
             quiet=True,
         )
 
-    seconds = alternating({"bare loop": bare, "whole build": whole}, 3)
-    share = seconds["whole build"] / seconds["bare loop"] - 1
+    seconds = median_seconds({"bare loop": bare, "whole build": whole}, n_rounds=3)
+    overhead_share = seconds["whole build"] / seconds["bare loop"] - 1
     row(
         f"build of {len(texts)} sentences into {len(TO)} languages",
         f"{seconds['whole build']:.2f} s",
         f"bare loop {seconds['bare loop']:.2f} s",
-        f"{share:+.1%}",
+        f"{overhead_share:+.1%}",
     )
 
 
 class _Fluent:
-    """A translator that takes its time to write nonsense and then says what is right, so that filters find it fit.
+    """A translator of random weights whose output is replaced by correct translations.
 
-    Random weights fail every filter, and all would be translated twice; of a real model's output
-    little is.
+    Filters reject the output of random weights, so that every text would be translated twice; of a
+    real model's output they reject little.
     """
 
     def __init__(self, translator: Any, languages: Sequence[str]) -> None:
         self._translator = translator
         corpus = open_corpus("sample")
         english = [str(cell) for cell in corpus.cells("eng_Latn")]
-        self._right = {
+        self._correct = {
             code: dict(zip(english, map(str, corpus.cells(code)), strict=True))
             for code in languages
         }
@@ -201,10 +224,11 @@ class _Fluent:
     def translate(
         self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False
     ) -> Any:
+        """Translate, and return the correct translations with the output's other fields."""
         written = self._translator.translate(texts, targets)
         parts = (self._parts[text] for text in texts)
         fluent = (
-            _joined(self._right[code][a], self._right[code][b])
+            _joined(self._correct[code][a], self._correct[code][b])
             for (a, b), code in zip(parts, targets, strict=True)
         )
         return [
@@ -212,11 +236,11 @@ class _Fluent:
         ]
 
     def close(self) -> None:
-        pass
+        """Keep the weights for the next build."""
 
 
-def _build_of(folder: str, n: int, away: str, answer: Any) -> None:
-    """Build `n` sentences greedily; answer with the seconds of it and the peak of resident memory in MiB."""
+def _build(folder: str, n: int, away: str, answer: Any) -> None:
+    """Build `n` sentences with greedy search; put seconds and peak MiB into the queue `answer`."""
     logging.disable()
     text = Path(away) / f"{n}.txt"
     text.write_text("\n".join(sentences(n)))
@@ -234,19 +258,19 @@ def _build_of(folder: str, n: int, away: str, answer: Any) -> None:
 
 
 def sizes(folder: Path, away: Path) -> None:
-    """Time and memory from 1,024 to 16,384 sentences, each size in a process of its own, the sizes in turns."""
+    """Measure time and memory with 1,024 to 16,384 sentences, in turns, each in a new process."""
     context = multiprocessing.get_context("spawn")
-    found: dict[int, list[tuple[float, float]]] = {n: [] for n in (1024, 4096, 16384)}
+    measurements: dict[int, list[tuple[float, float]]] = {n: [] for n in (1024, 4096, 16384)}
     for number in range(2):
-        for n, measured in found.items():
+        for n, measured in measurements.items():
             answer = context.Queue()
             place = away / f"{n}-{number}"
             place.mkdir()
-            process = context.Process(target=_build_of, args=(str(folder), n, str(place), answer))
+            process = context.Process(target=_build, args=(str(folder), n, str(place), answer))
             process.start()
             measured.append(answer.get())
             process.join()
-    for n, measured in found.items():
+    for n, measured in measurements.items():
         seconds, memory = (min(values) for values in zip(*measured, strict=True))
         row(
             f"build of {n} sentences",
@@ -256,17 +280,17 @@ def sizes(folder: Path, away: Path) -> None:
 
 
 def filters() -> None:
-    """Cells a second on one core: the statistics and the verdicts, with and without the identity of languages."""
+    """Measure cells per second on one core, with and without language identification."""
     corpus = open_corpus("sample")
     targets = [code for code in corpus.languages if code != corpus.pivot]
     sources = [str(cell) for cell in corpus.cells(corpus.pivot)] * 10
     columns = {code: corpus.cells(code) * 10 for code in targets}
 
     def judge(settings: FilterSettings) -> None:
-        found = Statistics()
+        corpus_statistics = Statistics()
         for code, cells in columns.items():
-            found.add(code, sources, cells)
-        chain = Chain(settings, corpus.pivot, corpus.languages, found)
+            corpus_statistics.add(code, sources, cells)
+        chain = Chain(settings, corpus.pivot, corpus.languages, corpus_statistics)
         for code, cells in columns.items():
             chain.judge(code, sources, cells)
 
@@ -274,12 +298,12 @@ def filters() -> None:
         without = Path(folder) / "filters.toml"
         without.write_text("language = false\n")
         fewer, default = read_filters(without), read_filters("default")
-        works = {
-            "filters without language identity": lambda: judge(fewer),
+        cases = {
+            "filters without language identification": lambda: judge(fewer),
             "filters with it, the default": lambda: judge(default),
         }
         n_cells = len(sources) * len(targets)
-        for name, seconds in alternating(works).items():
+        for name, seconds in median_seconds(cases).items():
             row(f"{name}, {len(targets)} languages", f"{n_cells / seconds:,.0f} cells/s")
 
 
@@ -290,35 +314,38 @@ def _make_full_size(folder: str) -> None:
 
 
 def _load(folder: str, away: str, answer: Any) -> None:
-    """Load, after converting if need be; answer with the seconds and the peak of resident memory in MiB."""
+    """Load a translator, converted if needed; put seconds and peak MiB into the queue `answer`."""
     translator = open_translator(TranslatorConfig(translator=folder, cache=Path(away)))
     seconds = timed(translator.facts)
     answer.put((seconds, peak_mib()))
 
 
 def _translate(folder: str, away: str, answer: Any) -> None:
-    """Translate 16 sentences; answer with the tokens written a second and the peak of resident memory in MiB."""
+    """Translate 16 sentences; put output tokens per second and peak MiB into the queue `answer`."""
     translator = open_translator(
         TranslatorConfig(translator=folder, cache=Path(away), batch_tokens=256)
     )
     translator.facts()
     texts = sentences(16)
     started = time.perf_counter()
-    found = translator.translate(texts, ["deu_Latn"] * len(texts))
+    translations = translator.translate(texts, ["deu_Latn"] * len(texts))
     seconds = time.perf_counter() - started
-    answer.put((sum(one.n_tokens for one in found) / seconds, peak_mib()))
+    n_tokens = sum(translation.n_tokens for translation in translations)
+    answer.put((n_tokens / seconds, peak_mib()))
 
 
 def full_size(away: Path) -> None:
-    """What conversion and translation take at the size of NLLB-200-distilled-600M, int8, each in its own process."""
+    """Measure conversion, loading and translation in int8 at NLLB-200-distilled-600M's size.
+
+    Each runs in a new process.
+    """
     context = multiprocessing.get_context("spawn")
     answer = context.Queue()
     folder = str(away / "600M")
-    makes = context.Process(target=_make_full_size, args=(folder,))
-    makes.start()
-    makes.join()
-    what = "NLLB-200-distilled-600M's shape:"
-    for done, work in (
+    maker = context.Process(target=_make_full_size, args=(folder,))
+    maker.start()
+    maker.join()
+    for step, work in (
         ("conversion to int8", _load),
         ("loading", _load),
         ("translation, beam 4", _translate),
@@ -328,24 +355,30 @@ def full_size(away: Path) -> None:
         number, memory = answer.get()
         process.join()
         unit = "target tokens/s" if work is _translate else "s"
-        row(f"{what} {done}", f"{number:.1f} {unit}", f"peak {memory:.0f} MiB")
+        row(
+            f"NLLB-200-distilled-600M's shape: {step}",
+            f"{number:.1f} {unit}",
+            f"peak {memory:.0f} MiB",
+        )
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure what the flags choose."""
     from tests.fixtures.nmt import random_nmt
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--d-model", type=int, default=128)
-    parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--sentences", type=int, default=96)
+    parser.add_argument("--d-model", type=int, default=128, help="hidden size of the translator")
+    parser.add_argument("--layers", type=int, default=2, help="layers of the translator")
+    parser.add_argument("--sentences", type=int, default=96, help="sentences to translate")
     parser.add_argument(
-        "--only", choices=("backends", "overhead", "sizes", "filters"), help="measure one of them"
+        "--only",
+        choices=("backends", "overhead", "sizes", "filters"),
+        help="measure one part only",
     )
     parser.add_argument(
         "--full-size",
         action="store_true",
-        help="only NLLB-200-distilled-600M's shape; 5 GB of disk",
+        help="measure a translator of NLLB-200-distilled-600M's size only; needs 5 GB of disk",
     )
     args = parser.parse_args()
     logging.disable()
