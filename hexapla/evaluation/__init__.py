@@ -1,4 +1,4 @@
-"""An encoder and tasks -> scores with a signature; `hexapla evaluate`."""
+"""Evaluating encoders on MTEB's tasks or the user's data: `hexapla evaluate`."""
 
 import lazy_loader
 

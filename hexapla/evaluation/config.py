@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from hexapla.encoder.config import ENCODER, MAX_SEED, EncodingSettings
 from hexapla.errors import InputError
 from hexapla.evaluation.mteb_table import OWN_SUITES, SUITES, TASKS, parse_suite
-from hexapla.runs.config import OutputSettings, ResumableSettings
+from hexapla.runs.config import ResumableSettings
 from hexapla.runs.settings import DATA, FilePath, Flag, Languages, Name, identity, settings
 from hexapla.text import languages as codes
 
@@ -104,8 +104,11 @@ class EvaluateConfig(EncodingSettings, ResumableSettings):
 
 
 @settings
-class FetchDataConfig(OutputSettings):
+class FetchDataConfig:
     """Settings of a download of MTEB's data."""
 
     suite: Annotated[str, DATA, Flag(metavar="SUITE|TASK,...")]
     """paper, bitext, sts, classification, quick, or names of MTEB's tasks with commas."""
+    out: FilePath
+    """Folder in which each task gets a folder of its name. Tasks copied before are left as they
+    are."""

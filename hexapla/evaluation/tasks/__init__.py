@@ -1,1 +1,1 @@
-"""The tasks: what each measures of an encoder's vectors."""
+"""Evaluation tasks: what each measures of an encoder's vectors."""
