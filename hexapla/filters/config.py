@@ -27,9 +27,9 @@ class FilteringSettings:
     filters: Annotated[Name, FILTERS] = "default"
     """"default", "none" or a TOML file."""
     policy: Annotated[Policy, FILTERS] = "null-cell"
-    """What a rejected cell does: only the cell becomes null, or its whole row is dropped."""
+    """What happens to a rejected cell: it becomes null, or its whole row is dropped."""
     max_loss: Annotated[float, Field(ge=0, le=1), FILTERS] = 0.2
-    """Share of a language's cells that may be rejected. Beyond it the run stops."""
+    """Maximum share of a language's cells that may be rejected. Above it the run stops."""
     near_duplicates: Annotated[Similarity, FILTERS] = 0.8
     """Jaccard similarity at which a pivot text counts as a repetition of an earlier one; 0 keeps
     repetitions."""

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hexapla.encoder.locate import check_encoder
+from hexapla.encoder.check_encoder import check_encoder
 from hexapla.errors import InputError, did_you_mean
 from hexapla.filters.candidate import Filter
 from hexapla.filters.content import LogProb, Numbers, Punctuation

@@ -34,7 +34,7 @@ class SearchSettings(LoadSettings):
     """Margin score: the cosine divided by that mean (ratio), minus it (distance), or alone
     (absolute)."""
     memory_mib: Annotated[int, Field(ge=1), SEARCH, Flag(identity=False)] = 2048
-    """MiB that the exact search may take besides the vectors; on a cluster, in each task."""
+    """Memory in MiB for the exact search, besides the vectors; on a cluster, for each task."""
 
 
 @settings
@@ -51,11 +51,11 @@ class MineConfig(SearchSettings, GpuClusterSettings, ResumableSettings):
     """Field that holds the target's text."""
     retrieval: Annotated[Retrieval, SEARCH] = "max"
     """Which candidates become pairs: the best of both directions (max), those that both directions
-    agree on (intersection), or those of one direction."""
+    agree on (intersection), or those of one direction (forward, backward)."""
     threshold: Annotated[float | None, SEARCH] = None
-    """Least margin score of a pair. By default all pairs are written."""
+    """Minimum margin score of a pair. By default all pairs are written."""
     calibrate: Annotated[FilePath | None, SEARCH, Flag(metavar="GOLD")] = None
-    """File of known pairs, which choose the threshold with the best F1."""
+    """File of known pairs, on which the threshold with the best F1 is chosen."""
     search: Annotated[SearchKind, SEARCH] = "auto"
     """exact: every source sentence with every target sentence. ivf-pq: candidates from FAISS,
     ranked exactly. auto: exact up to 10^12 comparisons, a million sentences a side."""
@@ -67,10 +67,11 @@ class MineConfig(SearchSettings, GpuClusterSettings, ResumableSettings):
         ResumableSettings.__post_init__(self)
         GpuClusterSettings.__post_init__(self)
         if self.executor == "local" and self.workers != 1:
-            raise InputError("workers is of a Ray cluster; say --executor ray with it")
+            raise InputError("workers is a setting of a Ray cluster; use it with --executor ray")
         if self.threshold is not None and self.calibrate is not None:
             raise InputError(
-                "threshold and calibrate exclude each other; known pairs choose the threshold"
+                "--threshold and --calibrate exclude each other; "
+                "--calibrate chooses the threshold by known pairs"
             )
         check_ending(self.out)
 
@@ -107,19 +108,19 @@ class AlignDocumentsConfig(LoadSettings, OutputSettings):
     encoder: Annotated[Name, ENCODER]
     """Hub name, encoder folder, or "tiny"."""
     skip_cost: Annotated[Annotated[float, Field(gt=0)] | None, SEARCH] = None
-    """Cost of a sentence that stays without translation, about 1 for unlike sentences. By default
-    it is derived from the documents."""
+    """Cost of a sentence without translation; linking two unlike sentences costs about 1. By
+    default it is derived from the documents."""
     batch_size: Annotated[int, Field(ge=1), ENCODER, Flag(identity=False)] = 64
     """Texts in one forward pass."""
     seed: Annotated[int, Field(ge=0, le=MAX_SEED), SEARCH] = 0
-    """Seed of the sentences that costs are measured against."""
+    """Seed of the random sentences that costs are relative to."""
 
 
 def check_ending(out: Path) -> None:
-    """Refuse a file whose name does not tell its format.
+    """Refuse an output file whose name does not show its format.
 
     Raises:
         InputError: The name ends in neither `.tsv` nor `.parquet`.
     """
     if out.suffix not in ENDINGS:
-        raise InputError(f"{out}: must end in {' or '.join(ENDINGS)}, which decides the format")
+        raise InputError(f"{out}: must end in {' or '.join(ENDINGS)}, which sets the format")

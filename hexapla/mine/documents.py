@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.load import load_encoder
-from hexapla.encoder.locate import check_encoder
 from hexapla.errors import InputError
 from hexapla.mine.bitext_files import check_file
 from hexapla.mine.cheapest_links import SIZES, FloatArray, Link, find_cheapest

@@ -13,8 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hexapla.corpus.tables import read_field, text_fields
+from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.load import load_encoder
-from hexapla.encoder.locate import check_encoder
 from hexapla.errors import InputError, did_you_mean
 from hexapla.mine.bitext_files import check_file, write_table
 from hexapla.mine.check_search import check_k

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.load import encode, load_encoder
-from hexapla.encoder.locate import check_encoder, describe
+from hexapla.encoder.locate import describe
 from hexapla.mine.bitext_files import check_file, write_table
 from hexapla.mine.calibrate import Calibration, calibrate, read_gold
 from hexapla.mine.check_search import check_indexed, check_k, import_faiss

@@ -234,7 +234,7 @@ def test_a_run_whose_files_have_changed_is_not_resumed(
             r"the smaller side has 9 sentences, .* 16 or more; .*--search exact",
         ),
         ({"encoder": "./none"}, "no such encoder folder"),
-        ({"workers": 2}, "workers is of a Ray cluster; say --executor ray with it"),
+        ({"workers": 2}, "workers is a setting of a Ray cluster; use it with --executor ray"),
         ({"address": "auto"}, "address is that of a Ray cluster; say --executor ray with it"),
         ({"gpus": 1.0}, "gpus is of a Ray cluster; say --executor ray with it"),
         ({"executor": "rya"}, r'executor is "rya"; it must be local or ray; did you mean "ray"\?'),
@@ -245,7 +245,7 @@ def test_a_run_whose_files_have_changed_is_not_resumed(
         ),
         (
             {"threshold": 1.0, "calibrate": Path("gold.tsv")},
-            "threshold and calibrate exclude each other",
+            "--threshold and --calibrate exclude each other",
         ),
         ({"calibrate": Path("none.tsv")}, r"none\.tsv: no such file of known pairs"),
         (
