@@ -206,6 +206,8 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0 done, 2 the user's mistake, 130 Ctrl-C, 1 anything else.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Looking for plugins of pydantic reads the metadata of every installed package: 60 ms.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # see hexapla.mine.search.nearest
     State.debug = State.quiet = False  # of an earlier call in this process
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
