@@ -1,9 +1,10 @@
-"""What `hexapla evaluate` costs, against MTEB's own evaluation and sentence-transformers' own encoding.
+"""Compare the cost of `hexapla evaluate` with MTEB's evaluator and SentenceTransformer.encode.
 
-In: real rows (`HEXAPLA_DATA`, by default ../shared/data; see recipes/README.md), for `scoring`
-random vectors.
-Out: ratios, of alternating rounds in one run. `python -m benchmarks.evaluate [scoring encode run]
-[--rounds N]`
+In: real rows from the folder `HEXAPLA_DATA` (by default ../shared/data; see recipes/README.md);
+random vectors for `scoring`.
+Out: ratios. What is compared takes turns within one run.
+
+    python -m benchmarks.evaluate [scoring encode run] [--rounds N]
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from mteb.similarity_functions import cos_sim
 from hexapla.encoder.load import load_encoder
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.mteb_check import no_progress_bars
+from hexapla.evaluation.mteb_table import task_languages, task_subsets
 from hexapla.evaluation.mteb_tasks import read_mteb
 from hexapla.evaluation.retrieval import BitextRetriever
 from hexapla.evaluation.stage import evaluate
@@ -41,51 +44,56 @@ N_LANGUAGES, N_ROWS, DIM = 26, 1004, 256
 TASKS = ("Tatoeba", "NTREXBitextMining", "SIB200Classification", "STSBenchmarkMultilingualSTS")
 
 
-def alternate(rounds: int, ways: Mapping[str, Callable[[], float]]) -> None:
-    """Time all ways in turn, and print medians and each one's ratio to the first, round by round."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+def take_turns(rounds: int, cases: Mapping[str, Callable[[], float]]) -> None:
+    """Time the cases in turns; print the median of each, and its speed-up over the first."""
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds):
-        for name, way in ways.items():
-            seconds[name].append(way())
+        for name, case in cases.items():
+            seconds[name].append(case())
     first, *_ = seconds
     for name, taken in seconds.items():
         ratios = [one / other for one, other in zip(seconds[first], taken, strict=True)]
         spread = f"({min(ratios):.2f} to {max(ratios):.2f})" if rounds > 1 else ""
-        print(
-            f"  {name:44s} {statistics.median(taken):8.2f} s   {statistics.median(ratios):6.2f} x {spread}"
-        )
+        median, ratio = statistics.median(taken), statistics.median(ratios)
+        print(f"  {name:44s} {median:8.2f} s   {ratio:6.2f} x {spread}")
 
 
-class Known:
-    """For MTEB: looks the vectors of texts up, and knows how long it took over it."""
+class LookUpEncoder:
+    """An encoder for MTEB that looks up the vectors of texts, and times the look-ups."""
 
     def __init__(self, vectors: Mapping[str, np.ndarray]) -> None:
         self.vectors, self.seconds = vectors, 0.0
-        self.mteb_model_meta = ModelMeta.create_empty({"name": "benchmark/known", "revision": "1"})
+        self.mteb_model_meta = ModelMeta.create_empty(
+            {"name": "benchmark/look-up", "revision": "1"}
+        )
 
     def encode(self, inputs: Iterator[Mapping[str, list[str]]], **_: object) -> np.ndarray:
         """Return the vectors of the texts."""
         started = time.perf_counter()
-        found = np.stack([self.vectors[text] for batch in inputs for text in batch["text"]])
+        vectors = np.stack([self.vectors[text] for batch in inputs for text in batch["text"]])
         self.seconds += time.perf_counter() - started
-        return found
+        return vectors
 
     def similarity(self, one: np.ndarray, other: np.ndarray) -> Any:
-        """Return the cosines of every two."""
+        """Return the cosines of all pairs."""
         return cos_sim(one, other)
 
     similarity_pairwise = similarity
 
 
 def scoring(rounds: int) -> None:
-    """Score all ordered pairs of 26 languages of 1,004 rows: ours with margin and hubness, MTEB's F1 and accuracy."""
+    """Score all ordered pairs of 26 languages with 1,004 rows each.
+
+    MTEB computes F1 and accuracy; ours is timed with these alone, and with margin and hubness.
+    """
     generator = np.random.default_rng(0)
     task = mteb.get_task("FloresBitextMining")
     codes = sorted({code for pair in task.metadata.eval_langs for code in pair.split("-")})[
         :N_LANGUAGES
     ]
     meaning = generator.normal(size=(N_ROWS, DIM))
-    vectors, cells = {}, {}
+    vectors: dict[str, np.ndarray] = {}
+    cells: dict[str, list[str]] = {}
     for code in codes:
         rows = meaning + 1.6 * generator.normal(size=meaning.shape)
         rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
@@ -103,67 +111,62 @@ def scoring(rounds: int) -> None:
     scores: dict[str, dict[str, float]] = {}
 
     def by_mteb() -> float:
-        one = mteb.get_task(
+        flores = mteb.get_task(
             "FloresBitextMining", hf_subsets=[f"{a}-{b}" for a in codes for b in codes if a != b]
         )
-        one.dataset, one.data_loaded = (
-            datasets.DatasetDict(devtest=datasets.Dataset.from_dict(cells)),
-            True,
-        )
-        encoder = Known(vectors)
+        flores.dataset = datasets.DatasetDict(devtest=datasets.Dataset.from_dict(cells))
+        flores.data_loaded = True
+        encoder = LookUpEncoder(vectors)
         started = time.perf_counter()
         with no_progress_bars():
-            found = one.evaluate(encoder, "devtest", encode_kwargs={"batch_size": 512})
-        scores["mteb"] = {pair: values["f1"] for pair, values in found.items()}
+            result = flores.evaluate(encoder, "devtest", encode_kwargs={"batch_size": 512})
+        scores["mteb"] = {pair: values["f1"] for pair, values in result.items()}
         return time.perf_counter() - started - encoder.seconds
 
-    def alone() -> float:
-        started, search = time.perf_counter(), BitextRetriever(None)
+    def without_margin() -> float:
+        started, retriever = time.perf_counter(), BitextRetriever(None)
         columns = {
             code: np.stack([vectors[text] for text in texts]) for code, texts in cells.items()
         }
         for one, other in pairs:
-            for found in search(columns[one], columns[other]):
-                found.f1.mean(), found.accuracy.mean()
+            for retrieval in retriever(columns[one], columns[other]):
+                retrieval.f1.mean(), retrieval.accuracy.mean()
         return time.perf_counter() - started
 
     def by_us() -> float:
         started = time.perf_counter()
-        found = {
-            measured.languages: measured.metrics["f1"]
-            for measured in ours.measure(lambda texts: np.stack([vectors[text] for text in texts]))
-        }
-        scores["ours"] = found
+        measurements = ours.measure(lambda texts: np.stack([vectors[text] for text in texts]))
+        scores["ours"] = {one.languages: one.metrics["f1"] for one in measurements}
         return time.perf_counter() - started
 
     print(
-        f"scoring {2 * len(pairs)} ordered pairs of {N_LANGUAGES} languages, {N_ROWS} rows, {DIM} dimensions"
+        f"scoring {2 * len(pairs)} ordered pairs of {N_LANGUAGES} languages, {N_ROWS} rows, "
+        f"{DIM} dimensions"
     )
-    ways = {
-        "hexapla, F1 and accuracy, as MTEB's": alone,
+    cases = {
+        "MTEB's evaluator": by_mteb,
+        "hexapla, F1 and accuracy, as MTEB": without_margin,
         "hexapla evaluate, with margin and hubness": by_us,
     }
-    alternate(rounds, {"mteb's evaluator": by_mteb, **ways})
-    apart = max(abs(scores["ours"][pair] - value) for pair, value in scores["mteb"].items())
+    take_turns(rounds, cases)
+    difference = max(abs(scores["ours"][pair] - value) for pair, value in scores["mteb"].items())
     mean = statistics.mean(scores["ours"].values())
-    print(f"  greatest difference of {len(scores['mteb'])} F1s: {apart:.1e} (mean {mean:.3f})")
+    print(f"  maximum difference of {len(scores['mteb'])} F1s: {difference:.1e} (mean {mean:.3f})")
 
 
 def languages(n: int = N_LANGUAGES) -> list[str]:
-    """Return languages that NTREX, SIB-200 and MTEB's tables of them share, English among them."""
+    """Return languages that all tasks but STS have, here and in MTEB, English among them."""
     columns = pq.read_schema(DATA / "ntrex" / "test.parquet").names
-    from hexapla.evaluation.mteb_table import task_subsets
-
     tables = [
         {code for subset in task_subsets()[name] for code in subset.languages} for name in TASKS[:3]
     ]
     tatoeba = {path.stem for path in (DATA / "tatoeba").glob("*.parquet")}
-    found = [
+    shared = [
         code
         for code in columns
         if all(code in one for one in tables) and code in {*tatoeba, "eng_Latn"}
     ]
-    return found[:n]
+    return shared[:n]
 
 
 def encode(rounds: int) -> None:
@@ -175,36 +178,36 @@ def encode(rounds: int) -> None:
 
     def by_us() -> float:
         started = time.perf_counter()
-        vectors = Vectors({"BitextMining": ""}, [("BitextMining", texts)])  # type: ignore[typeddict-item]
+        vectors = Vectors({"BitextMining": ""}, [("BitextMining", texts)])
         vectors.embed(model, batch_size=64)
         vectors.of("BitextMining", texts)
         return time.perf_counter() - started
 
-    def by_them(batch_size: int) -> Callable[[], float]:
-        def way() -> float:
-            started = time.perf_counter()
-            model.encode(
-                texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
-            )
-            return time.perf_counter() - started
-
-        return way
+    def by_them(batch_size: int) -> float:
+        started = time.perf_counter()
+        model.encode(
+            texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
+        )
+        return time.perf_counter() - started
 
     print(f"encoding {len(texts)} sentences of {len(chosen)} languages, the tiny encoder")
-    ways = {
-        "SentenceTransformer.encode, batches of 32": by_them(32),
-        "SentenceTransformer.encode, of 256": by_them(256),
+    cases = {
+        "SentenceTransformer.encode, batches of 32": partial(by_them, 32),
+        "SentenceTransformer.encode, batches of 256": partial(by_them, 256),
+        "hexapla, batches of 64": by_us,
     }
-    alternate(rounds, {**ways, "hexapla, of 64": by_us})
+    take_turns(rounds, cases)
 
 
 def run(rounds: int, n_languages: int = N_LANGUAGES) -> None:
-    """Measure the tiny encoder on four tasks, from its folder to scores on disk."""
+    """Evaluate the tiny encoder on four tasks, from its folder to scores on disk."""
     chosen = languages(n_languages)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_all(DATA, root / "data")
-        has = {name: [code for code in chosen if _has(name, code)] for name in TASKS}
+        of_task = {
+            name: [code for code in chosen if code in task_languages([name])] for name in TASKS
+        }
         number = iter(range(1000))
 
         def by_us() -> float:
@@ -213,7 +216,7 @@ def run(rounds: int, n_languages: int = N_LANGUAGES) -> None:
                 EvaluateConfig(
                     encoder="tiny",
                     suite=",".join(TASKS),
-                    data=root / "data",
+                    data=str(root / "data"),
                     out=root / f"ours{next(number)}",
                     languages=tuple(chosen),
                     vectors=None,
@@ -230,10 +233,9 @@ def run(rounds: int, n_languages: int = N_LANGUAGES) -> None:
             )
             cache = mteb.ResultCache(root / f"theirs{next(number)}")
             for name in TASKS:
-                (loaded,) = read_mteb([name], data=root / "data", languages=has[name])
-                if (
-                    name == "NTREXBitextMining"
-                ):  # with English only, as we measure it, not 600 pairs
+                (loaded,) = read_mteb([name], data=root / "data", languages=of_task[name])
+                if name == "NTREXBitextMining":
+                    # Pairs with English only, as ours measures, and not all 600.
                     loaded.task.hf_subsets = [
                         pair for pair in loaded.task.hf_subsets if "eng_Latn" in pair
                     ]
@@ -250,29 +252,35 @@ def run(rounds: int, n_languages: int = N_LANGUAGES) -> None:
             return time.perf_counter() - started
 
         print(f"{', '.join(TASKS)} for {len(chosen)} languages, the tiny encoder, end to end")
-        alternate(
+        take_turns(
             rounds,
             {"mteb.evaluate, batches of 32 (its default)": by_mteb, "hexapla evaluate": by_us},
         )
 
 
-def _has(name: str, code: str) -> bool:
-    from hexapla.evaluation.mteb_table import task_languages
-
-    return code in task_languages([name])
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the parts that are named, or all."""
-    parts = {"scoring": scoring, "encode": encode, "run": run}
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*parts, []], default=list(parts))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--languages", type=int, default=N_LANGUAGES, help="of run")
+    """Measure the parts that are named, or all of them."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        choices=("scoring", "encode", "run", "all"),
+        default="all",
+        help="parts to measure",
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each comparison")
+    parser.add_argument(
+        "--languages", type=int, default=N_LANGUAGES, help="number of languages in the part run"
+    )
     given = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
-    for name in given.parts:
-        run(given.rounds, given.languages) if name == "run" else parts[name](given.rounds)
+    parts: dict[str, Callable[[], None]] = {
+        "scoring": partial(scoring, given.rounds),
+        "encode": partial(encode, given.rounds),
+        "run": partial(run, given.rounds, given.languages),
+    }
+    for name in parts if "all" in given.parts else given.parts:
+        parts[name]()
 
 
 if __name__ == "__main__":

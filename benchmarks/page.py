@@ -1,8 +1,10 @@
-"""How heavy `hexapla report`'s page is, and how soon a reader can use it, for 40 languages.
+"""Measure the size of `hexapla report`'s page, and how soon a reader can use it, with 40 languages.
 
-In: score folders made up for the purpose. Out: megabytes, and seconds from opening the file in
-Chromium until a click on a heading has sorted the table. `python -m benchmarks.page [--languages
-40] [--rounds 5]`
+In: score folders made here.
+Out: megabytes, and seconds from opening the file in Chromium until a click on a column heading has
+sorted the table.
+
+    python -m benchmarks.page [--languages 40] [--rounds 5]
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from tests.fixtures.reports import write_runs
 
 
 def seconds_to_sorted(page_file: Path, rounds: int) -> list[float]:
-    """Open the page anew each time, and return how long it took until a click had sorted a table."""
-    taken = []
+    """Open the page in a new context each time; return the seconds until a click has sorted it."""
+    seconds = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
@@ -37,17 +39,17 @@ def seconds_to_sorted(page_file: Path, rounds: int) -> list[float]:
             page.goto(f"file://{page_file}", wait_until="commit")
             page.locator("#headline th.n button").first.click()
             page.wait_for_selector("#headline th[aria-sort]")
-            taken.append(time.perf_counter() - started)
+            seconds.append(time.perf_counter() - started)
             context.close()
         browser.close()
-    return taken
+    return seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Make the page, weigh it and open it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--languages", type=int, default=40)
-    parser.add_argument("--rounds", type=int, default=5)
+    """Make the page, measure its size and open it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--languages", type=int, default=40, help="languages on the page")
+    parser.add_argument("--rounds", type=int, default=5, help="how often the page is opened")
     given = parser.parse_args(arguments)
     others = [code for code in LANGUAGES if code not in ("eng_Latn", "deu_Latn", "fra_Latn")]
     languages = ("eng_Latn", "deu_Latn", "fra_Latn", *others[:: len(others) // given.languages])[
@@ -58,13 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         started = time.perf_counter()
         config = CompareConfig(scores=tuple(runs), out=Path(folder) / "out")
         page = report(ReportConfig(compare=config))
-        print(
-            f"{len(languages)} languages, {len(runs)} runs: made in {time.perf_counter() - started:.0f} s"
-        )
+        taken = time.perf_counter() - started
+        print(f"{len(languages)} languages, {len(runs)} runs: made in {taken:.0f} s")
         print(f"  {page.stat().st_size / 1e6:.2f} MB")
-        taken = seconds_to_sorted(page, given.rounds)
+        seconds = seconds_to_sorted(page, given.rounds)
         print(
-            f"  sorted {statistics.median(taken):.2f} s after opening ({min(taken):.2f} to {max(taken):.2f})"
+            f"  sorted {statistics.median(seconds):.2f} s after opening "
+            f"({min(seconds):.2f} to {max(seconds):.2f})"
         )
 
 
