@@ -13,7 +13,8 @@ from typing import Any
 
 from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.encoder.locate import RESULT, EncoderFacts, check_encoder, describe
+from hexapla.encoder.check_encoder import check_encoder
+from hexapla.encoder.locate import RESULT, EncoderFacts, describe
 from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.record import check_apart, check_run_folder
 

@@ -1,6 +1,6 @@
 """Loading an encoder as a SentenceTransformer, its prompts, and texts -> unit vectors.
 
-A folder is checked before anything of it is loaded (`hexapla.encoder.locate.check_folder`). torch
+A folder is checked before anything of it is loaded (`hexapla.encoder.check_encoder`). torch
 and sentence-transformers are imported inside the functions, so that importing this file is cheap.
 """
 
@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from hexapla.encoder.check_encoder import OWN_POOLING, check_encoder
 from hexapla.encoder.config import Pooling
-from hexapla.encoder.locate import OWN_POOLING, check_encoder, is_bare, split_revision
+from hexapla.encoder.locate import is_bare, split_revision
 from hexapla.errors import InputError
 
 if TYPE_CHECKING:

@@ -23,11 +23,10 @@ TINY = "tiny"
 RESULT = "align.json"  # `align` writes it last into an encoder folder
 MERGED = "merge.json"  # `merge` writes it last, beside align.json
 
-OWN_POOLING = "{name}: has its own pooling; leave --pooling out, which is for bare transformers"
 _CONFIGURATIONS = ("modules.json", "config.json")
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
-_NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt")
-_RECORDS = (RESULT, MERGED, "run.json", *_NOT_WEIGHTS)
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
+NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt")
+_RECORDS = (RESULT, MERGED, "run.json", *NOT_WEIGHTS)
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 _log = logging.getLogger(__name__)
 
@@ -86,36 +85,6 @@ def locate(name: str | Path) -> Path | None:
     return None
 
 
-def check_encoder(
-    name: str | Path,
-    *,
-    trust_remote_code: bool = False,
-    allow_pickle: bool = False,
-    has_pooling: bool = False,
-) -> Path | None:
-    """Check all of an encoder that can be seen without loading it, and return its folder.
-
-    Args:
-        name: A Hub name, a folder, or "tiny".
-        trust_remote_code: The encoder may run its own code.
-        allow_pickle: Weights may be in formats other than safetensors.
-        has_pooling: The user chose a pooling, which only a bare transformer accepts.
-
-    Returns:
-        The folder, or None for a Hub name.
-
-    Raises:
-        InputError: See `locate` and `check_folder`; or the encoder has its own pooling.
-    """
-    folder = locate(name)
-    if folder is None:
-        return None
-    check_folder(folder, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
-    if has_pooling and not is_bare(name):
-        raise InputError(OWN_POOLING.format(name=name))
-    return folder
-
-
 def is_bare(name: str | Path) -> bool:
     """Return whether an encoder is a bare transformer, without pooling; the Hub may be asked."""
     folder = locate(name)
@@ -149,47 +118,6 @@ def cached_folder(name: str) -> Path | None:
         if isinstance(path, str):
             return Path(path).parent
     return None
-
-
-def check_folder(
-    folder: Path, *, trust_remote_code: bool = False, allow_pickle: bool = False
-) -> None:
-    """Refuse a folder that would run its own code or unpickle weights without permission.
-
-    Raises:
-        InputError: The folder needs remote code, has pickled weights only, or has no weights.
-    """
-    if not trust_remote_code:
-        _refuse_remote_code(folder)
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "checkpoints" not in path.parts
-    ]
-    safe = {path.parent for path in files if path.suffix == ".safetensors"}
-    pickled = [path for path in files if path.suffix in _PICKLED and path.name not in _NOT_WEIGHTS]
-    if not safe and not pickled:
-        raise InputError(f"{folder}: no weights; an encoder folder holds model.safetensors")
-    # Pickled weights beside safetensors are not loaded.
-    pickled = [path for path in pickled if path.parent not in safe]
-    if pickled and not allow_pickle:
-        raise InputError(
-            f"{pickled[0]}: pickled weights can run code when loaded; "
-            "convert them to safetensors, or set allow_pickle (--allow-pickle)"
-        )
-
-
-def _refuse_remote_code(folder: Path) -> None:
-    hint = "read that code, then set trust_remote_code (--trust-remote-code)"
-    for config in sorted(folder.rglob("*config*.json")):
-        if read_json_object(config).get("auto_map"):
-            raise InputError(f"{config}: asks to run the folder's own code (auto_map); {hint}")
-    for module in read_modules(folder):
-        if not module.get("type", "").startswith("sentence_transformers."):
-            raise InputError(
-                f'{folder / "modules.json"}: module "{module.get("type")}" is not of '
-                f"sentence-transformers; {hint}"
-            )
 
 
 def describe(name: str | Path) -> EncoderFacts:
@@ -226,7 +154,7 @@ def _hash_folder(folder: Path) -> str:
     hashed = [
         path
         for path in folder.rglob("*")
-        if path.suffix in (".safetensors", ".json", ".model", *_PICKLED)
+        if path.suffix in (".safetensors", ".json", ".model", *PICKLED)
     ]
     for path in sorted(hashed):
         inside = path.relative_to(folder)

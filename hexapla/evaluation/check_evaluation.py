@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hexapla.encoder.locate import check_encoder
+from hexapla.encoder.check_encoder import check_encoder
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.data import check_data
 from hexapla.evaluation.scores import SCORES_FILE

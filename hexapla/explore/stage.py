@@ -12,8 +12,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.load import load_encoder
-from hexapla.encoder.locate import check_encoder, locate
+from hexapla.encoder.locate import locate
 from hexapla.errors import InputError
 from hexapla.explore.config import ExploreConfig
 from hexapla.explore.explore_page import build_page, serve

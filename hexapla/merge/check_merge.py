@@ -14,16 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.config import MAX_HELD_OUT_ROWS
 from hexapla.encoder.encoder_card import CARD_KEYS
-from hexapla.encoder.locate import (
-    MERGED,
-    RESULT,
-    EncoderFacts,
-    check_encoder,
-    describe,
-    read_json_object,
-)
+from hexapla.encoder.locate import MERGED, RESULT, EncoderFacts, describe, read_json_object
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks.judged_pairs import JudgedPairs
 from hexapla.merge.config import MergeConfig

@@ -11,7 +11,7 @@ import json
 from functools import partial
 
 import hexapla
-from hexapla.encoder.locate import check_encoder
+from hexapla.encoder.check_encoder import check_encoder
 from hexapla.errors import InputError
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.config import ReproduceConfig

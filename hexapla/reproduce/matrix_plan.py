@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hexapla.encoder.locate import cached_folder, check_folder, describe, locate
+from hexapla.encoder.check_encoder import check_folder
+from hexapla.encoder.locate import cached_folder, describe, locate
 from hexapla.errors import InputError
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.cell_settings import TRUST_KEYS, encoder_settings, suite_config

@@ -13,9 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.encoder_card import inspect_encoder
 from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
-from hexapla.encoder.locate import check_encoder, describe
+from hexapla.encoder.locate import describe
 from hexapla.errors import InputError
 from tests.fixtures.toy import toy_encoder, toy_transformer
 
@@ -247,7 +248,8 @@ def test_finding_and_describing_an_encoder_loads_nothing_heavy():
         "import sys\n"
         "import hexapla.encoder.load\n"
         "from hexapla.encoder.encoder_card import inspect_encoder\n"
-        "from hexapla.encoder.locate import check_encoder, describe\n"
+        "from hexapla.encoder.check_encoder import check_encoder\n"
+        "from hexapla.encoder.locate import describe\n"
         "check_encoder('tiny', allow_pickle=True, has_pooling=False)\n"
         "assert describe('tiny') == inspect_encoder('tiny').facts\n"
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'datasets', 'numpy'}\n"

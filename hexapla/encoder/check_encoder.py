@@ -1,0 +1,88 @@
+"""What an encoder's files show before it is loaded: remote code, pickled weights, own pooling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hexapla.encoder.locate import (
+    NOT_WEIGHTS,
+    PICKLED,
+    is_bare,
+    locate,
+    read_json_object,
+    read_modules,
+)
+from hexapla.errors import InputError
+
+OWN_POOLING = "{name}: has its own pooling; leave --pooling out, which is for bare transformers"
+
+
+def check_encoder(
+    name: str | Path,
+    *,
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+    has_pooling: bool = False,
+) -> Path | None:
+    """Check all of an encoder that can be seen without loading it, and return its folder.
+
+    Args:
+        name: A Hub name, a folder, or "tiny".
+        trust_remote_code: The encoder may run its own code.
+        allow_pickle: Weights may be in formats other than safetensors.
+        has_pooling: The user chose a pooling, which only a bare transformer accepts.
+
+    Returns:
+        The folder, or None for a Hub name.
+
+    Raises:
+        InputError: See `locate` and `check_folder`; or the encoder has its own pooling.
+    """
+    folder = locate(name)
+    if folder is None:
+        return None
+    check_folder(folder, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
+    if has_pooling and not is_bare(name):
+        raise InputError(OWN_POOLING.format(name=name))
+    return folder
+
+
+def check_folder(
+    folder: Path, *, trust_remote_code: bool = False, allow_pickle: bool = False
+) -> None:
+    """Refuse a folder that would run its own code or unpickle weights without permission.
+
+    Raises:
+        InputError: The folder needs remote code, has pickled weights only, or has no weights.
+    """
+    if not trust_remote_code:
+        _refuse_remote_code(folder)
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "checkpoints" not in path.parts
+    ]
+    safe = {path.parent for path in files if path.suffix == ".safetensors"}
+    pickled = [path for path in files if path.suffix in PICKLED and path.name not in NOT_WEIGHTS]
+    if not safe and not pickled:
+        raise InputError(f"{folder}: no weights; an encoder folder holds model.safetensors")
+    # Pickled weights beside safetensors are not loaded.
+    pickled = [path for path in pickled if path.parent not in safe]
+    if pickled and not allow_pickle:
+        raise InputError(
+            f"{pickled[0]}: pickled weights can run code when loaded; "
+            "convert them to safetensors, or set allow_pickle (--allow-pickle)"
+        )
+
+
+def _refuse_remote_code(folder: Path) -> None:
+    hint = "read that code, then set trust_remote_code (--trust-remote-code)"
+    for config in sorted(folder.rglob("*config*.json")):
+        if read_json_object(config).get("auto_map"):
+            raise InputError(f"{config}: asks to run the folder's own code (auto_map); {hint}")
+    for module in read_modules(folder):
+        if not module.get("type", "").startswith("sentence_transformers."):
+            raise InputError(
+                f'{folder / "modules.json"}: module "{module.get("type")}" is not of '
+                f"sentence-transformers; {hint}"
+            )
