@@ -9,7 +9,7 @@ except for case, punctuation and white space, or if a cell contains more than ha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,18 +60,9 @@ def corpus_overlap(
     }
     for of_task in sentences.values():
         of_task.pop("", None)
-    index = Contamination()
-    if any(sentences.values()):
-        index.add_set(
-            "evaluation", (text for of_task in sentences.values() for text in of_task.values())
-        )
-    found: set[str] = set()
-    n_rows = 0
-    for batch in corpus.batches():
-        n_rows += batch.num_rows
-        for language in corpus.languages:
-            for cell in batch.column(language).to_pylist():
-                found.update(map(_fold, index.held(cell or "")))
+    found, n_rows = _search(
+        corpus, [text for of_task in sentences.values() for text in of_task.values()]
+    )
     tasks = []
     for (task, split), of_task in sentences.items():
         held = [text for folded, text in of_task.items() if folded in found]
@@ -90,6 +81,21 @@ def corpus_overlap(
         "n_rows": n_rows,
         "tasks": tasks,
     }
+
+
+def _search(corpus: Corpus, sentences: Sequence[str]) -> tuple[set[str], int]:
+    """Return the sentences that a corpus contains, folded, and its number of rows."""
+    index = Contamination()
+    if sentences:
+        index.add_set("evaluation", sentences)
+    found: set[str] = set()
+    n_rows = 0
+    for batch in corpus.batches():
+        n_rows += batch.num_rows
+        for language in corpus.languages:
+            for cell in batch.column(language).to_pylist():
+                found.update(map(_fold, index.held(cell or "")))
+    return found, n_rows
 
 
 def _fold(text: str) -> str:

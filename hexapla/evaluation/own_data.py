@@ -21,8 +21,8 @@ from hexapla.evaluation.tasks.xsim import XsimTask
 OwnTask = BitextTask | StsTask | ClassificationTask | XsimTask
 
 
-class DataSource(NamedTuple):
-    """Data of one task.
+class TaskSource(NamedTuple):
+    """Where the data of one task are.
 
     Attributes:
         kind: bitext, xsim, sts or topics.
@@ -38,21 +38,21 @@ class DataSource(NamedTuple):
 
 
 # The tasks of the suites on a folder with the data of several tasks.
-_SUITES: dict[str, tuple[DataSource, ...]] = {
+_SUITES: dict[str, tuple[TaskSource, ...]] = {
     "dev": (
-        DataSource("bitext", "sib200", "train", "sib200/train.parquet"),
-        DataSource("sts", "stsb-mt", "dev", "stsb-mt/dev"),
+        TaskSource("bitext", "sib200", "train", "sib200/train.parquet"),
+        TaskSource("sts", "stsb-mt", "dev", "stsb-mt/dev"),
     ),
     "test": (
-        DataSource("bitext", "sib200", "test", "sib200/test.parquet"),
-        DataSource("bitext", "tatoeba", "test", "tatoeba"),
-        DataSource("sts", "stsb-mt", "test", "stsb-mt/test"),
-        DataSource("topics", "sib200", "test", "sib200"),
+        TaskSource("bitext", "sib200", "test", "sib200/test.parquet"),
+        TaskSource("bitext", "tatoeba", "test", "tatoeba"),
+        TaskSource("sts", "stsb-mt", "test", "stsb-mt/test"),
+        TaskSource("topics", "sib200", "test", "sib200"),
     ),
 }
 
 
-def check_own_data(config: EvaluateConfig) -> list[DataSource]:
+def check_own_data(config: EvaluateConfig) -> list[TaskSource]:
     """Check that the data exist and have the languages, without reading their texts.
 
     Returns:
@@ -62,18 +62,15 @@ def check_own_data(config: EvaluateConfig) -> list[DataSource]:
         InputError: A file or folder is missing, or none has a language.
     """
     sources = _sources(config, Path(str(config.data)))
-    if config.languages:
-        available = {code for source in sources for code in _languages(source)}
-        if absent := [code for code in config.languages if code not in available]:
-            raise InputError(
-                f"{config.data} has no {', '.join(absent)}; it has {', '.join(sorted(available))}"
-            )
+    available = {code for source in sources for code in _languages(source)}
+    if absent := [code for code in config.languages or () if code not in available]:
+        raise InputError(
+            f"{config.data} has no {', '.join(absent)}; it has {', '.join(sorted(available))}"
+        )
     return sources
 
 
-def read_own_tasks(
-    config: EvaluateConfig,
-) -> list[OwnTask]:
+def read_own_tasks(config: EvaluateConfig) -> list[OwnTask]:
     """Read the tasks of a suite on the user's data.
 
     Raises:
@@ -87,11 +84,11 @@ def read_own_tasks(
     return tasks
 
 
-def _sources(config: EvaluateConfig, root: Path) -> list[DataSource]:
+def _sources(config: EvaluateConfig, root: Path) -> list[TaskSource]:
     if config.suite not in _SUITES:
         name = "sample" if str(config.data) == "sample" else root.resolve().stem
         split = f"held-out-{config.held_out:g}" if config.split == "held-out" else "all"
-        return [DataSource(config.suite, name, split, str(config.data))]
+        return [TaskSource(config.suite, name, split, str(config.data))]
     sources = [source._replace(path=str(root / source.path)) for source in _SUITES[config.suite]]
     if missing := [source.path for source in sources if not Path(source.path).exists()]:
         raise InputError(
@@ -100,7 +97,7 @@ def _sources(config: EvaluateConfig, root: Path) -> list[DataSource]:
     return sources
 
 
-def _languages(source: DataSource) -> set[str]:
+def _languages(source: TaskSource) -> set[str]:
     if source.kind == "sts":
         return set(judged_files(source.path))
     if source.kind == "topics":
@@ -109,7 +106,7 @@ def _languages(source: DataSource) -> set[str]:
     return {code for corpus in corpora for code in corpus.languages}
 
 
-def _read_tasks(config: EvaluateConfig, source: DataSource) -> Sequence[OwnTask]:
+def _read_tasks(config: EvaluateConfig, source: TaskSource) -> Sequence[OwnTask]:
     kind, name, split, path = source
     languages, pairs = config.languages, config.pairs
     if kind == "sts":

@@ -1,4 +1,4 @@
-"""Altered sentences: each kind by hand, and that they are new, distinct, few, and independent of the order."""
+"""Altered sentences: each kind of change by hand; versions are new, distinct, few, and deterministic."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_the_first_word_of_a_sentence_is_a_name_only_if_it_is_one_elsewhere() ->
     assert versions("The Nadal ran, and The I ran.", *others) == ["The Rome ran, and The I ran."]
 
 
-def test_the_possessive_and_what_follows_a_hyphen_stay() -> None:
+def test_a_possessive_ending_and_the_part_after_a_hyphen_are_kept() -> None:
     assert versions("Of Nadal's Rome-based club.", "They met Ann.") == [
         "Of Ann's Rome-based club.",
         "Of Nadal's Ann-based club.",
@@ -114,7 +114,7 @@ def test_no_version_equals_an_original_or_another_version() -> None:
     assert len(set(found) | set(MANY)) == len(found) + len(MANY)
 
 
-def test_there_are_so_many_of_a_kind_and_no_more() -> None:
+def test_there_are_at_most_four_versions_of_each_kind() -> None:
     found = alter_sentences(MANY)
     assert list(found) == sorted(MANY)
     assert len(found[MANY[0]]) == 3 * MAX_PER_KIND

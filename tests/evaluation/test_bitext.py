@@ -1,4 +1,4 @@
-"""Retrieval: values worked by hand, agreement with scikit-learn and the definitions, and the rows that count."""
+"""Retrieval: values worked by hand, agreement with scikit-learn and the definitions, and the measured rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hexapla.evaluation.tasks.bitext import read_bitext
 
 
 def directions(*degrees: float) -> np.ndarray:
-    """Return unit vectors in the plane, so that cosines can be read off the angles between them."""
+    """Return unit vectors in the plane, whose cosines follow from the angles between them."""
     radians = np.radians(degrees)
     return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
 
@@ -24,7 +24,7 @@ def directions(*degrees: float) -> np.ndarray:
 def noisy_sides(
     n_rows: int, dim: int = 8, noise: float = 1.0, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return two sides whose rows find each other about half of the time."""
+    """Return two sides of which about half of the rows retrieve each other."""
     generator = np.random.default_rng(seed)
     source = generator.normal(size=(n_rows, dim))
     target = source + noise * generator.normal(size=(n_rows, dim))
@@ -32,9 +32,9 @@ def noisy_sides(
     return unit[0].astype(np.float32), unit[1].astype(np.float32)
 
 
-# Sources at 0, 40 and 90 degrees, targets at 10, 71 and 80. The source at 40 is 30 from the target
-# at 10 and 31 from its own at 71, so it misses, and the target at 10 is found by two. The target at
-# 71 is nearest to the source at 90.
+# Sources at 0, 40 and 90 degrees, targets at 10, 71 and 80. The source at 40 is 30 degrees from the
+# wrong target at 10 and 31 from the right one at 71: an error, and two sources retrieve the target at
+# 10. The target at 71 is nearest to the source at 90.
 SOURCE, TARGET = directions(0, 40, 90), directions(10, 71, 80)
 
 
@@ -47,9 +47,9 @@ def test_both_directions_by_hand() -> None:
 
 
 def test_the_margin_corrects_a_hub_by_hand() -> None:
-    # With k = 1 the source at 40 gives its own target cos 31 / ((cos 30 + cos 19) / 2) = 0.946 and
-    # the hub at 10 only cos 30 / ((cos 30 + cos 10) / 2) = 0.936. The target at 71 stays with the
-    # source at 90.
+    # With k = 1, the margin score of the source at 40 is cos 31 / ((cos 30 + cos 19) / 2) = 0.946 with
+    # the right target, and cos 30 / ((cos 30 + cos 10) / 2) = 0.936 with the hub at 10. The target at 71
+    # still retrieves the source at 90.
     forward, backward = retrieve(SOURCE, TARGET, k=1)
     assert forward.margin_accuracy.tolist() == [1, 1, 1]
     assert backward.margin_accuracy.tolist() == [1, 0, 1]
@@ -110,7 +110,7 @@ def test_permuted_rows_permute_the_items() -> None:
 
 
 @pytest.mark.parametrize("rows_in_a_block", [1, 4])
-def test_of_equal_texts_the_first_is_found_and_the_others_are_misses(
+def test_of_equal_texts_the_first_is_retrieved_and_the_others_are_errors(
     monkeypatch: pytest.MonkeyPatch, rows_in_a_block: int
 ) -> None:
     monkeypatch.setattr(retrieval_module, "_BLOCK_ENTRIES", rows_in_a_block * 4)
@@ -144,7 +144,7 @@ def six(language: str, *missing: int) -> list[str | None]:
     return [None if row in missing else f"{language} {row}" for row in range(6)]
 
 
-def test_the_pivot_is_paired_with_every_language_or_every_two_are(tmp_path: Path) -> None:
+def test_either_the_pivot_with_every_language_or_every_two_are_paired(tmp_path: Path) -> None:
     file = write_parquet(
         tmp_path / "x.parquet", deu_Latn=six("deu"), eng_Latn=six("eng"), fra_Latn=six("fra")
     )
@@ -203,7 +203,7 @@ def test_rows_with_the_same_pivot_text_are_different_items(tmp_path: Path) -> No
     assert task.items[2:4] == [f"{task.items[0]}.1", f"{task.items[0]}.2"]
 
 
-def test_a_folder_of_two_column_files_is_one_task_a_file(tmp_path: Path) -> None:
+def test_each_file_of_a_folder_of_two_column_files_is_a_task(tmp_path: Path) -> None:
     write_parquet(tmp_path / "deu_Latn.parquet", deu_Latn=six("deu"), eng_Latn=six("eng"))
     write_parquet(tmp_path / "fra_Latn.parquet", fra_Latn=six("fra"), eng_Latn=six("eng"))
     tasks = read_bitext(tmp_path, name="x")
@@ -216,7 +216,7 @@ def test_a_folder_of_two_column_files_is_one_task_a_file(tmp_path: Path) -> None
     assert len(read_bitext(tmp_path, name="x", languages=("fra_Latn",))) == 1
 
 
-def test_a_file_that_is_named_by_no_language_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_named_by_a_language_is_refused(tmp_path: Path) -> None:
     write_parquet(tmp_path / "deu_Latn.parquet", deu_Latn=six("deu"), eng_Latn=six("eng"))
     write_parquet(tmp_path / "Klingon.parquet", fra_Latn=six("fra"), eng_Latn=six("eng"))
     with pytest.raises(InputError, match=r"Klingon\.parquet: .*Klingon"):

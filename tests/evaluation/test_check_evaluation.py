@@ -1,4 +1,4 @@
-"""Mistakes in an evaluation are told before torch, mteb or sentence-transformers are imported."""
+"""Mistakes in an evaluation are reported before torch, mteb or sentence-transformers are imported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.data import check_data
 from hexapla.evaluation.mteb_table import TASKS
 
-# Settings beside `--out`, and the beginning of the message.
+# Arguments besides `--out`, and the beginning of the message.
 MISTAKES = {
     "tiny --suite quik": '"quik" is neither a suite nor a task; did you mean "quick"?',
     "./nowhere --suite quick": "./nowhere: no such encoder folder",
@@ -57,7 +57,7 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def test_mistakes_are_told_where_the_heavy_libraries_cannot_be_imported(
+def test_mistakes_are_reported_where_heavy_libraries_cannot_be_imported(
     tmp_path: Path, data: Path
 ) -> None:
     out = tmp_path / "out"
@@ -83,7 +83,7 @@ def test_mistakes_are_told_where_the_heavy_libraries_cannot_be_imported(
     assert not out.exists()
 
 
-def test_sound_settings_pass_without_the_heavy_libraries(tmp_path: Path, data: Path) -> None:
+def test_valid_settings_pass_without_the_heavy_libraries(tmp_path: Path, data: Path) -> None:
     code = (
         f"{BLOCK_IMPORTS}from hexapla.evaluation.check_evaluation import check_evaluation\n"
         "from hexapla.evaluation.config import EvaluateConfig\n"
@@ -129,7 +129,7 @@ def test_only_the_tasks_in_the_languages_must_be_in_the_folder(tmp_path: Path) -
     check_data(config)
 
 
-def test_identity_is_all_but_what_scores_do_not_depend_on(tmp_path: Path) -> None:
+def test_identity_excludes_only_settings_that_scores_do_not_depend_on(tmp_path: Path) -> None:
     plain = {"encoder": "tiny", "out": tmp_path / "one", "suite": TASKS[0]}
     config = EvaluateConfig(**plain)
     free = {

@@ -1,4 +1,4 @@
-"""Topics: what is drawn, what is fitted on what, and which rows count."""
+"""Classification: the draws, what each probe is fitted and tested on, and the measured rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hexapla.evaluation.tasks.few_shot import correctness, few_shot_draws, fit_p
 TOPICS = ["travel", "health", "sports"]
 
 
-def test_a_draw_takes_so_many_of_each_label_and_all_of_a_rare_one() -> None:
+def test_a_draw_has_eight_rows_of_each_label_and_all_of_a_rare_one() -> None:
     labels = ["a"] * 30 + ["b"] * 30 + ["c"] * 3
     draws = few_shot_draws(labels)
     assert len(draws) == 10
@@ -25,7 +25,7 @@ def test_a_draw_takes_so_many_of_each_label_and_all_of_a_rare_one() -> None:
     assert all(len(set(draw)) == len(draw) for draw in draws)
 
 
-def test_draws_differ_among_themselves_and_by_seed_and_repeat() -> None:
+def test_draws_differ_from_each_other_and_by_seed_and_are_reproducible() -> None:
     labels = ["a", "b"] * 50
     draws = few_shot_draws(labels)
     assert len({tuple(draw) for draw in draws}) == 10
@@ -33,9 +33,9 @@ def test_draws_differ_among_themselves_and_by_seed_and_repeat() -> None:
     assert draws != few_shot_draws(labels, seed=1)
 
 
-def test_correctness_is_the_share_of_probes_that_are_right() -> None:
-    # One probe saw the labels the right way round, the other swapped: each item is right half of
-    # the time.
+def test_correctness_is_the_fraction_of_probes_that_are_right() -> None:
+    # One probe was fitted on the labels and the other on swapped ones, so half are right on each
+    # item.
     vectors = np.array([[1, 0]] * 8 + [[0, 1]] * 8, dtype=np.float32)
     right, swapped = ["a"] * 8 + ["b"] * 8, ["b"] * 8 + ["a"] * 8
     probes = [*fit_probes(vectors, right, [range(16)]), *fit_probes(vectors, swapped, [range(16)])]
@@ -47,7 +47,7 @@ def test_correctness_is_the_share_of_probes_that_are_right() -> None:
 
 
 def write_topics(folder: Path, n_rows: int = 60, **missing: int) -> Path:
-    """Write both files in English and German: `LANG SPLIT TOPIC NUMBER`, 20 rows of each topic and 4 in test."""
+    """Write 20 rows per topic of train and 4 of test, in English and German: `LANG SPLIT TOPIC NUMBER`."""
     for split, size in (("train", n_rows), ("test", 12)):
         topics = [TOPICS[row % 3] for row in range(size)]
         columns: dict[str, list[str | None]] = {"topic": list(topics)}
@@ -63,7 +63,7 @@ def write_topics(folder: Path, n_rows: int = 60, **missing: int) -> Path:
 
 
 def by_topic(texts: list[str]) -> np.ndarray:
-    """Embed a topic as a direction; in German those of travel and health are swapped."""
+    """Embed each topic as a direction; in German, travel and health are swapped."""
     vectors = np.zeros((len(texts), 3), dtype=np.float32)
     for row, text in enumerate(texts):
         language, _, topic, _ = text.split()
@@ -72,7 +72,7 @@ def by_topic(texts: list[str]) -> np.ndarray:
     return vectors
 
 
-def test_the_same_language_is_probed_and_zero_shot_carries_the_english_probes_over(
+def test_probes_are_tested_in_their_language_and_the_english_ones_in_others(
     tmp_path: Path,
 ) -> None:
     (task,) = read_classification(write_topics(tmp_path), name="x")

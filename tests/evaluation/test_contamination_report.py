@@ -1,4 +1,4 @@
-"""Which evaluation sentences a training corpus holds, counted task by task, and that it is the corpus trained on."""
+"""The evaluation sentences of each task that a training corpus contains, and which corpus it is."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def test_distinct_sentences_are_counted_by_task_in_all_columns(corpus: Corpus) -
     }
     found = corpus_overlap(corpus, texts)
     assert counts(found) == {
-        ("bitext/a", "test"): (2, 3),  # the first two are one sentence, the last is none
-        ("sts/b", "dev"): (3, 3),  # one of them in the other task, too
+        ("bitext/a", "test"): (2, 3),  # the first two are one sentence, and an empty text is none
+        ("sts/b", "dev"): (3, 3),  # one of them is in the other task, too
         ("sts/b", "test"): (0, 1),
         ("topics/c", "all"): (0, 0),
     }
@@ -62,7 +62,7 @@ def test_distinct_sentences_are_counted_by_task_in_all_columns(corpus: Corpus) -
     )
 
 
-def test_every_sentence_that_a_cell_holds_is_found_and_three_are_shown(corpus: Corpus) -> None:
+def test_every_sentence_in_a_cell_is_found_and_three_are_shown(corpus: Corpus) -> None:
     cut = [" ".join(LONG.split()[start : start + 8]) for start in range(4)]
     (task,) = corpus_overlap(corpus, {("sts/b", "test"): [*cut, "one two three"]})["tasks"]
     assert (task["n_found"], task["n_sentences"], task["examples"]) == (4, 5, cut[:3])
@@ -83,7 +83,7 @@ def test_rows_held_out_of_training_are_not_searched(corpus: Corpus) -> None:
 def encoder_of(
     corpus: Corpus, folder: Path, *, held_out: float = 0.0, source: str | None = None
 ) -> EncoderFacts:
-    """Write what `align` leaves of its run, and return what `describe` says."""
+    """Write the record of an alignment, and return what `describe` would."""
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     config = {
@@ -103,7 +103,7 @@ def encoder_of(
     )
 
 
-def test_the_corpus_is_the_one_in_the_encoders_record_without_what_was_held_out(
+def test_the_corpus_is_that_of_the_encoders_record_without_held_out_rows(
     corpus: Corpus, tmp_path: Path
 ) -> None:
     facts = encoder_of(corpus, tmp_path / "encoder", held_out=0.5)
@@ -136,7 +136,7 @@ def test_the_corpus_of_an_encoder_that_was_aligned_is_found(tmp_path: Path) -> N
     )
 
 
-def test_a_corpus_that_moved_is_given_and_one_that_changed_is_not_taken(
+def test_a_moved_corpus_can_be_given_and_a_changed_one_is_refused(
     corpus: Corpus, tmp_path: Path
 ) -> None:
     facts = encoder_of(corpus, tmp_path / "encoder", source=str(tmp_path / "gone"))
@@ -161,7 +161,7 @@ def test_an_encoder_that_was_not_aligned_has_no_corpus(corpus: Corpus) -> None:
         find_corpus("tiny", base, str(corpus.path))
 
 
-def test_what_is_written_is_read_again_and_damage_is_refused(
+def test_a_written_report_is_read_again_and_a_damaged_one_is_refused(
     corpus: Corpus, tmp_path: Path
 ) -> None:
     assert read_overlap(tmp_path) is None

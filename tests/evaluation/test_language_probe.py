@@ -1,4 +1,4 @@
-"""The language probe: what encoders of known make give, which rows are on which side, and who takes part."""
+"""The language probe: constructed encoders with known results, the two halves, and which languages take part."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def direction(word: str, dim: int = 16) -> np.ndarray:
 def encoder(
     language: float, text: float, common: float = 0.0
 ) -> Callable[[Sequence[str]], np.ndarray]:
-    """Make vectors of the row, of the language, of the very text and of nothing, in these parts."""
+    """Embed a text as a sum of directions for its row, its language, itself and all texts, so weighted."""
 
     def embed(texts: Sequence[str]) -> np.ndarray:
         vectors = np.stack(
@@ -60,7 +60,7 @@ def encoder(
 
 
 def test_a_probe_by_hand() -> None:
-    # On a line: a at -1, b at 1. What lies between goes to the nearer one.
+    # On a line, a is at -1 and b at 1; a point between them belongs to the nearer one.
     train = np.array([[-1.0], [1.0]] * 5, dtype=np.float32)
     test = np.array([[-0.9], [-0.1], [0.1], [0.9]], dtype=np.float32)
     assert identify_languages(train, ["a", "b"] * 5, test, ["a", "b", "b", "a"]).tolist() == [
@@ -81,20 +81,19 @@ def test_without_the_language_in_the_vectors_the_probe_is_at_chance() -> None:
     assert np.mean(
         [measurement.metrics["identified"] for measurement in found.values()]
     ) == pytest.approx(0.25, abs=0.06)
-    # The same vector for all languages of a row: of each row exactly one of the four is named
-    # right.
+    # All languages of a row have the same vector, so exactly one of the four is predicted right.
     aligned = measured(columns(), encoder(language=0, text=0))
     named = sum(measurement.columns["identified"] for measurement in aligned.values())
     assert named.tolist() == [1.0] * 100
 
 
-def test_a_language_that_lies_in_a_narrow_cone_is_found_all_the_same() -> None:
-    # All cosines are above 0.999, and the language is a hundredth of what is common.
+def test_languages_are_identified_also_in_a_narrow_cone() -> None:
+    # All cosines are above 0.999; the language is a hundredth of the common direction.
     found = measured(columns(), encoder(language=1, text=0.2, common=100))
     assert min(measurement.metrics["identified"] for measurement in found.values()) > 0.95
 
 
-def test_no_row_is_on_both_sides() -> None:
+def test_no_row_is_in_both_halves() -> None:
     texts = [set(group) for group in task(columns()).texts()]
     train, test = ({text.split()[1] for text in side} for side in texts)
     assert len(train) == len(test) == 100
@@ -102,7 +101,7 @@ def test_no_row_is_on_both_sides() -> None:
     assert [len(side) for side in texts] == [400, 400]
 
 
-def test_so_many_rows_are_used_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_rows_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(language_probe, "MAX_TRAIN_ROWS", 30)
     monkeypatch.setattr(language_probe, "MAX_TEST_ROWS", 40)
     cells = columns()
@@ -112,7 +111,7 @@ def test_so_many_rows_are_used_and_no_more(monkeypatch: pytest.MonkeyPatch) -> N
     assert {len(m.items) for m in measured(cells, encoder(1, 0)).values()} == {40}
 
 
-def test_every_language_has_as_many_rows_to_fit_on_as_the_poorest_that_takes_part() -> None:
+def test_every_language_has_as_many_training_rows_as_the_one_with_fewest() -> None:
     cells = columns()
     cells["swh_Latn"][40:] = [None] * 160
     found = measured(cells, encoder(1, 0.2))
@@ -124,11 +123,11 @@ def test_every_language_has_as_many_rows_to_fit_on_as_the_poorest_that_takes_par
     assert [sum(text.startswith(code) for text in train) for code in CODES] == [n_train] * 4
 
 
-def test_the_items_are_the_test_rows_and_the_columns_theirs() -> None:
+def test_items_and_columns_are_those_of_the_test_rows() -> None:
     cells = columns()
     cells["deu_Latn"][3] = "  "
     held = set(list(task(cells).texts())[1])
-    # An encoder that turns the language of one English test row into German.
+    # An encoder that embeds one English test row as German.
     liar = next(text for text in held if text.startswith("eng_Latn"))
     embed = encoder(1, 0.1)
     found = measured(
@@ -156,7 +155,7 @@ def test_the_items_are_the_test_rows_and_the_columns_theirs() -> None:
     assert "item 3" not in found["deu_Latn"].items
 
 
-def test_the_halves_follow_the_names_of_the_rows_and_the_seed() -> None:
+def test_the_halves_depend_only_on_the_names_of_rows_and_the_seed() -> None:
     order = np.random.default_rng(0).permutation(200)
     cells = columns()
     moved = LanguageProbeTask(

@@ -1,4 +1,4 @@
-"""One pool of languages: values worked by hand, agreement with a loop from the definition, and what is dropped."""
+"""The mixed pool: values worked by hand, agreement with a loop from the definition, and ignored targets."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def angles(texts: Sequence[str]) -> np.ndarray:
 
 
 def random_vectors(texts: Sequence[str], dim: int = 6) -> np.ndarray:
-    """Embed every text as a random direction of its own, equal texts as the same one."""
+    """Embed every distinct text as a random direction."""
     vectors = np.stack(
         [np.random.default_rng(list(text.encode())).normal(size=dim) for text in texts]
     )
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-# The row at 40 and 71 degrees: English is nearest to the German of another row, at 10, and German
-# to the German at 85.
+# In the row at 40 and 71 degrees, the English text is nearest to the German one at 10, of another
+# row, and the German text to the German one at 85.
 BY_HAND = {"eng_Latn": ["eng 0", "eng 40", "eng 90"], "deu_Latn": ["deu 10", "deu 71", "deu 85"]}
 
 
@@ -62,8 +62,8 @@ def test_both_metrics_by_hand() -> None:
     assert found["deu_Latn"].task == "pool/x"
 
 
-# Missing cells, texts that occur twice in a language (rows 0, 3 and 5 mean the same), and the same
-# text in two languages, of one row or, as "b", by chance.
+# Missing cells; texts that occur twice in a language, so that rows 0, 3 and 5 have one meaning; and
+# texts that are the same in two languages, of one row or, as "b", by chance.
 DIRTY = {
     "eng_Latn": ["a", "b", "c", "a", "d", "e", None, "f", " ", "7", "g"],
     "deu_Latn": ["A", "B", None, "C", "D", "C", "E", "f", None, "7", "G"],
@@ -74,7 +74,7 @@ DIRTY = {
 def by_loop(
     cells: Columns, embed: Callable[[Sequence[str]], np.ndarray]
 ) -> dict[str, list[tuple[int, bool, bool]]]:
-    """Search from the definition: (row, translation found, own language found) of every query by language."""
+    """Search by the definition: (row, translation found, same language found) of every query, by language."""
     pool_cells = [
         (row, code, text)
         for code, column in cells.items()
@@ -120,10 +120,10 @@ def test_a_loop_from_the_definition_finds_the_same(dim: int) -> None:
         ]
 
 
-def test_a_row_is_a_query_when_another_language_says_it_in_another_text() -> None:
+def test_a_cell_is_a_query_if_another_language_has_another_text_of_its_meaning() -> None:
     # Row 7 says "f" in English and German and something else in French; row 9 says "7" everywhere.
-    # Row 8 is in French only; row 6 is not in English. Rows 0, 3 and 5 are one in meaning, and each
-    # is a query.
+    # Row 8 is in French only; row 6 is not in English. Rows 0, 3 and 5 have one meaning, and each is
+    # a query.
     found = measured(DIRTY, random_vectors)
     assert [item.split()[1] for item in found["eng_Latn"].items] == [
         "0",
@@ -157,7 +157,7 @@ def test_a_row_is_a_query_when_another_language_says_it_in_another_text() -> Non
     ]
 
 
-def test_a_row_of_one_cell_is_no_query_but_can_be_found_in_place_of_the_right_one() -> None:
+def test_a_row_of_one_cell_is_not_a_query_but_can_be_found_instead_of_the_right_one() -> None:
     alone = {"eng_Latn": [*BY_HAND["eng_Latn"], None], "deu_Latn": [*BY_HAND["deu_Latn"], "deu 1"]}
     found = measured(alone, angles)
     assert [len(found[code].items) for code in alone] == [3, 3]
@@ -165,13 +165,13 @@ def test_a_row_of_one_cell_is_no_query_but_can_be_found_in_place_of_the_right_on
 
 
 def test_equal_texts_are_neither_right_nor_wrong() -> None:
-    # "x 0" is the English of two rows. The Germans of both are right for it, and neither German
-    # finds the other one.
+    # "x 0" is the English text of two rows. The German texts of both are right for it, and neither
+    # German text finds the other.
     cells = {"eng_Latn": ["x 0", "x 0", "eng 90"], "deu_Latn": ["deu 30", "deu 29", "deu 80"]}
     found = measured(cells, angles)
     assert found["eng_Latn"].columns["accuracy"].tolist() == [1, 1, 1]
     assert found["deu_Latn"].columns["accuracy"].tolist() == [1, 1, 1]
-    # An untranslated cell is passed over, and the right answer behind it is found.
+    # An untranslated cell is ignored, and the right answer after it is found.
     cells = {
         "eng_Latn": ["x 0", "eng 90"],
         "deu_Latn": ["x 0", "deu 50"],
@@ -191,8 +191,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, queries_in_a_blo
 
 
 def test_permuted_rows_and_languages_change_nothing_but_the_order() -> None:
-    # Without texts that are in two languages: they have equal cosines, and of these the first is
-    # found.
+    # Without texts that are in two languages: these have equal cosines, and the first is found.
     cells = {code: [text and f"{code} {text}" for text in column] for code, column in DIRTY.items()}
     cells["eng_Latn"][8] = None
     order = np.random.default_rng(0).permutation(len(DIRTY["eng_Latn"]))
@@ -202,14 +201,14 @@ def test_permuted_rows_and_languages_change_nothing_but_the_order() -> None:
     assert {value for one in plain.values() for value in one.columns["accuracy"]} == {0.0, 1.0}
     for code, one in plain.items():
         for metric, values in one.columns.items():
-            # The items of `moved` are named by place: its row i is row order[i].
+            # The items of `moved` are named by position: its row i is row order[i].
             names = [f"row {order[int(item.split()[1])]}" for item in permuted[code].items]
             assert dict(zip(names, permuted[code].columns[metric], strict=True)) == dict(
                 zip(one.items, values, strict=True)
             )
 
 
-def test_an_aligned_encoder_has_no_bias_and_one_that_adds_the_language_has_nothing_else() -> None:
+def test_an_aligned_encoder_has_no_bias_and_one_that_adds_the_language_has_full_bias() -> None:
     cells = {
         code: [f"{code} {row}" for row in range(30)]
         for code in ("eng_Latn", "deu_Latn", "fra_Latn")
@@ -229,7 +228,7 @@ def test_an_aligned_encoder_has_no_bias_and_one_that_adds_the_language_has_nothi
         ), code
 
 
-def test_what_is_embedded_is_what_was_named() -> None:
+def test_the_embedded_texts_are_those_that_were_named() -> None:
     texts = {text for group in task(DIRTY).texts() for text in group}
     asked: set[str] = set()
     list(task(DIRTY).measure(lambda some: asked.update(some) or random_vectors(some)))

@@ -1,4 +1,4 @@
-"""Bitext, STS and topics give MTEB's own numbers: `mteb.evaluate` on its own tasks, with data and vectors of ours."""
+"""Our bitext, STS and classification agree with `mteb.evaluate` on the same data and vectors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIM = 12
 
 
 class Known:
-    """An encoder that looks its vectors up: unit length, and the same for the same text."""
+    """An encoder that looks up unit vectors by text."""
 
     def __init__(self) -> None:
         self.vectors: dict[str, np.ndarray] = {}
@@ -48,7 +48,7 @@ class Known:
 def reference(
     encoder: Known, task: str, subset: str, columns: dict[str, dict[str, list[object]]]
 ) -> dict[str, float]:
-    """Return what MTEB reports for a task whose data are given, split by split."""
+    """Return MTEB's scores of a task with the given data, by split."""
     one = mteb.get_task(task, hf_subsets=[subset], eval_splits=["test"])
     splits = {split: datasets.Dataset.from_dict(content) for split, content in columns.items()}
     one.dataset = {subset: datasets.DatasetDict(splits)}
@@ -87,7 +87,7 @@ def test_sts_spearman() -> None:
     assert sts.spearman(cosine, gold) == pytest.approx(theirs["cosine_spearman"], abs=1e-9)
 
 
-def test_topics_accuracy() -> None:
+def test_classification_accuracy() -> None:
     generator, encoder = np.random.default_rng(2), Known()
     centres = generator.normal(size=(4, DIM))
     sides = {}

@@ -1,4 +1,4 @@
-"""MTEB's tasks: its own numbers to 1e-6, which subsets a language means, what is refused, and data that are fetched."""
+"""MTEB's tasks: agreement to 1e-6, the subsets of a language, what is refused, and fetched data."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def config(tmp_path: Path, data: Path, encoder: str) -> EvaluateConfig:
 
 
 def by_mteb(encoder: str, data: Path, name: str, subsets: list[str]) -> dict[str, dict[str, float]]:
-    """Return MTEB's scores by subset, of its own evaluation with the sentence-transformers wrapper: nothing of ours."""
+    """Return MTEB's scores by subset, evaluated with its sentence-transformers wrapper and none of our code."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         task = mteb.get_task(name, hf_subsets=subsets, eval_splits=["test"])
@@ -64,7 +64,7 @@ def by_mteb(encoder: str, data: Path, name: str, subsets: list[str]) -> dict[str
     return {scores["hf_subset"]: scores for scores in result.task_results[0].scores["test"]}
 
 
-def test_the_numbers_are_mtebs_own(config: EvaluateConfig, encoder: str, data: Path) -> None:
+def test_scores_equal_mtebs(config: EvaluateConfig, encoder: str, data: Path) -> None:
     ours = {(score.task, score.languages, score.metric): score.value for score in evaluate(config)}
     theirs = by_mteb(encoder, data, "Tatoeba", ["deu-eng", "fra-eng"])
     assert 0 < theirs["deu-eng"]["f1"] < theirs["deu-eng"]["accuracy"] < 1
@@ -93,7 +93,7 @@ def test_the_numbers_are_mtebs_own(config: EvaluateConfig, encoder: str, data: P
         assert value == pytest.approx(scores["accuracy"], abs=1e-6)
 
 
-def test_mteb_compatible_leaves_mtebs_result_files_under_a_name_and_revision_of_their_own(
+def test_mteb_compatible_writes_mtebs_result_files_under_a_unique_name_and_revision(
     config: EvaluateConfig,
 ) -> None:
     scores = evaluate(dataclasses.replace(config, mteb_compatible=True))
@@ -110,7 +110,7 @@ def test_mteb_compatible_leaves_mtebs_result_files_under_a_name_and_revision_of_
     assert german["main_score"] == pytest.approx(ours.value, abs=1e-6)
 
 
-def test_a_score_that_is_not_mtebs_stops_the_run(
+def test_a_score_that_differs_from_mtebs_stops_the_run(
     config: EvaluateConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sts, "spearman", lambda cosine, gold: 0.123)
@@ -131,7 +131,7 @@ def test_only_the_test_split_is_measured(data: Path) -> None:
     assert {len(side.texts) for side in topics.ours[0].test.values()} == {60}
 
 
-def test_languages_choose_the_pairs_with_english_and_pairs_all_every_two(data: Path) -> None:
+def test_languages_are_paired_with_english_or_with_pairs_all_with_each_other(data: Path) -> None:
     (pivot,) = read_mteb(["NTREXBitextMining"], data=data, languages=["deu_Latn", "spa_Latn"])
     assert list(pivot.ours[0].rows) == [("eng_Latn", "deu_Latn"), ("eng_Latn", "spa_Latn")]
     (every,) = read_mteb(
@@ -140,7 +140,7 @@ def test_languages_choose_the_pairs_with_english_and_pairs_all_every_two(data: P
     assert len(every.ours[0].rows) == 3
 
 
-def test_the_table_is_what_mtebs_metadata_say() -> None:
+def test_the_table_agrees_with_mtebs_metadata() -> None:
     for name in TASKS:
         expected = list(mteb_subsets.rows(mteb.get_task(name)))
         assert [
@@ -162,13 +162,13 @@ def test_the_table_is_what_mtebs_metadata_say() -> None:
         ("FloresBitextMining", "zsm_Latn", "zsm_Latn"),
     ],
 )
-def test_a_language_is_found_under_the_code_that_each_task_has_for_it(
+def test_a_language_is_found_under_each_tasks_code_for_it(
     task: str, language: str, subset: str
 ) -> None:
     assert subset in {one.name for one in task_subsets()[task] if language in one.languages}
 
 
-def test_every_language_of_the_table_is_one_of_ours_and_named_once_a_task() -> None:
+def test_every_language_of_the_table_is_known_and_occurs_once_in_a_task() -> None:
     for name, subsets in task_subsets().items():
         assert all(codes.is_language(code) for subset in subsets for code in subset.languages)
         assert len({subset.languages for subset in subsets}) == len(subsets), name
@@ -177,14 +177,14 @@ def test_every_language_of_the_table_is_one_of_ours_and_named_once_a_task() -> N
 # What is refused
 
 
-def test_an_unknown_task_is_refused_with_the_nearest_name() -> None:
+def test_an_unknown_task_is_refused_with_a_suggestion() -> None:
     with pytest.raises(
         InputError, match=r'"Tatoba" is neither a suite nor a task; did you mean "Tatoeba"\?'
     ):
         parse_suite("quick,Tatoba")
 
 
-def test_languages_that_no_task_has_are_refused_and_those_that_one_lacks_are_told(
+def test_languages_that_no_task_has_are_refused_and_those_that_one_lacks_are_logged(
     config: EvaluateConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(
@@ -248,7 +248,7 @@ def test_a_column_that_the_data_lack_is_named(config: EvaluateConfig, tmp_path: 
         )
 
 
-def test_two_folders_of_one_name_are_not_taken_for_each_other(tmp_path: Path) -> None:
+def test_two_folders_of_the_same_name_are_not_confused(tmp_path: Path) -> None:
     for name, word in (("a", "alpha"), ("b", "beta")):
         rows = [f"{word} {number}" for number in range(5)]
         write_task(
@@ -309,7 +309,7 @@ def every_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_every_task_is_read_from_a_copy_of_its_repository_and_scored_as_by_mteb(
+def test_every_task_is_read_from_a_copy_of_its_repository_and_scored_as_mteb_does(
     name: str, every_task: Path, encoder: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = EvaluateConfig(
@@ -318,5 +318,5 @@ def test_every_task_is_read_from_a_copy_of_its_repository_and_scored_as_by_mteb(
     with caplog.at_level("INFO", logger="hexapla"):
         scores = evaluate(config)
     assert {score.task.split("/")[1] for score in scores} == {name}
-    (told,) = re.findall(r"(\d+) scores equal those of MTEB's own evaluator", caplog.text)
-    assert int(told) > 0
+    (n_equal,) = re.findall(r"(\d+) scores equal those of MTEB's own evaluator", caplog.text)
+    assert int(n_equal) > 0

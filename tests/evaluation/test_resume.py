@@ -1,4 +1,4 @@
-"""An interrupted evaluation goes on to the same scores, encodes nothing twice, and never takes another encoder's."""
+"""A resumed evaluation gives the same scores, encodes nothing twice, and never reuses another encoder's vectors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 
 class Stopped(BaseException):
-    """As a kill: nothing catches it."""
+    """Stands for a kill: nothing catches it."""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, module: object, name: str, n_calls: int) -> None:
-    """Let a function of a module work a few times, and then kill the run."""
+    """Let a function of a module be called a few times, and then kill the run."""
     original, left = getattr(module, name), [n_calls]
 
     def counted(*arguments: object, **options: object) -> object:
@@ -101,7 +101,7 @@ def test_resumed_equals_uninterrupted(
     assert evaluate(dataclasses.replace(config, resume=True)) == whole
 
 
-def test_what_was_embedded_and_measured_is_not_again(
+def test_a_resumed_run_embeds_and_measures_nothing_again(
     config: EvaluateConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vectors, "_STEP", 64)
@@ -131,7 +131,7 @@ def test_what_was_embedded_and_measured_is_not_again(
     assert len(measured) == len({(score.task, score.languages) for score in scores}) - 10
 
 
-def test_a_torn_line_and_a_lost_table_are_measured_again(
+def test_an_incomplete_line_and_a_missing_table_are_measured_again(
     config: EvaluateConfig, tmp_path: Path
 ) -> None:
     whole = evaluate(dataclasses.replace(config, out=tmp_path / "whole"))
@@ -172,7 +172,7 @@ def test_a_changed_encoder_of_the_same_name_inherits_neither_scores_nor_vectors(
     assert scores == evaluate(dataclasses.replace(again, out=tmp_path / "fresh", vectors=None))
 
 
-def test_vectors_kept_for_later_serve_other_tasks_and_are_else_gone(
+def test_vectors_are_removed_or_kept_on_request_and_then_serve_other_tasks(
     config: EvaluateConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evaluate(config)
@@ -183,10 +183,10 @@ def test_vectors_kept_for_later_serve_other_tasks_and_are_else_gone(
     assert evaluate(dataclasses.replace(kept, out=tmp_path / "second")) == first
 
 
-# What lies beside the scores
+# Files beside the scores
 
 
-def test_example_sentences_are_the_same_rows_in_every_language_with_their_vectors(
+def test_examples_are_the_same_rows_in_every_language_with_their_vectors(
     config: EvaluateConfig,
 ) -> None:
     evaluate(config)
@@ -198,7 +198,7 @@ def test_example_sentences_are_the_same_rows_in_every_language_with_their_vector
     assert np.abs(np.array(table["vector"], dtype=np.float32) - vectors).max() < 1e-3
 
 
-def test_evaluation_sentences_are_looked_for_in_the_corpus_of_the_alignment(
+def test_evaluation_sentences_are_searched_for_in_the_training_corpus(
     config: EvaluateConfig, made: Path, tmp_path: Path
 ) -> None:
     corpus = write_corpus(

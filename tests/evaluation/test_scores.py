@@ -1,4 +1,4 @@
-"""Score folders: what is written is read again, what does not fit is refused, and a kill leaves nothing that lies."""
+"""Score folders: written scores are read again, misfits are refused, and a kill leaves no wrong scores."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_line_is_one_json_object_with_the_fields_by_name(tmp_path: Path) -> No
     assert (tmp_path / "per_item/bitext/sib200.test.eng_Latn-deu_Latn.parquet").is_file()
 
 
-def test_a_signature_comes_apart_again_whatever_is_in_it() -> None:
+def test_a_signature_is_parsed_again_whatever_is_in_it() -> None:
     fields = {"task": "bitext/a|b", "k": 4, "prompt": "query: 100%7C|", "max_tokens": None}
     assert parse_signature(signature(fields)) == {
         "task": "bitext/a|b",
@@ -134,7 +134,7 @@ def test_a_score_that_is_not_a_number_is_not_written(tmp_path: Path) -> None:
         ({"seen": "yes"}, 'seen is "yes"; it must be bool or null$'),
     ],
 )
-def test_a_line_that_is_no_score_is_told_with_its_number(
+def test_a_line_that_is_not_a_score_is_refused_with_its_number(
     tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
     good = dataclasses.asdict(score())
@@ -144,7 +144,7 @@ def test_a_line_that_is_no_score_is_told_with_its_number(
         read_scores(tmp_path)
 
 
-def test_a_missing_field_and_a_broken_line_are_told(tmp_path: Path) -> None:
+def test_a_missing_field_and_a_damaged_line_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "scores.jsonl"
     lacking = {name: value for name, value in dataclasses.asdict(score()).items() if name != "seen"}
     file.write_text(json.dumps(lacking), encoding="utf-8")
@@ -165,7 +165,7 @@ def test_a_missing_field_and_a_broken_line_are_told(tmp_path: Path) -> None:
         read_scores(tmp_path / "none")
 
 
-def test_a_table_that_is_lost_or_damaged_is_told(tmp_path: Path) -> None:
+def test_a_missing_or_damaged_table_is_refused(tmp_path: Path) -> None:
     out = written(tmp_path, score())
     with pytest.raises(InputError, match="has no per-item table; evaluate again"):
         read_per_item(score(per_item=None), out)

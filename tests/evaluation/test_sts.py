@@ -1,4 +1,4 @@
-"""STS: Spearman by hand, and which files go together."""
+"""STS: Spearman by hand, and which files are compared."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def write_sts(
     missing: int | None = None,
     blank: int | None = None,
 ) -> None:
-    """Write five pairs whose sentences, `LANG 0` and `LANG angle`, are that angle apart for `by_angle`."""
+    """Write five pairs of sentences, `LANG 0` and `LANG ANGLE`, which `by_angle` embeds at that angle."""
     second = [None if row == missing else f"{language} {angle}" for row, angle in enumerate(ANGLES)]
     if blank is not None:
         second[blank] = " "
@@ -99,7 +99,9 @@ def test_the_first_sentence_is_in_the_first_language_of_the_pair(tmp_path: Path)
     assert second == [f"eng_Latn {angle}" for angle in ANGLES]
 
 
-def test_files_with_other_judgements_are_not_compared_and_share_no_items(tmp_path: Path) -> None:
+def test_files_with_different_judgements_are_not_compared_and_share_no_items(
+    tmp_path: Path,
+) -> None:
     write_sts(tmp_path, "eng_Latn")
     write_sts(tmp_path, "deu_Latn", scores=SCORES[::-1])
     found = measured(tmp_path, pairs="all")

@@ -1,4 +1,4 @@
-"""Evaluations whose answers are known: what is refused before an encoder loads, embedded once, scored and written."""
+"""Whole evaluations with known scores: what is refused, embedded, scored and written."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ LANGUAGES = ("eng_Latn", "deu_Latn", "fra_Latn")
 
 
 class Oracle:
-    """Stands in for an encoder.
+    """An encoder with known vectors.
 
-    `LANG NUMBER [ANGLE]` has the same vector in all languages but French, where it is noise. Even
-    numbers and odd ones lie apart, as the topics do; an angle turns the vector away for STS.
+    `LANG NUMBER [ANGLE]` has the same vector in all languages except French, where it is noise. Even
+    and odd numbers lie apart, as the topics do; an angle rotates the vector for STS.
     """
 
     def __init__(self) -> None:
@@ -89,9 +89,8 @@ def oracle(monkeypatch: pytest.MonkeyPatch) -> Oracle:
     monkeypatch.setattr(suite, "load_encoder", stand_in.load)
     monkeypatch.setattr(suite, "describe", stand_in.describe)
     monkeypatch.setattr(vectors, "encode", stand_in.encode)
-    monkeypatch.setattr(
-        xsim, "alter_sentences", lambda all_: dict.fromkeys(all_, ())
-    )  # numbers are what the oracle reads
+    # The oracle reads the numbers, so these must not be altered.
+    monkeypatch.setattr(xsim, "alter_sentences", lambda all_: dict.fromkeys(all_, ()))
     return stand_in
 
 
@@ -102,7 +101,7 @@ def write(path: Path, columns: dict[str, list[object]]) -> None:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Write the data folder of the suites `dev` and `test`, 40 rows of three languages."""
+    """Write a data folder for the suites `dev` and `test`: 40 rows in three languages."""
     root = tmp_path / "data"
     cells = {code: [f"{code} {row}" for row in range(N_ROWS)] for code in LANGUAGES}
     topics = [TOPICS[row % 2] for row in range(N_ROWS)]
@@ -139,7 +138,7 @@ def by_key(scores: list[Score]) -> dict[tuple[str, str, str], Score]:
     return keyed
 
 
-def test_the_test_suite_gives_the_known_answers(oracle: Oracle, config: EvaluateConfig) -> None:
+def test_the_test_suite_gives_the_known_scores(oracle: Oracle, config: EvaluateConfig) -> None:
     scores = by_key(evaluate(config))
     for task in ("bitext/sib200", "bitext/tatoeba"):
         for metric in ("f1", "accuracy", "margin_accuracy"):
@@ -158,11 +157,12 @@ def test_the_test_suite_gives_the_known_answers(oracle: Oracle, config: Evaluate
     n_pool, n_identity, n_xsim = 3 * 2, 3, 2 * 2
     assert len(scores) == n_bitext + n_sts + n_topics + n_pool + n_identity + n_xsim
     assert scores["pool/sib200", "deu_Latn", "accuracy"].value == 1
-    told = [
+    identified = [
         scores["language-identity/sib200", code, "identified"].value
         for code in ("eng_Latn", "deu_Latn")
     ]
-    assert sum(told) == 1  # English and German have the same vectors, so that one name fits both
+    # English and German have the same vectors, so one of the two is predicted for both.
+    assert sum(identified) == 1
     assert scores["xsim/sib200", "deu_Latn-eng_Latn", "xsim"].value == 0
 
 
@@ -181,7 +181,7 @@ def test_the_dev_suite_is_bitext_on_train_and_sts_on_dev(
     }
 
 
-def test_what_is_returned_is_what_is_written_and_every_mean_is_that_of_its_table(
+def test_returned_scores_are_those_written_and_the_means_of_their_tables(
     oracle: Oracle, config: EvaluateConfig
 ) -> None:
     scores = evaluate(config)
@@ -198,12 +198,11 @@ def test_what_is_returned_is_what_is_written_and_every_mean_is_that_of_its_table
 def test_every_distinct_text_is_embedded_once(oracle: Oracle, config: EvaluateConfig) -> None:
     evaluate(config)
     assert max(Counter(oracle.encoded).values()) == 1
-    # SIB-200's and Tatoeba's sentences are the same ones here; of the STS pairs the first is twice
-    # the same sentence.
+    # SIB-200 and Tatoeba have the same sentences here, and the first STS pair is one sentence twice.
     assert len(oracle.encoded) == 3 * N_ROWS + 2 * (30 + 29)
 
 
-def test_texts_are_embedded_in_the_order_of_their_tokens_longest_first(
+def test_texts_are_embedded_by_number_of_tokens_longest_first(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model = load_encoder(toy_encoder(tmp_path / "encoder"))
@@ -223,7 +222,7 @@ def test_texts_are_embedded_in_the_order_of_their_tokens_longest_first(
     assert column.of("STS", texts).argmax(axis=1).tolist() == [3, 2, 1, 0]
 
 
-def test_kinds_of_task_with_other_prompts_have_their_own_vectors(
+def test_task_types_with_different_prompts_have_different_vectors(
     oracle: Oracle, config: EvaluateConfig
 ) -> None:
     oracle.prompts = {"BitextMining": "query: ", "STS": "", "Classification": "topic: "}
@@ -244,7 +243,7 @@ def test_a_default_prompt_is_in_the_signature(oracle: Oracle, config: EvaluateCo
     assert parse_signature(first.signature)["prompt"] == "query: "
 
 
-def test_a_score_is_seen_when_all_its_languages_are(oracle: Oracle, config: EvaluateConfig) -> None:
+def test_a_score_is_seen_if_all_its_languages_are(oracle: Oracle, config: EvaluateConfig) -> None:
     scores = by_key(evaluate(config))
     assert scores["bitext/sib200", "eng_Latn-deu_Latn", "f1"].seen is True
     assert scores["bitext/sib200", "fra_Latn-eng_Latn", "f1"].seen is False
@@ -261,7 +260,7 @@ def test_a_score_is_seen_when_all_its_languages_are(oracle: Oracle, config: Eval
         (("eng_Latn", "deu_Latn"), (), {"deu_Latn": False, "fra_Latn": False}),
     ],
 )
-def test_seen_is_what_the_user_says_else_the_encoder_else_unknown(
+def test_seen_languages_are_the_given_ones_or_the_encoders_or_unknown(
     oracle: Oracle,
     config: EvaluateConfig,
     data: Path,
@@ -310,7 +309,7 @@ def test_the_signature_names_data_metric_encoder_and_software(
     assert (topics["draws"], topics["per_label"], topics["seed"]) == ("10", "8", "42")
 
 
-def test_other_data_give_another_signature(
+def test_changed_data_change_the_signature(
     oracle: Oracle, config: EvaluateConfig, data: Path, tmp_path: Path
 ) -> None:
     before = by_key(evaluate(config))
@@ -343,9 +342,7 @@ def test_own_data_are_named_by_the_stem_of_their_path(
         assert task in {score.task for score in evaluate(own)}
 
 
-def test_held_out_rows_have_a_split_of_their_own(
-    oracle: Oracle, config: EvaluateConfig, data: Path
-) -> None:
+def test_held_out_rows_are_a_split(oracle: Oracle, config: EvaluateConfig, data: Path) -> None:
     own = dataclasses.replace(
         config,
         suite="bitext",
@@ -358,7 +355,7 @@ def test_held_out_rows_have_a_split_of_their_own(
     assert 4 <= scores[0].n < N_ROWS
 
 
-def test_languages_choose_what_is_measured_next_to_english(
+def test_only_english_and_the_chosen_languages_are_measured(
     oracle: Oracle, config: EvaluateConfig
 ) -> None:
     scores = evaluate(dataclasses.replace(config, languages=("French",)))
@@ -373,10 +370,10 @@ def test_languages_choose_what_is_measured_next_to_english(
     }
 
 
-# What is refused, and when
+# What is refused
 
 
-def test_mistakes_are_found_before_an_encoder_is_loaded(
+def test_mistakes_are_reported_before_an_encoder_is_loaded(
     oracle: Oracle, config: EvaluateConfig, data: Path
 ) -> None:
     for change, message in (
@@ -474,7 +471,7 @@ def test_vectors_that_are_not_finite_are_refused(oracle: Oracle, config: Evaluat
 # The output folder
 
 
-def test_run_json_is_there_before_the_work_starts(
+def test_run_json_is_written_before_the_work_starts(
     oracle: Oracle, config: EvaluateConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: object, **__: object) -> None:
@@ -499,7 +496,8 @@ def test_overwriting_replaces_the_scores_and_a_refused_run_keeps_them(
 ) -> None:
     evaluate(config)
     with pytest.raises(InputError, match="holds a finished run; --overwrite replaces it"):
-        evaluate(dataclasses.replace(config, data="nowhere"))  # said before the data are looked for
+        # Refused before the missing data are noticed.
+        evaluate(dataclasses.replace(config, data="nowhere"))
     again = dataclasses.replace(config, suite="dev", overwrite=True)
     with pytest.raises(InputError, match="has no swh_Latn"):
         evaluate(dataclasses.replace(again, languages=("swh_Latn",)))

@@ -1,4 +1,4 @@
-"""Vectors on disk belong to weights, length, precision, prompt and text; a damaged file costs its own texts only."""
+"""Vectors on disk are keyed by weights, length, precision, prompt and text; a damaged file loses only its texts."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_another_encoder_length_or_precision_finds_nothing(
     assert cache(tmp_path, **changed).get("", "a") is None
 
 
-def test_prompt_and_text_do_not_run_together(tmp_path: Path) -> None:
+def test_prompt_and_text_are_kept_apart(tmp_path: Path) -> None:
     kept = cache(tmp_path)
     kept.add("query: ", ["a"], np.stack([ONE]))
     assert kept.get("", "query: a") is None
     assert kept.get("query", ": a") is None
 
 
-def test_a_damaged_file_is_dropped_with_a_warning_and_costs_its_own_texts(
+def test_a_damaged_file_is_removed_with_a_warning_and_loses_only_its_texts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache(tmp_path).add("", ["a"], np.stack([ONE]))

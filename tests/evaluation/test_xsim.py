@@ -1,4 +1,4 @@
-"""xsim: values worked by hand, agreement with LASER's definition written as a loop, and what is searched."""
+"""xsim: values worked by hand, agreement with LASER's definition written as a loop, and the searched pool."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hexapla.evaluation.tasks.xsim import XsimTask, retrieve_by_margin, xsim_err
 def noisy_sides(
     n_rows: int, n_more: int, seed: int, noise: float = 0.9
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return sources, and targets of which the first translate them and `n_more` are near to some right one."""
+    """Return sources and their targets, and then `n_more` targets that are each near to a right one."""
     generator = np.random.default_rng(seed)
     source = generator.normal(size=(n_rows, 8))
     target = source + noise * generator.normal(size=source.shape)
@@ -38,7 +38,7 @@ def noisy_sides(
 
 
 def by_loop(source: np.ndarray, target: np.ndarray, texts: Sequence[str], k: int = 4) -> list[bool]:
-    """Say which sources are errors, step by step as source/xsim.py of LASER: _score_knn, _score_margin, textual error."""
+    """Mark the errors step by step as LASER's source/xsim.py: _score_knn, _score_margin, textual error."""
     cosine = source @ target.T
     wrong = []
     for x in range(len(source)):
@@ -56,7 +56,7 @@ def by_loop(source: np.ndarray, target: np.ndarray, texts: Sequence[str], k: int
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("n_more", [0, 150])
-def test_a_loop_from_the_definition_of_laser_makes_the_same_errors(seed: int, n_more: int) -> None:
+def test_a_loop_from_lasers_definition_has_the_same_errors(seed: int, n_more: int) -> None:
     source, target = noisy_sides(60, n_more, seed)
     texts = [str(row) for row in range(len(target))]
     texts[7] = texts[3] = "the same"
@@ -64,7 +64,7 @@ def test_a_loop_from_the_definition_of_laser_makes_the_same_errors(seed: int, n_
     expected = by_loop(source, target, texts)
     assert xsim_errors(source, target, texts).tolist() == expected
     assert 0.1 < np.mean(expected) < 0.95
-    # The margin decides something: the nearest by cosine are other ones.
+    # The margin matters: the nearest by cosine are different ones.
     assert (
         retrieve_by_margin(source, target).tolist() != (source @ target.T).argmax(axis=1).tolist()
     )
@@ -92,12 +92,12 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, sources_in_a_blo
     assert retrieve_by_margin(source, target).tolist() == whole.tolist()
 
 
-def test_a_right_text_in_another_row_is_no_error_and_an_altered_one_is() -> None:
+def test_the_right_text_in_another_row_is_not_an_error_and_an_altered_one_is() -> None:
     places = 0.9 * np.eye(5, dtype=np.float32) + 0.1
     source, target = places[[0, 0, 2, 3]], places[[0, 0, 2, 3]]
     assert xsim_errors(source, target, ["a", "a", "b", "c"]).tolist() == [0, 0, 0, 0]
     assert xsim_errors(source, target, ["a", "d", "b", "c"]).sum() == 1
-    # Source 1 lies where an altered sentence does.
+    # Source 1 has the vector of an altered sentence.
     source, target = places[[0, 1, 2, 3]], places[[0, 0, 2, 3, 1]]
     assert xsim_errors(source, target, ["a", "a", "b", "c", "not a"]).tolist() == [0, 1, 0, 0]
 
@@ -131,10 +131,10 @@ def task(cells: Mapping[str, Sequence[str | None]]) -> XsimTask:
 
 
 def embed(texts: Sequence[str]) -> np.ndarray:
-    """Embed a row of ENGLISH and its German as one direction; what is altered, as that of the sentence it is made of.
+    """Embed a row of ENGLISH and its German as one direction, altered versions near their sentence's.
 
-    The Germans of the rows 0 and 4 are embedded a little off, and the altered first version of 0
-    exactly there.
+    The German of row 0 has the vector of that row's altered versions, a little off the English one.
+    Altered versions of other rows are off in another direction.
     """
     makes = {
         version: row for row, one in enumerate(ENGLISH) for version in alter_sentences(ENGLISH)[one]
@@ -160,7 +160,7 @@ def measured(cells: Mapping[str, Sequence[str | None]]) -> dict[str, Measurement
     return {measurement.languages: measurement for measurement in task(cells).measure(embed)}
 
 
-def test_altered_sentences_are_found_by_xsim_plus_plus_alone() -> None:
+def test_altered_sentences_are_in_the_pool_of_xsim_plus_plus_only() -> None:
     (found,) = measured(columns()).values()
     assert found.languages == "deu_Latn-eng_Latn"
     assert found.task == "xsim/x"
@@ -170,7 +170,7 @@ def test_altered_sentences_are_found_by_xsim_plus_plus_alone() -> None:
     assert found.settings == {"k": 4, "alterations": 1}
 
 
-def test_only_the_altered_versions_of_what_is_searched_are_in_the_pool() -> None:
+def test_only_altered_versions_of_searched_sentences_are_in_the_pool() -> None:
     cells = columns()
     cells["fra_Latn"] = [None, *cells["deu_Latn"][1:5], " "]
     cells["eng_Latn"][5] = None
@@ -189,7 +189,7 @@ def test_only_the_altered_versions_of_what_is_searched_are_in_the_pool() -> None
     assert "Nothing at all." not in asked["deu_Latn-eng_Latn"]
 
 
-def test_without_anything_to_alter_both_are_the_same() -> None:
+def test_without_altered_versions_both_rates_are_the_same() -> None:
     cells = {"eng_Latn": list("abcd"), "deu_Latn": list("efgh")}
     places = dict(
         zip(
@@ -227,7 +227,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
         task({**columns(), "fra_Latn": ["fra 0", None, None, None, " ", ""]})
 
 
-def test_the_suite_of_that_name_is_xsim_alone(tmp_path: Path) -> None:
+def test_the_suite_xsim_measures_xsim_only(tmp_path: Path) -> None:
     cells = {
         code: [f"{code} {row}" for row in range(8)] for code in ("eng_Latn", "deu_Latn", "fra_Latn")
     }
