@@ -73,7 +73,7 @@ def do_job(job: CellJob) -> dict[str, float]:
     seconds: dict[str, float] = {}
     if job.align is not None and not has_weights(job.align.out):
         started = time.monotonic()
-        inputs = {"corpus": job.align.corpus, "encoder": job.align.encoder}
+        inputs: dict[str, object] = {"corpus": job.align.corpus, "encoder": job.align.encoder}
         align(replace(job.align, resume=_is_begun(job.align.out, inputs)), quiet=True)
         seconds["align"] = round(time.monotonic() - started, 1)
     for suite, config in job.evaluate.items():

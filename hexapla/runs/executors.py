@@ -16,7 +16,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -56,7 +56,7 @@ class Executor(Protocol):
 
     def run(
         self, work: Callable[[Task], Result], tasks: Iterable[Task]
-    ) -> Iterator[Receipt[Task, Result]]:
+    ) -> Generator[Receipt[Task, Result], None, None]:
         """Do the tasks; close the iterator to stop early, which ends the workers."""
 
     def call(self, function: Callable[[], Result]) -> Result:
@@ -68,7 +68,7 @@ class ThisProcess:
 
     def run(
         self, work: Callable[[Task], Result], tasks: Iterable[Task]
-    ) -> Iterator[Receipt[Task, Result]]:
+    ) -> Generator[Receipt[Task, Result], None, None]:
         """Do the tasks in order."""
         for task in tasks:
             yield Receipt(task=task, result=work(task))
@@ -96,7 +96,7 @@ class Processes:
 
     def run(
         self, work: Callable[[Task], Result], tasks: Iterable[Task]
-    ) -> Iterator[Receipt[Task, Result]]:
+    ) -> Generator[Receipt[Task, Result], None, None]:
         """Do the tasks, several at once.
 
         Raises:
@@ -281,7 +281,7 @@ class Ray:
 
     def run(
         self, work: Callable[[Task], Result], tasks: Iterable[Task]
-    ) -> Iterator[Receipt[Task, Result]]:
+    ) -> Generator[Receipt[Task, Result], None, None]:
         """Do the tasks, several at once.
 
         Raises:

@@ -284,7 +284,11 @@ def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) ->
             'suites = ["toys"]',
             r'suites has "toys"; it may have toy; did you mean "toy"\?',
         ),
-        ('suite = "bitext"', 'suite = "bitxt"', r'suites.toy: "bitxt" is neither a suite nor a task; did you mean "bitext"'),
+        (
+            'suite = "bitext"',
+            'suite = "bitxt"',
+            r'suites.toy: "bitxt" is neither a suite nor a task; did you mean "bitext"',
+        ),
         (
             "[regimes.en-x]",
             "[regimes.base]",

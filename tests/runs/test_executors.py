@@ -108,7 +108,7 @@ def test_closing_ends_busy_workers_at_once() -> None:
     receipts = Processes(2).run(Work(), ["a", "endless", "endless"])
     assert next(receipts).task == "a"
     workers = multiprocessing.active_children()
-    receipts.close()  # type: ignore[attr-defined]
+    receipts.close()
     assert len(workers) == 2 and multiprocessing.active_children() == []
 
 
