@@ -37,16 +37,14 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from transformers import PrinterCallback, TrainerCallback, XLMRobertaConfig, XLMRobertaModel
 
+from hexapla import AlignConfig, open_corpus, write_corpus
 from hexapla.alignment.batches import RowBatchSampler, shared_texts
 from hexapla.alignment.cell_batch import CellBatch
-from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.packing import Packing
 from hexapla.alignment.prepare import prepare
 from hexapla.alignment.token_cache import open_token_cache
 from hexapla.alignment.trainer import MultiwayTrainer
 from hexapla.alignment.trainer_setup import make_trainer
-from hexapla.corpus.reader import open_corpus
-from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
 from hexapla.runs.progress import Progress
 

@@ -28,13 +28,11 @@ from typing import Any
 
 import ctranslate2
 
-from hexapla.build import build
-from hexapla.build.config import BuildConfig
-from hexapla.corpus.reader import open_corpus
+from hexapla import open_corpus
+from hexapla.build import BuildConfig, build
 from hexapla.filters import Chain, FilterSettings, Statistics, read_filters
-from hexapla.sources.config import SourceConfig
-from hexapla.translate.backends import open_translator
-from hexapla.translate.config import TranslatorConfig
+from hexapla.sources import SourceConfig
+from hexapla.translate import TranslatorConfig, open_translator
 from hexapla.translate.conversion import convert
 
 TO = ("deu_Latn", "fra_Latn", "spa_Latn")

@@ -28,13 +28,12 @@ import pyarrow.parquet as pq
 from mteb.models.model_meta import ModelMeta
 from mteb.similarity_functions import cos_sim
 
+from hexapla import EvaluateConfig, evaluate
 from hexapla.encoder.load import load_encoder
-from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.mteb_check import no_progress_bars
 from hexapla.evaluation.mteb_table import task_languages, task_subsets
 from hexapla.evaluation.mteb_tasks import read_mteb
 from hexapla.evaluation.retrieval import BitextRetriever
-from hexapla.evaluation.stage import evaluate
 from hexapla.evaluation.tasks.bitext import BitextTask
 from hexapla.evaluation.vectors import Vectors
 from recipes.mteb_folder import write_all
@@ -191,7 +190,7 @@ def encode(rounds: int) -> None:
         return time.perf_counter() - started
 
     print(f"encoding {len(texts)} sentences of {len(chosen)} languages, the tiny encoder")
-    cases = {
+    cases: dict[str, Callable[[], float]] = {
         "SentenceTransformer.encode, batches of 32": partial(by_them, 32),
         "SentenceTransformer.encode, batches of 256": partial(by_them, 256),
         "hexapla, batches of 64": by_us,

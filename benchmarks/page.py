@@ -19,8 +19,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from hexapla.report.config import CompareConfig, ReportConfig
-from hexapla.report.page import report
+from hexapla.report import CompareConfig, ReportConfig, report
 from hexapla.text.languages import LANGUAGES
 from tests.fixtures.reports import write_runs
 
