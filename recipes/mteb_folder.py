@@ -1,9 +1,10 @@
-"""Lay data of the tasks' own sources out as MTEB's repositories do, for `hexapla evaluate --data` without a network.
+"""Convert the original data of four tasks to the layout of MTEB's repositories.
 
-`python recipes/mteb_folder.py --data DATA --out DIR` takes the folders that `recipes/README.md`
-lists and makes `DIR/{Tatoeba,NTREXBitextMining,STSBenchmarkMultilingualSTS,SIB200Classification}`.
-Scores on data converted from these sources equal those on MTEB's own copies (checked against
-published results to the last digit for bitext and STS).
+`python recipes/mteb_folder.py --data DATA --out DIR` reads the folders that `recipes/README.md`
+lists and writes `DIR/{Tatoeba,NTREXBitextMining,STSBenchmarkMultilingualSTS,SIB200Classification}`,
+with which `hexapla evaluate --data DIR` needs no network.
+Scores on data converted from these sources equal those on MTEB's copies (checked against published
+results to the last digit for bitext and STS).
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ _SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
 
 def write_task(folder: Path, configs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-    """Write a task's repository: `{config: {split: {column: values}}}` as Parquet, and the README that names them."""
+    """Write a task's repository: Parquet files, and a README that lists them.
+
+    Args:
+        folder: Where the repository is written.
+        configs: `{config: {split: {column: values}}}`.
+    """
     lines = ["---", "configs:"]
     for config, splits in configs.items():
         lines += [f'- config_name: "{config}"', "  data_files:"]
@@ -40,20 +46,20 @@ def tatoeba(source: Path, out: Path) -> None:
     for subset in task_subsets()["Tatoeba"]:
         code = subset.languages[0]
         if (source / f"{code}.parquet").exists():
-            found = pq.read_table(source / f"{code}.parquet")
-            rows["sentence1"] += found[code].to_pylist()
-            rows["sentence2"] += found["eng_Latn"].to_pylist()
-            rows["lang"] += [subset.name] * len(found)
+            table = pq.read_table(source / f"{code}.parquet")
+            rows["sentence1"] += table[code].to_pylist()
+            rows["sentence2"] += table["eng_Latn"].to_pylist()
+            rows["lang"] += [subset.name] * len(table)
     write_task(out, {"default": {"test": rows}})
 
 
 def ntrex(source: Path, out: Path) -> None:
-    """Convert a table of columns by language."""
-    found = pq.read_table(source)
+    """Convert a table with one column per language."""
+    table = pq.read_table(source)
     columns = {
-        subset.name: found[subset.languages[0]].to_pylist()
+        subset.name: table[subset.languages[0]].to_pylist()
         for subset in task_subsets()["NTREXBitextMining"]
-        if subset.languages[0] in found.column_names
+        if subset.languages[0] in table.column_names
     }
     write_task(out, {"default": {"test": columns}})
 
@@ -69,21 +75,21 @@ def stsb(source: Path, out: Path) -> None:
             "lang": [],
         }
         for subset in task_subsets()["STSBenchmarkMultilingualSTS"]:
-            found = pq.read_table(source / split / f"{subset.languages[0]}.parquet")
+            table = pq.read_table(source / split / f"{subset.languages[0]}.parquet")
             for column, name in (
                 ("sentence1", "sentence1"),
                 ("sentence2", "sentence2"),
                 ("similarity_score", "score"),
             ):
-                rows[column] += found[name].to_pylist()
-            rows["lang"] += [subset.name] * len(found)
+                rows[column] += table[name].to_pylist()
+            rows["lang"] += [subset.name] * len(table)
         splits[split] = rows
     write_task(out, {"default": splits})
 
 
 def sib200(source: Path, out: Path) -> None:
-    """Convert `{train,dev,test}.parquet` (`id`, `topic` and columns by language)."""
-    found = {split: pq.read_table(source / f"{split}.parquet") for split in _SPLITS}
+    """Convert `{train,dev,test}.parquet` (`id`, `topic` and one column per language)."""
+    tables = {split: pq.read_table(source / f"{split}.parquet") for split in _SPLITS}
     configs = {
         subset.name: {
             _SPLITS[split]: {
@@ -91,16 +97,16 @@ def sib200(source: Path, out: Path) -> None:
                 "category": rows["topic"].to_pylist(),
                 "text": rows[subset.languages[0]].to_pylist(),
             }
-            for split, rows in found.items()
+            for split, rows in tables.items()
         }
         for subset in task_subsets()["SIB200Classification"]
-        if subset.languages[0] in found["test"].column_names
+        if subset.languages[0] in tables["test"].column_names
     }
     write_task(out, configs)
 
 
 def write_all(data: Path, out: Path) -> None:
-    """Convert all four."""
+    """Convert all four tasks."""
     tatoeba(data / "tatoeba", out / "Tatoeba")
     ntrex(data / "ntrex" / "test.parquet", out / "NTREXBitextMining")
     stsb(data / "stsb-mt", out / "STSBenchmarkMultilingualSTS")
@@ -108,8 +114,8 @@ def write_all(data: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the original data")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args()
     write_all(arguments.data, arguments.out)

@@ -1,8 +1,8 @@
-"""Write `hexapla/data/mteb_subsets.tsv`: which subset or column of each MTEB task is which language or pair.
+"""Write `hexapla/data/mteb_subsets.tsv`: the languages of each subset or column of MTEB's tasks.
 
-Made from the library's own metadata, by hand where that is wrong or ambiguous, and committed, so
-that what is measured does not move with the library. Languages that FLORES-200 lacks are left out.
-Run it again, and read the difference, when MTEB is upgraded: `python recipes/mteb_subsets.py`.
+The table is made from MTEB's metadata, with corrections where those are wrong or ambiguous. It is
+committed, so that an upgrade of MTEB does not change what is measured. Languages that FLORES-200
+lacks are left out. After an upgrade, run `python recipes/mteb_subsets.py` and read the difference.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from hexapla.evaluation.mteb_table import TABLE, TASKS
 from hexapla.runs.atomic import write_text
 from hexapla.text import languages as codes
 
-# NTREX: the files under these columns are Cyrillic and Latin. srp_Latn and others have no row in
-# the code table.
+# In NTREX, the text of these columns is in Cyrillic and Latin script. srp_Latn and others are not
+# in the code table.
 _WRONG_SCRIPT = {"mon-Mong": "khk_Cyrl", "orm-Ethi": "gaz_Latn"}
-# English twice: `en-ext` is the same task on another sample; MTEB's English benchmark takes `en`.
+# The second of two English subsets: the same task on another sample. MTEB's English benchmark uses
+# `en`.
 _SKIPPED = {("AmazonCounterfactualClassification", "en-ext")}
 
 
 def rows(task: Any) -> Iterator[tuple[str, str]]:
-    """Yield subset and languages, or column and language where all languages lie side by side."""
+    """Yield subset and languages, or column and language in a task with a column per language."""
     name, subsets = task.metadata.name, task.metadata.eval_langs
     if getattr(task, "parallel_subsets", False):
         columns = {
@@ -41,10 +42,10 @@ def rows(task: Any) -> Iterator[tuple[str, str]]:
         return
     for subset, tags in sorted(subsets.items()):
         if name == "BibleNLPBitextMining" and not subset.startswith("eng_Latn-"):
-            continue  # the same rows, the other way round; both directions are measured anyway
-        found = [parse(tag) for tag in tags]
-        if None not in found and (name, subset) not in _SKIPPED:
-            yield subset, "-".join(str(code) for code in found)
+            continue  # the same rows in the other direction; both directions are measured anyway
+        languages = [parse(tag) for tag in tags]
+        if None not in languages and (name, subset) not in _SKIPPED:
+            yield subset, "-".join(str(code) for code in languages)
 
 
 def parse(tag: str) -> str | None:

@@ -1,17 +1,17 @@
-"""Pretrain the tiny encoder that the package carries: sentences in, an XLM-R-architecture encoder out.
+"""Pretrain the tiny encoder that the package carries, a small XLM-R.
 
-In: folders `stsb-mt`, `courses` and `ntrex` of multi-way data (recipes/README.md says where to get
-them). Every cell is a training sentence of its own; two languages of a row are never put side by
-side, so whatever the encoder knows about translation it found without being told. SIB-200, Tatoeba
-and the STS dev/test pairs are not read: they judge it.
-Out: a sentence-transformers folder (mean pooling, normalised, fp16 safetensors, tokenizer
-included), about 15 MB.
+In: the folders `stsb-mt`, `courses` and `ntrex` of multi-way data (recipes/README.md says where to
+get them). Every cell is a training sentence by itself, and two languages of a row are never put
+side by side, so that the encoder learns about translation without supervision. SIB-200, Tatoeba and
+the STS dev and test pairs are not read, since encoders are evaluated on them.
+Out: a sentence-transformers folder of about 15 MB with mean pooling, normalisation, fp16
+safetensors and the tokenizer.
 
-The decision worth knowing: on a CPU with bf16 the time goes to attention and to the 16k-way
-softmax, so there is no dropout (CPU attention has a slow path with it), batches hold sentences of
-one length, and only masked positions reach the softmax. Token embeddings start from an SVD of
-within-sentence co-occurrences; matrices between them are trained by Muon, the rest by AdamW.
-`--start` goes on from an encoder of an earlier run, with its tokenizer.
+On a CPU with bf16, most of the time goes to attention and to the softmax over 16,000 pieces.
+Therefore there is no dropout, with which attention on a CPU is slow; the sentences of a batch have
+nearly the same length; and only masked positions reach the softmax. Token embeddings start from an
+SVD of co-occurrences within sentences. The matrices of the layers are trained by Muon, and all
+other weights by AdamW. `--start` continues from the encoder of an earlier run, with its tokenizer.
 """
 
 from __future__ import annotations
@@ -35,21 +35,18 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
 
-SOURCES = {
-    "stsb-mt/train.parquet": 4,
-    "ntrex/test.parquet": 4,
-    "courses/train.parquet": 1,
-}  # file -> passes an epoch
+SOURCES = {"stsb-mt/train.parquet": 4, "ntrex/test.parquet": 4, "courses/train.parquet": 1}
+"""How often each file is read in an epoch."""
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 N_PIECES, MAX_TOKENS, MASKED_SHARE, BATCH_TOKENS = 16_000, 128, 0.15, 8192
-# Runs of scripts written without spaces are cut for training only: Unigram's seed search is
-# quadratic in a run.
+# Text without spaces is split into short runs, only while the tokenizer is trained: the time of
+# Unigram's search for seed pieces is quadratic in the length of a run.
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}]{1,4}|\p{Thai}{1,6}"
 
 
 def read_sentences(data: Path) -> dict[str, list[str]]:
-    """Return the distinct sentences of each source file, every language alone, in a fixed shuffled order."""
-    found: dict[str, list[str]] = {}
+    """Return the distinct sentences of each source file, of all languages, ordered by hash."""
+    sentences: dict[str, list[str]] = {}
     for name in SOURCES:
         table = pq.read_table(data / name)
         languages = [
@@ -61,12 +58,12 @@ def read_sentences(data: Path) -> dict[str, list[str]]:
             for cell in table[language].to_pylist()
             if cell and cell.strip()
         }
-        found[name] = sorted(cells, key=lambda cell: hashlib.sha256(cell.encode()).digest())
-    return found
+        sentences[name] = sorted(cells, key=lambda cell: hashlib.sha256(cell.encode()).digest())
+    return sentences
 
 
 def train_tokenizer(sentences: list[str]) -> PreTrainedTokenizerFast:
-    """Train a Unigram tokenizer of `N_PIECES` pieces with XLM-R's special tokens and template."""
+    """Train a Unigram tokenizer of `N_PIECES` pieces, with XLM-R's special tokens and template."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
@@ -105,7 +102,14 @@ def train_tokenizer(sentences: list[str]) -> PreTrainedTokenizerFast:
 def cooccurrence_embeddings(
     encoded: list[np.ndarray], n_pieces: int, dim: int, std: float
 ) -> torch.Tensor:
-    """Return (n_pieces, dim) vectors: an SVD of positive PMI within a window of five, scaled to `std`."""
+    """Return (n_pieces, dim) embeddings from an SVD of positive PMI in a window of five tokens.
+
+    Args:
+        encoded: Token ids of each sentence.
+        n_pieces: Size of the vocabulary.
+        dim: Dimensions of an embedding.
+        std: Standard deviation that the embeddings are scaled to.
+    """
     flat = np.concatenate(encoded)
     owner = np.repeat(np.arange(len(encoded), dtype=np.int32), [len(ids) for ids in encoded])
     counts = scipy.sparse.csr_matrix((n_pieces, n_pieces), dtype=np.float32)
@@ -124,22 +128,29 @@ def cooccurrence_embeddings(
     )
     left_vectors, values, _ = scipy.sparse.linalg.svds(positive, k=dim, random_state=0)
     vectors = left_vectors * np.sqrt(values)
-    vectors = (
-        vectors @ np.linalg.qr(np.random.default_rng(0).normal(size=(dim, dim)))[0]
-    )  # spread the variance
+    # A random rotation spreads the variance over all dimensions.
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(dim, dim)))[0]
+    vectors = vectors @ rotation
     return torch.tensor(vectors / vectors.std() * std, dtype=torch.float32)
 
 
 def batches(encoded: list[np.ndarray], copies: np.ndarray, seed: int) -> Iterator[torch.Tensor]:
-    """Yield (n, width) id tensors for one epoch, each of about `BATCH_TOKENS` tokens of nearly one length."""
+    """Yield the batches of one epoch: (n, width) ids, sentences of nearly the same length.
+
+    A batch has about `BATCH_TOKENS` tokens.
+
+    Args:
+        encoded: Token ids of each sentence.
+        copies: (n_sentences,) how often each sentence is in the epoch.
+        seed: Seed of the order.
+    """
     rng = np.random.default_rng(seed)
     order = np.repeat(np.arange(len(encoded)), copies)
     rng.shuffle(order)
     pools = [order[start : start + 40_000] for start in range(0, len(order), 40_000)]
     for pool in pools:
-        pool = sorted(pool.tolist(), key=lambda index: len(encoded[index]))
         groups: list[list[int]] = [[]]
-        for index in pool:
+        for index in sorted(pool.tolist(), key=lambda index: len(encoded[index])):
             if groups[-1] and (len(groups[-1]) + 1) * len(encoded[index]) > BATCH_TOKENS:
                 groups.append([])
             groups[-1].append(index)
@@ -156,7 +167,10 @@ def batches(encoded: list[np.ndarray], copies: np.ndarray, seed: int) -> Iterato
 def masked_loss(
     model: XLMRobertaForMaskedLM, ids: torch.Tensor, generator: torch.Generator
 ) -> torch.Tensor:
-    """Return the mean loss (nats) on masked positions of (n, width) ids; BERT's 80/10/10 replacement."""
+    """Return the mean loss at masked positions of (n, width) ids, in nats.
+
+    Of the chosen positions 80 % are masked, 10 % replaced and 10 % left, as in BERT.
+    """
     draw = torch.rand(ids.shape, generator=generator)
     chosen = (draw < MASKED_SHARE) & (ids > 2)
     fate = torch.rand(ids.shape, generator=generator)
@@ -175,7 +189,10 @@ def masked_loss(
 def make_optimizers(
     model: XLMRobertaForMaskedLM, peak: float, *, muon: bool
 ) -> list[torch.optim.Optimizer]:
-    """Return Muon for the matrices of the layers and AdamW for the rest, or AdamW for all; one rate suits both."""
+    """Return AdamW for all weights, or Muon for the matrices of the layers and AdamW for the rest.
+
+    Muon's updates are scaled to the size of AdamW's, so that both use the same learning rate.
+    """
     layers = [p for p in model.roberta.encoder.parameters() if muon and p.ndim == 2]
     inside = {id(p) for p in layers}
     rest = [p for p in model.parameters() if id(p) not in inside]
@@ -201,10 +218,13 @@ def pretrain(
     *,
     muon: bool,
 ) -> list[dict[str, float]]:
-    """Train `model` in place until `tokens` or `minutes` are spent: 3 % warm-up, cosine to zero.
+    """Train `model` in place until `tokens` or `minutes` are used up.
+
+    The learning rate warms up in the first 3 % and falls to zero by a cosine.
 
     Returns:
-        The curve: tokens seen, loss on the last 100 batches and on `dev`, again and again.
+        The training curve: at each of its points the tokens seen, the mean loss of the last 100
+        batches and the loss on `dev`.
     """
     curve: list[dict[str, float]] = []
     optimizers = make_optimizers(model, peak, muon=muon)
@@ -255,7 +275,7 @@ def pretrain(
 def save_encoder(
     model: XLMRobertaForMaskedLM, tokenizer: PreTrainedTokenizerFast, out: Path, text: str
 ) -> None:
-    """Write the body (no LM head) as a sentence-transformers folder in fp16, and its card."""
+    """Save the encoder without LM head as a sentence-transformers folder in fp16, and a card."""
     body = out / "body"
     model.roberta.half().save_pretrained(body)
     tokenizer.save_pretrained(body)
@@ -263,7 +283,8 @@ def save_encoder(
     pooling = Pooling(transformer.get_embedding_dimension(), pooling_mode="mean")
     SentenceTransformer(modules=[transformer, pooling, Normalize()]).half().save(str(out / "tiny"))
     (out / "tiny" / "README.md").write_text(text)
-    tokenizer_file = out / "tiny" / "tokenizer.json"  # written indented, which doubles it
+    # Without the indentation that doubles its size.
+    tokenizer_file = out / "tiny" / "tokenizer.json"
     tokenizer_file.write_text(
         json.dumps(json.loads(tokenizer_file.read_text()), ensure_ascii=False)
     )
@@ -277,21 +298,23 @@ tags: [sentence-transformers, sentence-similarity, feature-extraction]
 
 # tiny
 
-The encoder that Hexapla carries for its demo, its tests and trials: an XLM-R-architecture masked language model of
-{layers} layers of {dim} with {pieces} Unigram pieces, mean pooling and normalisation, in fp16. Made by
-`recipes/pretrain_tiny.py`; it was never shown that two sentences are translations.
+The encoder that Hexapla carries for its demo, its tests and first trials: a masked language model
+of XLM-R's architecture with {layers} layers of {dim}, {pieces} Unigram pieces, mean pooling and
+normalisation, in fp16. It was made by `recipes/pretrain_tiny.py`, without any information about
+which sentences are translations of each other.
 
 ## Data
 
-749,167 single sentences in 30 languages: STSb Multi MT's training sentences in 11 and NTREX-128 in 30 (both CC
-BY-SA 4.0, both four times an epoch), and machine-translated course texts in 30 (MIT). No two languages of a row stand
-side by side. SIB-200, Tatoeba and the STS dev and test pairs were not read.
+749,167 single sentences in 30 languages: STSb Multi MT's training sentences in 11 and NTREX-128 in
+30 (both CC BY-SA 4.0, both four times per epoch), and machine-translated course texts in 30 (MIT).
+No two languages of a row stand side by side. SIB-200, Tatoeba and the STS dev and test pairs were
+not read.
 
 ## Training
 
 {steps}
 
-Nats per masked position on 1,500 sentences of STSb that were not trained on:
+Loss in nats per masked position; held out are 1,500 sentences of STSb that were not trained on:
 
 | tokens of this run | training | held out |
 |---:|---:|---:|
@@ -299,12 +322,13 @@ Nats per masked position on 1,500 sentences of STSb that were not trained on:
 
 ## Limits
 
-It is not for use: it knows captions, news and one field's course texts, nothing of the world, and cuts texts beyond 128
-tokens. It places translations apart, on purpose. It has no dropout, so `pivot-only` cannot train it. Align it, or take
-a real encoder.
+It is not for production: it was trained on captions, news and the course texts of one field only,
+and it truncates texts after 128 tokens. It places translations apart, on purpose. It has no
+dropout, so the regime `pivot-only` cannot train it. Align it, or use a real encoder.
 """
-START = "On from an earlier run, by Muon (matrices of the layers) and AdamW (the rest), 15 % masked, no dropout."
-FRESH = "From a co-occurrence SVD, by Muon (matrices of the layers) and AdamW (the rest), 15 % masked, no dropout."
+TRAINED_BY = "by Muon (matrices of the layers) and AdamW (the rest), 15 % masked, no dropout."
+CONTINUED = f"Continued from an earlier run, {TRAINED_BY}"
+FRESH = f"Started from an SVD of co-occurrences, {TRAINED_BY}"
 
 
 def card(config: XLMRobertaConfig, curve: list[dict[str, float]], steps: str) -> str:
@@ -322,43 +346,48 @@ def card(config: XLMRobertaConfig, curve: list[dict[str, float]], steps: str) ->
 
 
 def main() -> None:
-    """Parse the command line and run the four steps."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    """Train a tokenizer, pretrain an encoder and save it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with stsb-mt, courses and ntrex"
     )
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--tokens", type=int, default=100_000_000)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--tokens", type=int, default=100_000_000, help="tokens to train on")
     parser.add_argument(
-        "--minutes", type=float, default=math.inf, help="stop after this many, if tokens are left"
+        "--minutes", type=float, default=math.inf, help="end after this time, if tokens are left"
     )
-    parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--dim", type=int, default=256)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--layers", type=int, default=4, help="number of layers")
+    parser.add_argument("--dim", type=int, default=256, help="hidden size")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="peak learning rate")
     parser.add_argument(
-        "--start", type=Path, help="an encoder folder of an earlier run to go on from"
+        "--start", type=Path, help="encoder folder of an earlier run, to continue from"
     )
-    parser.add_argument("--optimizer", choices=("muon", "adamw"), default="muon")
     parser.add_argument(
-        "--no-svd", action="store_true", help="start the token embeddings from noise instead"
+        "--optimizer",
+        choices=("muon", "adamw"),
+        default="muon",
+        help="optimiser of the layers' matrices",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--no-svd", action="store_true", help="start token embeddings from noise, not from an SVD"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights, order and masking")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
 
-    found = read_sentences(args.data)
+    sentences = read_sentences(args.data)
     started = time.time()
     tokenizer_folder = args.start or args.out / "tokenizer"
     if tokenizer_folder.exists():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(tokenizer_folder)
     else:
-        few = [
+        sample = [
             cell
-            for name, cells in found.items()
+            for name, cells in sentences.items()
             for cell in cells[: 120_000 if "courses" in name else None]
         ]
-        tokenizer = train_tokenizer(few)
+        tokenizer = train_tokenizer(sample)
         tokenizer.save_pretrained(tokenizer_folder)
     print(
         json.dumps({"tokenizer_s": round(time.time() - started), "pieces": len(tokenizer)}),
@@ -366,14 +395,12 @@ def main() -> None:
     )
 
     encoded, copies = [], []
-    for name, cells in found.items():
+    for name, cells in sentences.items():
         ids = tokenizer(cells, truncation=True, max_length=MAX_TOKENS)["input_ids"]
         encoded += [np.array(line, dtype=np.int32) for line in ids]
         copies += [SOURCES[name]] * len(cells)
-    dev, encoded = (
-        encoded[:1500],
-        encoded[1500:],
-    )  # hash order: a fair sample of stsb-mt, never trained on
+    # Ordered by hash, the first sentences are a random sample of stsb-mt. They are not trained on.
+    dev, encoded = encoded[:1500], encoded[1500:]
     copies_array = np.array(copies[1500:])
     print(
         json.dumps(
@@ -431,7 +458,7 @@ def main() -> None:
         muon=args.optimizer == "muon",
     )
     save_encoder(
-        model.cpu(), tokenizer, args.out, card(config, curve, START if args.start else FRESH)
+        model.cpu(), tokenizer, args.out, card(config, curve, CONTINUED if args.start else FRESH)
     )
 
 
