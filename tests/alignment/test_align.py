@@ -1,7 +1,6 @@
-"""Alignment: a run improves retrieval on rows it never saw, resumes exactly, spends its budget, says what it took.
+"""Alignment: a run improves retrieval on rows it never saw, spends its budget, records what it took.
 
-Every mistake that a user can make is refused before a model is loaded and before anything is
-written.
+Mistakes are refused before an encoder is loaded and before anything is written.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 from datasets import Dataset
-from safetensors.torch import load_file
 from sentence_transformers import (
     SentenceTransformer,
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
 
+from hexapla.alignment import stage
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.loss import MultiwayLoss
 from hexapla.alignment.stage import align
@@ -28,8 +27,7 @@ from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.held_out import HeldOutAccuracy
 from hexapla.errors import InputError
 from tests.fixtures.toy import LANGUAGES, toy_decoder, toy_encoder, toy_rows, toy_transformer
-
-stage = sys.modules["hexapla.alignment.stage"]
+from tests.fixtures.weights import read_weights
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +52,6 @@ def settings(corpus, encoder, tmp_path) -> dict[str, object]:
         "learning_rate": 2e-2,
         "report_to": "none",
     }
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "model.safetensors")
 
 
 def test_alignment_finds_rows_that_it_never_saw(settings):
@@ -159,9 +153,8 @@ def test_budgets_of_rows_and_of_encodings_are_kept_by_every_regime(settings, tmp
             n_texts[regime, budget] = counted[0]
     cells = took["multiway", "rows"]["n_encodings"]
     for (regime, budget), result in took.items():
-        assert n_texts[regime, budget] == pytest.approx(
-            result["n_encodings"], rel=0.01
-        )  # batches differ by a row
+        # Batches differ by a row.
+        assert n_texts[regime, budget] == pytest.approx(result["n_encodings"], rel=0.01)
         if budget == "rows":
             n_rows = 299  # one of the 300 lost all its translations, and is not in the corpus
             assert result["n_rows_seen"] == result["n_rows"] == n_rows
@@ -169,9 +162,8 @@ def test_budgets_of_rows_and_of_encodings_are_kept_by_every_regime(settings, tmp
                 cells if regime in ("multiway", "star") else 2 * n_rows
             )
         else:
-            assert result["n_encodings"] == pytest.approx(
-                cells, rel=2 * 16 / 300
-            )  # to within a step
+            # To within a step.
+            assert result["n_encodings"] == pytest.approx(cells, rel=2 * 16 / 300)
 
 
 @pytest.mark.slow
@@ -187,9 +179,8 @@ def test_the_converged_budget_stops_when_held_out_rows_stop_improving(settings):
     held_out = open_corpus(settings["corpus"]).split(0.2)[1].dataset()
     judge = HeldOutAccuracy(held_out, LANGUAGES, "")
     saved = SentenceTransformer(str(settings["out"]), device="cpu")
-    assert judge(saved)["held_out_accuracy"] == pytest.approx(
-        max(curve)
-    )  # the best step's weights, not the last's
+    # The weights of the best step, not of the last.
+    assert judge(saved)["held_out_accuracy"] == pytest.approx(max(curve))
 
 
 def test_cached_and_accumulated_steps_train(settings):
@@ -374,7 +365,7 @@ def test_lora_trains_the_adapters_alone_and_leaves_an_ordinary_encoder(settings,
     assert result["lora"] == 8
     assert "LoRA of rank 8" in (settings["out"] / "README.md").read_text()
     assert result["held_out"][-1]["accuracy"] > result["held_out"][0]["accuracy"] + 0.03
-    before, after = weights(Path(encoder)), weights(settings["out"])
+    before, after = read_weights(Path(encoder)), read_weights(settings["out"])
     assert before.keys() == after.keys()  # no adapter is left in it
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed and all("dense" in name or "attention" in name for name in changed)
@@ -405,7 +396,7 @@ def test_gradient_checkpointing_changes_nothing_but_the_memory(settings, tmp_pat
         AlignConfig(**{**settings, "out": tmp_path / "other"}, gradient_checkpointing=True),
         quiet=True,
     )
-    first, second = weights(settings["out"]), weights(tmp_path / "other")
+    first, second = read_weights(settings["out"]), read_weights(tmp_path / "other")
     for name, tensor in first.items():
         torch.testing.assert_close(second[name], tensor, rtol=0, atol=1e-6, msg=name)
 
@@ -425,7 +416,7 @@ def test_what_is_compiled_is_what_encodes(settings, monkeypatch):
     assert len(calls) >= result["n_steps"] and all(calls)
 
 
-def test_matryoshka_makes_the_leading_dimensions_do_by_themselves(settings, tmp_path):
+def test_matryoshka_makes_the_leading_dimensions_useful_alone(settings, tmp_path):
     held_out = open_corpus(settings["corpus"]).split(0.2)[1].dataset()
 
     def accuracy(folder: Path) -> float:

@@ -1,4 +1,4 @@
-"""Batches: every row once an epoch, equal texts apart, the same order on resume; each regime takes its cells."""
+"""Batches: every row once an epoch, equal texts apart, the same order on resume, cells by regime."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_rows_that_share_a_text_are_kept_apart():
         sampler.set_epoch(epoch)
         batches = list(sampler)
         assert sorted(i for batch in batches for i in batch) == list(range(60))
-        for batch in batches[:-1]:  # the last may have to take what is left
+        for batch in batches[:-1]:  # the last may be left with rows that share texts
             texts = Counter(text for i in batch for text in shared.get(i, ()))
             assert not texts or max(texts.values()) == 1
 
@@ -152,9 +152,8 @@ def test_en_x_draws_only_languages_that_the_row_has_and_anew_each_epoch():
     made = collator(Regime.EN_X, rows)
     first = chosen_texts(made, rows, everyone)
     assert all(text is not None for _, _, text in first)
-    backwards = chosen_texts(
-        made, rows, everyone[::-1]
-    )  # a row draws the same, whoever is beside it
+    # A row draws the same, whichever rows are beside it.
+    backwards = chosen_texts(made, rows, everyone[::-1])
     assert {text for _, _, text in first} == {text for _, _, text in backwards}
     made.sampler.set_epoch(1)
     assert {text for _, _, text in first} != {

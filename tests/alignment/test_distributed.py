@@ -1,7 +1,6 @@
-"""Two processes on gloo equal one: in the loss and every gradient of a split batch, and in the weights of a whole run.
+"""Two processes on gloo equal one: in the loss and every gradient, and in the weights of a run.
 
-One launch of two processes makes everything that is compared here; `rank_worker.py` is what they
-run.
+One launch of two processes, which run `rank_worker.py`, makes everything that is compared here.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from safetensors.torch import load_file
 from hexapla.corpus.writer import write_corpus
 from tests.fixtures import rank_worker
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
+from tests.fixtures.weights import read_weights
 
 pytestmark = pytest.mark.slow
 
@@ -65,26 +65,16 @@ def test_two_processes_give_the_gradient_of_one_with_the_joined_batch(made, name
         torch.testing.assert_close(two[key], expected, rtol=1e-4, atol=1e-6, msg=f"{name}: {key}")
 
 
-def _weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Return the weights of the transformer, and of a linear layer behind it."""
-    return {
-        key: value
-        for path in sorted(folder.glob("**/model.safetensors"))
-        for key, value in load_file(path).items()
-    }
-
-
 @pytest.mark.parametrize("name", rank_worker.RUNS)
 def test_a_run_on_two_processes_ends_in_the_weights_of_a_run_on_one(made, name):
     rank_worker.run(
         str(made / "encoder"), str(made / "corpus"), made / "one" / name, **rank_worker.RUNS[name]
     )
-    one, two = (_weights(made / n / name) for n in ("one", "two"))
+    one, two = (read_weights(made / n / name) for n in ("one", "two"))
     start = load_file(made / "encoder" / "model.safetensors")
     for key, expected in one.items():
-        if not key.endswith(
-            "key.bias"
-        ):  # softmax cancels it: a gradient of rounding errors, which Adam makes steps of
+        # Softmax cancels a key's bias: its gradient is rounding errors, which Adam scales to steps.
+        if not key.endswith("key.bias"):
             torch.testing.assert_close(two[key], expected, rtol=1e-3, atol=1e-4, msg=key)
     assert (
         one["encoder.layer.0.output.dense.weight"] - start["encoder.layer.0.output.dense.weight"]

@@ -21,7 +21,7 @@ from hexapla.alignment.loss import MultiwayLoss
 
 
 class Vectors(torch.nn.Module):
-    """Stands for an encoder: the "token ids" are row numbers of a table of vectors."""
+    """A stand-in for an encoder: its "token ids" are row numbers of a table of vectors."""
 
     def __init__(self, table: torch.Tensor) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ def test_order_of_rows_columns_and_cells_changes_nothing():
 
 
 def test_same_row_cells_are_never_negatives():
-    # Only one row: nothing to tell it from, so no loss, whatever its cells look like.
+    # A single row has no other row to be distinguished from, so there is no loss.
     cells = F.normalize(
         torch.randn(5, 8, generator=torch.Generator().manual_seed(0)), dim=1
     ).requires_grad_()
@@ -215,9 +215,8 @@ def test_blocks_of_anchors_give_the_loss_and_the_gradient_of_the_whole_matrix(mo
     whole, blocks = cells.clone().requires_grad_(), cells.clone().requires_grad_()
     loss = multiway_loss(whole, *ids)
     loss.backward()
-    monkeypatch.setattr(
-        "hexapla.alignment.functional.FLOATS_PER_BLOCK", 4 * len(cells)
-    )  # four anchors at once
+    # Four anchors at once.
+    monkeypatch.setattr("hexapla.alignment.functional.FLOATS_PER_BLOCK", 4 * len(cells))
     again = multiway_loss(blocks, *ids)
     (3.0 * again).backward()  # as a gradient scaler would
     assert again.item() == pytest.approx(loss.item(), rel=1e-12)

@@ -2,7 +2,7 @@
 
 Pinned here: gradient caching equals the plain loss in the value and every gradient, with dropout
 on, whatever the chunk; packed equals padded, for encoders and for causal decoders; flat cells equal
-columns with a mask; the Matryoshka loss is the mean over its dimensions; a vector that is no number
+columns with a mask; the Matryoshka loss is the mean over its dimensions; a vector that is not finite
 is traced to its row.
 """
 
@@ -62,10 +62,9 @@ def assert_same(first, second, **tolerance) -> None:
 def test_cached_equals_plain_in_the_loss_and_every_gradient(
     encoder, chunk_tokens, negatives, packs, monkeypatch
 ):
-    monkeypatch.setattr(
-        "hexapla.alignment.functional.FLOATS_PER_BLOCK", 400
-    )  # several blocks, as with thousands of cells
-    encoder.eval()  # without dropout, since the two draw it in passes of other sizes
+    # Several blocks, as with thousands of cells.
+    monkeypatch.setattr("hexapla.alignment.functional.FLOATS_PER_BLOCK", 400)
+    encoder.eval()  # without dropout, which differs when passes differ in size
     with Packing(encoder, wanted=packs) as packing:
         assert packing.packs == packs
         found = []
@@ -78,9 +77,8 @@ def test_cached_equals_plain_in_the_loss_and_every_gradient(
 
 def test_cached_equals_plain_with_dropout_on(encoder, monkeypatch):
     encoder.train()
-    monkeypatch.setattr(
-        "hexapla.alignment.gradient_cache.TOKENS_PER_PASS", 60
-    )  # the same passes in both, so the same draws
+    # The same passes in both, so the same draws.
+    monkeypatch.setattr("hexapla.alignment.gradient_cache.TOKENS_PER_PASS", 60)
     found = []
     for limit in (None, 60):
         torch.manual_seed(0)
@@ -123,7 +121,7 @@ def test_packed_sentences_embed_as_padded_ones(kind, tmp_path):
     with Packing(model) as packing:
         assert packing.packs
         got = encode_cells(model, batch, Passes(packs=True, offset=packing.offset))
-        inside = model.encode(["eng01 eng02 eng03", "eng04"])  # padded inputs are still taken
+        inside = model.encode(["eng01 eng02 eng03", "eng04"])  # padded inputs still work
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(inside, model.encode(["eng01 eng02 eng03", "eng04"]), atol=1e-5)
     assert model[0].auto_model.config._attn_implementation == "sdpa"
@@ -131,9 +129,8 @@ def test_packed_sentences_embed_as_padded_ones(kind, tmp_path):
 
 def test_an_encoder_whose_packed_sentences_differ_stays_padded(encoder, monkeypatch, caplog):
     def across(module, query, key, value, attention_mask, *, sequence_groups=None, **kwargs):
-        return plain(
-            module, query, key, value, attention_mask, **kwargs
-        )  # forgets where sentences end
+        # Forgets where sentences end.
+        return plain(module, query, key, value, attention_mask, **kwargs)
 
     from transformers import AttentionInterface
 
@@ -171,7 +168,7 @@ def test_columns_with_a_mask_equal_the_vectors_of_the_present_cells(encoder):
     assert MultiwayLoss(encoder)(columns).item() != pytest.approx(expected.item(), rel=1e-3)
 
 
-def test_what_the_encoder_takes_besides_tokens_reaches_it(encoder):
+def test_what_the_encoder_expects_besides_tokens_reaches_it(encoder):
     columns = [
         {**column, "prompt_length": torch.tensor([2]), "task": "x"}
         for column in tokenized(encoder, 3)
@@ -212,7 +209,7 @@ def test_pivots_drift_by_one_less_their_cosine():
     assert loss.drift(vectors, reference).item() == pytest.approx((0.4 + 0) / 2)
 
 
-def test_a_vector_that_is_no_number_is_traced_to_its_row(encoder):
+def test_a_vector_that_is_not_finite_is_traced_to_its_row(encoder):
     class Broken(torch.nn.Module):
         def forward(self, features):
             out = encoder(features)

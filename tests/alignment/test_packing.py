@@ -1,4 +1,4 @@
-"""Packing: chunks cover all sentences within their budget, padding stays under a tenth, groups are those of the lengths."""
+"""Packing: chunks cover all sentences within their budget, and padding stays under a tenth."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def test_attention_stays_within_each_sentence():
 
 
 def test_the_kernel_of_a_gpu_is_given_the_ends_of_the_sentences(monkeypatch):
-    # No GPU here: what would be called is called by hand, on a stand-in that attends sentence by
-    # sentence.
+    # Without a GPU the kernel is replaced by a stand-in that attends sentence by sentence, and
+    # called by hand.
     from hexapla.alignment import packing
 
     seen = {}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-import hexapla.alignment.token_cache as stage
+from hexapla.alignment import token_cache
 from hexapla.alignment.token_cache import open_token_cache
 from hexapla.errors import InputError
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
@@ -33,7 +33,7 @@ def rows() -> datasets.Dataset:
 
 
 def test_tokens_are_those_of_the_encoder_with_its_prompt(encoder, monkeypatch):
-    monkeypatch.setattr(stage, "_ROWS_PER_BATCH", 7)  # several batches of several widths
+    monkeypatch.setattr(token_cache, "_ROWS_PER_BATCH", 7)  # several batches of several widths
     data = rows()
     cache = open_token_cache(data, LANGUAGES, encoder, "eng59 ", ("corpus", "encoder"))
     assert cache.texts.shape == (50, 4)
@@ -60,8 +60,8 @@ def test_equal_cells_have_equal_text_ids_and_others_have_not(encoder):
 
 def test_texts_are_tokenised_once_and_again_when_anything_differs(encoder, monkeypatch):
     data, made = rows(), []
-    plain = stage._write_cache
-    monkeypatch.setattr(stage, "_write_cache", lambda *args: (made.append(1), plain(*args)))
+    plain = token_cache._write_cache
+    monkeypatch.setattr(token_cache, "_write_cache", lambda *args: (made.append(1), plain(*args)))
     for prompt, identity in (("", "a"), ("", "a"), ("eng01", "a"), ("", "b"), ("", "a")):
         open_token_cache(data, LANGUAGES, encoder, prompt, (identity,))
     assert len(made) == 3
@@ -90,9 +90,8 @@ def test_a_text_without_a_token_is_named(encoder, cache_folder, monkeypatch):
     def without_specials(texts, **kwargs):
         features = plain(texts, **kwargs)
         ids = features["input_ids"]
-        features["attention_mask"] = (
-            ids > 2
-        ).long()  # as of a tokenizer that adds no beginning and no end
+        # As of a tokenizer that adds no special tokens.
+        features["attention_mask"] = (ids > 2).long()
         return features
 
     monkeypatch.setattr(encoder, "preprocess", without_specials)
@@ -104,7 +103,9 @@ def test_a_text_without_a_token_is_named(encoder, cache_folder, monkeypatch):
 
 def test_a_cache_that_could_not_be_finished_is_not_there(encoder, cache_folder, monkeypatch):
     monkeypatch.setattr(
-        stage.np, "save", lambda *args: (_ for _ in ()).throw(OSError("No space left on device"))
+        token_cache.np,
+        "save",
+        lambda *args: (_ for _ in ()).throw(OSError("No space left on device")),
     )
     with pytest.raises(OSError, match="No space left"):
         open_token_cache(rows(), LANGUAGES, encoder, "", ("a",))

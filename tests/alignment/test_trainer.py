@@ -1,4 +1,4 @@
-"""What the trainer does when a step does not fit, a number breaks or a disk is full; and that a run resumes exactly."""
+"""Training when memory runs out, a loss is not finite or a disk is full; and exact resume."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import multiprocessing
 import os
 import random
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from transformers import TrainerCallback
 
-from hexapla.alignment import gradient_cache as encoding
+from hexapla.alignment import gradient_cache, stage
 from hexapla.alignment.checkpoints import COMPLETE, last_checkpoint
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
@@ -24,8 +22,7 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError, TrainingError
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
-
-stage = sys.modules["hexapla.alignment.stage"]  # the module: the name is the function's
+from tests.fixtures.weights import read_weights
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +47,8 @@ def settings(parts, tmp_path) -> dict[str, object]:
     }
 
 
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    files = sorted(folder.glob("**/model.safetensors"))  # the transformer's, and a linear layer's
-    return {
-        f"{path.relative_to(folder)}: {name}": tensor
-        for path in files
-        for name, tensor in load_file(path).items()
-    }
-
-
 def assert_bit_equal(first: Path, second: Path) -> None:
-    expected, got = weights(first), weights(second)
+    expected, got = read_weights(first), read_weights(second)
     assert expected.keys() == got.keys()
     for name, tensor in expected.items():
         assert torch.equal(got[name], tensor), name
@@ -204,7 +192,7 @@ def test_a_resumed_run_must_be_the_same_run(settings, monkeypatch):
             align(AlignConfig(**{**settings, **changed}, resume=True), quiet=True)
 
 
-def test_another_number_of_processes_is_said_and_goes_on(settings, monkeypatch, caplog):
+def test_a_run_resumes_on_another_number_of_processes_with_a_warning(settings, monkeypatch, caplog):
     with_callback(monkeypatch, AtStep(6, interrupt))
     with pytest.raises(KeyboardInterrupt, match="stopped at a step"):
         align(AlignConfig(**settings), quiet=True)
@@ -222,10 +210,11 @@ def test_another_number_of_processes_is_said_and_goes_on(settings, monkeypatch, 
 def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_chunks(
     settings, tmp_path, monkeypatch, caplog
 ):
-    no_dropout = str(toy_encoder(tmp_path / "still"))  # which is drawn chunk by chunk
+    # Dropout is drawn chunk by chunk, so it would differ.
+    no_dropout = str(toy_encoder(tmp_path / "still"))
     settings = {**settings, "encoder": no_dropout, "gradient_accumulation": 2, "epochs": 1}
     align(AlignConfig(**{**settings, "out": tmp_path / "roomy"}), quiet=True)
-    plain, failed = encoding._Step.encode, []
+    plain, failed = gradient_cache._Step.encode, []
 
     def cramped(self, k):
         vectors = plain(self, k)
@@ -236,16 +225,15 @@ def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_chunks(
             if len(failed) % 2 == 0:
                 raise torch.OutOfMemoryError("CUDA out of memory")
 
-            def explode(
-                gradient,
-            ):  # on the way back, with most gradients of this step in place already
+            def explode(gradient):
+                # In the backward pass, when most gradients of the step have been computed.
                 hook.remove()
                 raise torch.OutOfMemoryError("CUDA out of memory")
 
             hook = next(self._model.parameters()).register_hook(explode)
         return vectors
 
-    monkeypatch.setattr(encoding._Step, "encode", cramped)
+    monkeypatch.setattr(gradient_cache._Step, "encode", cramped)
     result = align(AlignConfig(**settings), quiet=True)
     assert len(failed) >= 2
     assert (
@@ -253,10 +241,11 @@ def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_chunks(
         and "repeated with gradient caching in chunks of" in caplog.text
     )
     assert result["chunk_tokens"] <= 60
-    first, second = weights(tmp_path / "roomy"), weights(settings["out"])
+    first, second = read_weights(tmp_path / "roomy"), read_weights(settings["out"])
     for name, tensor in first.items():
         if name.endswith("key.bias"):
-            continue  # softmax cancels it: a gradient of rounding errors, which Adam makes steps of
+            # Softmax cancels a key's bias: its gradient is rounding errors, which Adam scales.
+            continue
         torch.testing.assert_close(second[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
 
 
@@ -264,26 +253,26 @@ def test_a_single_text_that_does_not_fit_stops_the_run(settings, monkeypatch):
     def never(self, k):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(encoding._Step, "encode", never)
+    monkeypatch.setattr(gradient_cache._Step, "encode", never)
     with pytest.raises(
         TrainingError, match=r"out of memory with a single chunk of \d+ tokens; lower --max-tokens"
     ):
         align(AlignConfig(**settings), quiet=True)
 
 
-def test_another_error_is_not_taken_for_a_lack_of_memory(settings, monkeypatch):
+def test_another_error_is_not_mistaken_for_a_lack_of_memory(settings, monkeypatch):
     def broken(self, k):
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(encoding._Step, "encode", broken)
+    monkeypatch.setattr(gradient_cache._Step, "encode", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         align(AlignConfig(**settings), quiet=True)
 
 
-def test_a_loss_that_is_no_number_names_its_rows_and_leaves_the_last_checkpoint(
+def test_a_loss_that_is_not_finite_names_its_rows_and_leaves_the_last_checkpoint(
     settings, monkeypatch
 ):
-    plain, n_calls, names = encoding._Step.encode, [0], []
+    plain, n_calls, names = gradient_cache._Step.encode, [0], []
 
     def broken(self, k):
         vectors = plain(self, k)
@@ -294,7 +283,7 @@ def test_a_loss_that_is_no_number_names_its_rows_and_leaves_the_last_checkpoint(
             names.append(self.batch.lengths[0])
         return vectors
 
-    monkeypatch.setattr(encoding._Step, "encode", broken)
+    monkeypatch.setattr(gradient_cache._Step, "encode", broken)
     with pytest.raises(
         TrainingError, match=r"step 7: the loss is not finite in 1 rows of the batch, among them"
     ) as caught:
@@ -315,7 +304,7 @@ def test_a_loss_that_is_no_number_names_its_rows_and_leaves_the_last_checkpoint(
     assert align(AlignConfig(**settings, resume=True), quiet=True)["n_steps"] == 30
 
 
-def test_a_gradient_that_is_no_number_never_reaches_the_weights(settings, monkeypatch):
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights(settings, monkeypatch):
     from hexapla.alignment.loss import MultiwayLoss
 
     plain, n_calls = MultiwayLoss.score, [0]
@@ -362,7 +351,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(settings, tmp_path, monkeypatc
     assert_bit_equal(tmp_path / "whole", settings["out"])
 
 
-def test_a_checkpoint_that_is_not_whole_does_not_count(tmp_path):
+def test_a_checkpoint_that_is_not_complete_does_not_count(tmp_path):
     for step in (2, 10, 9):
         (tmp_path / f"checkpoint-{step}").mkdir()
         (tmp_path / f"checkpoint-{step}" / COMPLETE).write_text("{}")
