@@ -1,4 +1,4 @@
-"""Sentences out of texts: every format gives the same, what is left out has its reason, and a sample knows no order."""
+"""Sentences from texts: alike in every format, left out with a reason, sampled in any order."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ import pytest
 from hexapla.errors import InputError
 from hexapla.sources import Sentence, SourceReport, read_sentences, source_facts
 from hexapla.sources.config import SourceConfig
+from tests.fixtures.text_files import compress_file, read_texts, write_file
 
 TEXTS = ["The cat sat down. It purred loudly.", "A second document.", 'He said "no" and left.']
 SENTENCES = [
@@ -62,30 +63,8 @@ FORMATS: dict[str, tuple[Callable[[Path], None], list[int]]] = {
 }
 
 
-def compress(path: Path, suffix: str) -> Path:
-    compressed = path.with_name(path.name + suffix)
-    content = path.read_bytes()
-    packed = (
-        gzip.compress(content)
-        if suffix == ".gz"
-        else pa.Codec("zstd").compress(content, asbytes=True)
-    )
-    compressed.write_bytes(packed)
-    return compressed
-
-
-def read(*texts: Path | str, **settings: Any) -> list[Sentence]:
-    return list(read_sentences(SourceConfig(texts=tuple(map(str, texts)), **settings)))
-
-
 def texts_of(*texts: Path | str, **settings: Any) -> list[str]:
-    return [sentence.text for sentence in read(*texts, **settings)]
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
+    return [sentence.text for sentence in read_texts(*texts, **settings)]
 
 
 # Every format
@@ -100,16 +79,16 @@ def test_every_format_gives_the_same_sentences_with_their_places(
     write_format, numbers = FORMATS[suffix]
     write_format(path)
     if compression:
-        path = compress(path, compression)
+        path = compress_file(path, compression)
     field = None if suffix == ".txt" else "body"
     places = [f"book{suffix}{compression}:{number}" for number in numbers]
-    assert read(path, field=field) == [
+    assert read_texts(path, field=field) == [
         Sentence(*pair) for pair in zip(SENTENCES, places, strict=True)
     ]
 
 
 def test_joined_gzip_members_are_one_file(tmp_path: Path) -> None:
-    path = write(
+    path = write_file(
         tmp_path / "x.txt.gz",
         gzip.compress(b"The first member.\n") + gzip.compress(b"The second member.\n"),
     )
@@ -117,12 +96,12 @@ def test_joined_gzip_members_are_one_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_its_files_sorted_and_those_in_its_folders(tmp_path: Path) -> None:
-    write(tmp_path / "b.txt", "From file b it is.")
-    write(tmp_path / "a" / "z.TXT", "From file z it is.")
-    write(tmp_path / "c.jsonl", '{"body": "From file c it is."}')
-    write(tmp_path / "a" / "empty.txt", "")
-    write(tmp_path / ".hidden" / "x.bin", "?")
-    found = read(tmp_path, field="body")
+    write_file(tmp_path / "b.txt", "From file b it is.")
+    write_file(tmp_path / "a" / "z.TXT", "From file z it is.")
+    write_file(tmp_path / "c.jsonl", '{"body": "From file c it is."}')
+    write_file(tmp_path / "a" / "empty.txt", "")
+    write_file(tmp_path / ".hidden" / "x.bin", "?")
+    found = read_texts(tmp_path, field="body")
     assert found == [
         Sentence("From file z it is.", "a/z.TXT:1"),
         Sentence("From file b it is.", "b.txt:1"),
@@ -133,22 +112,25 @@ def test_a_folder_is_its_files_sorted_and_those_in_its_folders(tmp_path: Path) -
 def test_standard_input_is_lines_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
     piped = b"\xef\xbb\xbfThe first line.\n\nThe third line.\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(piped)))
-    assert read("-") == [Sentence("The first line.", "-:1"), Sentence("The third line.", "-:3")]
+    assert read_texts("-") == [
+        Sentence("The first line.", "-:1"),
+        Sentence("The third line.", "-:3"),
+    ]
     monkeypatch.setattr(
         sys, "stdin", io.TextIOWrapper(io.BytesIO(b"A good line.\nA b\xe4d line.\n"))
     )
     with pytest.raises(InputError, match=r"standard input:2: byte 4 of the line is not UTF-8"):
-        read("-")
+        read_texts("-")
 
 
-def test_files_of_one_name_are_told_apart_and_the_same_file_twice_is_all_duplicates(
+def test_files_of_one_name_are_distinguished_and_a_repeated_file_is_all_duplicates(
     tmp_path: Path,
 ) -> None:
     one, two = (
-        write(tmp_path / "1" / "x.txt", "From folder one."),
-        write(tmp_path / "2" / "x.txt", "From folder two."),
+        write_file(tmp_path / "1" / "x.txt", "From folder one."),
+        write_file(tmp_path / "2" / "x.txt", "From folder two."),
     )
-    assert [sentence.source for sentence in read(one, two)] == [f"{one}:1", f"{two}:1"]
+    assert [sentence.source for sentence in read_texts(one, two)] == [f"{one}:1", f"{two}:1"]
     report = SourceReport()
     twice = SourceConfig(texts=(str(one), str(one)))
     assert list(read_sentences(twice, report)) == [Sentence("From folder one.", "x.txt:1")]
@@ -160,7 +142,7 @@ def test_files_of_one_name_are_told_apart_and_the_same_file_twice_is_all_duplica
 
 def test_a_blank_line_ends_a_sentence_and_a_line_break_does_not(tmp_path: Path) -> None:
     text = "The Title Line\n \nDr. Smith lives\nin the U.S. and works. Yes, he does!\r\n\r\nThe next part"
-    path = write(tmp_path / "x.jsonl", json.dumps({"text": text}))
+    path = write_file(tmp_path / "x.jsonl", json.dumps({"text": text}))
     expected = [
         "The Title Line",
         "Dr. Smith lives in the U.S. and works.",
@@ -175,18 +157,21 @@ def test_a_blank_line_ends_a_sentence_and_a_line_break_does_not(tmp_path: Path) 
 
 
 def test_sentences_are_split_by_the_rules_of_their_language(tmp_path: Path) -> None:
-    chinese = write(tmp_path / "zh.txt", "你好世界。我来了。")
+    chinese = write_file(tmp_path / "zh.txt", "你好世界。我来了。")
     assert texts_of(chinese, pivot="zh-Hans", min_characters=2) == ["你好世界。", "我来了。"]
-    german = write(tmp_path / "de.txt", "Am 3. Oktober kam er an. Sie nicht.")
+    german = write_file(tmp_path / "de.txt", "Am 3. Oktober kam er an. Sie nicht.")
     assert texts_of(german, pivot="de", min_characters=2) == [
         "Am 3. Oktober kam er an.",
         "Sie nicht.",
     ]
 
 
-def test_text_is_put_in_nfc_without_marks_that_nobody_sees(tmp_path: Path) -> None:
+def test_text_is_normalised_to_nfc_without_invisible_marks(tmp_path: Path) -> None:
     raw = "\ufeffCafe\u0301\u200b  is\u00a0\tope\x01n,\u2028no\u00adw\n\ufeffمی\u200cخواهم بروم\n"
-    assert texts_of(write(tmp_path / "x.txt", raw)) == ["Café is open, now", "می\u200cخواهم بروم"]
+    assert texts_of(write_file(tmp_path / "x.txt", raw)) == [
+        "Café is open, now",
+        "می\u200cخواهم بروم",
+    ]
 
 
 # What is left out
@@ -204,7 +189,7 @@ def test_what_is_left_out_is_counted_and_collected_with_its_reason(tmp_path: Pat
         "",
         None,
     ]
-    path = write(tmp_path / "x.jsonl", "\n".join(json.dumps({"t": row}) for row in rows))
+    path = write_file(tmp_path / "x.jsonl", "\n".join(json.dumps({"t": row}) for row in rows))
     collected: list[tuple[str, str, str]] = []
     report = SourceReport(collect=lambda reason, sentence: collected.append((reason, *sentence)))
     config = SourceConfig(texts=(str(path),), field="t", max_characters=20)
@@ -233,11 +218,11 @@ def test_an_empty_cell_of_parquet_is_counted_and_a_cell_with_a_nul_refused(tmp_p
     assert report.left_out == {"empty": 2}
     pq.write_table(pa.table({"t": ["A good text.", "A b\0d text."]}), path)
     with pytest.raises(InputError, match=r"x\.parquet: row 2 has a NUL character in t; remove it"):
-        read(path, field="t")
+        read_texts(path, field="t")
 
 
 def test_a_limit_stops_reading_at_the_last_sentence_wanted(tmp_path: Path) -> None:
-    path = write(
+    path = write_file(
         tmp_path / "x.txt", b"The same line.\nThe same line.\nAnother line.\nN\xf6t UTF-8\n"
     )
     report = SourceReport()
@@ -257,9 +242,9 @@ def numbered(n: int) -> list[str]:
 def test_a_sample_is_the_same_whatever_the_order_and_comes_in_the_order_read(
     tmp_path: Path,
 ) -> None:
-    forward = write(tmp_path / "x.txt", "\n".join(numbered(1000)))
-    backward = write(tmp_path / "y.txt", "\n".join(numbered(1000)[::-1]))
-    halves = [write(tmp_path / f"{n}.txt", "\n".join(numbered(1000)[n::2])) for n in (1, 0)]
+    forward = write_file(tmp_path / "x.txt", "\n".join(numbered(1000)))
+    backward = write_file(tmp_path / "y.txt", "\n".join(numbered(1000)[::-1]))
+    halves = [write_file(tmp_path / f"{n}.txt", "\n".join(numbered(1000)[n::2])) for n in (1, 0)]
     sample = texts_of(forward, sample=50)
     assert len(sample) == 50 and sample == sorted(sample, key=numbered(1000).index)
     assert texts_of(backward, sample=50) == sample[::-1]
@@ -268,7 +253,7 @@ def test_a_sample_is_the_same_whatever_the_order_and_comes_in_the_order_read(
 
 
 def test_a_sample_is_the_smallest_salted_hashes_of_distinct_sentences(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.txt", "\n".join(numbered(300) * 3))
+    path = write_file(tmp_path / "x.txt", "\n".join(numbered(300) * 3))
     collected: set[str] = set()
     report = SourceReport(collect=lambda reason, _: collected.add(reason))
     found = list(read_sentences(SourceConfig(texts=(str(path),), sample=20, seed=7), report))
@@ -290,25 +275,25 @@ def test_a_sample_is_the_smallest_salted_hashes_of_distinct_sentences(tmp_path: 
     assert collected == {"duplicate"}
 
 
-def test_a_sample_takes_every_sentence_equally_often(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.txt", "\n".join(numbered(20)))
+def test_a_sample_draws_every_sentence_equally_often(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x.txt", "\n".join(numbered(20)))
     drawn = Counter(text for seed in range(400) for text in texts_of(path, sample=5, seed=seed))
     assert len(drawn) == 20 and sum(drawn.values()) == 2000
     expected, deviation = 100, (400 * 0.25 * 0.75) ** 0.5
     assert all(abs(n - expected) < 4.5 * deviation for n in drawn.values())
 
 
-def test_a_sample_larger_than_what_there_is_takes_it_all(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.txt", "\n".join(numbered(5) * 2))
+def test_a_sample_larger_than_the_text_is_all_of_it(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x.txt", "\n".join(numbered(5) * 2))
     assert texts_of(path, sample=50) == numbered(5)
 
 
 # Facts
 
 
-def test_facts_tell_a_file_by_its_content(tmp_path: Path) -> None:
-    write(tmp_path / "folder" / "a" / "x.txt", "Some text in here.")
-    path = write(tmp_path / "y.jsonl", '{"t": "Some text in here."}')
+def test_facts_identify_a_file_by_its_content(tmp_path: Path) -> None:
+    write_file(tmp_path / "folder" / "a" / "x.txt", "Some text in here.")
+    path = write_file(tmp_path / "y.jsonl", '{"t": "Some text in here."}')
     config = SourceConfig(texts=(str(tmp_path / "folder"), str(path), "-"), field="t")
     assert source_facts(config) == [
         {

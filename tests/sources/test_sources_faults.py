@@ -1,4 +1,4 @@
-"""Sources that cannot be read: told with file and line, and before the first sentence where the beginning shows it."""
+"""Errors of sources name file and line, and come at once if the beginning shows the fault."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import pytest
 from hexapla.errors import InputError
 from hexapla.sources import Sentence, read_sentences, source_facts
 from hexapla.sources.config import SourceConfig
-from tests.sources.test_sources import compress, read, write
+from tests.fixtures.text_files import compress_file, read_texts, write_file
 
 GOOD = "A good line of text.\n"
 
 
-# Told at once: read_sentences raises without being iterated
+# Reported at once: read_sentences raises before it is iterated
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ GOOD = "A good line of text.\n"
 def test_a_file_without_readable_text_is_refused_at_once(
     tmp_path: Path, name: str, content: str | bytes, message: str
 ) -> None:
-    path = write(tmp_path / name, content)
+    path = write_file(tmp_path / name, content)
     field = None if ".txt" in name else "text"
     with pytest.raises(InputError, match=message):
         read_sentences(SourceConfig(texts=(str(path),), field=field))
@@ -88,7 +88,7 @@ def test_a_file_without_readable_text_is_refused_at_once(
 def test_a_field_that_is_missing_or_not_named_lists_the_text_fields(
     tmp_path: Path, name: str, content: str
 ) -> None:
-    path = write(tmp_path / name, content)
+    path = write_file(tmp_path / name, content)
     with pytest.raises(
         InputError,
         match=r"which field holds the text\? name it with --field .*; .* are title, body$",
@@ -107,7 +107,7 @@ def test_a_field_of_numbers_is_no_text_field(tmp_path: Path) -> None:
         InputError, match=r"x\.parquet has no text field id; its text fields are body$"
     ):
         read_sentences(SourceConfig(texts=(str(tmp_path / "x.parquet"),), field="id"))
-    path = write(tmp_path / "x.jsonl", '{"id": 1}\n')
+    path = write_file(tmp_path / "x.jsonl", '{"id": 1}\n')
     with pytest.raises(
         InputError, match=r"x\.jsonl has no text field id; it has no field of text$"
     ):
@@ -115,7 +115,7 @@ def test_a_field_of_numbers_is_no_text_field(tmp_path: Path) -> None:
 
 
 def test_a_field_for_lines_of_text_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.txt", GOOD)
+    path = write_file(tmp_path / "x.txt", GOOD)
     with pytest.raises(InputError, match="field is body, but lines of text have no fields"):
         read_sentences(SourceConfig(texts=(str(path), "-"), field="body"))
 
@@ -125,9 +125,9 @@ def test_a_folder_must_hold_files_of_known_endings_only(tmp_path: Path) -> None:
         InputError, match=r"holds no files; give a folder with files ending in \.txt"
     ):
         read_sentences(SourceConfig(texts=(str(tmp_path),)))
-    write(tmp_path / "x.txt", GOOD)
+    write_file(tmp_path / "x.txt", GOOD)
     for name in "abcdefg":
-        write(tmp_path / "sub" / f"{name}.doc", GOOD)
+        write_file(tmp_path / "sub" / f"{name}.doc", GOOD)
     with pytest.raises(
         InputError, match=r"sub/a\.doc, .*sub/e\.doc and 2 more: no file of a known ending"
     ):
@@ -147,14 +147,14 @@ def test_what_cannot_be_opened_or_read_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_empty_files_is_empty(tmp_path: Path) -> None:
-    write(tmp_path / "x.txt", "")
-    write(tmp_path / "y.txt", "\n")
+    write_file(tmp_path / "x.txt", "")
+    write_file(tmp_path / "y.txt", "\n")
     with pytest.raises(InputError, match="there is no text in it; give sources that hold some"):
-        read(tmp_path)
+        read_texts(tmp_path)
 
 
 def test_a_name_of_nothing_names_the_nearest_file(tmp_path: Path) -> None:
-    write(tmp_path / "books.txt", GOOD)
+    write_file(tmp_path / "books.txt", GOOD)
     with pytest.raises(
         InputError, match=r'book\.txt: no such file or folder; did you mean "books\.txt"\?'
     ):
@@ -195,15 +195,15 @@ def test_splitting_without_sentencex_names_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "sentencex", None)
-    path = write(tmp_path / "x.txt", GOOD)
+    path = write_file(tmp_path / "x.txt", GOOD)
     with pytest.raises(
         InputError, match=r"pip install 'hexapla\[translate\]', or set split_sentences to false"
     ):
         read_sentences(SourceConfig(texts=(str(path),)))
-    assert read(path, split_sentences=False) == [Sentence(GOOD.strip(), "x.txt:1")]
+    assert read_texts(path, split_sentences=False) == [Sentence(GOOD.strip(), "x.txt:1")]
 
 
-# Told with its line while reading
+# Reported with the line while reading
 
 
 @pytest.mark.parametrize(
@@ -234,8 +234,8 @@ def test_splitting_without_sentencex_names_what_to_install(
 def test_a_bad_line_is_named_after_the_good_ones(
     tmp_path: Path, name: str, content: str | bytes, message: str
 ) -> None:
-    path = write(tmp_path / name, content)
-    for source in (path, compress(path, ".gz")):
+    path = write_file(tmp_path / name, content)
+    for source in (path, compress_file(path, ".gz")):
         sentences = read_sentences(
             SourceConfig(
                 texts=(str(source),), field=None if path.suffix == ".txt" else "t", min_characters=1
@@ -249,40 +249,40 @@ def test_a_bad_line_is_named_after_the_good_ones(
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 def test_a_truncated_file_is_an_error_and_not_an_end(tmp_path: Path, suffix: str) -> None:
     text = "".join(f"This is sentence number {number}.\n" for number in range(100_000))
-    path = compress(write(tmp_path / "x.txt", text), suffix)
+    path = compress_file(write_file(tmp_path / "x.txt", text), suffix)
     whole = path.read_bytes()
     for n_bytes in (len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:n_bytes])
         with pytest.raises(
             InputError, match=rf"x\.txt\{suffix} cannot be decompressed: it is truncated"
         ):
-            read(path)
+            read_texts(path)
 
 
-def test_a_truncated_parquet_file_in_gzip_is_told_as_such(tmp_path: Path) -> None:
+def test_a_truncated_parquet_file_in_gzip_is_reported_as_such(tmp_path: Path) -> None:
     pq.write_table(
         pa.table({"t": [f"Text number {n}." for n in range(1000)]}), tmp_path / "x.parquet"
     )
-    path = compress(tmp_path / "x.parquet", ".gz")
+    path = compress_file(tmp_path / "x.parquet", ".gz")
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match=r"x\.parquet\.gz cannot be decompressed: it is truncated"):
-        read(path, field="t")
+        read_texts(path, field="t")
 
 
-def test_when_nothing_is_left_the_reasons_are_told(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.txt", "Hi.\nHo.\n12345678901\n")
+def test_when_nothing_is_left_the_reasons_are_named(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x.txt", "Hi.\nHo.\n12345678901\n")
     with pytest.raises(
         InputError,
         match=r"no sentence is left of 3 texts \(2 too short, 1 no letter\); a sentence has a letter and 10 to",
     ):
-        read(path)
+        read_texts(path)
 
 
 # Datasets
 
 
 class Streamed:
-    """What `load_dataset(..., streaming=True)` returns, as far as it is used; it can be read again from the start."""
+    """A stand-in for what `load_dataset(..., streaming=True)` returns; it can be read twice."""
 
     def __init__(self, *records: dict[str, Any]) -> None:
         self.records = records
@@ -308,7 +308,7 @@ def test_a_dataset_is_streamed_by_name_config_and_split(monkeypatch: pytest.Monk
     calls = serve(
         monkeypatch, {"id": 1, "text": "The first record. It has two."}, {"id": 2, "text": None}
     )
-    found = read("acme/texts@v2:en:test", "acme/texts", field="text")
+    found = read_texts("acme/texts@v2:en:test", "acme/texts", field="text")
     assert found == [
         Sentence("The first record.", "acme/texts@v2:en:test:1"),
         Sentence("It has two.", "acme/texts@v2:en:test:1"),
@@ -328,7 +328,7 @@ def test_a_dataset_without_the_field_lists_its_text_fields(monkeypatch: pytest.M
         with pytest.raises(InputError, match=f"{message}.*its text fields are title, body"):
             read_sentences(SourceConfig(texts=("acme/texts",), field=field))
     with pytest.raises(InputError, match="acme/texts: record 2 has no text field body"):
-        read("acme/texts", field="body", min_characters=1)
+        read_texts("acme/texts", field="body", min_characters=1)
     serve(monkeypatch)
     with pytest.raises(InputError, match="acme/texts is empty; name another split or dataset"):
         read_sentences(SourceConfig(texts=("acme/texts",), field="body"))
@@ -336,13 +336,13 @@ def test_a_dataset_without_the_field_lists_its_text_fields(monkeypatch: pytest.M
 
 def test_a_path_that_exists_is_no_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = serve(monkeypatch, {"text": "From the Hub it is."})
-    write(tmp_path / "acme" / "texts" / "x.txt", GOOD)
+    write_file(tmp_path / "acme" / "texts" / "x.txt", GOOD)
     monkeypatch.chdir(tmp_path)
-    assert read("acme/texts") == [Sentence(GOOD.strip(), "x.txt:1")]
+    assert read_texts("acme/texts") == [Sentence(GOOD.strip(), "x.txt:1")]
     assert calls == []
 
 
-def test_a_dataset_without_a_network_is_told_as_such() -> None:
+def test_a_missing_network_is_reported_as_such() -> None:
     message = r"acme/texts: no file or folder of that name is here, and as a dataset it cannot be read .*[Oo]ffline"
     config = SourceConfig(texts=("acme/texts",), field="text")
     with pytest.raises(InputError, match=message):

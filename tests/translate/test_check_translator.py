@@ -15,7 +15,7 @@ from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.checkpoint_files import CheckpointFiles
 from hexapla.translate.checkpoint_languages import languages_in_files
 from tests.fixtures.nmt import KINDS, languages_of, shared_toy, toy_nmt
-from tests.translate.test_checkpoint import edit
+from tests.fixtures.text_files import edit_json
 
 HEAVY = {"torch", "transformers", "datasets", "sentence_transformers"}
 CHECK_ALL = f"""
@@ -90,7 +90,7 @@ def test_a_vocabulary_that_no_file_shows_is_left_to_the_tokenizer(tmp_path: Path
 def test_language_tokens_of_m2m100_need_not_be_in_its_files(tmp_path: Path) -> None:
     folder = toy_nmt("m2m100", tmp_path / "m2m100")
     (folder / "added_tokens.json").unlink()
-    edit(
+    edit_json(
         folder / "tokenizer_config.json",
         additional_special_tokens=None,
         extra_special_tokens=None,

@@ -1,4 +1,4 @@
-"""Which languages a checkpoint makes, and everything that would be translated wrongly without a word is refused."""
+"""The languages of a checkpoint; what would silently be translated wrongly is refused."""
 
 from __future__ import annotations
 
@@ -18,20 +18,12 @@ from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.language_tokens import LAYOUTS, find_tokens, pair_in_name, possible_codes
 from tests.fixtures.nmt import ENGLISH, KINDS, languages_of, shared_toy, toy_nmt
+from tests.fixtures.text_files import edit_json
 from tests.fixtures.toy import toy_transformer
 
 
 def opened(folder: Path | str, **settings: Any) -> Checkpoint:
     return Checkpoint(TranslatorConfig(translator=str(folder), **settings))
-
-
-def edit(path: Path, **changes: Any) -> None:
-    """Change keys of a JSON file; None takes one away."""
-    content = json.loads(path.read_text(encoding="utf-8")) | changes
-    path.write_text(
-        json.dumps({key: value for key, value in content.items() if value is not None}),
-        encoding="utf-8",
-    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +64,7 @@ def test_a_special_token_inside_a_text_is_text(kind: str) -> None:
     ) == 0
 
 
-def test_a_language_that_is_lacking_is_refused_with_the_nearest() -> None:
+def test_a_missing_language_is_refused_with_the_nearest() -> None:
     with pytest.raises(
         InputError,
         match=r"cannot translate into zho_Hant .*nearest: zho_Hans = Chinese \(Simplified\)",
@@ -86,7 +78,7 @@ def test_a_language_that_is_lacking_is_refused_with_the_nearest() -> None:
         opened(shared_toy("nllb")).check(["eng_Latn"])
 
 
-def test_a_checkpoint_of_one_pair_makes_that_pair_only() -> None:
+def test_a_checkpoint_of_one_pair_translates_that_pair_only() -> None:
     checkpoint = opened(shared_toy("marian-de"))
     assert checkpoint.languages.layout is None
     checkpoint.check(["deu_Latn"])
@@ -103,19 +95,19 @@ def test_a_checkpoint_of_one_pair_makes_that_pair_only() -> None:
 
 def test_a_pair_is_read_from_the_name_when_the_tokenizer_does_not_say(tmp_path: Path) -> None:
     folder = toy_nmt("marian-de", tmp_path / "opus-mt-tc-big-en-fr")
-    edit(folder / "tokenizer_config.json", source_lang=None, target_lang=None)
+    edit_json(folder / "tokenizer_config.json", source_lang=None, target_lang=None)
     with pytest.raises(InputError, match="translates into fra_Latn, not into deu_Latn"):
         opened(folder).check(["deu_Latn"])
 
 
-def test_a_pair_that_cannot_be_told_is_taken_as_asked_and_stated(tmp_path: Path) -> None:
+def test_a_pair_that_is_not_stated_is_assumed_as_asked_and_recorded(tmp_path: Path) -> None:
     folder = toy_nmt("marian-de", tmp_path / "mine")
-    edit(folder / "tokenizer_config.json", source_lang=None, target_lang=None)
+    edit_json(folder / "tokenizer_config.json", source_lang=None, target_lang=None)
     translator = open_translator(TranslatorConfig(translator=str(folder), backend="transformers"))
     translator.check(["deu_Latn"])
     assert translator.facts()["pair"] == "not stated by the checkpoint, taken as asked"
     with pytest.raises(InputError, match="into one language; asked for deu_Latn, fra_Latn"):
-        translator.check(["fra_Latn"])  # it has been asked for German before
+        translator.check(["fra_Latn"])  # after German
 
 
 def test_tokens_of_opus_and_madlad_are_read_as_their_scripts() -> None:
@@ -159,7 +151,7 @@ def test_tokens_of_opus_and_madlad_are_read_as_their_scripts() -> None:
 def test_language_tokens_that_transformers_forgets_are_registered(tmp_path: Path) -> None:
     folder = toy_nmt("m2m100", tmp_path / "m2m100")
     (folder / "added_tokens.json").unlink()
-    edit(
+    edit_json(
         folder / "tokenizer_config.json",
         additional_special_tokens=None,
         extra_special_tokens=None,
@@ -178,7 +170,7 @@ def test_a_tokenizer_without_language_tokens_is_refused(tmp_path: Path) -> None:
         token for token in content["added_tokens"] if len(token["content"]) != 8
     ]
     (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-    edit(
+    edit_json(
         folder / "tokenizer_config.json",
         extra_special_tokens=[],
         tokenizer_class="PreTrainedTokenizerFast",
@@ -205,7 +197,7 @@ def test_an_nllb_tokenizer_rebuilt_from_sentencepiece_is_refused(
     shutil.copy(shared_toy("m2m100") / "sentencepiece.bpe.model", folder)
     settings = {"tokenizer_class": "NllbTokenizer", "additional_special_tokens": codes}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    edit(folder / "config.json", vocab_size=3000)
+    edit_json(folder / "config.json", vocab_size=3000)
     with pytest.raises(InputError, match=message):
         opened(folder)
 
@@ -213,14 +205,14 @@ def test_an_nllb_tokenizer_rebuilt_from_sentencepiece_is_refused(
 def test_language_tokens_beyond_the_embeddings_are_refused(tmp_path: Path) -> None:
     folder = toy_nmt("nllb", tmp_path / "nllb")
     first = min(opened(folder).ids[token] for token in opened(folder).languages.tokens.values())
-    edit(folder / "config.json", vocab_size=first)
+    edit_json(folder / "config.json", vocab_size=first)
     with pytest.raises(InputError, match="no language token"):
         opened(folder)
 
 
 def test_a_tokenizer_that_does_not_mark_the_source_is_refused(tmp_path: Path) -> None:
     folder = toy_nmt("nllb", tmp_path / "nllb")
-    edit(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    edit_json(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     content["post_processor"] = None
     (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
@@ -256,7 +248,7 @@ def test_what_is_no_translator_is_refused_by_its_architecture(tmp_path: Path) ->
     with pytest.raises(InputError, match="is a GPT2LMHeadModel, which is no translator"):
         opened(tmp_path / "gpt")
     half = toy_nmt("madlad", tmp_path / "half")
-    edit(half / "config.json", architectures=["T5EncoderModel"])
+    edit_json(half / "config.json", architectures=["T5EncoderModel"])
     with pytest.raises(InputError, match="is a T5EncoderModel, which is no translator"):
         opened(half)
 
@@ -282,7 +274,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         opened(broken)
 
 
-def test_pickled_weights_are_taken_only_when_that_is_asked_for(tmp_path: Path) -> None:
+def test_pickled_weights_load_only_on_request(tmp_path: Path) -> None:
     folder = toy_nmt("marian-de", tmp_path / "pickled")
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
@@ -332,10 +324,10 @@ def test_the_hash_covers_weights_and_tokenizer_but_not_how_to_search(tmp_path: P
     folder = toy_nmt("marian-de", tmp_path / "toy")
     before = opened(folder).fingerprint
     assert before == opened(shared_toy("marian-de")).fingerprint
-    edit(folder / "generation_config.json", num_beams=7)
+    edit_json(folder / "generation_config.json", num_beams=7)
     assert opened(folder).fingerprint == before
     shutil.copy(folder / "vocab.json", tmp_path / "vocab.json")
-    edit(folder / "vocab.json", another=5000)
+    edit_json(folder / "vocab.json", another=5000)
     assert opened(folder).fingerprint != before
     shutil.copy(tmp_path / "vocab.json", folder / "vocab.json")
     weights = load_file(folder / "model.safetensors")

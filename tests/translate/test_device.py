@@ -1,4 +1,4 @@
-"""Which device and which type a translator computes with is one decision, whatever library runs it."""
+"""The device and the number format of a translator are chosen alike for every library."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hexapla.translate.device import choose_compute_type, choose_device
 
 
 class Named:
-    """As much of a checkpoint as the choice of a type looks at."""
+    """The part of a checkpoint's files that the choice of a type reads."""
 
     name = "toy"
 
@@ -43,7 +43,7 @@ def test_a_device_is_a_kind_and_a_number(asked: str, n_gpus: int, chosen: tuple[
 @pytest.mark.parametrize(
     "asked", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:\u0661", "cpu:1", "auto:1", ""]
 )
-def test_a_device_that_is_none_is_refused(asked: str) -> None:
+def test_an_unknown_device_is_refused(asked: str) -> None:
     with pytest.raises(
         InputError, match=f'device "{asked}" is unknown; give auto, cpu, cuda or cuda:0'
     ):
@@ -51,14 +51,14 @@ def test_a_device_that_is_none_is_refused(asked: str) -> None:
 
 
 @pytest.mark.parametrize(("asked", "n_gpus"), [("cuda", 0), ("cuda:2", 2)])
-def test_a_gpu_that_is_not_there_is_refused(asked: str, n_gpus: int) -> None:
+def test_a_missing_gpu_is_refused(asked: str, n_gpus: int) -> None:
     with pytest.raises(
         InputError, match=f"device {asked}: this machine has {n_gpus} GPUs that PyTorch can use"
     ):
         choose_device(asked, n_gpus, "PyTorch")
 
 
-def test_the_first_type_that_can_be_is_chosen_and_t5_has_no_float16() -> None:
+def test_the_first_possible_type_is_chosen_and_t5_has_no_float16() -> None:
     assert choose_type("m2m_100", "auto", "float16", "bfloat16") == "float16"
     assert choose_type("m2m_100", "int8_float16") == "int8_float16"
     for t5 in ("t5", "mt5", "umt5"):

@@ -1,7 +1,7 @@
-"""An endpoint is waited for as long as it asks and no longer than allowed, and its refusals are told at once.
+"""An endpoint is given the time that it asks for within the limit; refusals are reported at once.
 
-What no retry can mend is told with the address and the status; the key is nowhere but in the
-request's header.
+An error that no retry can mend is reported with the address and the status. The key stands in the
+request's header and nowhere else.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def test_a_refusal_that_names_nothing_is_tried_once_without_the_schema(
         (402, "0 of 5"),
     ],
 )
-def test_a_final_refusal_is_told_at_once(
+def test_a_final_refusal_is_reported_at_once(
     server: BadEndpoint, tmp_path: Path, status: int, advice: str
 ) -> None:
     server.always = refuses(status, "not you", Location="http://127.0.0.1:9/elsewhere")
@@ -119,7 +119,7 @@ def test_an_answer_that_cannot_be_unpacked_is_asked_for_again(
         ('{"choices": []}', "is no chat completion"),
     ],
 )
-def test_a_server_that_is_no_endpoint_is_told_at_once(
+def test_a_server_that_is_no_endpoint_is_reported_at_once(
     server: BadEndpoint, tmp_path: Path, body: str, said: str
 ) -> None:
     server.always = lambda request: Reply(body=body)
@@ -159,13 +159,12 @@ def test_retry_after_is_honoured_in_seconds_and_as_a_date(
     assert 1.6 < third - first < 3.2
 
 
-def test_waits_double_so_tries_are_few(server: BadEndpoint, tmp_path: Path) -> None:
+def test_waits_double_so_attempts_are_few(server: BadEndpoint, tmp_path: Path) -> None:
     server.always = refuses(500)
     with pytest.raises(InputError, match="no answer after"):
         translator(server, tmp_path, give_up_after_s=0.6).translate(["one"], ["deu_Latn"])
-    assert (
-        3 <= len(server.requests) <= 7
-    )  # 0.01 + 0.02 + ... + 0.32 = 0.63 s, and up to 0.01 s more each
+    # 0.01 + 0.02 + ... + 0.32 = 0.63 s, and up to 0.01 s more each
+    assert 3 <= len(server.requests) <= 7
 
 
 def test_waits_differ_between_requests_that_fail_together() -> None:
@@ -221,7 +220,7 @@ def test_an_endpoint_that_refuses_connections_is_given_up_in_time(
 def test_a_stalled_or_trickling_answer_is_dropped_and_asked_for_again(
     server: BadEndpoint, tmp_path: Path, takes_s: float
 ) -> None:
-    # In 20 parts: the slow one never speaks for 0.15 s at a time, so only a limit on the whole
+    # The answer comes in 20 parts. In 3 s it pauses for 0.15 s at most, so only a limit on the whole
     # answer ends it.
     server.script = [lambda request: dataclasses.replace(good(request), takes_s=takes_s)]
     start = time.monotonic()

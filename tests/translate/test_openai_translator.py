@@ -1,8 +1,7 @@
 """An endpoint that misbehaves costs no answer and hides no fault.
 
-Every sentence gets its own translation or a stated problem: an answer that is not exactly what was
-asked for is never guessed at. What is to be sent is checked, and its cost told, before the first
-request.
+Every sentence gets its own translation or a problem: an answer that is not exactly as requested is
+never guessed at. What will be sent is checked, and its cost estimated, before the first request.
 """
 
 from __future__ import annotations
@@ -56,13 +55,8 @@ def test_each_text_gets_its_own_translation_in_its_own_language(
         ["four"],
         ["two", "five"],
     ]
-    assert [translation.n_tokens for translation in found] == [
-        6,
-        6,
-        5,
-        11,
-        5,
-    ]  # 11 tokens an answer
+    n_tokens = [translation.n_tokens for translation in found]
+    assert n_tokens == [6, 6, 5, 11, 5]  # 11 tokens an answer
 
 
 def test_a_request_names_the_languages_and_demands_every_key(
@@ -218,7 +212,7 @@ def test_a_sentence_that_never_gets_an_answer_has_its_problem_and_the_others_the
     assert len(server.requests) == 5  # all five, 2 + 3, then 1 + 2
 
 
-def test_an_endpoint_that_only_ever_writes_prose_is_left_after_fifty_answers(
+def test_an_endpoint_that_writes_only_prose_is_given_up_after_fifty_answers(
     server: BadEndpoint, tmp_path: Path
 ) -> None:
     server.always = prose
@@ -230,7 +224,7 @@ def test_an_endpoint_that_only_ever_writes_prose_is_left_after_fifty_answers(
     assert len(server.requests) == 50
 
 
-def test_an_endpoint_that_has_answered_once_is_not_left(
+def test_an_endpoint_that_has_answered_once_is_not_given_up(
     server: BadEndpoint, tmp_path: Path
 ) -> None:
     server.script, server.always = [good], prose
@@ -313,14 +307,11 @@ def test_an_estimate_without_prices_has_no_cost(server: BadEndpoint, tmp_path: P
 
 
 def test_answer_tokens_follow_the_script() -> None:
-    # 30 characters: 30 * 1.2 / 3 + 5 in Latin script, 30 * 2.7 / 3 + 5 in Devanagari
-    assert (answer_tokens(["a" * 30], "deu_Latn"), answer_tokens(["a" * 30], "hin_Deva")) == (
-        17,
-        32,
-    )
+    assert answer_tokens(["a" * 30], "deu_Latn") == 17  # 30 * 1.2 / 3 + 5
+    assert answer_tokens(["a" * 30], "hin_Deva") == 32  # 30 * 2.7 / 3 + 5
 
 
-def test_facts_tell_the_settings_and_endpoints_apart_but_no_address(
+def test_facts_distinguish_settings_and_endpoints_but_hold_no_address(
     server: BadEndpoint, tmp_path: Path
 ) -> None:
     at = [

@@ -1,4 +1,4 @@
-"""What was paid for once is never lost and never bought again, whoever else writes to the cache."""
+"""A paid answer is never lost and never paid for again, however many processes write at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 
 from hexapla.errors import InputError
 from hexapla.translate.request_cache import RequestCache, request_key
-from hexapla.translate.user_cache import cache_folder
 from tests.fixtures.bad_endpoint import (
     NUMBERS,
     BadEndpoint,
@@ -24,9 +23,6 @@ from tests.fixtures.bad_endpoint import (
 )
 
 pytestmark = pytest.mark.usefixtures("quick_and_keyless")
-
-
-# The cache
 
 
 def test_a_regrouped_text_is_found_and_another_setting_is_not(
@@ -45,9 +41,7 @@ def test_a_regrouped_text_is_found_and_another_setting_is_not(
     assert len(server.requests) == 5
 
 
-def test_an_answer_of_one_endpoint_is_not_taken_for_that_of_another(
-    server: BadEndpoint, tmp_path: Path
-) -> None:
+def test_endpoints_do_not_share_answers(server: BadEndpoint, tmp_path: Path) -> None:
     for url, n_requests in ((server.url, 1), (f"{server.url}/", 1), (f"{server.url}/b", 2)):
         translator(server, tmp_path, base_url=url).translate(["one"], ["deu_Latn"])
         assert len(server.requests) == n_requests
@@ -111,7 +105,7 @@ def test_many_keys_are_found_in_one_call(tmp_path: Path) -> None:
     assert cache.get(answers) == answers
 
 
-def test_the_first_of_two_bought_answers_stays(tmp_path: Path) -> None:
+def test_the_first_of_two_paid_answers_stays(tmp_path: Path) -> None:
     cache = RequestCache(tmp_path / "answers.sqlite")
     cache.put({"a": "first"})
     cache.put({"a": "second", "b": "other"})
@@ -127,18 +121,10 @@ def test_a_file_that_is_no_cache_is_named(tmp_path: Path) -> None:
         RequestCache(path).get(["a"])
 
 
-def test_a_cache_that_cannot_be_made_is_told_before_anything_is_paid(
+def test_a_cache_that_cannot_be_made_is_reported_before_anything_is_paid(
     server: BadEndpoint, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file/cache: cannot be made"):
         translator(server, tmp_path / "file" / "cache").translate(["one"], ["deu_Latn"])
     assert server.requests == []
-
-
-def test_the_cache_is_the_users_unless_another_is_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder(None) == tmp_path / "hexapla"
-    assert cache_folder(Path("here")) == Path("here")

@@ -1,7 +1,7 @@
-"""The endpoint translator against a server that is not ours: `transformers serve` with a causal model of 0.2 M parameters.
+"""The endpoint translator against another server: `transformers serve` with a tiny causal model.
 
-The model has learnt one answer by heart, so what comes back through chat template, generation and
-HTTP is known.
+The model, of 0.2 M parameters, knows one answer by heart. So it is known what comes back through
+chat template, generation and HTTP.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
 
 
 def parrot(folder: Path) -> None:
-    """Train a model to say one answer to one prompt, and save it."""
+    """Train a model to give one answer to one prompt, and save it."""
     messages = chat_request("parrot", "eng_Latn", "deu_Latn", ENGLISH, retry=False)["messages"]
     prompt = "".join(f"{message['content']}\n" for message in messages)
     bpe = Tokenizer(models.BPE())

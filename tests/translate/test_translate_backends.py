@@ -1,4 +1,4 @@
-"""Both backends translate what the toys have memorised, in the same words, however texts are ordered and batched."""
+"""Both backends translate what the toys know by heart, in the same words, in any order and batch."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def opened(folder: Path, cache: Path, backend: Any = "ctranslate2", **settings: 
 
 
 def everything(kind: str) -> tuple[list[str], list[str], list[str]]:
-    """Return the texts, targets and translations of a kind, language after language within each sentence."""
+    """Return all texts, targets and translations of a kind, sentence by sentence."""
     cells = [(i, code) for i in range(len(ENGLISH)) for code in languages_of(kind)]
     return (
         [ENGLISH[i] for i, _ in cells],
@@ -83,9 +83,7 @@ def test_weights_in_eight_bits_translate_the_same(cache: Path) -> None:
     # one sentence of 120 too early.
     translator = opened(shared_toy("nllb"), cache, compute_type="int8", beam_size=1)
     assert [translation.text for translation in translator.translate(texts, targets)] == expected
-    assert (
-        translator.facts()["compute_type"] == "int8_float32"
-    )  # what CTranslate2 really does on a CPU
+    assert translator.facts()["compute_type"] == "int8_float32"  # CTranslate2's type on a CPU
 
 
 def test_log_prob_is_the_mean_over_what_the_model_wrote_and_its_end(cache: Path) -> None:
@@ -130,10 +128,8 @@ def test_the_positions_of_the_model_bound_input_and_output(backend: str, cache: 
     translator = opened(shared_toy("nllb"), cache, backend, max_input_tokens=4000)
     assert translator.facts()["max_input_tokens"] == 128
     found = translator.translate([" ".join(["The"] * n) for n in (126, 127)], ["deu_Latn"] * 2)
-    assert [translation.problem == "source too long" for translation in found] == [
-        False,
-        True,
-    ]  # 126 + language + end
+    is_too_long = [translation.problem == "source too long" for translation in found]
+    assert is_too_long == [False, True]  # 126 + language + end
     assert found[0].text
 
 
@@ -147,9 +143,8 @@ def test_an_output_that_does_not_end_is_kept_and_marked(kind: str, tmp_path: Pat
     for translation in found:
         assert translation.problem == "unfinished"
         assert translation.text
-        assert translation.n_tokens == 64 - (
-            kind == "nllb"
-        )  # 3 x a few + 32, rounded up; the language is one
+        # Three times the few tokens and 32, rounded up, is 64; the language is one of them.
+        assert translation.n_tokens == 64 - (kind == "nllb")
 
 
 @pytest.mark.parametrize("backend", ["transformers", "ctranslate2"])
@@ -166,7 +161,7 @@ def test_a_translator_that_writes_nothing_is_not_made_to_write(
     assert (found.text, found.problem, found.n_tokens) == (None, "empty translation", 1)
 
 
-def test_a_retry_searches_in_another_way(tmp_path: Path, cache: Path) -> None:
+def test_a_retry_searches_with_other_settings(tmp_path: Path, cache: Path) -> None:
     folder = shared_toy("nllb", BAD_PAIRS)
     translator = opened(folder, cache)
     for code, english, target in BAD_PAIRS:
@@ -185,7 +180,7 @@ def test_a_missing_language_is_refused_when_translating_too(cache: Path) -> None
         opened(shared_toy("marian"), cache).translate([ENGLISH[0]], ["deu_Latn", "fra_Latn"])
 
 
-def test_auto_takes_ctranslate2_where_it_can_and_transformers_elsewhere(
+def test_auto_uses_ctranslate2_where_it_can_and_transformers_elsewhere(
     monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
     assert isinstance(opened(shared_toy("m2m100"), cache, "auto"), CTranslate2Translator)
@@ -217,7 +212,7 @@ def test_auto_takes_ctranslate2_where_it_can_and_transformers_elsewhere(
         ({"pivot": "englsh"}, 'language "englsh" is unknown'),
     ],
 )
-def test_a_setting_that_will_not_do_is_refused_before_any_weights(
+def test_a_setting_out_of_range_is_refused_before_weights_load(
     settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
@@ -261,7 +256,7 @@ def test_a_translator_travels_to_another_process_without_weights(
     assert copy.translate([ENGLISH[1]], ["deu_Latn"])[0].text == TRANSLATIONS["deu_Latn"][1]
 
 
-def test_facts_hold_no_path_and_nothing_that_does_not_matter(cache: Path) -> None:
+def test_facts_hold_no_path_and_no_setting_without_effect(cache: Path) -> None:
     facts = opened(shared_toy("nllb"), cache).facts()
     assert "/" not in str(facts)
     assert facts == opened(shared_toy("nllb"), cache, threads=2, batch_tokens=77).facts()

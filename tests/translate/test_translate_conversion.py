@@ -1,4 +1,4 @@
-"""A checkpoint is converted once, whole or not at all, and never into something that translates differently."""
+"""A checkpoint is converted once, whole or not at all, and never into a different translator."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.conversion import convert
 from tests.fixtures.nmt import ENGLISH, TRANSLATIONS, shared_toy, toy_nmt
-from tests.translate.test_checkpoint import edit
+from tests.fixtures.text_files import edit_json
 
 
 @pytest.fixture
 def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of what was converted, not found."""
+    """The names of the checkpoints that were converted, and not read from the cache."""
     made: list[str] = []
     write = conversion._write
 
@@ -51,9 +51,7 @@ def test_a_checkpoint_is_converted_once_for_each_type(
     assert len(conversions) == 2
 
 
-def test_other_weights_are_never_found_under_the_same_name(
-    tmp_path: Path, conversions: list[str]
-) -> None:
+def test_other_weights_get_another_conversion(tmp_path: Path, conversions: list[str]) -> None:
     folder = toy_nmt("marian-de", tmp_path / "toy")
     first = convert(opened(folder), "float32", tmp_path)
     weights = load_file(folder / "model.safetensors")
@@ -79,7 +77,7 @@ def test_a_conversion_that_was_cut_or_killed_is_made_again(
     assert len(conversions) == 2
 
 
-def test_a_failed_conversion_leaves_nothing_that_is_taken_for_whole(
+def test_a_failed_conversion_leaves_nothing_in_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = opened(shared_toy("marian-de"))
@@ -170,7 +168,7 @@ def test_a_marian_whose_padding_is_not_zero_is_left_to_transformers(tmp_path: Pa
 def test_a_marian_with_two_vocabularies_is_left_to_transformers(tmp_path: Path) -> None:
     folder = toy_nmt("marian-de", tmp_path / "toy")
     shutil.copy(folder / "vocab.json", folder / "target_vocab.json")
-    edit(folder / "tokenizer_config.json", separate_vocabs=True)
+    edit_json(folder / "tokenizer_config.json", separate_vocabs=True)
     translator = open_translator(TranslatorConfig(translator=str(folder)))
     assert translator.translate([ENGLISH[1]], ["deu_Latn"])[0].text == "Ich habe zwei Brüder."
     assert translator.facts()["backend"] == "transformers"
