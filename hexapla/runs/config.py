@@ -63,7 +63,7 @@ class ClusterSettings:
     def __post_init__(self) -> None:
         """Refuse settings of a cluster where none is used."""
         if self.executor == "local" and self.address is not None:
-            raise InputError("address is that of a Ray cluster; say --executor ray with it")
+            raise InputError("address is a setting of a Ray cluster; use it with --executor ray")
 
 
 @settings
@@ -77,4 +77,4 @@ class GpuClusterSettings(ClusterSettings):
         """Refuse settings of a cluster where none is used."""
         super().__post_init__()
         if self.executor == "local" and self.gpus:
-            raise InputError("gpus is of a Ray cluster; say --executor ray with it")
+            raise InputError("gpus is a setting of a Ray cluster; use it with --executor ray")

@@ -131,7 +131,7 @@ class Bar:
         if self._logs and (is_last or now - self._logged >= LOG_EVERY_S):
             left = self._time_left(now)
             _log.info("%s", ", ".join(filter(None, [self._line(), facts, left])))
-            self._logged, self._has_logged = now, True
+            self._logged, self._has_logged = now, not is_last
 
     def _line(self) -> str:
         share = f" ({100 * self._n_done / self._total:.0f} %)" if self._total else ""

@@ -235,8 +235,8 @@ def test_a_run_whose_files_have_changed_is_not_resumed(
         ),
         ({"encoder": "./none"}, "no such encoder folder"),
         ({"workers": 2}, "workers is a setting of a Ray cluster; use it with --executor ray"),
-        ({"address": "auto"}, "address is that of a Ray cluster; say --executor ray with it"),
-        ({"gpus": 1.0}, "gpus is of a Ray cluster; say --executor ray with it"),
+        ({"address": "auto"}, "address is a setting of a Ray cluster; use it with --executor ray"),
+        ({"gpus": 1.0}, "gpus is a setting of a Ray cluster; use it with --executor ray"),
         ({"executor": "rya"}, r'executor is "rya"; it must be local or ray; did you mean "ray"\?'),
         ({"executor": "ray", "gpus": -1.0}, r"gpus is -1\.0; it must be a number of 0 or more"),
         (

@@ -25,6 +25,7 @@ def test_a_log_gets_a_line_every_half_minute(clock, caplog):
         for _ in range(100):
             clock[0] += 1
             bar.advance(loss="0.5000")
+        bar.advance(0)  # the last line is not repeated
     assert caplog.messages == [
         "training: 30 of 100 steps (30 %), 1 steps/s, loss 0.5000, 1 min 10 s left",
         "training: 60 of 100 steps (60 %), 1 steps/s, loss 0.5000, 40 s left",
