@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hexapla.corpus.shards import file_facts
 from hexapla.filters.filter_settings import read_filters
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.corpus_recipe import CorpusRecipe
@@ -42,8 +43,7 @@ def content_hash(path: Path) -> str:
     digest = hashlib.sha256()
     for file in [path] if path.is_file() else _files(path):
         digest.update(file.relative_to(path).as_posix().encode())
-        with file.open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
+        digest.update(bytes.fromhex(file_facts(file)["sha256"]))  # read once in a process
     return digest.hexdigest()
 
 
