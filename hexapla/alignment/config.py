@@ -28,6 +28,7 @@ Negatives = Literal["target", "all"]
 Pairs = Literal["all", "pivot"]
 Whiten = Literal["none", "start", "end"]
 
+TEMPERATURE = 0.05  # also the default of the loss as a module
 MAX_EPOCHS_CONVERGED = 50.0
 # Of (1 + margin) / temperature; above it float32 cannot distinguish cosines 1e-3 apart.
 MAX_LOGIT = 1e4
@@ -97,7 +98,7 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     negatives: Annotated[Negatives, LOSS] = "target"
     """Negatives of a pair: the target language's cells of other rows (target), or the cells of
     other rows in every language (all)."""
-    temperature: Annotated[float, Field(gt=0), LOSS] = 0.05
+    temperature: Annotated[float, Field(gt=0), LOSS] = TEMPERATURE
     """Divisor of cosines in the loss."""
     margin: Annotated[float, Field(ge=0, lt=2), LOSS] = 0.0
     """Additive cosine margin on the positive (LaBSE: 0.3)."""

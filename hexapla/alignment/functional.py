@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hexapla.alignment.config import Negatives, Pairs
+from hexapla.alignment.config import TEMPERATURE, Negatives, Pairs
 
 # Entries of the similarity matrix that are held at once: 64 MiB, and a few times that for what is
 # computed from them.
@@ -64,7 +64,7 @@ def multiway_loss(
     columns_N: Tensor,
     texts_N: Tensor,
     *,
-    temperature: float = 0.05,
+    temperature: float = TEMPERATURE,
     margin: float = 0.0,
     negatives: Negatives = "target",
     pairs: Pairs = "all",

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from hexapla.alignment import distributed as ranks
 from hexapla.alignment.cell_batch import CellBatch
-from hexapla.alignment.config import Negatives, Pairs, check_loss
+from hexapla.alignment.config import TEMPERATURE, Negatives, Pairs, check_loss
 from hexapla.alignment.functional import multiway_loss
 from hexapla.alignment.gradient_cache import Passes, encode_cells
 from hexapla.alignment.packing import Packing
@@ -69,7 +69,7 @@ class MultiwayLoss(nn.Module):
     def __init__(
         self,
         model: SentenceTransformer,
-        temperature: float = 0.05,
+        temperature: float = TEMPERATURE,
         margin: float = 0.0,
         negatives: Negatives = "target",
         pairs: Pairs = "all",
