@@ -58,6 +58,7 @@ def toy(model: Path, cache: Path, **settings: Any) -> TranslatorConfig:
     settings = {
         "backend": "ctranslate2",
         "compute_type": "float32",
+        "beam_size": 1,  # every right token is likely; beside it, beams end early on some processors
         "threads": 1,
         "cache": cache,
         **settings,
@@ -211,7 +212,9 @@ def test_an_output_without_an_end_is_rejected_as_unfinished(tmp_path: Path) -> N
         InputError, match=r"deu_Latn loses 100.0% of its 20 cells, 20 of them for unfinished"
     ):
         build(
-            config_of(tmp_path, toy(model, tmp_path), to=("deu_Latn",), filters="default"),
+            config_of(
+                tmp_path, toy(model, tmp_path, beam_size=4), to=("deu_Latn",), filters="default"
+            ),
             quiet=True,
         )
     entries = rejected(tmp_path / "corpus.building", "deu_Latn").values()
