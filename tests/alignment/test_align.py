@@ -54,6 +54,7 @@ def settings(corpus, encoder, tmp_path) -> dict[str, object]:
     }
 
 
+@pytest.mark.slow
 def test_alignment_finds_rows_that_it_never_saw(settings):
     result = align(AlignConfig(**settings, held_out=0.2, epochs=6), quiet=True)
     curve = [point["accuracy"] for point in result["held_out"]]
@@ -92,6 +93,7 @@ def test_the_folder_is_an_encoder_with_its_records_and_nothing_else(settings):
     assert list((out / "logs").glob("events*"))
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_neither_overwritten_nor_trained_again(settings):
     first = align(AlignConfig(**settings), quiet=True)
     before = (settings["out"] / "model.safetensors").stat().st_mtime_ns
@@ -104,6 +106,7 @@ def test_a_finished_run_is_neither_overwritten_nor_trained_again(settings):
     assert (settings["out"] / "model.safetensors").stat().st_mtime_ns != before
 
 
+@pytest.mark.slow
 def test_a_log_has_lines_with_steps_rate_time_left_loss_and_accuracy(
     settings, monkeypatch, caplog, capfd
 ):
@@ -183,6 +186,7 @@ def test_the_converged_budget_stops_when_held_out_rows_stop_improving(settings):
     assert judge(saved)["held_out_accuracy"] == pytest.approx(max(curve))
 
 
+@pytest.mark.slow
 def test_cached_and_accumulated_steps_train(settings):
     result = align(
         AlignConfig(**settings, chunk_tokens=100, gradient_accumulation=2, held_out=0.2, epochs=4),
@@ -360,6 +364,7 @@ def test_a_language_without_a_single_cell_is_refused(settings, tmp_path):
     assert not settings["out"].exists()
 
 
+@pytest.mark.slow
 def test_lora_trains_the_adapters_alone_and_leaves_an_ordinary_encoder(settings, encoder):
     result = align(AlignConfig(**settings, lora=8, held_out=0.2, epochs=8), quiet=True)
     assert result["lora"] == 8
@@ -390,6 +395,7 @@ def test_lora_without_its_package_is_refused_before_anything_is_written(settings
     assert not settings["out"].exists()
 
 
+@pytest.mark.slow
 def test_gradient_checkpointing_changes_nothing_but_the_memory(settings, tmp_path):
     align(AlignConfig(**settings), quiet=True)
     align(
@@ -416,6 +422,7 @@ def test_what_is_compiled_is_what_encodes(settings, monkeypatch):
     assert len(calls) >= result["n_steps"] and all(calls)
 
 
+@pytest.mark.slow
 def test_matryoshka_makes_the_leading_dimensions_useful_alone(settings, tmp_path):
     held_out = open_corpus(settings["corpus"]).split(0.2)[1].dataset()
 
@@ -432,6 +439,7 @@ def test_matryoshka_makes_the_leading_dimensions_useful_alone(settings, tmp_path
     assert not (tmp_path / "large").exists()
 
 
+@pytest.mark.slow
 def test_preserve_keeps_the_pivots_structure_and_alignment_still_rises(settings, encoder, tmp_path):
     held_out = open_corpus(settings["corpus"]).split(0.2)[1].dataset()
     pivots = list(held_out["eng_Latn"])
@@ -452,6 +460,7 @@ def test_preserve_keeps_the_pivots_structure_and_alignment_still_rises(settings,
     assert accuracy["kept"][-1] > accuracy["kept"][0] + 0.05
 
 
+@pytest.mark.slow
 def test_a_bare_decoder_is_pooled_at_its_last_token_and_trains_with_an_instruction(
     settings, tmp_path, caplog
 ):

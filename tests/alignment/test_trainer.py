@@ -192,6 +192,7 @@ def test_a_resumed_run_must_be_the_same_run(settings, monkeypatch):
             align(AlignConfig(**{**settings, **changed}, resume=True), quiet=True)
 
 
+@pytest.mark.slow
 def test_a_run_resumes_on_another_number_of_processes_with_a_warning(settings, monkeypatch, caplog):
     with_callback(monkeypatch, AtStep(6, interrupt))
     with pytest.raises(KeyboardInterrupt, match="stopped at a step"):
@@ -207,6 +208,7 @@ def test_a_run_resumes_on_another_number_of_processes_with_a_warning(settings, m
     assert result["n_steps"] == 30
 
 
+@pytest.mark.slow
 def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_chunks(
     settings, tmp_path, monkeypatch, caplog
 ):
@@ -269,6 +271,7 @@ def test_another_error_is_not_mistaken_for_a_lack_of_memory(settings, monkeypatc
         align(AlignConfig(**settings), quiet=True)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_names_its_rows_and_leaves_the_last_checkpoint(
     settings, monkeypatch
 ):
@@ -322,6 +325,7 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(settings, monke
         align(AlignConfig(**settings), quiet=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_checkpoint_before(settings, tmp_path, monkeypatch):
     import hexapla.alignment.trainer
 

@@ -44,6 +44,7 @@ def refused(capsys, *arguments: str | Path) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_the_whole_way_from_corpus_to_comparison(capsys, corpus, encoder, tmp_path):
     for regime in ("en-x", "multiway"):
         run(
@@ -301,6 +302,7 @@ def test_quiet_holds_for_one_call_before_or_after_the_command(monkeypatch):
     assert levels == [logging.WARNING, logging.INFO] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "imports",
     [

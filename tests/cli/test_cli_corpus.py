@@ -175,6 +175,7 @@ def test_filter_prints_its_table_and_keeps_what_it_rejects(
     )
 
 
+@pytest.mark.slow
 def test_a_missing_extra_names_its_install_command(text: Path, tmp_path: Path) -> None:
     for module, extra in {"rapidfuzz": "translate", "polib": "import", "ray": "scale"}.items():
         command = {

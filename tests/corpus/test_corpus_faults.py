@@ -172,6 +172,7 @@ print(*states, "new" if tree(out) == new else "bad")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.parametrize(
     ("mode", "expected"),

@@ -204,6 +204,7 @@ def run_with_cache(cache: Path, code: str) -> list[str]:
     return run.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_revision_of_the_hub_can_be_named(tmp_path: Path) -> None:
     commits = ("1" * 40, "2" * 40)
     cache_encoder(tmp_path, "org/enc", *commits)
@@ -219,6 +220,7 @@ def test_a_revision_of_the_hub_can_be_named(tmp_path: Path) -> None:
     assert newest[2] != named[2]
 
 
+@pytest.mark.slow
 def test_a_name_without_an_owner_is_one_of_sentence_transformers(tmp_path: Path) -> None:
     cache_encoder(tmp_path, "sentence-transformers/enc", "3" * 40)
     code = (

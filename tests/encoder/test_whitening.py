@@ -64,6 +64,7 @@ def test_translations_differ_evenly_in_all_directions_afterwards(
     assert np.square(weight_DD).sum() == pytest.approx(8)
 
 
+@pytest.mark.slow
 def test_an_untrained_encoder_finds_more_translations():
     model = load_encoder("tiny")
     corpus = open_corpus("sample")
@@ -108,6 +109,7 @@ def test_an_aligned_encoder_keeps_the_layer(settings, when):
     )
 
 
+@pytest.mark.slow
 def test_the_layer_is_trained_from_the_start(settings):
     white = load_encoder(str(settings["encoder"]))
     whiten(white, open_corpus(str(settings["corpus"])).dataset(), LANGUAGES, "")
@@ -118,6 +120,7 @@ def test_the_layer_is_trained_from_the_start(settings):
     assert np.abs(layer(load_encoder(settings["out"])) - before).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_at_the_end_it_is_fitted_to_the_trained_encoder_and_changes_nothing_else(
     settings, tmp_path
 ):

@@ -360,6 +360,7 @@ def test_the_command_prints_the_sweep_and_writes_the_encoder(capsys, settings, t
     assert "the step must be above 0" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_encoder_that_was_really_aligned_merges_with_its_base(settings, tmp_path):
     from hexapla.alignment.config import AlignConfig
     from hexapla.alignment.stage import align

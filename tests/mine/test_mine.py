@@ -148,6 +148,7 @@ def test_the_block_fits_the_memory_and_an_error_names_the_least_memory(
     assert block_rows(100_000, 100_000, 384, 4, memory_mib=least) == 256
 
 
+@pytest.mark.slow
 def test_the_search_stays_within_its_memory(tmp_path: Path) -> None:
     """Measure how much anonymous memory the search adds to a process; mapped files do not count."""
     code = """
@@ -274,6 +275,7 @@ def test_a_side_in_which_all_are_equal_gives_one_pair_at_a_margin_of_one() -> No
     )
 
 
+@pytest.mark.slow
 def test_approximate_neighbours_of_easy_data_are_the_exact_ones() -> None:
     centres = unit(60, 5, dim=64)
     source, target = (

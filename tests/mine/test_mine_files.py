@@ -180,6 +180,7 @@ def test_vectors_that_were_cut_short_are_made_again(
     assert (tmp_path / "out.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()
 
 
+@pytest.mark.slow
 def test_ivf_pq_mines_what_the_exact_search_does(
     known: str, piles: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return do_here(monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_changed_list_of_seeds_or_encoders_does_only_what_is_new(
     data: Path, tmp_path: Path, here: list[str]
 ) -> None:
@@ -44,6 +45,7 @@ def test_a_changed_list_of_seeds_or_encoders_does_only_what_is_new(
     assert here == []
 
 
+@pytest.mark.slow
 def test_a_suite_whose_data_changed_is_measured_again_and_nothing_is_trained(
     data: Path, tmp_path: Path, here: list[str]
 ) -> None:
@@ -67,6 +69,7 @@ def test_a_suite_whose_data_changed_is_measured_again_and_nothing_is_trained(
     assert len(list((out / "scores").glob("*/toy-*"))) == 6
 
 
+@pytest.mark.slow
 def test_budgets_that_come_to_the_same_share_a_cell_and_compare(
     data: Path, tmp_path: Path, here: list[str]
 ) -> None:
@@ -81,6 +84,7 @@ def test_budgets_that_come_to_the_same_share_a_cell_and_compare(
     assert not [note for note in comparison["notes"] if "budget" in note]
 
 
+@pytest.mark.slow
 def test_a_new_suite_trains_again_what_was_not_kept(
     data: Path, tmp_path: Path, here: list[str]
 ) -> None:
@@ -100,6 +104,7 @@ def test_a_new_suite_trains_again_what_was_not_kept(
     assert len(again) == 3 and not list((out / "encoders").rglob("model.safetensors"))
 
 
+@pytest.mark.slow
 def test_data_and_results_may_move(
     data: Path, tmp_path: Path, here: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +129,7 @@ def test_data_and_results_may_move(
     assert {path: path.stat().st_mtime_ns for path in weights} == weights
 
 
+@pytest.mark.slow
 def test_what_no_number_depends_on_is_done_by_no_change_again(
     data: Path, tmp_path: Path, here: list[str]
 ) -> None:
@@ -143,6 +149,7 @@ def test_what_no_number_depends_on_is_done_by_no_change_again(
     assert here == ["one, toy, en-x, rows, seed 0", "one, toy, multiway, rows, seed 0"]
 
 
+@pytest.mark.slow
 def test_a_name_is_not_what_it_names(data: Path, tmp_path: Path, here: list[str]) -> None:
     recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
     reproduce(toy_config(recipe, data, out))
@@ -191,6 +198,7 @@ def test_a_suite_on_the_hub_is_of_the_revisions_that_mteb_names(
     assert found[0] != found[1] == found[2]
 
 
+@pytest.mark.slow
 def test_what_stands_is_not_in_the_estimate(data: Path, tmp_path: Path, here: list[str]) -> None:
     recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
     _, whole = estimate(toy_config(recipe, data, out))

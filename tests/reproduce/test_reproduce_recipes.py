@@ -339,6 +339,7 @@ def test_rows_that_say_when_to_stop_are_not_measured_on(tmp_path: Path) -> None:
         read_experiments(path, tmp_path)
 
 
+@pytest.mark.slow
 def test_pivot_only_beside_others_takes_a_word_on_what_was_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,6 +383,7 @@ def test_recipes_behind_published_numbers_can_be_read() -> None:
     assert [path.stem for path in found] == ["choose", "minilm", "piles", "study", "sweeps"]
 
 
+@pytest.mark.slow
 def test_an_encoder_as_it_is_is_read_as_the_trainings_read_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ def _enter(folder: Path, inside: Path, n_times: int) -> None:
                 continue
 
 
+@pytest.mark.slow
 def test_processes_that_make_and_remove_the_folder_are_inside_one_at_a_time(
     tmp_path: Path,
 ) -> None:

@@ -97,6 +97,7 @@ def test_every_further_mteb_code_is_one_that_a_task_carries(mteb_codes: set[str]
         assert set(language.mteb[1:]) <= mteb_codes, language.code
 
 
+@pytest.mark.slow
 def test_every_mteb_code_is_refused_or_keeps_its_script(mteb_codes: set[str]) -> None:
     parsed = {}
     for code in mteb_codes:

@@ -202,6 +202,7 @@ def test_an_nllb_tokenizer_rebuilt_from_sentencepiece_is_refused(
         opened(folder)
 
 
+@pytest.mark.slow
 def test_language_tokens_beyond_the_embeddings_are_refused(tmp_path: Path) -> None:
     folder = toy_nmt("nllb", tmp_path / "nllb")
     first = min(opened(folder).ids[token] for token in opened(folder).languages.tokens.values())
