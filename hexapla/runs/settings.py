@@ -69,13 +69,13 @@ SAFETY = Flag(group="Safety", identity=False)
 Name = Annotated[
     str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)
 ]
-"""A name or a path as text: a corpus, an encoder."""
+"""A name or path, kept as text: a corpus, an encoder; a `Path` is accepted."""
 
 FilePath = Annotated[Path, Strict(False)]
-"""A path, also given as text."""
+"""A path; text is accepted and converted."""
 
 Languages = Annotated[tuple[str, ...], BeforeValidator(codes.parse_list), Flag(metavar="LANG,...")]
-"""Language codes in any common spelling, also given as one text with commas."""
+"""Language codes in any common spelling; one text with commas is accepted."""
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 """A share of a whole, 0 or more and below 1."""
@@ -214,11 +214,7 @@ def _make(config_class: type[T], given: Mapping[str, Any]) -> T:
 
 
 def parse_text(setting: Setting, text: str) -> Any:
-    """Return the value that a text on the command line means for a setting.
-
-    Raises:
-        InputError: It means none that is allowed.
-    """
+    """Return the number that a command-line text stands for, or the text for the class to check."""
     if setting.kind is int and re.fullmatch(r"[+-]?[0-9]+", text.strip()):
         return int(text)
     if setting.kind is float:
