@@ -23,17 +23,7 @@ from hexapla.reproduce import estimate, job_worker, matrix_runner, reproduce
 from hexapla.reproduce.job import CellJob
 from hexapla.reproduce.job_worker import CellResult, JobWorker
 from hexapla.runs.executors import Processes
-from tests.fixtures.matrix import do_here, results, toy_config, toy_data, toy_recipe
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy_data(tmp_path_factory.mktemp("matrix") / "data")
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    return do_here(monkeypatch)
+from tests.fixtures.matrix import results, toy_config, toy_recipe
 
 
 @pytest.mark.slow

@@ -11,17 +11,7 @@ import pytest
 from hexapla.reproduce import estimate, job_worker, reproduce
 from hexapla.reproduce.experiment_reader import read_experiments
 from hexapla.reproduce.matrix_plan import plan_matrix
-from tests.fixtures.matrix import do_here, results, toy_config, toy_data, toy_recipe
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy_data(tmp_path_factory.mktemp("matrix") / "data")
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    return do_here(monkeypatch)
+from tests.fixtures.matrix import results, toy_config, toy_recipe
 
 
 @pytest.mark.slow
