@@ -33,7 +33,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "build": Command(
-        "corpus",
+        "build",
         "build",
         "Translate text into a multi-way corpus, and filter it.",
         "hexapla build text.txt --to de,fr,sw --translator facebook/nllb-200-distilled-600M "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,3 +57,11 @@ def silence_libraries() -> None:
 
         transformers_logging.disable_progress_bar()
         transformers_logging.set_verbosity_error()
+
+
+def print_size(out: Path) -> None:
+    """Print how many rows and languages a corpus has."""
+    from hexapla.corpus import open_corpus
+
+    corpus = open_corpus(out, verify=False)
+    typer.echo(f"{out}: {len(corpus):,} rows in {len(corpus.languages)} languages")
