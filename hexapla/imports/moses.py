@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hexapla.errors import InputError
-from hexapla.imports.tags import Entry
+from hexapla.imports.entries import Entry
 from hexapla.text import languages as codes
 from hexapla.text.lines import COMPRESSIONS, read_lines
 

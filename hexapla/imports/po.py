@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hexapla.errors import InputError
-from hexapla.imports.tags import Entry, LanguageTags
+from hexapla.imports.entries import Entry
+from hexapla.text.language_tags import LanguageTags
 from hexapla.text.lines import COMPRESSIONS, damaged, open_bytes
 
 if TYPE_CHECKING:

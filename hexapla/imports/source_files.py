@@ -18,11 +18,12 @@ from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.rows import as_cell
 from hexapla.corpus.shards import N_ROWS
 from hexapla.errors import InputError
+from hexapla.imports.entries import Entry
 from hexapla.imports.moses import moses_groups, read_moses
 from hexapla.imports.po import read_po
-from hexapla.imports.tags import Entry, LanguageTags
 from hexapla.imports.tmx_xliff import read_tmx, read_xliff
 from hexapla.sources.hub import Dataset, is_dataset_name
+from hexapla.text.language_tags import LanguageTags
 from hexapla.text.lines import ending
 
 _XLIFF = (".xlf", ".xliff", ".sdlxliff", ".mxliff", ".mqxliff")

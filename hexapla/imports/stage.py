@@ -17,11 +17,12 @@ from hexapla.corpus.shards import file_facts
 from hexapla.corpus.writer import check_corpus_folder, write_corpus
 from hexapla.errors import InputError
 from hexapla.imports.config import ImportConfig
+from hexapla.imports.entries import Entry
 from hexapla.imports.join import RowJoin
 from hexapla.imports.source_files import ImportSource, find_import_sources, refuse_without_pivot
-from hexapla.imports.tags import Entry, LanguageTags
 from hexapla.runs.progress import Bar, Progress
 from hexapla.text.clean import clean_text
+from hexapla.text.language_tags import LanguageTags
 
 _ENTRIES_PER_UPDATE = 1000
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 from hexapla.errors import InputError
-from hexapla.imports.tags import Entry, LanguageTags
+from hexapla.imports.entries import Entry
+from hexapla.text.language_tags import LanguageTags
 from hexapla.text.lines import COMPRESSIONS, damaged, open_bytes
 
 _NATIVE_CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pytest
 
 from hexapla.errors import InputError
+from hexapla.imports.entries import Entry
 from hexapla.imports.po import read_po
-from hexapla.imports.tags import Entry, LanguageTags
 from hexapla.imports.tmx_xliff import read_tmx, read_xliff
+from hexapla.text.language_tags import LanguageTags
 from hexapla.text.lines import COMPRESSIONS
 
 UNIT = '<tu><tuv xml:lang="en"><seg>{}</seg></tuv><tuv xml:lang="de"><seg>Hallo</seg></tuv></tu>'

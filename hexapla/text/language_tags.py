@@ -7,16 +7,29 @@ these decide which Chinese a bare `zh` is, and texts in other languages are left
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from hexapla.errors import InputError
 from hexapla.text import languages as codes
 from hexapla.text.lines import COMPRESSIONS
 
-Entry = dict[str, str]
-"""One meaning as a file has it: canonical code -> text."""
-
 _SCRIPT_MODIFIERS = {"latin": "Latn", "cyrillic": "Cyrl", "devanagari": "Deva", "arabic": "Arab"}
+
+
+class TagMeaning(NamedTuple):
+    """What a tag means.
+
+    Attributes:
+        code: The canonical code; the tag itself if it is none of the languages asked for.
+        rank: Which of several variants of one language is preferred, the lowest first: 0 is the
+            region that was asked for, 1 a tag without region, 2 the language's default region, 3
+            another region, 4 another orthography (`ca@valencia`, `be@tarask`).
+    """
+
+    code: str
+    rank: int = 1
 
 
 class LanguageTags:
@@ -27,10 +40,18 @@ class LanguageTags:
         asked: The languages to keep, the pivot among them; None keeps all of the files.
     """
 
-    def __init__(self, pivot: str, asked: tuple[str, ...] | None) -> None:
+    def __init__(self, pivot: str, asked: Sequence[str] | None) -> None:
+        """Keep what was asked for; `pt-PT` among `asked` also prefers that region."""
         self.pivot = pivot
-        self.asked = asked if asked is None or pivot in asked else (pivot, *asked)
+        codes_asked = None if asked is None else codes.parse_list(asked)
+        self.asked = (
+            codes_asked if codes_asked is None or pivot in codes_asked else (pivot, *codes_asked)
+        )
         self._known: dict[str, str] = {}
+
+    def resolve(self, tag: str, place: str) -> TagMeaning:
+        """Return the language of a tag and the rank of its variant; see `code`."""
+        return TagMeaning(self.code(tag, place))
 
     def code(self, tag: str, place: str) -> str:
         """Return the language of a tag, asked for or not.
