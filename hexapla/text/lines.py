@@ -1,12 +1,17 @@
 """Text files, plain or compressed -> numbered lines.
 
-`x.jsonl.gz` and `x.jsonl.zst` are read as `x.jsonl` would be. Every line is decoded by itself, so
-that an error can name the line whose bytes are not UTF-8.
+`x.jsonl.gz` and `x.jsonl.zst` are read as `x.jsonl` would be. Lines of UTF-8 are decoded one by
+one, so that an error can name the line whose bytes are not UTF-8. A file that begins with the byte
+order mark of UTF-16 or UTF-32 (a spreadsheet's "Unicode text") is decoded accordingly. Only a
+newline ends a line: U+2028, U+0085 or a form feed may stand in a text.
 """
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import io
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -17,6 +22,19 @@ from hexapla.errors import InputError
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _BUFFER_BYTES = 1 << 20
+# UTF-32 first, whose little-endian mark begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_NO_TEXT = {
+    b"\x1f\x8b": "is compressed; end its name in .gz",
+    b"\x28\xb5\x2f\xfd": "is compressed; end its name in .zst",
+    b"\xfd7zXZ": f"is compressed by xz; give it plain or as {' or '.join(COMPRESSIONS)}",
+    b"PK\x03\x04": "is an archive or a spreadsheet (ZIP); save or unpack it as text in UTF-8",
+}
 
 
 def ending(path: Path) -> str:
@@ -32,30 +50,70 @@ def ending(path: Path) -> str:
 def open_bytes(path: Path) -> BinaryIO:
     """Open a file for its bytes, decompressed if its name ends in .gz or .zst.
 
-    A damaged compressed file raises an OSError when it is read.
+    A damaged compressed file raises an OSError when it is read. The zero bytes with which tapes and
+    block devices pad a gzip file are no damage.
     """
     compression = COMPRESSIONS.get(path.suffix.lower())
     if compression is None:
         return path.open("rb")
+    if compression == "gzip":
+        return io.BufferedReader(_GzipBytes(path), _BUFFER_BYTES)
     stream = pa.input_stream(str(path), compression=compression)
     return cast(BinaryIO, io.BufferedReader(stream, _BUFFER_BYTES))
 
 
+class _GzipBytes(io.RawIOBase):
+    """A gzip file's bytes, whose damage of any kind is an OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = gzip.open(path)  # noqa: SIM115, closed with this object
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill the buffer; 0 at the end."""
+        try:
+            return self._file.readinto(buffer)
+        except (EOFError, zlib.error) as error:
+            raise OSError(str(error)) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, line with its line end) of a UTF-8 file, byte order mark removed.
+    """Yield (line number from 1, line with its line end) of a text file.
+
+    The file is UTF-8, or begins with a byte order mark that says otherwise. A mark at the beginning
+    of any line is removed, as files with a mark may have been joined.
 
     Raises:
-        InputError: Bytes that are not UTF-8, or a compressed file that cannot be decompressed to
-            its end.
+        InputError: Bytes that are not UTF-8, a compressed file that cannot be decompressed to its
+            end, or one whose name does not say that it is compressed.
     """
     with open_bytes(path) as file:
-        yield from decode_lines(_undamaged(path, file), str(path))
+        try:
+            head = cast(io.BufferedReader, file).peek(8)
+            for magic, what in _NO_TEXT.items():
+                if head.startswith(magic):
+                    raise InputError(f"{path} {what}")
+            for mark, encoding in _MARKS.items():
+                if head.startswith(mark):
+                    yield from _other_lines(file, encoding, str(path))
+                    return
+            yield from decode_lines(file, str(path))
+        except OSError as error:
+            if path.suffix.lower() in COMPRESSIONS:
+                raise damaged(path, error) from error
+            raise
 
 
 def decode_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, decoded line) of lines that were split at newlines only.
-
-    Other line separators, such as U+2028, may occur within a cell.
 
     Args:
         lines: Lines of UTF-8.
@@ -66,7 +124,7 @@ def decode_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]
     """
     for number, line in enumerate(lines, start=1):
         try:
-            yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+            yield number, line.removeprefix(codecs.BOM_UTF8).decode()
         except UnicodeDecodeError as error:
             raise InputError(
                 f"{name}:{number}: byte {error.start + 1} of the line is not UTF-8; "
@@ -82,10 +140,14 @@ def damaged(path: Path, error: OSError) -> InputError:
     )
 
 
-def _undamaged(path: Path, file: BinaryIO) -> Iterator[bytes]:
+def _other_lines(file: BinaryIO, encoding: str, name: str) -> Iterator[tuple[int, str]]:
+    """Yield numbered lines of a file in UTF-16 or UTF-32."""
+    number = 0
     try:
-        yield from file
-    except OSError as error:
-        if path.suffix.lower() in COMPRESSIONS:
-            raise damaged(path, error) from error
-        raise
+        for number, line in enumerate(io.TextIOWrapper(file, encoding, newline="\n"), start=1):
+            yield number, line.removeprefix("\ufeff")
+    except UnicodeError as error:
+        raise InputError(
+            f"{name}: after line {number} it is not {encoding.upper()}, "
+            "as its first bytes say; save the file as UTF-8"
+        ) from error
