@@ -20,6 +20,7 @@ from hexapla.filters.content import LogProb, Numbers, Punctuation
 from hexapla.filters.copies import Collapsed, Copy
 from hexapla.filters.cosine import Cosine
 from hexapla.filters.form import LengthRatio, Marks, Problem, Repetition
+from hexapla.filters.han_variant import HanVariant
 from hexapla.filters.language import LanguageIdentity, Script
 from hexapla.runs.settings import read_settings, settings
 
@@ -40,6 +41,7 @@ class FilterSettings:
     repetition: Repetition | None = Repetition()
     copy: Copy | None = Copy()
     script: Script | None = Script()
+    han_variant: HanVariant | None = HanVariant()
     language: LanguageIdentity | None = LanguageIdentity()
     numbers: Numbers | None = Numbers()
     punctuation: Punctuation | None = Punctuation()

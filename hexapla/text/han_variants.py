@@ -1,9 +1,8 @@
 """Simplified against Traditional Chinese: characters that only one of the two has, in a text.
 
-`data/han_variants.tsv` lists 2,633 Simplified and 3,739 Traditional characters. Those that both
-have, such as 后, 里, 干, 台 and 只, are in neither list, nor is what Taiwan or Hong Kong writes in the
-Simplified one. Of a sentence in either variant about a third of the characters are listed.
-Japanese mixes both and must not be judged.
+`data/han_variants.tsv` lists 2,633 Simplified and 3,739 Traditional characters. It leaves out those
+that both variants have, such as 后, 里, 干, 台 and 只, and Simplified ones that Taiwan or Hong Kong
+write too. Japanese has characters of both lists and must not be judged.
 
 The table is made by `recipes/make_han_variants.py` from the tables of OpenCC (Apache-2.0,
 https://github.com/BYVoid/OpenCC).

@@ -1,0 +1,91 @@
+"""Filters on the language of a cell: its script, the variant of Chinese, and identification."""
+
+from __future__ import annotations
+
+import pytest
+
+from hexapla.filters.candidate import Candidate, JudgedColumn
+from hexapla.filters.chain import Chain
+from hexapla.filters.filter_settings import FilterSettings
+from hexapla.filters.han_variant import HanVariant
+from hexapla.filters.statistics import Statistics
+from tests.filters.judging import stays
+
+SIMPLIFIED = "天气预报员说，这个周末的天气会很好，我们还是待在家里吧。"
+TRADITIONAL = "天氣預報員說，這個週末的天氣會很好，我們還是待在家裡吧。"
+
+
+# Variants of Chinese
+
+
+def test_four_hundred_simplified_sentences_are_rejected_as_traditional_ones() -> None:
+    sentences = [f"{SIMPLIFIED}{number}" for number in range(400)]
+    sources = [f"Number {number}: the forecasters say it will be fine." for number in range(400)]
+    chain = Chain(FilterSettings(), "eng_Latn", ["zho_Hant", "zho_Hans"], Statistics())
+    of_hant = chain.judge("zho_Hant", sources, sentences)
+    assert {verdict.reason for verdict in of_hant if verdict} == {"han_variant"}
+    assert None not in of_hant
+    assert chain.judge("zho_Hans", sources, sentences) == [None] * 400
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("zho_Hant", SIMPLIFIED),
+        ("zho_Hant", SIMPLIFIED[:10]),
+        ("yue_Hant", "佢哋话听日会落雨。"),
+        ("zho_Hans", TRADITIONAL),
+        ("zho_Hans", TRADITIONAL[:10]),
+    ],
+)
+def test_the_other_variant_is_rejected(language: str, text: str) -> None:
+    assert not stays(HanVariant(), "The forecasters say it will be fine.", text, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("zho_Hant", TRADITIONAL),
+        ("zho_Hans", SIMPLIFIED),
+        ("yue_Hant", "佢哋話聽日會落雨。"),
+        ("zho_Hant", "後台只有一面，里長在臺上着急。"),
+        ("zho_Hant", "記者张伟說，這個週末天氣會很好。"),
+        ("zho_Hant", "作者是「张伟庆」。"),
+        ("zho_Hans", "他叫“張偉慶”。"),
+        ("zho_Hans", "我读了《紅樓夢》。"),
+        ("zho_Hant", "好"),
+        ("zho_Hant", "Azure IoT 中心"),
+    ],
+)
+def test_the_right_variant_stays_and_so_does_a_quoted_name_of_the_other(
+    language: str, text: str
+) -> None:
+    assert stays(HanVariant(), "It is said that it will be fine.", text, language)
+
+
+def test_han_words_of_an_english_source_are_no_sign_of_the_other_variant() -> None:
+    assert stays(HanVariant(), "His name is 张伟庆.", "他的名字是张伟庆。", "zho_Hant")
+    assert not stays(HanVariant(), "His name is Zhang.", "他的名字是张伟庆。", "zho_Hant")
+
+
+def test_a_chinese_source_excuses_no_copy_of_it_in_the_other_variant() -> None:
+    column = JudgedColumn(language="zho_Hant", pivot="zho_Hans", pool=("zho_Hans", "zho_Hant"))
+    scorer = HanVariant().scorer(column)
+    assert scorer is not None
+    assert scorer(Candidate(SIMPLIFIED, SIMPLIFIED)) == 1
+
+
+def test_a_sentence_wholly_in_quotes_is_judged() -> None:
+    assert not stays(HanVariant(), "“It will be fine.”", f"「{SIMPLIFIED}」", "zho_Hant")
+
+
+@pytest.mark.parametrize("language", ["jpn_Jpan", "kor_Hang", "deu_Latn"])
+def test_only_columns_of_chinese_are_judged(language: str) -> None:
+    assert stays(HanVariant(), "Learn the country's language.", "国語を学ぶ会社", language)
+
+
+def test_the_evidence_and_the_share_are_settings() -> None:
+    source, two_of_three = "Zhang says so.", "张伟說"
+    assert not stays(HanVariant(), source, two_of_three, "zho_Hant")
+    assert stays(HanVariant(least_characters=3), source, two_of_three, "zho_Hant")
+    assert stays(HanVariant(most=0.7), source, two_of_three, "zho_Hant")
