@@ -44,6 +44,7 @@ def test_every_file_of_the_page_exists():
         ("sentence_transformers", "SentenceTransformerTrainer._clip_grad_norm"),
         ("sentence_transformers", "SentenceTransformerTrainer._save"),
         ("transformers.integrations.fsdp", "is_fsdp_enabled"),
+        ("transformers.modeling_utils", "log_state_dict_report"),
         ("transformers.masking_utils", "AttentionMaskInterface"),
         ("datasets.config", "HF_DATASETS_CACHE"),
         ("torch.nn.attention.varlen", "varlen_attn"),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hexapla.encoder.check_encoder import OWN_POOLING, check_encoder
+from hexapla.encoder.check_weights import check_finite, check_reports, recorded_reports
 from hexapla.encoder.config import Pooling
 from hexapla.encoder.locate import is_bare, split_revision
 from hexapla.errors import InputError
@@ -98,25 +99,41 @@ def _load(
     trust_remote_code: bool,
     allow_pickle: bool,
 ) -> SentenceTransformer:
+    """Load with sentence-transformers, and check the weights.
+
+    Raises:
+        InputError: Anything that the library stumbles over in the files, and see `check_weights`.
+    """
     import torch
-    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
 
     model_kwargs: dict[str, object] = {"dtype": torch.float32}
     if not allow_pickle:
         model_kwargs["use_safetensors"] = True
-    try:
-        return SentenceTransformer(
-            source,
-            revision=revision,
-            trust_remote_code=trust_remote_code,
-            model_kwargs=model_kwargs,
-            local_files_only=is_local,
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        hint = "" if is_local else "; check the name, the network, and that it has safetensors"
-        raise InputError(f"{name}: could not be loaded as an encoder: {reason}{hint}") from error
+    with recorded_reports() as reports:
+        try:
+            model = SentenceTransformer(
+                source,
+                revision=revision,
+                trust_remote_code=trust_remote_code,
+                model_kwargs=model_kwargs,
+                local_files_only=is_local,
+            )
+            # Some files are read at the first text only, such as the length limit.
+            model.encode(["a"], show_progress_bar=False)
+        except Exception as error:  # damaged files raise whatever their reader happens to meet
+            # What was reported before the failure says more than the failure that it led to.
+            check_reports(name, reports)
+            reason = next(iter(str(error).strip().splitlines()), "no reason given")
+            if not isinstance(error, OSError | ValueError):
+                reason = f"{type(error).__name__}: {reason}"
+            hint = "" if is_local else "; check the name, the network, and that it has safetensors"
+            raise InputError(
+                f"{name}: could not be loaded as an encoder: {reason}{hint}"
+            ) from error
+    check_reports(name, reports)
+    check_finite(name, model)
+    return model
 
 
 def _add_pooling(model: SentenceTransformer, pooling: Pooling | None) -> None:

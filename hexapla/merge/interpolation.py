@@ -46,11 +46,3 @@ class Interpolation:
                 weight.copy_(self._aligned[name] if alpha else self._base[name])
             else:
                 torch.lerp(self._base[name], self._aligned[name], alpha, out=weight)
-
-
-def name_not_finite(model: SentenceTransformer) -> str | None:
-    """Return the name of the first tensor that holds a NaN or an infinity, or None."""
-    for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            return str(name)
-    return None

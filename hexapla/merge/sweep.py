@@ -16,7 +16,7 @@ from hexapla.errors import InputError
 from hexapla.merge.check_merge import CheckedMerge, mismatch_message
 from hexapla.merge.config import MergeConfig, parse_alphas
 from hexapla.merge.encoder_difference import loaded_difference
-from hexapla.merge.interpolation import Interpolation, name_not_finite
+from hexapla.merge.interpolation import Interpolation
 from hexapla.merge.pivot_quality import Measure
 from hexapla.runs.progress import Progress
 
@@ -27,7 +27,7 @@ def load_ends(
     """Load both encoders; the aligned one is returned, and takes the weights of every alpha.
 
     Raises:
-        InputError: Weights are not finite, or the encoders differ in what a merge needs equal.
+        InputError: An encoder does not load, or the two differ in what a merge needs equal.
     """
     base, aligned = (_load_end(config, name) for name in (config.base, config.aligned))
     difference = loaded_difference(base, aligned, checked.pivots, bare=is_bare(config.base))
@@ -40,15 +40,9 @@ def _load_end(config: MergeConfig, name: str) -> SentenceTransformer:
     with torch.random.fork_rng():
         # What the file of a bare base lacks, such as an unused pooler, is drawn the same each time.
         torch.manual_seed(0)
-        model = load_encoder(
+        return load_encoder(
             name, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
         )
-    if (tensor := name_not_finite(model)) is not None:
-        raise InputError(
-            f"{name}: its weights are damaged, {tensor} holds a NaN or an infinity; "
-            "give a sound encoder"
-        )
-    return model
 
 
 def sweep(

@@ -153,7 +153,7 @@ def test_damaged_weights_are_refused_and_nothing_is_written(settings, base, tmp_
     model.save(str(broken))
     with pytest.raises(
         InputError,
-        match=r"its weights are damaged, 0\.model\.embeddings\.word_embeddings\.weight holds a NaN",
+        match=r"values that are NaN or infinite \(0\.model\.embeddings\.word_embeddings\.weight\)",
     ):
         merge(MergeConfig(**{**settings, "aligned": str(broken)}), quiet=True)
     assert not settings["out"].exists()
