@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 # A process a core, which share out the files of tests.
 PARALLEL := --numprocesses auto --dist loadfile
 
-.PHONY: demo test check fix docs bench wheel clean
+.PHONY: demo test check fuzz fix docs bench wheel clean
 
 # The demo needs no developer's tools; a later `make test` adds them to the same .venv.
 $(VENV)/demo: pyproject.toml constraints.txt
@@ -23,13 +23,17 @@ demo: $(VENV)/demo
 	$(BIN)/hexapla demo --out demo --overwrite
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not fuzz"
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not fuzz"
+
+# The long tests: every case of what `make test` samples.
+fuzz: $(VENV)/dev
+	$(BIN)/python -m pytest $(PARALLEL) -m fuzz
 
 fix: $(VENV)/dev
 	$(BIN)/ruff format .
