@@ -18,6 +18,18 @@ META = "meta."
 _ROW_ID_DIGITS = 32
 
 
+class BadRow(InputError):
+    """A row that cannot be read, in a file whose other rows can.
+
+    Attributes:
+        reason: What such rows are counted under, where they are left out.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 def as_cell(value: object, place: str, column: str) -> str | None:
     """Return a value as a cell: a text unchanged, or None if it is missing or all whitespace.
 
@@ -27,8 +39,8 @@ def as_cell(value: object, place: str, column: str) -> str | None:
         column: The column that the value stands in.
 
     Raises:
-        InputError: The value is not text, or is text that Arrow, a tokenizer or a terminal would
-            fail on much later.
+        BadRow: The value is not text, or is text that Arrow, a tokenizer or a terminal would fail
+            on much later.
 
     >>> as_cell("Guten Tag", "row 1", "deu_Latn"), as_cell(" ", "row 1", "deu_Latn")
     ('Guten Tag', None)
@@ -37,18 +49,20 @@ def as_cell(value: object, place: str, column: str) -> str | None:
         return None
     if not isinstance(value, str):
         kind = type(value).__name__
-        raise InputError(
-            f"{place} has {str(value)[:40]} ({kind}) in {column}; a cell is text or null"
+        raise BadRow(
+            f"{place} has {str(value)[:40]} ({kind}) in {column}; a cell is text or null",
+            "a cell that is not text",
         )
     if "\0" in value:
-        raise InputError(f"{place} has a NUL character in {column}; remove it")
+        raise BadRow(f"{place} has a NUL character in {column}; remove it", "a NUL character")
     try:
         value.encode()
     except UnicodeEncodeError as error:
         half = f"U+{ord(value[error.start]):04X}"
-        raise InputError(
+        raise BadRow(
             f"{place} has half of a surrogate pair ({half}) in {column}; "
-            "the text was cut inside a character"
+            "the text was cut inside a character",
+            "half of a surrogate pair",
         ) from None
     return value if value.strip() else None
 

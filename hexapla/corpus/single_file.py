@@ -12,6 +12,7 @@ from hexapla.corpus.rows import META, row_id
 from hexapla.corpus.shards import file_facts, refuse_missing, string_schema
 from hexapla.corpus.tables import SUFFIXES, language_columns, read_cells, text_columns
 from hexapla.errors import InputError
+from hexapla.text.lines import COMPRESSIONS, ending
 
 
 def describe_file(
@@ -28,10 +29,10 @@ def describe_file(
         InputError: A file of another kind, without two columns named by language, or without a
             language that is asked for.
     """
-    if path.suffix not in SUFFIXES:
+    if (kind := ending(path)) not in SUFFIXES:
         raise InputError(
-            f'{path} has the ending "{path.suffix}"; '
-            f"a corpus is a folder or a file ending in {', '.join(SUFFIXES)}"
+            f'{path} has the ending "{kind}"; a corpus is a folder or a file ending in '
+            f"{', '.join(SUFFIXES)}, plain or compressed as {' or '.join(COMPRESSIONS)}"
         )
     columns = text_columns(path)
     found = language_columns(path, columns, languages)

@@ -6,7 +6,7 @@ Every file is streamed, and may be compressed (`train.tsv.gz`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -23,10 +23,12 @@ from hexapla.corpus.rows import as_cell
 from hexapla.corpus.text_tables import read_header, refuse_repeated, table_records, text_rows
 from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
+from hexapla.text.language_tags import LanguageTags, TagMeaning
 from hexapla.text.lines import ending
 
 SUFFIXES = (".parquet", ".tsv", ".csv", ".jsonl")
 _FIELD_ROWS = 8192  # rows that `read_field` reads at once
+_MAX_NAMED, _MAX_NAME = 20, 40  # columns that an error lists, and characters of each
 _WRITTEN_AS_A_CODE = re.compile(r"[a-z]{2,3}[-_]([A-Z][a-z]{2,4}|[A-Z]{2})")
 
 
@@ -55,53 +57,98 @@ def language_columns(
 ) -> dict[str, str]:
     """Return language -> column for those of the `text_columns` that are named by a language.
 
-    A column `id` nearly always numbers the rows. It is Indonesian only when that language is among
-    those `asked` for and no other column has it.
+    The languages asked for settle what an ambiguous name means, and other columns may be unclear
+    then. A file that is read as a corpus has one column for each language: which of two regional
+    variants a row needs is for an import to choose.
 
     Raises:
         InputError: Two columns of one language, fewer than two languages, an ambiguous name, or a
             column of a language that holds no text.
     """
     found: dict[str, str] = {}
-    for name, has_text in columns.items():
-        code = _language_of(name, path) if has_text or codes.is_language(name) else None
-        if code is None or name == "id":
+    tags = LanguageTags(asked[0] if asked else "", asked)
+    for name, meaning in column_meanings(path, columns, tags).items():
+        code = meaning.code
+        if not codes.is_language(code):
             continue
-        if not has_text:
-            raise InputError(f"{path}: the column {name} holds no text; a language's column does")
         if code in found:
+            if asked and code not in asked:
+                continue
             raise InputError(
-                f"{path}: the columns {found[code]} and {name} are both {code}; rename or drop one"
+                f"{path}: the columns {found[code]} and {name} are both {code}; rename or drop "
+                "one, or let hexapla import choose between them row by row"
             )
         found[code] = name
-    if columns.get("id") and asked and "ind_Latn" in asked:
-        found.setdefault("ind_Latn", "id")
     if len(found) < 2:
-        others = [name for name in columns if name not in found.values()]
-        listed = ", ".join([*found, *others] if found else others) or "no columns"
         raise InputError(
             f"{path}: a corpus needs two columns named by language (eng_Latn, deu_Latn); "
-            f"it has {'only' if found else 'none among'} {listed}"
+            f"it has {'only' if found else 'none among'} {list_columns(columns, found.values())}"
         )
     return found
 
 
-def _language_of(name: str, path: Path) -> str | None:
+def list_columns(columns: Iterable[str], first: Iterable[str] = ()) -> str:
+    """Return the names of columns for an error, some of them first."""
+    first = list(first)
+    names = [*first, *(name for name in columns if name not in first)]
+    return ", ".join(_shortened(name) for name in names[:_MAX_NAMED]) + (
+        f" and {len(names) - _MAX_NAMED} more"
+        if names[_MAX_NAMED:]
+        else ""
+        if names
+        else "no columns"
+    )
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}..."
+
+
+def column_meanings(
+    path: Path, columns: Mapping[str, bool], tags: LanguageTags
+) -> dict[str, TagMeaning]:
+    """Return column -> meaning for those of the `text_columns` that are named by a language.
+
+    Several may mean one language, as regional variants. A column `id` nearly always numbers the
+    rows. It is Indonesian only when that language is among those asked for and no other column has
+    it.
+
+    Raises:
+        InputError: An ambiguous name, or a column of a language that holds no text.
+    """
+    found: dict[str, TagMeaning] = {}
+    for name, has_text in columns.items():
+        if name == "id" or not (has_text or codes.is_language(name)):
+            continue
+        if meaning := _meaning(path, name, tags):
+            found[name] = meaning
+            if not has_text:
+                raise InputError(
+                    f"{path}: the column {name} holds no text; a language's column does"
+                )
+    indonesian = "ind_Latn"
+    is_wanted = columns.get("id") and indonesian in (tags.asked or ())
+    if is_wanted and not any(meaning.code == indonesian for meaning in found.values()):
+        found["id"] = TagMeaning(indonesian)
+    return found
+
+
+def _meaning(path: Path, name: str, tags: LanguageTags) -> TagMeaning | None:
     """Return the language that a column is named by, or None for a column of another kind.
 
     An ambiguous `zh` (which script?) and a mistyped `deu_Lath` are errors, not columns of another
-    kind.
+    kind, unless the languages asked for settle them.
     """
     try:
-        return codes.parse(name)
+        return TagMeaning(codes.parse(name))
     except InputError as error:
-        tags = (
-            tag
-            for row in codes.LANGUAGES.values()
-            for tag in (row.code, row.bcp47, *row.mteb, *row.aliases)
-        )
-        short = {re.split("[-_]", tag)[0].casefold() for tag in tags}
-        if _WRITTEN_AS_A_CODE.fullmatch(name) or name.casefold() in short:
+        rows = codes.LANGUAGES.values()
+        tags_ = (tag for row in rows for tag in (row.code, row.bcp47, *row.mteb, *row.aliases))
+        short = {re.split("[-_]", tag)[0].casefold() for tag in tags_}
+        primary = re.split("[-_@]", name.casefold())[0]
+        if _WRITTEN_AS_A_CODE.fullmatch(name) or primary in short:
+            if tags.asked is not None:
+                return tags.resolve(name, f"{path}, column {name}")
             raise InputError(f"{path}, column {name}: {error}") from None
         return None
 

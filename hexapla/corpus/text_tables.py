@@ -1,21 +1,36 @@
-"""JSON lines, TSV and CSV files -> records, each with its line number.
+"""JSON lines, TSV and CSV files -> rows, each with its line number.
 
 An error names the file and line, as in `train.tsv:812`. TSV has no quoting, as its media type (IANA
 text/tab-separated-values) says: a lone `"` in a cell is common in bitext and must not swallow the
-lines after it. CSV is quoted as in RFC 4180.
+lines after it. CSV is quoted as in RFC 4180. Blank lines are no rows.
+
+A row that cannot be read is yielded as a `BadRow`, which the caller raises or counts. What may
+concern more than one row, such as a quote that is never closed, is raised here.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from hexapla.corpus.rows import META, as_meta
+from hexapla.corpus.rows import META, BadRow, as_meta
 from hexapla.errors import InputError
 from hexapla.text.lines import ending, read_lines
+
+REPEATED_HEADER = "the header again"
+"""Why a row is left out that repeats the header, as in tables that were joined end to end."""
+
+_LONE_CR = "a carriage return outside quotes"
+_MAX_CELL = 1 << 26  # characters of a CSV cell; a longer one is rather a quote that never closes
+_limit_lock = Lock()
+_limits: list[int] = []  # what csv's limit was before each of the readings that are under way
 
 
 def table_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -25,7 +40,17 @@ def table_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         InputError: A line that cannot be parsed, or a row with more or fewer fields than the
             header.
     """
-    yield from _json_records(path) if ending(path) == ".jsonl" else _delimited_records(path)
+    if ending(path) == ".jsonl":
+        for number, record in json_rows(path):
+            if isinstance(record, BadRow):
+                raise record
+            yield number, record
+        return
+    header = read_header(path)
+    for number, fields in delimited_rows(path):
+        if isinstance(fields, BadRow):
+            raise fields
+        yield number, dict(zip(header, fields, strict=True))
 
 
 def text_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, object]]]:
@@ -41,10 +66,30 @@ def text_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[st
         yield f"{path}:{line}: row", row
 
 
-def read_header(path: Path) -> list[str]:
-    """Return the columns of a TSV or CSV file; an empty file has none."""
-    _, header = next(_fields(path), (0, []))
+def read_header(path: Path, separator: str | None = None) -> list[str]:
+    """Return the columns of a TSV or CSV file; an empty file has none.
+
+    Raises:
+        InputError: Two columns of one name, or a header that cannot be parsed.
+    """
+    fields = first_fields(path, separator)
+    if any("\r" in name for name in fields):
+        raise InputError(
+            f"{path}: its header has a carriage return; save the file with lines that end in a "
+            "newline"
+        )
+    header = [name.strip() for name in fields]
+    refuse_repeated(path, header)
     return header
+
+
+def first_fields(path: Path, separator: str | None = None) -> list[str]:
+    """Return the fields of the first row of a TSV or CSV file, be it a header or not."""
+    for _, fields in _fields(path, separator):
+        if isinstance(fields, BadRow):
+            raise fields
+        return fields
+    return []
 
 
 def refuse_repeated(path: Path, names: Sequence[str]) -> None:
@@ -59,62 +104,148 @@ def refuse_repeated(path: Path, names: Sequence[str]) -> None:
         raise InputError(f"{path} has more than one column named {listed}; rename all but one")
 
 
-def _json_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
+    """Yield (line, record) of a .jsonl file."""
     for number, line in read_lines(path):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"{path}:{number}: not JSON: {error.msg} at character {error.pos + 1}"
-            ) from error
+            record = _decode(line)
+        except (ValueError, RecursionError) as error:
+            yield number, _not_json(f"{path}:{number}", error)
+            continue
         if not isinstance(record, dict):
-            raise InputError(
+            record = BadRow(
                 f"{path}:{number}: not a JSON object; "
-                'a row is {"eng_Latn": "...", "deu_Latn": "..."}'
+                'a row is {"eng_Latn": "...", "deu_Latn": "..."}',
+                "a line that is no JSON object",
             )
         yield number, record
 
 
-def _delimited_records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    header: list[str] | None = None
-    for number, fields in _fields(path):
-        if header is None:
-            header = fields
-        elif len(fields) != len(header):
-            raise InputError(
-                f"{path}:{number}: row has {len(fields)} fields; the header has {len(header)}"
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, of whose equal keys all texts but the last would be lost."""
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f'the key "{repeated}" occurs twice')
+    return record
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_once).decode
+
+
+def _not_json(place: str, error: Exception) -> BadRow:
+    what = str(error)
+    if isinstance(error, json.JSONDecodeError):
+        what = f"{error.msg} at character {error.pos + 1}"
+    return BadRow(f"{place}: not JSON: {what}", "a line that is not JSON")
+
+
+def delimited_rows(
+    path: Path, separator: str | None = None, n_columns: int | None = None
+) -> Iterator[tuple[int, list[str] | BadRow]]:
+    """Yield (first line, fields) of every row of a TSV or CSV file.
+
+    Fields beyond the last column are dropped if they are all empty, and missing ones are added
+    where the header has no name for them: many programs end every line in a separator.
+
+    Args:
+        path: The file.
+        separator: What separates the fields. By default the tab, or the comma in CSV.
+        n_columns: The number of columns of a file without a header. By default the first row is the
+            header, and is not yielded.
+    """
+    header: list[str] = []
+    has_header = n_columns is None
+    n_least = n_columns or 0
+    for number, fields in _fields(path, separator):
+        if isinstance(fields, BadRow):
+            yield number, fields
+        elif n_columns is None:
+            header = [name.strip() for name in fields]
+            n_columns = len(header)
+            n_least = max((place for place, name in enumerate(header, 1) if name), default=0)
+        elif len(fields) == n_columns:
+            yield number, _repeated(path, number) if fields == header else fields
+        elif n_least <= len(fields) < n_columns:
+            yield number, fields + [""] * (n_columns - len(fields))
+        elif len(fields) > n_columns and not any(map(str.strip, fields[n_columns:])):
+            yield number, fields[:n_columns]
+        elif len(fields) > 1 or fields[0].strip():
+            whose = "the header has" if has_header else "the columns named are"
+            yield (
+                number,
+                BadRow(
+                    f"{path}:{number}: row has {len(fields)} fields; {whose} {n_columns}",
+                    "more or fewer fields than columns",
+                ),
             )
-        else:
-            yield number, dict(zip(header, fields, strict=True))
 
 
-def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (first line, fields) of the header and of every row; blank lines are skipped."""
-    records = _csv_fields(path) if ending(path) == ".csv" else _tsv_fields(path)
-    for place, (number, fields) in enumerate(records):
-        if place == 0:
-            fields = [name.strip() for name in fields]
-            refuse_repeated(path, fields)
-        yield number, fields
+def _repeated(path: Path, number: int) -> BadRow:
+    return BadRow(
+        f"{path}:{number}: row is the header again, as in files that were joined; remove it",
+        REPEATED_HEADER,
+    )
 
 
-def _tsv_fields(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _fields(path: Path, separator: str | None) -> Iterator[tuple[int, list[str] | BadRow]]:
+    """Yield (first line, fields) of the header and of every row."""
+    if ending(path) == ".csv":
+        return _csv_fields(path, separator)
+    return _tsv_fields(path, separator or "\t")
+
+
+def _tsv_fields(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
     for number, line in read_lines(path):
         if line := line.removesuffix("\n").removesuffix("\r"):
-            yield number, line.split("\t")
+            yield number, line.split(separator)
 
 
-def _csv_fields(path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((line for _, line in read_lines(path)), strict=True)
-    while True:
-        number = reader.line_num + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InputError(f"{path}:{number}: not CSV: {error}") from error
-        if fields:
-            yield number, fields
+def _csv_fields(path: Path, separator: str | None) -> Iterator[tuple[int, list[str] | BadRow]]:
+    """Yield the records of a CSV file; a first line `sep=;`, as Excel writes it, is none."""
+    lines = (line for _, line in read_lines(path))
+    first = next(lines, "")
+    said = re.fullmatch(r"sep=(.)\s*", first)
+    separator = separator or (said[1] if said else ",")
+    with _long_cells():
+        reader = csv.reader(
+            lines if said else chain([first], lines), delimiter=separator, strict=True
+        )
+        while True:
+            number = reader.line_num + 1 + bool(said)
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                last = reader.line_num + bool(said)
+                what = _LONE_CR if "new-line character" in str(error) else str(error)
+                bad = BadRow(f"{path}:{number}: not CSV: {what}", "a line that is not CSV")
+                if last > number or "end of data" in what or "field limit" in what:
+                    raise InputError(
+                        f"{bad}; lines {number} to {last} are one row for a quote that opens a "
+                        "cell and does not close where the cell ends"
+                    ) from error
+                yield number, bad
+            else:
+                if fields:
+                    yield number, fields
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let csv read long cells, until the last reading under way ends: its limit is global."""
+    with _limit_lock:
+        _limits.append(csv.field_size_limit())
+        csv.field_size_limit(max(_MAX_CELL, _limits[0]))
+    try:
+        yield
+    finally:
+        with _limit_lock:
+            before = _limits[0]
+            _limits.pop()
+            if not _limits:
+                csv.field_size_limit(before)

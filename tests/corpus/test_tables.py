@@ -123,7 +123,38 @@ def test_a_quote_in_tsv_is_a_quote_and_in_csv_holds_a_cell_together(tmp_path: Pa
     assert open_corpus(quoted).cells("eng_Latn") == ["a,\nb"]
 
 
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_compressed_file_gives_the_same_corpus(tmp_path: Path, suffix: str) -> None:
+    FORMATS[suffix](tmp_path / f"train{suffix}")
+    content = (tmp_path / f"train{suffix}").read_bytes()
+    for packed in (
+        write(tmp_path / f"x{suffix}.gz", gzip.compress(content)),
+        write(tmp_path / f"x{suffix}.zst", pa.compress(content, codec="zstd", asbytes=True)),
+    ):
+        for verify in (True, False):
+            corpus = open_corpus(packed, verify=verify)
+            assert list(corpus.rows()) == ROWS
+            assert len(corpus) == 4
+
+
 # Which columns
+
+
+def test_the_languages_asked_for_settle_a_column_and_others_may_be_unclear(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.tsv", "eng_Latn\tzh\tks\none\t一\t?\n")
+    corpus = open_corpus(path, languages=["en", "zh-Hans"])
+    assert corpus.cells("zho_Hans") == ["一"]
+    with pytest.raises(InputError, match=r'column zh: language "zh" is ambiguous'):
+        open_corpus(path)
+
+
+def test_two_variants_of_a_language_are_refused_unless_it_is_not_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.tsv", "en\tde\tpt-BR\tpt-PT\none\teins\tum\tum\n")
+    with pytest.raises(
+        InputError, match=r"pt-BR and pt-PT are both por_Latn; .*let hexapla import"
+    ):
+        open_corpus(path)
+    assert open_corpus(path, languages=["en", "de"]).cells("deu_Latn") == ["eins"]
 
 
 def test_a_column_id_is_indonesian_only_when_asked_for(tmp_path: Path) -> None:
@@ -204,8 +235,8 @@ def test_other_endings_and_other_formats_are_refused(tmp_path: Path) -> None:
         InputError, match=r'has the ending "\.xlsx"; a corpus is a folder or a file ending in'
     ):
         open_corpus(write(tmp_path / "x.xlsx", "?"))
-    with pytest.raises(InputError, match=r'has the ending "\.gz"; a corpus is a folder'):
-        open_corpus(write(tmp_path / "x.tsv.gz", gzip.compress(b"eng_Latn\tdeu_Latn\none\teins\n")))
+    with pytest.raises(InputError, match=r'the ending "\.bz2"; .* compressed as \.gz or \.zst'):
+        open_corpus(write(tmp_path / "x.tsv.bz2", "?"))
     with pytest.raises(InputError, match=r"x\.parquet cannot be read as Parquet"):
         open_corpus(write(tmp_path / "x.parquet", "eng_Latn\tdeu_Latn\n"))
 
