@@ -1,27 +1,52 @@
-"""Tables and datasets -> entries: every row is one, with every text that stands in it."""
+"""Tables and datasets -> entries: every row is one, with every text that stands in it.
+
+Columns are found by name. A header that names no languages is an error, unless the languages of the
+columns are given in order. Several columns of one language, as regional variants, are all yielded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hexapla.corpus import tables
-from hexapla.corpus.rows import as_cell
+import pyarrow as pa
+
+from hexapla.corpus.parquet import is_text, open_parquet, parquet_rows
+from hexapla.corpus.rows import BadRow, as_cell
+from hexapla.corpus.shards import N_ROWS
+from hexapla.corpus.tables import column_meanings, list_columns, text_columns
+from hexapla.corpus.text_tables import (
+    REPEATED_HEADER,
+    delimited_rows,
+    first_fields,
+    json_rows,
+    read_header,
+)
+from hexapla.errors import InputError
 from hexapla.imports.entries import ImportEntry
 from hexapla.sources.hub import Dataset
 from hexapla.text.language_tags import LanguageTags, TagMeaning
+from hexapla.text.lines import ending, read_lines
+
+_SIDES = ("source", "target")  # the columns of what hexapla mine and align-documents write
+_NESTED = "translation"  # a record's {language: text}, as datasets of translations have it
+_SEPARATORS = {"\t": r"\t", ",": ",", ";": ";", "|": "|"}
+_HEADER = "header"
+_LONG_NAME = 40  # characters; a longer "name" of a column is rather a text
 
 
 @dataclass(frozen=True)
 class TableOptions:
-    """How the tables of an import are read.
+    r"""How the tables of an import are read.
 
     Attributes:
-        columns: The languages of TSV and CSV files without a header, in order; `-` or an empty name
-            is a column that is not used. None if the first line names the columns.
-        separator: The character between two cells of TSV and CSV files. By default the tab or the
-            comma, as the ending says.
+        columns: The languages of the columns of TSV and CSV files without a header, in order; `-`
+            or an empty name is a column that is not used. Of a mined file, which has a header, they
+            are the languages of `source` and `target`. None if the first line names the languages.
+        separator: The character between two cells of TSV and CSV files, with `\t` for a tab. By
+            default the tab or the comma, as the ending says.
         skip_bad_rows: Whether rows that cannot be read are left out and counted, instead of
             stopping the import.
     """
@@ -30,20 +55,52 @@ class TableOptions:
     separator: str | None = None
     skip_bad_rows: bool = False
 
+    def __post_init__(self) -> None:
+        """Check the options, and make a tab of its escape."""
+        if self.separator == r"\t":
+            object.__setattr__(self, "separator", "\t")
+        if self.separator is not None and (
+            len(self.separator) != 1 or self.separator in '"\r\n\0\ufeff'
+        ):
+            raise InputError(
+                f"the separator is {self.separator!r}; it is one character, such as ; or \\t, "
+                "and neither a quote nor a line end"
+            )
+        if self.columns is not None and len(set(self.columns) - {"", "-"}) < 2:
+            raise InputError(
+                f"the columns are {','.join(self.columns)!r}; name two languages or more, in the "
+                "order of the file, and write - for a column that is not used"
+            )
+
+    def left_out(self, row: BadRow) -> ImportEntry:
+        """Return the entry that stands for a bad row.
+
+        Raises:
+            InputError: Bad rows are not skipped.
+        """
+        if not self.skip_bad_rows and row.reason != REPEATED_HEADER:
+            raise InputError(
+                f"{row}; --skip-bad-rows leaves out such rows and counts them"
+            ) from row
+        return ImportEntry((), row.reason)
+
 
 def read_table(path: Path, tags: LanguageTags, options: TableOptions) -> Iterator[ImportEntry]:
     """Yield the rows of a .tsv, .csv, .jsonl or .parquet file, plain or compressed.
+
+    Blank lines are no rows. An empty cell is an empty text, and a key that a JSON line lacks is
+    none.
 
     Raises:
         InputError: The file cannot be read, has no two columns named by language, or lacks the
             pivot; or a row cannot be read and bad rows are not skipped.
     """
-    columns = tables.language_columns(path, tables.text_columns(path), tags.asked)
-    meanings = [TagMeaning(code) for code in columns]
-    for batch in tables.read_cells(path, list(columns.values()), columns[tags.pivot], 8192):
-        for row in batch.to_pylist():
-            texts = [text or "" for text in row.values()]
-            yield ImportEntry(list(zip(meanings, texts, strict=True)))
+    kind = ending(path)
+    if kind == ".parquet":
+        return _parquet_entries(path, tags, options)
+    if kind == ".jsonl":
+        return _json_entries(path, tags, options)
+    return _delimited_entries(path, tags, options)
 
 
 def read_dataset(name: str, tags: LanguageTags) -> Iterator[ImportEntry]:
@@ -53,25 +110,237 @@ def read_dataset(name: str, tags: LanguageTags) -> Iterator[ImportEntry]:
     named by language.
 
     Raises:
-        InputError: The dataset cannot be read, or names no two languages.
+        InputError: The dataset cannot be read, names no two languages, or has a cell that is not
+            text.
     """
-    columns: dict[str, TagMeaning] = {}
+    meanings: dict[str, TagMeaning] = {}
     for number, record in enumerate(Dataset(name).records(), start=1):
         place = f"{name}: record {number}"
-        texts = record.get("translation")
+        texts = record.get(_NESTED)
         if isinstance(texts, dict):
-            columns = {tag: tags.resolve(tag, place) for tag in texts}
+            meanings |= {tag: tags.resolve(tag, place) for tag in texts if tag not in meanings}
         else:
             texts = record
-            if not columns:
-                is_text = {
+            if not meanings:
+                columns = {
                     key: value is None or isinstance(value, str) for key, value in record.items()
                 }
-                found = tables.language_columns(Path(name), is_text, tags.asked)
-                columns = {key: TagMeaning(code) for code, key in found.items()}
-        yield ImportEntry(
-            [
-                (meaning, as_cell(texts.get(key), place, key) or "")
-                for key, meaning in columns.items()
-            ]
+                meanings = _chosen(Path(name), columns, tags, TableOptions())
+        yield _entry(place, texts, meanings)
+
+
+def _delimited_entries(
+    path: Path, tags: LanguageTags, options: TableOptions
+) -> Iterator[ImportEntry]:
+    first = [name.strip() for name in first_fields(path, options.separator)]
+    n_columns = None
+    if options.columns is None or set(_SIDES) <= set(first):
+        header = read_header(path, options.separator)
+        columns = dict.fromkeys(header, True)
+        meanings = _chosen(path, columns, tags, options)
+        picked = [(meaning, header.index(name)) for name, meaning in meanings.items()]
+    else:
+        n_columns = len(options.columns)
+        picked = [
+            (tags.resolve(name, "--columns"), place)
+            for place, name in enumerate(options.columns)
+            if name not in ("", "-")
+        ]
+        _check_pivot(path, [meaning for meaning, _ in picked], tags)
+        _check_width(path, first, options)
+    rows = delimited_rows(path, options.separator, n_columns)
+    if n_columns and _is_header(path, first, picked, tags):
+        next(rows)
+        yield ImportEntry((), _HEADER)
+    for line, fields in rows:
+        if isinstance(fields, BadRow):
+            yield options.left_out(fields)
+            continue
+        texts = [(meaning, fields[place]) for meaning, place in picked]
+        if any("\0" in text for _, text in texts):
+            message = f"{path}:{line}: row has a NUL character in {_with_nul(texts)}"
+            yield options.left_out(BadRow(message, "a NUL character"))
+        else:
+            yield ImportEntry(texts)
+
+
+def _json_entries(path: Path, tags: LanguageTags, options: TableOptions) -> Iterator[ImportEntry]:
+    columns: dict[str, bool] = {}
+    for _, record in json_rows(path):
+        if not isinstance(record, BadRow):
+            for name, value in _texts(record).items():
+                columns[name] = columns.get(name, False) or isinstance(value, str)
+    meanings = _chosen(path, columns, tags, options)
+    for line, record in json_rows(path):
+        try:
+            if isinstance(record, BadRow):
+                raise record
+            yield _entry(f"{path}:{line}: row", _texts(record), meanings)
+        except BadRow as row:
+            yield options.left_out(row)
+
+
+def _parquet_entries(
+    path: Path, tags: LanguageTags, options: TableOptions
+) -> Iterator[ImportEntry]:
+    with open_parquet(path) as file:
+        schema = file.schema_arrow
+    nested = schema.field(_NESTED).type if _NESTED in schema.names else None
+    if nested is not None and pa.types.is_struct(nested):
+        columns = {field.name: is_text(field.type) for field in nested}
+        meanings = _chosen(path, columns, tags, options)
+        records = parquet_rows(path, [_NESTED], N_ROWS)
+    else:
+        meanings = _chosen(path, text_columns(path), tags, options)
+        records = parquet_rows(path, list(meanings), N_ROWS)
+    for place, record in records:
+        try:
+            yield _entry(place, _texts(record), meanings)
+        except BadRow as row:
+            yield options.left_out(row)
+
+
+def _texts(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    nested = record.get(_NESTED)
+    return nested if isinstance(nested, dict) else record
+
+
+def _entry(
+    place: str, texts: Mapping[str, object], meanings: Mapping[str, TagMeaning]
+) -> ImportEntry:
+    """Return a record's texts.
+
+    Raises:
+        BadRow: A cell is not text, or is damaged.
+    """
+    return ImportEntry(
+        [
+            (meaning, as_cell(texts[name], place, name) or "")
+            for name, meaning in meanings.items()
+            if name in texts
+        ]
+    )
+
+
+def _with_nul(texts: Sequence[tuple[TagMeaning, str]]) -> str:
+    return next(meaning.code for meaning, text in texts if "\0" in text)
+
+
+def _chosen(
+    path: Path, columns: Mapping[str, bool], tags: LanguageTags, options: TableOptions
+) -> dict[str, TagMeaning]:
+    """Return column -> meaning of the columns of an import.
+
+    Raises:
+        InputError: There are no two languages, or not the pivot.
+    """
+    found = column_meanings(path, columns, tags)
+    if len(found) < 2 and set(_SIDES) <= set(columns):
+        found = _sides(path, tags, options)
+    if len({meaning.code for meaning in found.values()}) < 2:
+        raise InputError(_no_languages(path, list(columns), list(found), tags, options))
+    _check_pivot(path, list(found.values()), tags)
+    return found
+
+
+def _sides(path: Path, tags: LanguageTags, options: TableOptions) -> dict[str, TagMeaning]:
+    """Return the languages of a mined file, which does not say them."""
+    names = [name for name in options.columns or () if name not in ("", "-")]
+    if len(names) != 2:
+        raise InputError(
+            f"{path}: its columns {' and '.join(_SIDES)} do not say their languages; name them in "
+            "this order, as in --columns en,de"
         )
+    return {side: tags.resolve(name, "--columns") for side, name in zip(_SIDES, names, strict=True)}
+
+
+def _check_pivot(path: Path, meanings: Sequence[TagMeaning], tags: LanguageTags) -> None:
+    languages = dict.fromkeys(meaning.code for meaning in meanings)
+    if tags.pivot not in languages:
+        raise InputError(
+            f"{path} has no {tags.pivot}, the pivot that rows are joined on; "
+            f"it has {', '.join(languages)}: see --pivot"
+        )
+
+
+def _check_width(path: Path, first: Sequence[str], options: TableOptions) -> None:
+    """Refuse a first row that does not fit the columns named: then no row may fit them."""
+    names = options.columns or ()
+    if first and len(first) != len(names) and any(first[len(names) :] or [len(first) < len(names)]):
+        raise InputError(
+            f"{path}: --columns names {len(names)} columns; the first row has {len(first)} "
+            f"({list_columns(first)}){_separator_hint(path, len(names), options)}"
+        )
+
+
+def _is_header(
+    path: Path,
+    first: Sequence[str],
+    picked: Sequence[tuple[TagMeaning, int]],
+    tags: LanguageTags,
+) -> bool:
+    """Return whether the first row names languages, though --columns does so already.
+
+    Raises:
+        InputError: It names them in another order.
+    """
+    names = [first[place] if place < len(first) else "" for _, place in picked]
+    try:
+        said = column_meanings(path, dict.fromkeys(names, True), tags)
+    except InputError:
+        return False  # one is an ambiguous name: a text like "no" or "min"
+    named = [said[name].code for name in names if name in said]
+    languages = [meaning.code for meaning, _ in picked]
+    if named != languages and sorted(named) == sorted(languages):
+        raise InputError(
+            f"{path}: --columns gives {', '.join(languages)}, its header "
+            f"{', '.join(named)}; drop --columns"
+        )
+    return named == languages
+
+
+def _no_languages(
+    path: Path,
+    columns: Sequence[str],
+    found: Sequence[str],
+    tags: LanguageTags,
+    options: TableOptions,
+) -> str:
+    """Return the error for a table without two languages."""
+    listed = f"{'only' if found else 'none among'} {list_columns(columns, found)}"
+    message = f"{path}: an import needs two columns named by language (en, de); it has {listed}"
+    if ending(path) not in (".tsv", ".csv"):
+        return message
+    if hint := _separator_hint(path, 2, options, tags):
+        return message + hint
+    if not found and any(" " in name or len(name) > _LONG_NAME for name in columns):
+        message = f"{path}: its first line is text rather than a header ({list_columns(columns)})"
+    return f"{message}; of a file without a header, name the columns in order: --columns en,de"
+
+
+def _separator_hint(
+    path: Path, n_least: int, options: TableOptions, tags: LanguageTags | None = None
+) -> str:
+    """Return a hint if another separator makes columns of the first line.
+
+    Args:
+        path: The file.
+        n_least: How many columns there should be.
+        options: How the file was read.
+        tags: Given if the first line should be a header.
+    """
+    _, line = next(read_lines(path), (0, ""))
+    used = options.separator or ("," if ending(path) == ".csv" else "\t")
+    for separator, spelled in _SEPARATORS.items():
+        names = [name.strip().strip('"') for name in line.split(separator)]
+        if separator == used or len(names) < n_least:
+            continue
+        if tags:
+            try:
+                if len(column_meanings(path, dict.fromkeys(names, True), tags)) < n_least:
+                    continue
+            except InputError:
+                pass  # an ambiguous name is one of a language
+        shown = "the tab" if separator == "\t" else f'"{separator}"'
+        return f"; the separator seems to be {shown}: give --separator '{spelled}'"
+    return ""
