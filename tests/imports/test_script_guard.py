@@ -34,7 +34,7 @@ def test_three_rows_in_another_script_stop_the_import_with_counts_examples_and_w
     with pytest.raises(InputError) as caught:
         check(in_column("ukr_Cyrl", SERBIAN_LATIN))
     assert str(caught.value) == (
-        "app.tmx: of 3 texts in ukr_Cyrl, 3 are in Latin, not in its script: "
+        "app.tmx: of 3 texts checked in ukr_Cyrl, 3 are in Latin, not in its script: "
         '"Otvori datoteku", "Zatvori sve prozore", "Sačuvaj pod drugim imenom"; '
         "correct the language tag, or leave the language out with --languages"
     )
@@ -88,13 +88,13 @@ def test_words_of_the_source_are_no_sign_of_another_script() -> None:
 def test_untranslated_strings_weigh_neither_way() -> None:
     untranslated = [{"eng_Latn": text, "rus_Cyrl": text} for text in ENGLISH * 100]
     check([*untranslated, *in_column("rus_Cyrl", SERBIAN_CYRILLIC)])
-    with pytest.raises(InputError, match="of 3 texts in rus_Cyrl, 3 are in Latin"):
+    with pytest.raises(InputError, match="of 3 texts checked in rus_Cyrl, 3 are in Latin"):
         check([*untranslated, *in_column("rus_Cyrl", SERBIAN_LATIN)])
 
 
 def test_numbers_and_marks_weigh_neither_way() -> None:
     numbers = [{"eng_Latn": f"{n} %", "deu_Latn": f"{n} %"} for n in range(100)]
-    with pytest.raises(InputError, match="of 3 texts in deu_Latn, 3 are in Cyrillic"):
+    with pytest.raises(InputError, match="of 3 texts checked in deu_Latn, 3 are in Cyrillic"):
         check([*numbers, *in_column("deu_Latn", SERBIAN_CYRILLIC)])
 
 
@@ -112,7 +112,7 @@ def test_a_few_names_formulas_or_quotations_are_too_little_evidence(texts: list[
 
 
 def test_the_pivot_is_judged_too() -> None:
-    with pytest.raises(InputError, match="of 3 texts in eng_Latn, 3 are in Cyrillic"):
+    with pytest.raises(InputError, match="of 3 texts checked in eng_Latn, 3 are in Cyrillic"):
         check({"eng_Latn": cyrillic, "srp_Cyrl": cyrillic} for cyrillic in SERBIAN_CYRILLIC)
 
 
@@ -127,7 +127,9 @@ def test_one_wrong_source_among_a_hundred_is_seen() -> None:
         wrong = number == 37
         for row in in_column("srp_Cyrl", SERBIAN_LATIN if wrong else SERBIAN_CYRILLIC):
             guard.add(f"{number}.po", row, "eng_Latn")
-    with pytest.raises(InputError, match=r"^37\.po: of 3 texts in srp_Cyrl, 3 are in Latin"):
+    with pytest.raises(
+        InputError, match=r"^37\.po: of 3 texts checked in srp_Cyrl, 3 are in Latin"
+    ):
         guard.check()
 
 
@@ -135,13 +137,15 @@ def test_sources_too_small_to_judge_alone_are_judged_together() -> None:
     guard = ScriptGuard()
     for number, row in enumerate(in_column("srp_Cyrl", SERBIAN_LATIN)):
         guard.add(f"{number}.po", row, "eng_Latn")
-    with pytest.raises(InputError, match=r"^3 sources together: of 3 texts in srp_Cyrl, 3 are"):
+    with pytest.raises(
+        InputError, match=r"^3 sources together: of 3 texts checked in srp_Cyrl, 3 are"
+    ):
         guard.check()
 
 
 def test_a_wrong_column_in_two_scripts_names_the_more_frequent_one() -> None:
     texts = [SIMPLIFIED[0], *SERBIAN_LATIN[:2]]
-    with pytest.raises(InputError, match="of 3 texts in rus_Cyrl, 3 are in Latin or Han"):
+    with pytest.raises(InputError, match="of 3 texts checked in rus_Cyrl, 3 are in Latin or Han"):
         check(in_column("rus_Cyrl", texts))
 
 
@@ -156,3 +160,9 @@ def test_chinese_of_a_chinese_pivot_is_judged() -> None:
     rows = [{"zho_Hans": text, "zho_Hant": text} for text in SIMPLIFIED]
     with pytest.raises(InputError, match="in zho_Hant, 3 are in Simplified Chinese"):
         check(rows, pivot="zho_Hans")
+
+
+def test_of_a_large_column_one_in_ten_texts_after_the_first_thousand_is_checked() -> None:
+    rows = [*in_column("srp_Cyrl", SERBIAN_CYRILLIC), *in_column("srp_Cyrl", SERBIAN_LATIN) * 700]
+    with pytest.raises(InputError, match="of 1,110 texts checked in srp_Cyrl, 1,107 are in Latin"):
+        check(rows)
