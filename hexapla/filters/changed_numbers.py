@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 _DIGITS = re.compile(r"\d+")  # decimal digits of any script, which int() reads too
-_GROUP = r"\d+(?:(?:[.,'’٬٫]|[ ](?=\d{3}(?!\d)))\d+)*"
+# Between groups of digits: a space, or a no-break, figure, thin or narrow no-break one.
+_SPACES = r" \u00a0\u2007\u2009\u202f"
+_GROUP = rf"\d+(?:(?:[.,'’٬٫]|[{_SPACES}](?=\d{{3}}(?!\d)))\d+)*"
 _NUMBER = re.compile(_GROUP)  # one number as written: 1,250.50 = 1.250,50 = 1 250,50
 # 1億2,500万 = 125 million
 _MYRIADS = re.compile(rf"(?:({_GROUP})[億亿억])?(?:({_GROUP})[万萬만])?({_GROUP})?")
