@@ -6,6 +6,8 @@ columns are given in order. Several columns of one language, as regional variant
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +32,12 @@ from hexapla.sources.hub import Dataset
 from hexapla.text.language_tags import LanguageTags, TagMeaning
 from hexapla.text.lines import ending, read_lines
 
+_log = logging.getLogger(__name__)
 _SIDES = ("source", "target")  # the columns of what hexapla mine and align-documents write
 _NESTED = "translation"  # a record's {language: text}, as datasets of translations have it
 _SEPARATORS = {"\t": r"\t", ",": ",", ";": ";", "|": "|"}
+_QUOTED = re.compile(r'"[^"]*(""[^"]*)+"')
+_UNUSED = ("", "-")
 _HEADER = "header"
 _LONG_NAME = 40  # characters; a longer "name" of a column is rather a text
 
@@ -44,7 +49,8 @@ class TableOptions:
     Attributes:
         columns: The languages of the columns of TSV and CSV files without a header, in order; `-`
             or an empty name is a column that is not used. Of a mined file, which has a header, they
-            are the languages of `source` and `target`. None if the first line names the languages.
+            are the languages of `source` and `target`. Or `name=language` for columns of any table
+            whose names do not say it. None if the names of all columns say their language.
         separator: The character between two cells of TSV and CSV files, with `\t` for a tab. By
             default the tab or the comma, as the ending says.
         skip_bad_rows: Whether rows that cannot be read are left out and counted, instead of
@@ -66,11 +72,29 @@ class TableOptions:
                 f"the separator is {self.separator!r}; it is one character, such as ; or \\t, "
                 "and neither a quote nor a line end"
             )
-        if self.columns is not None and len(set(self.columns) - {"", "-"}) < 2:
+        if self.columns is not None and not self.named and len(self.in_order) < 2:
             raise InputError(
                 f"the columns are {','.join(self.columns)!r}; name two languages or more, in the "
-                "order of the file, and write - for a column that is not used"
+                "order of the file, and write - for a column that is not used; or write name=en "
+                "for columns of a header, and nothing else then"
             )
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Column -> language, if columns are given by name."""
+        pairs = [name.rpartition("=") for name in self.columns or ()]
+        is_named = all(name and language for name, _, language in pairs)
+        return {name.strip(): language.strip() for name, _, language in pairs if is_named}
+
+    @property
+    def in_order(self) -> list[tuple[int, str]]:
+        """Place and language of each column that is used, if columns are given in order."""
+        names = () if self.named else self.columns or ()
+        return [
+            (place, name)
+            for place, name in enumerate(names)
+            if name not in _UNUSED and "=" not in name
+        ]
 
     def left_out(self, row: BadRow) -> ImportEntry:
         """Return the entry that stands for a bad row.
@@ -134,34 +158,40 @@ def _delimited_entries(
 ) -> Iterator[ImportEntry]:
     first = [name.strip() for name in first_fields(path, options.separator)]
     n_columns = None
-    if options.columns is None or set(_SIDES) <= set(first):
+    if not options.in_order or set(_SIDES) <= set(first):
         header = read_header(path, options.separator)
         columns = dict.fromkeys(header, True)
         meanings = _chosen(path, columns, tags, options)
         picked = [(meaning, header.index(name)) for name, meaning in meanings.items()]
     else:
-        n_columns = len(options.columns)
-        picked = [
-            (tags.resolve(name, "--columns"), place)
-            for place, name in enumerate(options.columns)
-            if name not in ("", "-")
-        ]
+        n_columns = len(options.columns or ())
+        picked = [(tags.resolve(name, "--columns"), place) for place, name in options.in_order]
         _check_pivot(path, [meaning for meaning, _ in picked], tags)
         _check_width(path, first, options)
     rows = delimited_rows(path, options.separator, n_columns)
     if n_columns and _is_header(path, first, picked, tags):
         next(rows)
         yield ImportEntry((), _HEADER)
+    n_quoted = 0
     for line, fields in rows:
         if isinstance(fields, BadRow):
             yield options.left_out(fields)
             continue
         texts = [(meaning, fields[place]) for meaning, place in picked]
-        if any("\0" in text for _, text in texts):
-            message = f"{path}:{line}: row has a NUL character in {_with_nul(texts)}"
+        row = "\t".join(fields)
+        if "\0" in row:
+            message = f"{path}:{line}: row has a NUL character"
             yield options.left_out(BadRow(message, "a NUL character"))
-        else:
-            yield ImportEntry(texts)
+            continue
+        n_quoted += '""' in row and any(map(_QUOTED.fullmatch, fields))
+        yield ImportEntry(texts)
+    if n_quoted and ending(path) == ".tsv":
+        _log.warning(
+            "%s: %s rows have a cell that is quoted as in CSV, and keep the quotes; if they are "
+            "not part of the text, end the name in .csv and give --separator '\\t'",
+            path,
+            f"{n_quoted:,}",
+        )
 
 
 def _json_entries(path: Path, tags: LanguageTags, options: TableOptions) -> Iterator[ImportEntry]:
@@ -222,10 +252,6 @@ def _entry(
     )
 
 
-def _with_nul(texts: Sequence[tuple[TagMeaning, str]]) -> str:
-    return next(meaning.code for meaning, text in texts if "\0" in text)
-
-
 def _chosen(
     path: Path, columns: Mapping[str, bool], tags: LanguageTags, options: TableOptions
 ) -> dict[str, TagMeaning]:
@@ -234,7 +260,13 @@ def _chosen(
     Raises:
         InputError: There are no two languages, or not the pivot.
     """
-    found = column_meanings(path, columns, tags)
+    named = options.named
+    unnamed = {name: has_text for name, has_text in columns.items() if name not in named}
+    found = column_meanings(path, unnamed, tags) | {
+        name: tags.resolve(language, "--columns")
+        for name, language in named.items()
+        if name in columns and language not in _UNUSED
+    }
     if len(found) < 2 and set(_SIDES) <= set(columns):
         found = _sides(path, tags, options)
     if len({meaning.code for meaning in found.values()}) < 2:
@@ -245,7 +277,7 @@ def _chosen(
 
 def _sides(path: Path, tags: LanguageTags, options: TableOptions) -> dict[str, TagMeaning]:
     """Return the languages of a mined file, which does not say them."""
-    names = [name for name in options.columns or () if name not in ("", "-")]
+    names = [name for _, name in options.in_order]
     if len(names) != 2:
         raise InputError(
             f"{path}: its columns {' and '.join(_SIDES)} do not say their languages; name them in "
@@ -310,12 +342,15 @@ def _no_languages(
     listed = f"{'only' if found else 'none among'} {list_columns(columns, found)}"
     message = f"{path}: an import needs two columns named by language (en, de); it has {listed}"
     if ending(path) not in (".tsv", ".csv"):
-        return message
+        return f"{message}; name others with --columns name=en,other=de"
     if hint := _separator_hint(path, 2, options, tags):
         return message + hint
     if not found and any(" " in name or len(name) > _LONG_NAME for name in columns):
         message = f"{path}: its first line is text rather than a header ({list_columns(columns)})"
-    return f"{message}; of a file without a header, name the columns in order: --columns en,de"
+    return (
+        f"{message}; name the columns: --columns en,de in order if the file has no header, or else "
+        "--columns name=en,other=de"
+    )
 
 
 def _separator_hint(

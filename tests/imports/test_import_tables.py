@@ -10,43 +10,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hexapla.errors import InputError
-from hexapla.imports.table_entries import TableOptions, read_dataset, read_table
+from hexapla.imports.table_entries import TableOptions
 from hexapla.mine.bitext_files import write_table
 from hexapla.mine.documents import HEADER
-from hexapla.text.language_tags import LanguageTags
+from tests.fixtures.table_units import GOOD, texts, units
 
 SKIP = TableOptions(skip_bad_rows=True)
-Unit = list[tuple[str, str]] | str
-"""The (language, text) of a row, or why it is left out."""
-
-
-def units(
-    path: Path,
-    content: str | bytes | None = None,
-    *,
-    languages: list[str] | None = None,
-    options: TableOptions | None = None,
-) -> list[Unit]:
-    if content is not None:
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-    tags = LanguageTags("eng_Latn", languages)
-    entries = read_table(path, tags, options or TableOptions())
-    return [
-        entry.left_out or [(meaning.code, text) for meaning, text in entry.texts]
-        for entry in entries
-    ]
-
-
-def texts(en: str, de: str) -> Unit:
-    return [("eng_Latn", en), ("deu_Latn", de)]
-
-
-GOOD = texts("one", "eins")
-
 
 # Every row is an entry
 
@@ -128,7 +99,7 @@ def test_a_separator_at_the_end_of_a_line_is_no_column(
 def test_without_the_pivot_or_a_second_language_nothing_is_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"x\.tsv has no eng_Latn, the pivot .* see --pivot"):
         units(tmp_path / "x.tsv", "de\tfr\neins\tun\n")
-    with pytest.raises(InputError, match=r"needs two columns .*; it has only en, topic; of a file"):
+    with pytest.raises(InputError, match=r"needs two columns .*; it has only en, topic; name the"):
         units(tmp_path / "x.tsv", "topic\ten\nx\tone\n")
 
 
@@ -168,7 +139,25 @@ def test_columns_that_do_not_fit_the_first_row_are_refused(tmp_path: Path) -> No
         units(tmp_path / "x.tsv", "one;eins\n", options=options)
 
 
-@pytest.mark.parametrize("columns", [("en",), ("-", ""), ()])
+@pytest.mark.parametrize("suffix", [".tsv", ".csv", ".jsonl", ".parquet"])
+def test_columns_of_a_header_may_be_named_one_by_one(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    cells = {"text": ["one"], "de": ["eins"], "es": ["uno"], "topic": ["x"]}
+    if suffix == ".parquet":
+        pq.write_table(pa.table(cells), path)
+    elif suffix == ".jsonl":
+        path.write_text(json.dumps({name: cell for name, (cell,) in cells.items()}))
+    else:
+        rows = zip(*([name, *column] for name, column in cells.items()), strict=True)
+        separator = "\t" if suffix == ".tsv" else ","
+        path.write_text("".join(separator.join(row) + "\n" for row in rows))
+    named = units(path, options=TableOptions(columns=("text=en", "es=-")))
+    assert [sorted(unit) for unit in named] == [sorted(GOOD)]
+    with pytest.raises(InputError, match=r"no eng_Latn, the pivot .*; it has deu_Latn, spa_Latn"):
+        units(path)
+
+
+@pytest.mark.parametrize("columns", [("en",), ("-", ""), (), ("text=en", "de")])
 def test_fewer_than_two_columns_are_refused(columns: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="name two languages or more, in the order of the file"):
         TableOptions(columns=columns)
@@ -276,7 +265,7 @@ def test_lines_that_end_in_carriage_returns_alone_are_refused(tmp_path: Path) ->
             "x.tsv",
             "en\tde\no\0ne\teins\none\teins\n",
             "a NUL character",
-            r"x\.tsv:2: row has a NUL character in eng_Latn; --skip-bad-rows",
+            r"x\.tsv:2: row has a NUL character; --skip-bad-rows",
         ),
     ],
 )
@@ -311,6 +300,17 @@ def test_a_spreadsheets_unicode_text_is_read(tmp_path: Path) -> None:
     assert units(tmp_path / "x.tsv", "en\tde\r\none\teins\r\n".encode("utf-16")) == [GOOD]
 
 
+def test_cells_of_tsv_that_look_quoted_keep_their_quotes_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cell = '"He said ""one"""'
+    assert units(tmp_path / "x.tsv", f'en\tde\n{cell}\teins\n"a"\t""\n') == [
+        texts(cell, "eins"),
+        texts('"a"', '""'),
+    ]
+    assert "x.tsv: 1 rows have a cell that is quoted as in CSV" in caplog.text
+
+
 # Mined files
 
 
@@ -332,50 +332,3 @@ def test_aligned_documents_are_imported_with_their_gaps(tmp_path: Path) -> None:
         [("deu_Latn", "eins"), ("eng_Latn", "one")],
         [("deu_Latn", "zwei"), ("eng_Latn", "")],
     ]
-
-
-# Cells
-
-
-def test_a_csv_cell_may_be_long(tmp_path: Path) -> None:
-    limit = csv.field_size_limit()
-    long = "Wort, " * 50_000
-    assert units(tmp_path / "x.csv", f'en,de\none,"{long}"\n') == [texts("one", long)]
-    assert csv.field_size_limit() == limit
-
-
-CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff"), max_size=8)
-ROWS = st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5)
-
-
-@given(rows=ROWS)
-@settings(derandomize=True, deadline=None, max_examples=60)
-def test_what_csv_writes_reads_back_equal(tmp_path_factory: pytest.TempPathFactory, rows) -> None:
-    path = tmp_path_factory.mktemp("csv") / "x.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([("en", "de"), *rows])
-    assert units(path) == [texts(*row) for row in blank_is_empty(rows)]
-
-
-@given(rows=ROWS)
-@settings(derandomize=True, deadline=None, max_examples=60)
-def test_what_json_writes_reads_back_equal(tmp_path_factory: pytest.TempPathFactory, rows) -> None:
-    path = tmp_path_factory.mktemp("jsonl") / "x.jsonl"
-    lines = [json.dumps({"en": en, "de": de}, ensure_ascii=False) for en, de in rows]
-    path.write_text("\n".join(lines), encoding="utf-8", newline="\n")
-    assert units(path) == [texts(*row) for row in blank_is_empty(rows)]
-
-
-def blank_is_empty(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(en if en.strip() else "", de if de.strip() else "") for en, de in rows]
-
-
-# Datasets
-
-
-def test_a_datasets_records_are_entries(monkeypatch: pytest.MonkeyPatch) -> None:
-    records = [{"en": "one", "de": "eins", "n": 1}, {"en": "", "de": None, "n": 2}]
-    monkeypatch.setattr("hexapla.imports.table_entries.Dataset.records", lambda _: iter(records))
-    entries = list(read_dataset("org/name", LanguageTags("eng_Latn", None)))
-    found = [[(meaning.code, text) for meaning, text in entry.texts] for entry in entries]
-    assert found == [GOOD, texts("", "")]
