@@ -1,8 +1,9 @@
 """The cleaning that every text gets, wherever text enters.
 
 Control and invisible characters go, the rest is put in Unicode NFC, and every run of whitespace
-becomes one space. The zero-width joiner and non-joiner stay, because Persian and the scripts of
-India need them.
+becomes one space: line breaks of any kind (U+0085, U+2028 and the form feed too), and spaces that
+do not break or are narrow (U+00A0, U+202F), which no encoder needs. The zero-width joiner and
+non-joiner stay, because Persian and the scripts of India need them.
 """
 
 from __future__ import annotations
