@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"\w+")
 _LETTERS = regex.compile(r"\p{L}")
+# Labels that are not the language's tag, or that hold for another script than CLDR's likely one.
+_LABELS = {
+    "nob_Latn": "no",
+    "nno_Latn": "nn",
+    "zho_Hant": "zh",
+    "kor_Hang": "ko",
+    "crh_Latn": "crh",
+}
 
 
 @settings
@@ -147,14 +155,25 @@ def _stripper(column: JudgedColumn) -> Callable[[Candidate], str]:
 def identifier_label(language: str) -> str | None:
     """Return py3langid's label of a language, or None if it has none.
 
+    A language in a script that it is seldom written in has none: py3langid knows Serbian in
+    Cyrillic, and takes it for Bosnian or Croatian in Latin.
+
     >>> [identifier_label(code) for code in ("deu_Latn", "zho_Hant", "nob_Latn", "lus_Latn")]
     ['de', 'zh', 'no', None]
     """
-    special = {"nob_Latn": "no", "nno_Latn": "nn"}
-    for code in (special.get(language), codes.to_bcp47(language).split("-")[0], language[:3]):
-        if code in _labels():
-            return code
+    if special := _LABELS.get(language):
+        return special if special in _labels() else None
+    for label in (codes.to_bcp47(language).split("-")[0], language[:3]):
+        if label in _labels():
+            return label if _likely_script(label) == codes.script(language) else None
     return None
+
+
+def _likely_script(label: str) -> str | None:
+    """Return the ISO 15924 code of the script that a language is usually in, by CLDR."""
+    import langcodes
+
+    return langcodes.Language.get(label).maximize().script
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ from hexapla.filters.filter_settings import FilterSettings
 from hexapla.filters.han_variant import HanVariant
 from hexapla.filters.language import LanguageIdentity, Script, identifier_label, share_of_others
 from hexapla.filters.statistics import Statistics
+from hexapla.text.language_table import language_table
 from tests.filters.judging import column, stays
 
 SIMPLIFIED = "天气预报员说，这个周末的天气会很好，我们还是待在家里吧。"
@@ -204,3 +205,15 @@ def test_labels_of_varieties_are_those_of_the_identifier() -> None:
         "tl",
         "sw",
     ]
+
+
+def test_a_label_holds_only_for_the_script_that_the_identifier_knows_the_language_in() -> None:
+    # The identifier takes Serbian in Latin script for Bosnian or Croatian.
+    further = ["ace_Arab", "srp_Latn", "uzn_Cyrl", "azj_Cyrl", "kaz_Latn", "khk_Mong", "hin_Latn"]
+    in_table = [code for code in further if code in language_table()]
+    assert "ace_Arab" in in_table
+    assert [identifier_label(code) for code in in_table] == [None] * len(in_table)
+    usual = ["ace_Latn", "srp_Cyrl", "uzn_Latn", "azj_Latn", "kaz_Cyrl", "khk_Cyrl", "hin_Deva"]
+    assert [identifier_label(code) for code in usual] == ["ace", "sr", "uz", "az", "kk", "mn", "hi"]
+    assert identifier_label("kor_Hang") == "ko"
+    assert identifier_label("crh_Latn") == "crh"
