@@ -25,7 +25,7 @@ from hexapla.corpus.parquet import read_parquet
 from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
-from hexapla.text.lines import COMPRESSIONS, ending, read_lines
+from hexapla.text.lines import ending, read_lines
 
 MTEB = "mteb:"
 SUFFIXES = (".txt", *tables.SUFFIXES)
@@ -124,14 +124,10 @@ def _file(path: Path, languages: Sequence[str]) -> Iterator[str]:
         for batch in read_parquet(path, chosen, 1000):
             yield from _texts(batch.columns)
         return
-    # Arrow makes a binary column of bytes that are not UTF-8; this names the line instead.
-    for _ in read_lines(path):
-        pass
+    # Arrow makes a binary column of bytes that are not UTF-8; `read_lines` names the line instead.
+    content = "".join(line for _, line in read_lines(path)).encode()
     try:
-        with pa.input_stream(
-            str(path), compression=COMPRESSIONS.get(path.suffix.lower())
-        ) as stream:
-            table = _read_table(stream, kind)
+        table = _read_table(pa.BufferReader(content), kind)
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"{path} cannot be read as {kind[1:]}: {str(error).splitlines()[0]}"

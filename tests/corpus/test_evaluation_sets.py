@@ -162,6 +162,14 @@ def test_an_ending_in_capitals_says_the_same(tmp_path: Path) -> None:
     assert sorted(read(tmp_path)) == ["fifth", "first", "fourth", "second", "third"]
 
 
+def test_padded_files_and_unicode_text_of_spreadsheets_are_read(tmp_path: Path) -> None:
+    table = "text\tscore\nGood morning\t1\n"
+    (tmp_path / "a.tsv.gz").write_bytes(gzip.compress(table.encode()) + bytes(512))
+    (tmp_path / "b.tsv").write_bytes(table.encode("utf-16"))
+    for name in ("a.tsv.gz", "b.tsv"):
+        assert read(tmp_path / name) == ["Good morning"]
+
+
 def test_a_folder_with_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("first", encoding="utf-8")
     (tmp_path / "notes.docx").write_text("x", encoding="utf-8")
