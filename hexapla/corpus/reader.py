@@ -226,7 +226,7 @@ def open_corpus(
 
     Args:
         source: A corpus folder; a .parquet, .tsv, .csv or .jsonl file with columns named by
-            language; or the word "sample" for the corpus that the package carries. To open a folder
+            language, also as .gz or .zst; or the word "sample" for the corpus that the package carries. To open a folder
             of that name, write "./sample" or give a `Path`.
         languages: The columns to use, in this order, except that the pivot comes first. By default
             all.
