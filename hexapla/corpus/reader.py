@@ -226,8 +226,8 @@ def open_corpus(
 
     Args:
         source: A corpus folder; a .parquet, .tsv, .csv or .jsonl file with columns named by
-            language, also as .gz or .zst; or the word "sample" for the corpus that the package carries. To open a folder
-            of that name, write "./sample" or give a `Path`.
+            language, also as .gz or .zst; or the word "sample" for the corpus that the package
+            carries. To open a folder of that name, write "./sample" or give a `Path`.
         languages: The columns to use, in this order, except that the pivot comes first. By default
             all.
         pivot: By default that of the folder; in a single file eng_Latn, or the first language if it
