@@ -2,8 +2,8 @@
 
 A text is in another script if more than half of its letters are, without words that its pivot text
 has too (names, code, untranslated strings). In Chinese it is so as well if it has more characters
-of the other variant (Simplified, Traditional) than of its own. A column is refused if more than
-half of the texts that show a script are in another one and these are enough evidence: at least
+of the other variant (Simplified, Traditional) than of its own. A column is refused if more than a
+share of the texts that show a script are in another one and these are enough evidence: at least
 `MIN_TEXTS` texts with `MIN_LETTERS` letters. Sources too small for that are judged together. Of a
 column of a source, the first `N_CHECKED_ALL` texts are checked and then one in `CHECK_EVERY`.
 """
@@ -36,7 +36,14 @@ _MAX_SHOWN = 60  # characters of an example
 _ASCII_LETTER = re.compile("[A-Za-z]")
 _VARIANT_NAMES = {"Hans": "Simplified Chinese", "Hant": "Traditional Chinese"}
 # First words of Unicode's character names that are not the name of the script.
-_SCRIPT_NAMES = {"Cjk": "Han", "Fullwidth": "Latin", "Halfwidth": "Katakana", "Ol": "Ol Chiki"}
+_SCRIPT_NAMES = {
+    "Cjk": "Han",
+    "Fullwidth": "Latin",
+    "Halfwidth": "Kana",
+    "Hiragana": "Kana",
+    "Katakana": "Kana",
+    "Ol": "Ol Chiki",
+}
 
 
 class _Foreign(NamedTuple):
@@ -63,16 +70,23 @@ class _Tally:
         if len(self.examples) < _N_EXAMPLES:
             self.examples.append(text)
 
-    def is_refused(self) -> bool:
-        """Return whether the column is mostly in other scripts."""
+    def is_above(self, max_share: float) -> bool:
+        """Return whether more than a share of the texts are in other scripts, on evidence."""
         n_other = self.found.total()
-        return n_other >= max(MIN_TEXTS, self.n_own + 1) and self.n_letters >= MIN_LETTERS
+        is_enough = n_other >= MIN_TEXTS and self.n_letters >= MIN_LETTERS
+        return is_enough and n_other > max_share * (self.n_own + n_other)
 
 
 class ScriptGuard:
     """Counts, for each source and language, the texts that are in another script."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_share: float = 0.5) -> None:
+        """Start without a text.
+
+        Args:
+            max_share: The share, from 0 to 1, of a column's texts that may be in other scripts.
+        """
+        self._max_share = max_share
         self._tallies: dict[str, dict[str, _Tally]] = {}
         self._pivot = ""
 
@@ -103,7 +117,7 @@ class ScriptGuard:
                 tally.n_own += found
 
     def check(self) -> None:
-        """Refuse an import in which a column of a source is mostly in another script.
+        """Refuse an import if too much of a column of a source is in another script.
 
         Raises:
             InputError: Names the source, the column, the counts and examples, and what to do.
@@ -118,7 +132,7 @@ class ScriptGuard:
 
     def _check_columns(self, name: str, tallies: Mapping[str, _Tally]) -> None:
         for code, tally in tallies.items():
-            if tally.is_refused():
+            if tally.is_above(self._max_share):
                 raise InputError(_complaint(name, code, tally, is_pivot=code == self._pivot))
 
 
@@ -176,7 +190,10 @@ def _join(*tallies: _Tally) -> _Tally:
 
 def _complaint(source_name: str, code: str, tally: _Tally, is_pivot: bool) -> str:
     n_other = tally.found.total()
-    found = " or ".join(script for script, _ in tally.found.most_common(2))
+    scripts = tally.found.most_common()
+    found = " or ".join(
+        f"{script} ({n:,})" if len(scripts) > 1 else script for script, n in scripts
+    )
     shown = ", ".join(f'"{_shorten(text)}"' for text in tally.examples)
     alike = _same_language(code, tally.examples[0])
     tag = f"use the tag {codes.to_bcp47(alike)} ({alike})" if alike else "correct the language tag"

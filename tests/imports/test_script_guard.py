@@ -44,10 +44,10 @@ def test_three_rows_in_another_script_stop_the_import_with_counts_examples_and_w
     ("code", "texts", "found"),
     [
         ("deu_Latn", SERBIAN_CYRILLIC, "Cyrillic"),
-        ("rus_Cyrl", JAPANESE, "Hiragana or Katakana"),
+        ("rus_Cyrl", JAPANESE, "Kana"),
         ("arb_Arab", SIMPLIFIED, "Han"),
-        ("zho_Hans", JAPANESE, "Hiragana or Katakana"),
-        ("kor_Hang", JAPANESE, "Hiragana or Katakana"),
+        ("zho_Hans", JAPANESE, "Kana"),
+        ("kor_Hang", JAPANESE, "Kana"),
         ("zho_Hant", SIMPLIFIED, "Simplified Chinese"),
         ("yue_Hant", SIMPLIFIED, "Simplified Chinese"),
         ("zho_Hans", TRADITIONAL, "Traditional Chinese"),
@@ -145,7 +145,7 @@ def test_sources_too_small_to_judge_alone_are_judged_together() -> None:
 
 def test_a_wrong_column_in_two_scripts_names_the_more_frequent_one() -> None:
     texts = [SIMPLIFIED[0], *SERBIAN_LATIN[:2]]
-    with pytest.raises(InputError, match="of 3 texts checked in rus_Cyrl, 3 are in Latin or Han"):
+    with pytest.raises(InputError, match=r"in rus_Cyrl, 3 are in Latin \(2\) or Han \(1\), not"):
         check(in_column("rus_Cyrl", texts))
 
 
@@ -166,3 +166,16 @@ def test_of_a_large_column_one_in_ten_texts_after_the_first_thousand_is_checked(
     rows = [*in_column("srp_Cyrl", SERBIAN_CYRILLIC), *in_column("srp_Cyrl", SERBIAN_LATIN) * 700]
     with pytest.raises(InputError, match="of 1,110 texts checked in srp_Cyrl, 1,107 are in Latin"):
         check(rows)
+
+
+def test_the_share_that_may_be_in_another_script_can_be_raised() -> None:
+    rows = [*in_column("zho_Hans", TRADITIONAL) * 2, *in_column("zho_Hans", SIMPLIFIED)]
+    for max_share, stops in ((0.5, True), (0.7, False)):
+        guard = ScriptGuard(max_share)
+        for row in rows:
+            guard.add("mixed.tsv", row, "eng_Latn")
+        if stops:
+            with pytest.raises(InputError, match="of 9 texts checked in zho_Hans, 6 are in Trad"):
+                guard.check()
+        else:
+            guard.check()
