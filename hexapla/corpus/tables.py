@@ -20,7 +20,7 @@ from hexapla.corpus.parquet import (
     read_parquet,
 )
 from hexapla.corpus.rows import as_cell
-from hexapla.corpus.text_tables import read_header, refuse_repeated, table_records, text_rows
+from hexapla.corpus.text_tables import delimited_columns, refuse_repeated, table_records, text_rows
 from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
 from hexapla.text.language_tags import LanguageTags, TagMeaning
@@ -49,7 +49,7 @@ def text_columns(path: Path) -> dict[str, bool]:
             for name, value in record.items():
                 columns[name] = columns.get(name, False) or isinstance(value, str)
         return columns
-    return dict.fromkeys(read_header(path), True)
+    return delimited_columns(path)
 
 
 def language_columns(
@@ -118,7 +118,7 @@ def column_meanings(
     """
     found: dict[str, TagMeaning] = {}
     for name, has_text in columns.items():
-        if name == "id" or not (has_text or codes.is_language(name)):
+        if name.casefold() == "id" or not (has_text or codes.is_language(name)):
             continue
         if meaning := _meaning(path, name, tags):
             found[name] = meaning
@@ -127,9 +127,9 @@ def column_meanings(
                     f"{path}: the column {name} holds no text; a language's column does"
                 )
     indonesian = "ind_Latn"
-    is_wanted = columns.get("id") and indonesian in (tags.asked or ())
-    if is_wanted and not any(meaning.code == indonesian for meaning in found.values()):
-        found["id"] = TagMeaning(indonesian)
+    if indonesian in (tags.asked or ()) and indonesian not in [code for code, _ in found.values()]:
+        ids = [name for name, has_text in columns.items() if has_text and name.casefold() == "id"]
+        found |= dict.fromkeys(ids, TagMeaning(indonesian))
     return found
 
 

@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -29,6 +29,8 @@ REPEATED_HEADER = "the header again"
 
 _LONE_CR = "a carriage return outside quotes"
 _MAX_CELL = 1 << 26  # characters of a CSV cell; a longer one is rather a quote that never closes
+_NUMBER = re.compile(r"\s*[\d.]*\s*")
+_ROWS_TRIED = 100  # rows that show whether a column holds numbers
 _limit_lock = Lock()
 _limits: list[int] = []  # what csv's limit was before each of the readings that are under way
 
@@ -81,6 +83,24 @@ def read_header(path: Path, separator: str | None = None) -> list[str]:
     header = [name.strip() for name in fields]
     refuse_repeated(path, header)
     return header
+
+
+def delimited_columns(path: Path, separator: str | None = None) -> dict[str, bool]:
+    """Return the columns of a TSV or CSV file in order, and whether each holds text.
+
+    All do, but for a column `No` that numbers the rows, which would be Norwegian else.
+
+    Raises:
+        InputError: Two columns of one name, or a header that cannot be parsed.
+    """
+    header = read_header(path, separator)
+    columns = dict.fromkeys(header, True)
+    for place, name in enumerate(header):
+        if name.casefold() == "no":
+            rows = islice(delimited_rows(path, separator), _ROWS_TRIED)
+            cells = [fields[place] for _, fields in rows if not isinstance(fields, BadRow)]
+            columns[name] = not cells or not all(map(_NUMBER.fullmatch, cells))
+    return columns
 
 
 def first_fields(path: Path, separator: str | None = None) -> list[str]:

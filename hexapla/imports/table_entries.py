@@ -21,6 +21,7 @@ from hexapla.corpus.shards import N_ROWS
 from hexapla.corpus.tables import column_meanings, list_columns, text_columns
 from hexapla.corpus.text_tables import (
     REPEATED_HEADER,
+    delimited_columns,
     delimited_rows,
     first_fields,
     json_rows,
@@ -35,8 +36,10 @@ from hexapla.text.lines import ending, read_lines
 _log = logging.getLogger(__name__)
 _SIDES = ("source", "target")  # the columns of what hexapla mine and align-documents write
 _NESTED = "translation"  # a record's {language: text}, as datasets of translations have it
-_SEPARATORS = {"\t": r"\t", ",": ",", ";": ";", "|": "|"}
+_SEPARATORS = {"\t": "tab", ",": ",", ";": ";", "|": "|"}
 _QUOTED = re.compile(r'"[^"]*(""[^"]*)+"')
+_IN_QUOTES = re.compile('".*"')
+_AS_CSV = "end the name in .csv and give --separator tab"
 _UNUSED = ("", "-")
 _HEADER = "header"
 _LONG_NAME = 40  # characters; a longer "name" of a column is rather a text
@@ -51,7 +54,7 @@ class TableOptions:
             or an empty name is a column that is not used. Of a mined file, which has a header, they
             are the languages of `source` and `target`. Or `name=language` for columns of any table
             whose names do not say it. None if the names of all columns say their language.
-        separator: The character between two cells of TSV and CSV files, with `\t` for a tab. By
+        separator: The character between two cells of TSV and CSV files; `tab` or `\t` is a tab. By
             default the tab or the comma, as the ending says.
         skip_bad_rows: Whether rows that cannot be read are left out and counted, instead of
             stopping the import.
@@ -63,7 +66,7 @@ class TableOptions:
 
     def __post_init__(self) -> None:
         """Check the options, and make a tab of its escape."""
-        if self.separator == r"\t":
+        if self.separator in ("tab", r"\t"):
             object.__setattr__(self, "separator", "\t")
         if self.separator is not None and (
             len(self.separator) != 1 or self.separator in '"\r\n\0\ufeff'
@@ -160,7 +163,7 @@ def _delimited_entries(
     n_columns = None
     if not options.in_order or set(_SIDES) <= set(first):
         header = read_header(path, options.separator)
-        columns = dict.fromkeys(header, True)
+        columns = delimited_columns(path, options.separator)
         meanings = _chosen(path, columns, tags, options)
         picked = [(meaning, header.index(name)) for name, meaning in meanings.items()]
     else:
@@ -188,9 +191,10 @@ def _delimited_entries(
     if n_quoted and ending(path) == ".tsv":
         _log.warning(
             "%s: %s rows have a cell that is quoted as in CSV, and keep the quotes; if they are "
-            "not part of the text, end the name in .csv and give --separator '\\t'",
+            "not part of the text, %s",
             path,
             f"{n_quoted:,}",
+            _AS_CSV,
         )
 
 
@@ -345,6 +349,8 @@ def _no_languages(
         return f"{message}; name others with --columns name=en,other=de"
     if hint := _separator_hint(path, 2, options, tags):
         return message + hint
+    if ending(path) == ".tsv" and all(map(_IN_QUOTES.fullmatch, columns)):
+        return f"{message}; cells of TSV have no quotes: {_AS_CSV}"
     if not found and any(" " in name or len(name) > _LONG_NAME for name in columns):
         message = f"{path}: its first line is text rather than a header ({list_columns(columns)})"
     return (
@@ -376,6 +382,5 @@ def _separator_hint(
                     continue
             except InputError:
                 pass  # an ambiguous name is one of a language
-        shown = "the tab" if separator == "\t" else f'"{separator}"'
-        return f"; the separator seems to be {shown}: give --separator '{spelled}'"
+        return f'; the separator seems to be "{spelled}": give --separator "{spelled}"'
     return ""

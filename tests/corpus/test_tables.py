@@ -161,6 +161,9 @@ def test_a_column_id_is_indonesian_only_when_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", "id,eng_Latn,deu_Latn\nsatu,one,eins\n")
     assert open_corpus(path).languages == ("eng_Latn", "deu_Latn")
     assert open_corpus(path, languages=["en", "id"]).cells("ind_Latn") == ["satu"]
+    capitals = write(tmp_path / "capitals.csv", "ID,EN,DE\n7,one,eins\n")
+    assert open_corpus(capitals).languages == ("eng_Latn", "deu_Latn")
+    assert open_corpus(capitals, languages=["en", "id"]).cells("ind_Latn") == ["7"]
     both = write(tmp_path / "both.csv", "id,eng_Latn,ind_Latn\n7,one,satu\n")
     assert open_corpus(both, languages=["en", "id"]).cells("ind_Latn") == ["satu"]
 
@@ -179,6 +182,10 @@ def test_columns_of_numbers_are_no_languages_unless_named_by_the_full_code(tmp_p
     assert open_corpus(lines).languages == ("eng_Latn", "deu_Latn")
     with pytest.raises(InputError, match="column fra_Latn holds no text"):
         open_corpus(tmp_path / "y.parquet")
+    numbered = write(tmp_path / "n.tsv", "No\ten\tde\n1\tone\teins\n\ttwo\tzwei\n2.\tx\ty\n")
+    assert open_corpus(numbered).languages == ("eng_Latn", "deu_Latn")
+    norwegian = write(tmp_path / "no.csv", "no,en\n1,1\nto,two\n")
+    assert open_corpus(norwegian).languages == ("eng_Latn", "nob_Latn")
 
 
 def test_a_key_of_any_json_line_is_a_column_and_missing_keys_are_empty_cells(

@@ -168,7 +168,7 @@ def test_fewer_than_two_columns_are_refused(columns: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "separator", "spelled"),
-    [("x.csv", ";", ";"), ("x.csv", "\t", "\\t"), ("x.tsv", ",", ","), ("x.tsv", "|", "|")],
+    [("x.csv", ";", ";"), ("x.csv", "\t", "tab"), ("x.tsv", ",", ","), ("x.tsv", "|", "|")],
 )
 def test_another_separator_is_noticed_and_can_be_named(
     tmp_path: Path, name: str, separator: str, spelled: str
@@ -176,7 +176,7 @@ def test_another_separator_is_noticed_and_can_be_named(
     content = f"en{separator}de\none{separator}eins\n"
     with pytest.raises(InputError, match=r"; the separator seems to be .*: give --separator") as at:
         units(tmp_path / name, content)
-    assert str(at.value).endswith(f"'{spelled}'")
+    assert str(at.value).endswith(f'"{spelled}"')
     options = TableOptions(separator=spelled)
     assert units(tmp_path / name, options=options) == [GOOD]
 
@@ -309,6 +309,8 @@ def test_cells_of_tsv_that_look_quoted_keep_their_quotes_with_a_warning(
         texts('"a"', '""'),
     ]
     assert "x.tsv: 1 rows have a cell that is quoted as in CSV" in caplog.text
+    with pytest.raises(InputError, match=r'none among "en", "de"; cells of TSV have no quotes'):
+        units(tmp_path / "x.tsv", '"en"\t"de"\n"one"\t"eins"\n')
 
 
 # Mined files
