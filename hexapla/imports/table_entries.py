@@ -1,15 +1,10 @@
-"""Tables and datasets -> entries: every row is one, with every text that stands in it.
-
-Columns are found by name. A header that names no languages is an error, unless the languages of the
-columns are given in order. Several columns of one language, as regional variants, are all yielded.
-"""
+"""Tables and datasets -> entries: every row is one, with every text that stands in it."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,98 +13,18 @@ import pyarrow as pa
 from hexapla.corpus.parquet import is_text, open_parquet, parquet_rows
 from hexapla.corpus.rows import BadRow, as_cell
 from hexapla.corpus.shards import N_ROWS
-from hexapla.corpus.tables import column_meanings, list_columns, text_columns
-from hexapla.corpus.text_tables import (
-    REPEATED_HEADER,
-    delimited_columns,
-    delimited_rows,
-    first_fields,
-    json_rows,
-    read_header,
-)
-from hexapla.errors import InputError
+from hexapla.corpus.tables import text_columns
+from hexapla.corpus.text_tables import delimited_rows, json_rows
 from hexapla.imports.entries import ImportEntry
+from hexapla.imports.table_columns import AS_CSV, TableOptions, choose_columns, pick_columns
 from hexapla.sources.hub import Dataset
 from hexapla.text.language_tags import LanguageTags, TagMeaning
-from hexapla.text.lines import ending, read_lines
+from hexapla.text.lines import ending
 
 _log = logging.getLogger(__name__)
-_SIDES = ("source", "target")  # the columns of what hexapla mine and align-documents write
 _NESTED = "translation"  # a record's {language: text}, as datasets of translations have it
-_SEPARATORS = {"\t": "tab", ",": ",", ";": ";", "|": "|"}
-_QUOTED = re.compile(r'"[^"]*(""[^"]*)+"')
-_IN_QUOTES = re.compile('".*"')
-_AS_CSV = "end the name in .csv and give --separator tab"
-_UNUSED = ("", "-")
 _HEADER = "header"
-_LONG_NAME = 40  # characters; a longer "name" of a column is rather a text
-
-
-@dataclass(frozen=True)
-class TableOptions:
-    r"""How the tables of an import are read.
-
-    Attributes:
-        columns: The languages of the columns of TSV and CSV files without a header, in order; `-`
-            or an empty name is a column that is not used. Of a mined file, which has a header, they
-            are the languages of `source` and `target`. Or `name=language` for columns of any table
-            whose names do not say it. None if the names of all columns say their language.
-        separator: The character between two cells of TSV and CSV files; `tab` or `\t` is a tab. By
-            default the tab or the comma, as the ending says.
-        skip_bad_rows: Whether rows that cannot be read are left out and counted, instead of
-            stopping the import.
-    """
-
-    columns: tuple[str, ...] | None = None
-    separator: str | None = None
-    skip_bad_rows: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the options, and make a tab of its escape."""
-        if self.separator in ("tab", r"\t"):
-            object.__setattr__(self, "separator", "\t")
-        if self.separator is not None and (
-            len(self.separator) != 1 or self.separator in '"\r\n\0\ufeff'
-        ):
-            raise InputError(
-                f"the separator is {self.separator!r}; it is one character, such as ; or \\t, "
-                "and neither a quote nor a line end"
-            )
-        if self.columns is not None and not self.named and len(self.in_order) < 2:
-            raise InputError(
-                f"the columns are {','.join(self.columns)!r}; name two languages or more, in the "
-                "order of the file, and write - for a column that is not used; or write name=en "
-                "for columns of a header, and nothing else then"
-            )
-
-    @property
-    def named(self) -> dict[str, str]:
-        """Column -> language, if columns are given by name."""
-        pairs = [name.rpartition("=") for name in self.columns or ()]
-        is_named = all(name and language for name, _, language in pairs)
-        return {name.strip(): language.strip() for name, _, language in pairs if is_named}
-
-    @property
-    def in_order(self) -> list[tuple[int, str]]:
-        """Place and language of each column that is used, if columns are given in order."""
-        names = () if self.named else self.columns or ()
-        return [
-            (place, name)
-            for place, name in enumerate(names)
-            if name not in _UNUSED and "=" not in name
-        ]
-
-    def left_out(self, row: BadRow) -> ImportEntry:
-        """Return the entry that stands for a bad row.
-
-        Raises:
-            InputError: Bad rows are not skipped.
-        """
-        if not self.skip_bad_rows and row.reason != REPEATED_HEADER:
-            raise InputError(
-                f"{row}; --skip-bad-rows leaves out such rows and counts them"
-            ) from row
-        return ImportEntry((), row.reason)
+_QUOTED = re.compile(r'"[^"]*(""[^"]*)+"')
 
 
 def read_table(path: Path, tags: LanguageTags, options: TableOptions) -> Iterator[ImportEntry]:
@@ -152,49 +67,42 @@ def read_dataset(name: str, tags: LanguageTags) -> Iterator[ImportEntry]:
                 columns = {
                     key: value is None or isinstance(value, str) for key, value in record.items()
                 }
-                meanings = _chosen(Path(name), columns, tags, TableOptions())
+                meanings = choose_columns(Path(name), columns, tags, TableOptions())
         yield _entry(place, texts, meanings)
 
 
 def _delimited_entries(
     path: Path, tags: LanguageTags, options: TableOptions
 ) -> Iterator[ImportEntry]:
-    first = [name.strip() for name in first_fields(path, options.separator)]
-    n_columns = None
-    if not options.in_order or set(_SIDES) <= set(first):
-        header = read_header(path, options.separator)
-        columns = delimited_columns(path, options.separator)
-        meanings = _chosen(path, columns, tags, options)
-        picked = [(meaning, header.index(name)) for name, meaning in meanings.items()]
-    else:
-        n_columns = len(options.columns or ())
-        picked = [(tags.resolve(name, "--columns"), place) for place, name in options.in_order]
-        _check_pivot(path, [meaning for meaning, _ in picked], tags)
-        _check_width(path, first, options)
-    rows = delimited_rows(path, options.separator, n_columns)
-    if n_columns and _is_header(path, first, picked, tags):
+    columns = pick_columns(path, tags, options)
+    rows = delimited_rows(path, options.separator, columns.n_columns)
+    if columns.has_spare_header:
         next(rows)
         yield ImportEntry((), _HEADER)
-    n_quoted = 0
+    n_quoted = n_joined = 0
     for line, fields in rows:
         if isinstance(fields, BadRow):
             yield options.left_out(fields)
             continue
-        texts = [(meaning, fields[place]) for meaning, place in picked]
         row = "\t".join(fields)
         if "\0" in row:
             message = f"{path}:{line}: row has a NUL character"
             yield options.left_out(BadRow(message, "a NUL character"))
             continue
         n_quoted += '""' in row and any(map(_QUOTED.fullmatch, fields))
-        yield ImportEntry(texts)
+        n_joined += "\n" in row and any("\n" in text and "\t" in text for text in fields)
+        yield ImportEntry([(meaning, fields[place]) for meaning, place in columns.picked])
     if n_quoted and ending(path) == ".tsv":
         _log.warning(
-            "%s: %s rows have a cell that is quoted as in CSV, and keep the quotes; if they are "
+            "%s: %d rows have a cell that is quoted as in CSV, and keep the quotes; if they are "
             "not part of the text, %s",
-            path,
-            f"{n_quoted:,}",
-            _AS_CSV,
+            *(path, n_quoted, AS_CSV),
+        )
+    if n_joined and options.separator == "\t":
+        _log.warning(
+            "%s: %d rows have a cell with a tab and a line break in quotes; if the quotes are part "
+            "of the text, these are several rows: end the name in .tsv, which has no quoting",
+            *(path, n_joined),
         )
 
 
@@ -204,7 +112,7 @@ def _json_entries(path: Path, tags: LanguageTags, options: TableOptions) -> Iter
         if not isinstance(record, BadRow):
             for name, value in _texts(record).items():
                 columns[name] = columns.get(name, False) or isinstance(value, str)
-    meanings = _chosen(path, columns, tags, options)
+    meanings = choose_columns(path, columns, tags, options)
     for line, record in json_rows(path):
         try:
             if isinstance(record, BadRow):
@@ -222,10 +130,10 @@ def _parquet_entries(
     nested = schema.field(_NESTED).type if _NESTED in schema.names else None
     if nested is not None and pa.types.is_struct(nested):
         columns = {field.name: is_text(field.type) for field in nested}
-        meanings = _chosen(path, columns, tags, options)
+        meanings = choose_columns(path, columns, tags, options)
         records = parquet_rows(path, [_NESTED], N_ROWS)
     else:
-        meanings = _chosen(path, text_columns(path), tags, options)
+        meanings = choose_columns(path, text_columns(path), tags, options)
         records = parquet_rows(path, list(meanings), N_ROWS)
     for place, record in records:
         try:
@@ -254,133 +162,3 @@ def _entry(
             if name in texts
         ]
     )
-
-
-def _chosen(
-    path: Path, columns: Mapping[str, bool], tags: LanguageTags, options: TableOptions
-) -> dict[str, TagMeaning]:
-    """Return column -> meaning of the columns of an import.
-
-    Raises:
-        InputError: There are no two languages, or not the pivot.
-    """
-    named = options.named
-    unnamed = {name: has_text for name, has_text in columns.items() if name not in named}
-    found = column_meanings(path, unnamed, tags) | {
-        name: tags.resolve(language, "--columns")
-        for name, language in named.items()
-        if name in columns and language not in _UNUSED
-    }
-    if len(found) < 2 and set(_SIDES) <= set(columns):
-        found = _sides(path, tags, options)
-    if len({meaning.code for meaning in found.values()}) < 2:
-        raise InputError(_no_languages(path, list(columns), list(found), tags, options))
-    _check_pivot(path, list(found.values()), tags)
-    return found
-
-
-def _sides(path: Path, tags: LanguageTags, options: TableOptions) -> dict[str, TagMeaning]:
-    """Return the languages of a mined file, which does not say them."""
-    names = [name for _, name in options.in_order]
-    if len(names) != 2:
-        raise InputError(
-            f"{path}: its columns {' and '.join(_SIDES)} do not say their languages; name them in "
-            "this order, as in --columns en,de"
-        )
-    return {side: tags.resolve(name, "--columns") for side, name in zip(_SIDES, names, strict=True)}
-
-
-def _check_pivot(path: Path, meanings: Sequence[TagMeaning], tags: LanguageTags) -> None:
-    languages = dict.fromkeys(meaning.code for meaning in meanings)
-    if tags.pivot not in languages:
-        raise InputError(
-            f"{path} has no {tags.pivot}, the pivot that rows are joined on; "
-            f"it has {', '.join(languages)}: see --pivot"
-        )
-
-
-def _check_width(path: Path, first: Sequence[str], options: TableOptions) -> None:
-    """Refuse a first row that does not fit the columns named: then no row may fit them."""
-    names = options.columns or ()
-    if first and len(first) != len(names) and any(first[len(names) :] or [len(first) < len(names)]):
-        raise InputError(
-            f"{path}: --columns names {len(names)} columns; the first row has {len(first)} "
-            f"({list_columns(first)}){_separator_hint(path, len(names), options)}"
-        )
-
-
-def _is_header(
-    path: Path,
-    first: Sequence[str],
-    picked: Sequence[tuple[TagMeaning, int]],
-    tags: LanguageTags,
-) -> bool:
-    """Return whether the first row names languages, though --columns does so already.
-
-    Raises:
-        InputError: It names them in another order.
-    """
-    names = [first[place] if place < len(first) else "" for _, place in picked]
-    try:
-        said = column_meanings(path, dict.fromkeys(names, True), tags)
-    except InputError:
-        return False  # one is an ambiguous name: a text like "no" or "min"
-    named = [said[name].code for name in names if name in said]
-    languages = [meaning.code for meaning, _ in picked]
-    if named != languages and sorted(named) == sorted(languages):
-        raise InputError(
-            f"{path}: --columns gives {', '.join(languages)}, its header "
-            f"{', '.join(named)}; drop --columns"
-        )
-    return named == languages
-
-
-def _no_languages(
-    path: Path,
-    columns: Sequence[str],
-    found: Sequence[str],
-    tags: LanguageTags,
-    options: TableOptions,
-) -> str:
-    """Return the error for a table without two languages."""
-    listed = f"{'only' if found else 'none among'} {list_columns(columns, found)}"
-    message = f"{path}: an import needs two columns named by language (en, de); it has {listed}"
-    if ending(path) not in (".tsv", ".csv"):
-        return f"{message}; name others with --columns name=en,other=de"
-    if hint := _separator_hint(path, 2, options, tags):
-        return message + hint
-    if ending(path) == ".tsv" and all(map(_IN_QUOTES.fullmatch, columns)):
-        return f"{message}; cells of TSV have no quotes: {_AS_CSV}"
-    if not found and any(" " in name or len(name) > _LONG_NAME for name in columns):
-        message = f"{path}: its first line is text rather than a header ({list_columns(columns)})"
-    return (
-        f"{message}; name the columns: --columns en,de in order if the file has no header, or else "
-        "--columns name=en,other=de"
-    )
-
-
-def _separator_hint(
-    path: Path, n_least: int, options: TableOptions, tags: LanguageTags | None = None
-) -> str:
-    """Return a hint if another separator makes columns of the first line.
-
-    Args:
-        path: The file.
-        n_least: How many columns there should be.
-        options: How the file was read.
-        tags: Given if the first line should be a header.
-    """
-    _, line = next(read_lines(path), (0, ""))
-    used = options.separator or ("," if ending(path) == ".csv" else "\t")
-    for separator, spelled in _SEPARATORS.items():
-        names = [name.strip().strip('"') for name in line.split(separator)]
-        if separator == used or len(names) < n_least:
-            continue
-        if tags:
-            try:
-                if len(column_meanings(path, dict.fromkeys(names, True), tags)) < n_least:
-                    continue
-            except InputError:
-                pass  # an ambiguous name is one of a language
-        return f'; the separator seems to be "{spelled}": give --separator "{spelled}"'
-    return ""

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.imports.table_entries import TableOptions
+from hexapla.imports.table_columns import TableOptions
 from hexapla.mine.bitext_files import write_table
 from hexapla.mine.documents import HEADER
 from tests.fixtures.table_units import GOOD, texts, units
@@ -179,6 +179,8 @@ def test_another_separator_is_noticed_and_can_be_named(
     assert str(at.value).endswith(f'"{spelled}"')
     options = TableOptions(separator=spelled)
     assert units(tmp_path / name, options=options) == [GOOD]
+    with pytest.raises(InputError, match=r"; the separator seems to be .*: give --separator"):
+        units(tmp_path / name, content.replace("en", "bare").replace("de", "text"))
 
 
 def test_a_first_line_that_says_the_separator_is_followed(tmp_path: Path) -> None:
@@ -313,6 +315,16 @@ def test_cells_of_tsv_that_look_quoted_keep_their_quotes_with_a_warning(
         units(tmp_path / "x.tsv", '"en"\t"de"\n"one"\t"eins"\n')
 
 
+def test_rows_of_tabs_that_a_quote_joins_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = 'en\tde\n"one\teins\ntwo"\tzwei\n'
+    options = TableOptions(separator="tab")
+    assert units(tmp_path / "x.csv", content, options=options) == [texts("one\teins\ntwo", "zwei")]
+    assert "x.csv: 1 rows have a cell with a tab and a line break in quotes" in caplog.text
+    assert units(tmp_path / "x.tsv", content) == [texts('"one', "eins"), texts('two"', "zwei")]
+
+
 # Mined files
 
 
@@ -325,6 +337,12 @@ def test_a_mined_file_is_imported_when_its_languages_are_named(tmp_path: Path, n
         units(tmp_path / name, languages=["en", "de"])
     found = units(tmp_path / name, options=TableOptions(columns=("de", "en")))
     assert found == [[("deu_Latn", "eins"), ("eng_Latn", "one")]]
+
+
+@pytest.mark.parametrize("target", ["tgt", "trg"])
+def test_other_names_of_the_two_sides_are_no_texts(tmp_path: Path, target: str) -> None:
+    options = TableOptions(columns=("en", "de"))
+    assert units(tmp_path / "x.tsv", f"src\t{target}\none\teins\n", options=options) == [GOOD]
 
 
 def test_aligned_documents_are_imported_with_their_gaps(tmp_path: Path) -> None:
