@@ -307,58 +307,6 @@ def test_a_null_pivot_in_a_shard_is_refused(folder: Path) -> None:
             use()
 
 
-def test_a_folder_without_its_manifest_is_refused(tmp_path: Path, folder: Path) -> None:
-    (folder / "corpus.json").unlink()
-    with pytest.raises(
-        InputError, match=r"corpus is unfinished: it has shards but no corpus\.json"
-    ):
-        open_corpus(folder)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"empty is no corpus folder: it has no corpus\.json"):
-        open_corpus(tmp_path / "empty")
-    with pytest.raises(InputError, match=r"there is no corpus at .*nowhere"):
-        open_corpus(tmp_path / "nowhere")
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"format": "hexapla corpus 9"}, 'not of the format "hexapla corpus 1"'),
-        ({"shards": None}, "is damaged: it has no shards"),
-        (
-            {"shards": [{"file": "part-00000.parquet"}]},
-            "a shard needs file, sha256, n_bytes, n_rows",
-        ),
-        (
-            {"shards": [{"file": "../x", "sha256": "", "n_bytes": 1, "n_rows": 5}]},
-            "not a file name in its folder",
-        ),
-        (
-            {"languages": ["eng_Latn", "deu_Lath"]},
-            'unknown language deu_Lath; did you mean "deu_Latn"',
-        ),
-        ({"languages": ["eng_Latn"]}, "at least two languages"),
-        ({"pivot": "fra_Latn"}, "one of them its pivot fra_Latn"),
-        (
-            {"languages": ["eng_Latn", "fra_Latn"]},
-            r"part-00000\.parquet has no column fra_Latn; it has row_id, eng",
-        ),
-    ],
-)
-def test_a_manifest_that_cannot_be_is_refused(
-    folder: Path, changes: dict[str, Any], message: str
-) -> None:
-    edit_manifest(folder, **changes)
-    with pytest.raises(InputError, match=message):
-        open_corpus(folder)
-
-
-def test_a_manifest_that_is_no_json_is_refused(folder: Path) -> None:
-    (folder / "corpus.json").write_bytes(b'{"languages": [')
-    with pytest.raises(InputError, match=r"corpus\.json is damaged: it is not JSON"):
-        open_corpus(folder)
-
-
 def test_languages_that_the_corpus_lacks_are_refused(folder: Path) -> None:
     corpus = open_corpus(folder, languages=["en", "de"])
     for use in (
