@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -25,10 +26,12 @@ from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
 from hexapla.text.language_tags import LanguageTags, TagMeaning
 from hexapla.text.lines import ending
+from hexapla.text.spellings import codes_by_spelling
 
 SUFFIXES = (".parquet", ".tsv", ".csv", ".jsonl")
 _FIELD_ROWS = 8192  # rows that `read_field` reads at once
 _MAX_NAMED, _MAX_NAME = 20, 40  # columns that an error lists, and characters of each
+_TAG = re.compile("[a-z]{2,3}([-_][a-z]{4})?([-_]([a-z]{2}|[0-9]{3}))?(@[a-z]+)?", re.IGNORECASE)
 _WRITTEN_AS_A_CODE = re.compile(r"[a-z]{2,3}[-_]([A-Z][a-z]{2,4}|[A-Z]{2})")
 
 
@@ -120,7 +123,7 @@ def column_meanings(
     for name, has_text in columns.items():
         if name.casefold() == "id" or not (has_text or codes.is_language(name)):
             continue
-        if meaning := _meaning(path, name, tags):
+        if meaning := _meaning(path, name, columns, tags):
             found[name] = meaning
             if not has_text:
                 raise InputError(
@@ -133,24 +136,47 @@ def column_meanings(
     return found
 
 
-def _meaning(path: Path, name: str, tags: LanguageTags) -> TagMeaning | None:
+def _meaning(path: Path, name: str, names: Iterable[str], tags: LanguageTags) -> TagMeaning | None:
     """Return the language that a column is named by, or None for a column of another kind.
 
     An ambiguous `zh` (which script?) and a mistyped `deu_Lath` are errors, not columns of another
     kind, unless the languages asked for settle them.
     """
+    place = f"{path}, column {name}"
     try:
-        return TagMeaning(codes.parse(name))
+        code = codes.parse(name)
     except InputError as error:
-        rows = codes.LANGUAGES.values()
-        tags_ = (tag for row in rows for tag in (row.code, row.bcp47, *row.mteb, *row.aliases))
-        short = {re.split("[-_]", tag)[0].casefold() for tag in tags_}
-        primary = re.split("[-_@]", name.casefold())[0]
-        if _WRITTEN_AS_A_CODE.fullmatch(name) or primary in short:
-            if tags.asked is not None:
-                return tags.resolve(name, f"{path}, column {name}")
-            raise InputError(f"{path}, column {name}: {error}") from None
-        return None
+        is_tag = _WRITTEN_AS_A_CODE.fullmatch(name) or (
+            _TAG.fullmatch(name) and re.split("[-_@]", name.casefold())[0] in _short_codes()
+        )
+        if not is_tag or _is_pair(name, names, tags):
+            return None
+        try:
+            return tags.resolve(name, place)
+        except InputError:
+            raise InputError(f"{place}: {error}") from None
+    return tags.resolve(name, place) if _TAG.fullmatch(name) else TagMeaning(code)
+
+
+def _is_pair(name: str, names: Iterable[str], tags: LanguageTags) -> bool:
+    """Return whether `en_de` is rather a column about two languages than English of a region.
+
+    It is if both languages are asked for, or else if both have a column of their own.
+    """
+    parts = re.fullmatch("([a-z]{2,3})[-_]([a-z]{2,3})", name)
+    if not parts:
+        return False
+    if tags.asked is None:
+        return set(parts.groups()) <= set(names)
+    found = {code for part in parts.groups() for code in codes_by_spelling().get(part, ())}
+    return len(found.intersection(tags.asked)) > 1
+
+
+@cache
+def _short_codes() -> frozenset[str]:
+    rows = codes.LANGUAGES.values()
+    tags = (tag for row in rows for tag in (row.code, row.bcp47, *row.mteb, *row.aliases))
+    return frozenset(re.split("[-_]", tag)[0].casefold() for tag in tags)
 
 
 def read_cells(

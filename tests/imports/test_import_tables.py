@@ -73,6 +73,16 @@ def test_columns_named_by_locale_are_found(tmp_path: Path) -> None:
     assert found == [[("eng_Latn", "one"), ("spa_Latn", "uno"), ("fra_Latn", "un")]]
 
 
+def test_a_region_in_small_letters_is_no_pair_unless_both_languages_are_there(
+    tmp_path: Path,
+) -> None:
+    found = units(tmp_path / "x.tsv", "en\tes_ar\tis_verified\none\tuno\tyes\n")
+    assert found == [[("eng_Latn", "one"), ("spa_Latn", "uno")]]
+    content = "en\tde\ten_de\none\teins\t0.5\n"
+    assert units(tmp_path / "y.tsv", content) == [GOOD]
+    assert units(tmp_path / "y.tsv", content, languages=["en", "de"]) == [GOOD]
+
+
 def test_regional_variants_are_all_yielded(tmp_path: Path) -> None:
     content = "en\tpt-PT\tpt-BR\nbus\tautocarro\tônibus\n"
     (found,) = units(tmp_path / "x.tsv", content)
