@@ -197,10 +197,11 @@ def _complaint(source_name: str, code: str, tally: _Tally, is_pivot: bool) -> st
     shown = ", ".join(f'"{_shorten(text)}"' for text in tally.examples)
     alike = _same_language(code, tally.examples[0])
     tag = f"use the tag {codes.to_bcp47(alike)} ({alike})" if alike else "correct the language tag"
-    leave = "the file out" if is_pivot else "the language out with --languages"
+    leave = "the file" if is_pivot else "the language"
     return (
         f"{source_name}: of {tally.n_own + n_other:,} texts checked in {code}, {n_other:,} are in "
-        f"{found}, not in its script: {shown}; {tag}, or leave {leave}"
+        f"{found}, not in its script: {shown}; {tag}, leave {leave} out, "
+        "or raise max_other_script (--max-other-script)"
     )
 
 
