@@ -34,6 +34,11 @@ class Language:
     aliases: tuple[str, ...] = ()
 
     @property
+    def in_flores(self) -> bool:
+        """TEMP."""
+        return True
+
+    @property
     def script(self) -> str:
         """The ISO 15924 code that the canonical code ends with."""
         return self.code[-4:]

@@ -1,7 +1,8 @@
-"""A file's tags for its languages -> canonical codes.
+"""A file's tags for its languages -> canonical codes: the one place that all readers ask.
 
 A tag that fits no language, or several, stops the import, unless the user asked for languages:
-these decide which Chinese a bare `zh` is, and texts in other languages are left out.
+these decide which Chinese a bare `zh` is, and texts in other languages are left out. A script that
+a tag states or implies is never changed: `sr-Latn-RS` is no Serbian in Cyrillic.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from typing import NamedTuple
 
 from hexapla.errors import InputError
 from hexapla.text import languages as codes
+from hexapla.text.file_languages import is_language_tag, more_precise, names_of_file, script_of_tag
 from hexapla.text.lines import COMPRESSIONS
+from hexapla.text.locale_tags import LocaleTag, default_region, read_locale_tag
 
-_SCRIPT_MODIFIERS = {"latin": "Latn", "cyrillic": "Cyrl", "devanagari": "Deva", "arabic": "Arab"}
+_PLACEHOLDERS = frozenset({"", "ll", "ll_cc", "language"})  # what templates of PO have
 
 
 class TagMeaning(NamedTuple):
     """What a tag means.
 
     Attributes:
-        code: The canonical code; the tag itself if it is none of the languages asked for.
+        code: The canonical code; the tag itself if it has none.
         rank: Which of several variants of one language is preferred, the lowest first: 0 is the
             region that was asked for, 1 a tag without region, 2 the language's default region, 3
             another region, 4 another orthography (`ca@valencia`, `be@tarask`).
@@ -47,78 +50,157 @@ class LanguageTags:
         self.asked = (
             codes_asked if codes_asked is None or pivot in codes_asked else (pivot, *codes_asked)
         )
-        self._known: dict[str, str] = {}
+        self._regions = {}
+        for code, spelling in zip(codes_asked or (), asked or (), strict=True):
+            tag = read_locale_tag(spelling)
+            self._regions[code] = tag.region if tag else ""
+        self._known: dict[str, TagMeaning] = {}
 
     def resolve(self, tag: str, place: str) -> TagMeaning:
-        """Return the language of a tag and the rank of its variant; see `code`."""
-        return TagMeaning(self.code(tag, place))
-
-    def code(self, tag: str, place: str) -> str:
-        """Return the language of a tag, asked for or not.
+        """Return the language of a tag and the rank of its variant.
 
         Args:
             tag: A BCP-47 tag, or a locale like `pt_BR` and `sr@latin`; never a pair of languages.
             place: Where the tag stands, to begin an error with.
 
         Returns:
-            The canonical code; the tag itself if it has no code and languages were asked for.
+            The meaning, asked for or not. Its code is the tag itself if it fits no language and
+            languages were asked for.
 
         Raises:
             InputError: The tag is unknown or ambiguous, and no languages were asked for.
         """
         if tag not in self._known:
-            try:
-                self._known[tag] = codes.parse(_tidy(tag))
-            except InputError as error:
-                if self.asked is None:
-                    raise InputError(
-                        f"{place}: {error}; or name all languages to keep with --languages"
-                    ) from None
-                self._known[tag] = self._by_primary_subtag(tag)
+            self._known[tag] = self._meaning(tag, place)
         return self._known[tag]
 
-    def _by_primary_subtag(self, tag: str) -> str:
-        """Return the only language asked for with the tag's primary subtag, or else the tag."""
-        primary = re.split("[-_@]", tag.casefold())[0]
-        alike = [code for code in self.asked or () if primary in _primary_subtags(code)]
-        return alike[0] if len(alike) == 1 else tag
+    def code(self, tag: str, place: str) -> str:
+        """Return the code of a tag; see `resolve`."""
+        return self.resolve(tag, place).code
+
+    def of_header(self, tag: str, path: Path, place: str) -> TagMeaning | None:
+        """Return the language of a file that is in one language.
+
+        A header that says less than the file's name or folder is made precise by them: `sr` in
+        `sr_Latn/app.po` is Serbian in Latin script. `names_of_file` says which names count.
+
+        Args:
+            tag: What the header says; empty if it says nothing.
+            path: The file.
+            place: Where the tag stands, to begin an error with.
+
+        Returns:
+            The meaning; the only language asked for if nothing says it; None if there is not even
+            that.
+
+        Raises:
+            InputError: The header and the name are of different languages or scripts; or as for
+                `resolve`.
+        """
+        said = "" if tag.strip().casefold() in _PLACEHOLDERS else tag.strip()
+        found = said
+        for name in names_of_file(path, said):
+            found = self._more_precise(found, name, place) if found else name
+        if found:
+            return self.resolve(found, place if said else str(path))
+        others = [code for code in self.asked or () if code != self.pivot]
+        return TagMeaning(others[0]) if len(others) == 1 else None
 
     def of_file(self, path: Path) -> str | None:
-        """Return the language of a file that does not say it.
+        """Return the language of a file that does not say it, from its name; see `of_header`."""
+        meaning = self.of_header("", path, str(path))
+        return meaning.code if meaning else None
 
-        It is read from the name or folder (`de.po`, `app.de.po.gz`, `de/LC_MESSAGES/app.po`), or
-        else is the only one asked for. None if there is neither.
+    def of_ending(self, path: Path) -> tuple[Path, TagMeaning] | None:
+        """Split the name of a Moses file at the language that it ends with.
+
+        >>> LanguageTags("eng_Latn", None).of_ending(Path("books.de-en.de.gz"))
+        (PosixPath('books.de-en'), TagMeaning(code='deu_Latn', rank=1))
+
+        Returns:
+            The path without the language, and the meaning; None if the ending is no language.
+
+        Raises:
+            InputError: As for `resolve`.
         """
         plain = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
-        folder = path.parent.parent.name if path.parent.name == "LC_MESSAGES" else ""
-        for tag in (folder, plain.stem.rsplit(".", 1)[-1]):
-            try:
-                return codes.parse(_tidy(tag))
-            except InputError:
-                continue  # most names are no language; the caller refuses a file without any
-        others = [code for code in self.asked or () if code != self.pivot]
-        return others[0] if len(others) == 1 else None
+        ending = plain.suffix.removeprefix(".")
+        if codes.is_pair(ending) or not is_language_tag(ending):
+            return None
+        return plain.with_suffix(""), self.resolve(ending, str(path))
+
+    def of_column(self, name: str, place: str = "") -> TagMeaning | None:
+        """Return the language that a column of a table is named by.
+
+        Returns:
+            None for a column of another kind (`id`, `url`, `score`).
+
+        Raises:
+            InputError: The name is ambiguous, or a mistyped code (`deu_Lath`), and no languages
+                were asked for.
+        """
+        is_mistyped = re.fullmatch("[a-z]{2,3}_[A-Z][a-z]{2,4}", name)
+        if name.casefold() == "id" or codes.is_pair(name):
+            return None
+        if not (is_mistyped or is_language_tag(name)):
+            return None
+        return self.resolve(name, place or f"column {name}")
+
+    def _meaning(self, text: str, place: str) -> TagMeaning:
+        tag, found = read_locale_tag(text), codes.codes_of(text)
+        if tag and not tag.script:
+            found = self._settled(tag, found)
+        if len(found) == 1:
+            return TagMeaning(found[0], self._rank(tag, found[0]))
+        if self.asked is not None:
+            return TagMeaning(text)
+        what = "name the one to keep" if found else "name others to keep, without it,"
+        raise InputError(
+            f"{place}: {codes.describe_refusal(text, found)}; or {what} with --languages"
+        )
+
+    def _settled(self, tag: LocaleTag, found: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what a tag that states no script means, given the languages asked for."""
+        asked = self.asked or ()
+        if len(found) == 1 and found[0] in asked:
+            return found
+        script = script_of_tag(tag)
+        alike = [
+            code
+            for code in asked
+            if tag.primary in _primary_subtags(code) and script in ("", codes.script(code))
+        ]
+        return (alike[0],) if len(alike) == 1 else found
+
+    def _rank(self, tag: LocaleTag | None, code: str) -> int:
+        if tag and tag.is_variant:
+            return 4
+        if not tag or not tag.region:
+            return 1
+        if tag.region == self._regions.get(code):
+            return 0
+        return 2 if tag.region == default_region(codes.to_bcp47(code)) else 3
+
+    def _more_precise(self, found: str, name: str, place: str) -> str:
+        """Return which of two tags for one file says more.
+
+        Raises:
+            InputError: They contradict each other, and a language to keep is concerned.
+        """
+        if (precise := more_precise(found, name)) is not None:
+            return precise
+        meanings = [self._code_or_tag(text) for text in (found, name)]
+        if meanings[0] == meanings[1] or not {*meanings} & {*(self.asked or meanings)}:
+            return found
+        raise InputError(
+            f'{place}: its language is said to be "{found}" ({meanings[0]}), but its name or '
+            f'folder says "{name}" ({meanings[1]}); correct the one that is wrong'
+        )
+
+    def _code_or_tag(self, text: str) -> str:
+        found = codes.codes_of(text)
+        return found[0] if len(found) == 1 else text
 
 
 def _primary_subtags(code: str) -> set[str]:
     return {code[:3], *(tag.split("-")[0] for tag in (codes.to_bcp47(code), *codes.to_mteb(code)))}
-
-
-def _tidy(tag: str) -> str:
-    """Write a tag as `parse` expects it.
-
-    Regions become capitals, a POSIX script modifier becomes a script, and an encoding is dropped.
-
-    >>> _tidy("PT-BR"), _tidy("de_de.UTF-8"), _tidy("uz@cyrillic"), _tidy("ca@valencia")
-    ('pt-BR', 'de-DE', 'uz-Cyrl', 'ca')
-    >>> _tidy("zh-hant")
-    'zh-Hant'
-    """
-    locale, _, modifier = tag.strip().partition("@")
-    primary, *others = re.split("[-_]", locale.split(".")[0])
-    if not re.fullmatch("[A-Za-z]{2,3}", primary):
-        return tag
-    shaped = [part.upper() if len(part) == 2 else part.title() for part in others]
-    if modifier.casefold() in _SCRIPT_MODIFIERS:
-        shaped = [_SCRIPT_MODIFIERS[modifier.casefold()]]
-    return "-".join([primary.lower(), *shaped])

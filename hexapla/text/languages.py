@@ -26,20 +26,12 @@ from collections.abc import Sequence
 
 from hexapla.errors import InputError
 from hexapla.text.language_table import Language, language_table
+from hexapla.text.locale_tags import LocaleTag, implied_script, read_locale_tag
 from hexapla.text.spellings import (
     codes_by_spelling,
     fold_spelling,
     list_languages,
     nearest_languages,
-)
-
-# Tags whose region usually means another script than the table's, by CLDR's likely subtags: Punjabi
-# in Pakistan is in Arabic script, Serbian in Montenegro in Latin.
-_OTHER_SCRIPT = frozenset(
-    """
-    az-iq az-ir az-ru ha-cm ha-sd kk-af kk-cn kk-ir kk-mn ky-cn ky-tr mn-cn
-    ms-cc pa-pk sr-me sr-ro sr-ru sr-tr tg-pk ug-kz ug-mn uz-af uz-cn yue-cn
-    """.split()  # noqa: SIM905
 )
 
 LANGUAGES: dict[str, Language]
@@ -67,40 +59,68 @@ def parse(text: str) -> str:
         InputError: The text fits several languages (all are listed) or none (the nearest are
             named).
     """
-    codes = codes_by_spelling().get(fold_spelling(text)) or _without_region(text.strip())
-    if len(codes) > 1:
-        raise InputError(f'language "{text}" is ambiguous; write one of: {list_languages(codes)}')
-    if not codes:
-        hint = nearest_languages(text)
+    codes = codes_of(text)
+    if len(codes) != 1:
+        raise InputError(describe_refusal(text, codes))
+    if is_pair(text) and fold_spelling(text) not in codes_by_spelling():
         raise InputError(
-            f'language "{text}" is unknown; give a code like deu_Latn or an English name{hint}'
+            f'language "{text}" reads as a pair; write one language like {codes[0]}, '
+            f"or the region in capitals, {read_locale_tag(text)}"
         )
     return codes[0]
 
 
-def _without_region(text: str) -> tuple[str, ...]:
-    """Return the codes that a tag may mean without its region.
+def codes_of(text: str) -> tuple[str, ...]:
+    """Return every code that a spelling may mean, none if it is unknown; a region is dropped.
 
-    Raises:
-        InputError: The region implies another script than the table's (`pa-PK`), or the text is
-            rather a pair of languages (`en-de`).
+    >>> codes_of("zh"), codes_of("fr-ca"), codes_of("xx")
+    (('zho_Hans', 'zho_Hant'), ('fra_Latn',), ())
+    """
+    spelled = codes_by_spelling().get(fold_spelling(text), ())
+    tag = None if spelled else read_locale_tag(text)
+    return codes_of_tag(tag) if tag else spelled
+
+
+def describe_refusal(text: str, codes: Sequence[str]) -> str:
+    """Return the error for a spelling that means several codes or none."""
+    if codes:
+        return f'language "{text}" is ambiguous; write one of: {list_languages(codes)}'
+    hint = nearest_languages(text)
+    return f'language "{text}" is unknown; give a code like deu_Latn or an English name{hint}'
+
+
+def is_pair(text: str) -> bool:
+    """Return whether a text is rather two languages than a language of a region.
+
+    That is so if a hyphen joins two short codes in one letter case, and the second is a language of
+    FLORES-200 other than the first.
+
+    >>> is_pair("en-de"), is_pair("en-DE"), is_pair("en_de"), is_pair("pt-br")
+    (True, False, False, False)
+    """
+    pair = re.fullmatch("([a-z]{2,3})-([a-z]{2})", text.strip().casefold())
+    if not pair or (text.strip()[0].islower() and text.strip()[-2:].isupper()):
+        return False
+    first, second = (set(codes_by_spelling().get(code, ())) for code in pair.groups())
+    return any(code not in first and language_table()[code].in_flores for code in second)
+
+
+def codes_of_tag(tag: LocaleTag) -> tuple[str, ...]:
+    """Return the codes that a tag may mean, none if the table lacks its language or script.
+
+    A script that is stated, or that the region implies, is the script of every code returned.
     """
     known = codes_by_spelling()
-    tag = re.fullmatch(r"([a-z]{2,3}(?:-[a-z]{4})?)-([a-z]{2}|[0-9]{3})", fold_spelling(text))
-    codes = known.get(tag[1], ()) if tag else ()
-    if not tag or not codes:
-        return ()
-    if f"{to_bcp47(codes[0])}-{tag[2]}" in _OTHER_SCRIPT and "-" not in tag[1]:
-        raise InputError(
-            f'language "{text}" is usually in another script; '
-            f"write {codes[0]} if yours is in {script(codes[0])}"
-        )
-    names_another = not set(known.get(tag[2], ())) <= set(codes)
-    if names_another and not (text[0].islower() and text[-2:].isupper()):
-        raise InputError(
-            f'language "{text}" reads as a pair; write one language like {codes[0]}, '
-            f"or the region in capitals, {tag[1]}-{tag[2].upper()}"
-        )
+    codes = known.get(tag.primary, ())
+    if tag.region:
+        in_region = known.get(f"{tag.primary}-{tag.region}".lower(), ())
+        if in_region and all(tag.script in ("", script(code)) for code in in_region):
+            return in_region
+    if tag.script:
+        return known.get(f"{tag.primary}-{tag.script}".lower(), ())
+    # What no region settles (zh-US) is ambiguous with it too.
+    if tag.region and len(codes) == 1 and (there := implied_script(tag.primary, tag.region)):
+        return known.get(f"{tag.primary}-{there}".lower(), ())
     return codes
 
 
