@@ -42,6 +42,7 @@ _SCRIPT_NAMES = {
     "Halfwidth": "Kana",
     "Hiragana": "Kana",
     "Katakana": "Kana",
+    "Meetei": "Meetei Mayek",
     "Ol": "Ol Chiki",
 }
 
