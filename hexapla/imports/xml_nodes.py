@@ -1,0 +1,199 @@
+"""Files of XML -> their elements in order, streamed: gigabytes need no more memory than kilobytes.
+
+The standard library's expat reads the files, and nothing in a stranger's file is fetched or
+expanded: the first declaration of an entity, internal or external, is an error (real translation
+memories have none), and no document type is ever loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from xml.parsers import expat
+
+from hexapla.errors import InputError
+from hexapla.imports.inline_code import InlineText
+from hexapla.text.lines import COMPRESSIONS, damaged, open_bytes
+
+_CHUNK_BYTES = 1 << 16
+_XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
+# Native code that is defined apart from the texts: XLIFF 2's <data>, and the tags of SDL's files.
+_DEFINING = frozenset({"data", "bpt", "ept", "ph", "st"})
+
+
+class XmlNode(NamedTuple):
+    """An element's start, its end, or a whole text with its element.
+
+    Attributes:
+        kind: "start", "end" or "text".
+        name: The element without its namespace.
+        attributes: Likewise; `lang` is xml:lang, or else a plain `lang`.
+        line: Where the element starts.
+        text: The text without inline codes.
+        subflows: Texts within its native code.
+        segments: Of each of its segments, by id, whether it has text.
+    """
+
+    kind: str
+    name: str
+    attributes: Mapping[str, str]
+    line: int
+    text: str = ""
+    subflows: Sequence[str] = ()
+    segments: Mapping[str, bool] | None = None
+
+
+def xml_nodes(
+    path: Path, root: str, with_text: Collection[str], others: Collection[str] | None = None
+) -> Iterator[XmlNode]:
+    """Yield the elements of a file in order.
+
+    Args:
+        path: The file, plain or compressed.
+        root: The name of its first element.
+        with_text: An element of these is one node with all its text; the elements within it are
+            inline codes and are not yielded.
+        others: The other elements to yield; None yields all.
+
+    Raises:
+        InputError: XML that is not well-formed, an entity, an encoding that cannot be read, or
+            another root; the line is named.
+    """
+    collector = _Collector(path, root, with_text, others)
+    try:
+        for chunk in _chunks(path):
+            collector.parser.Parse(chunk, False)
+            yield from collector.take()
+        collector.parser.Parse(b"", True)
+    except expat.ExpatError as error:
+        reason = expat.ErrorString(error.code)
+        raise InputError(
+            f"{path}:{error.lineno}: not well-formed XML: {reason} at column {error.offset + 1}"
+        ) from error
+    except (ValueError, LookupError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path} is in an encoding that cannot be read ({error}); save the file as UTF-8"
+        ) from error
+    yield from collector.take()
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with open_bytes(path) as file:
+        try:
+            yield from iter(lambda: file.read(_CHUNK_BYTES), b"")
+        except OSError as error:
+            raise damaged(path, error) if path.suffix.lower() in COMPRESSIONS else error from error
+
+
+class _Collector:
+    """Turns the parser's calls into nodes."""
+
+    def __init__(
+        self, path: Path, root: str, with_text: Collection[str], others: Collection[str] | None
+    ) -> None:
+        self._path = path
+        self._root = root
+        self._with_text = frozenset(with_text)
+        self._others = others
+        self._nodes: list[XmlNode] = []
+        self._inline = InlineText()
+        self._text_of: XmlNode | None = None
+        self._depth = 0  # open elements within the text
+        self._definition = ""  # id of the code that is being defined
+        self.parser = parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.EntityDeclHandler = self._refuse_declaration
+        parser.SkippedEntityHandler = self._refuse_reference
+
+    def take(self) -> list[XmlNode]:
+        nodes, self._nodes = self._nodes, []
+        return nodes
+
+    def _start(self, qualified: str, attributes: dict[str, str]) -> None:
+        name = qualified.rpartition(" ")[2]
+        if self._text_of is not None:
+            self._depth += 1
+            self._inline.start(name, _local(attributes))
+            return
+        if self._root:
+            if name != self._root:
+                raise InputError(
+                    f"{self._path}: the root is <{name}>; its ending says <{self._root}>"
+                )
+            self._root = ""
+        if name in self._with_text or (self._definition and name in _DEFINING):
+            line = self.parser.CurrentLineNumber
+            self._text_of = XmlNode("text", name, _local(attributes), line)
+            self._inline.clear()
+            self.parser.CharacterDataHandler = self._inline.data
+        elif self._others is None or name in self._others:
+            node = XmlNode("start", name, _local(attributes), self.parser.CurrentLineNumber)
+            self._nodes.append(node)
+            if name in ("originalData", "tag"):
+                self._definition = node.attributes.get("id", name)
+            elif name in ("file", "unit"):
+                self._inline.codes.clear()
+
+    def _end(self, qualified: str) -> None:
+        if self._depth:
+            self._depth -= 1
+            self._inline.end()
+        elif self._text_of is not None:
+            self._end_text(self._text_of)
+            self._text_of = None
+            self.parser.CharacterDataHandler = None
+        else:
+            name = qualified.rpartition(" ")[2]
+            if self._others is None or name in self._others:
+                self._nodes.append(XmlNode("end", name, {}, self.parser.CurrentLineNumber))
+            if name in ("originalData", "tag"):
+                self._definition = ""
+
+    def _end_text(self, node: XmlNode) -> None:
+        """Add a text to the nodes, or a definition to the codes."""
+        inline = self._inline
+        text = inline.text()
+        if node.name in self._with_text:
+            self._nodes.append(XmlNode(*node[:4], text, inline.subflows, inline.segments))
+            return
+        key = node.attributes.get("id", "") if node.name == "data" else self._definition
+        inline.codes[key] = inline.codes.get(key, "") + text
+
+    def _refuse_declaration(self, name: str, *_: object) -> None:
+        place = f"{self._path}:{self.parser.CurrentLineNumber}"
+        raise InputError(
+            f'{place}: the file declares the entity "{name}"; '
+            "entities are never expanded: write the text"
+        )
+
+    def _refuse_reference(self, name: str, *_: object) -> None:
+        place = f"{self._path}:{self.parser.CurrentLineNumber}"
+        raise InputError(
+            f'{place}: the entity "&{name};" is not declared; write the character itself, or &#...;'
+        )
+
+
+def _local(attributes: Mapping[str, str]) -> Mapping[str, str]:
+    """Return attributes without namespaces; one with a namespace never hides one without.
+
+    Of xml:lang and a plain `lang`, the first counts unless it is empty.
+    """
+    for key in attributes:
+        if " " in key:
+            break
+    else:
+        return attributes
+    local = {}
+    for key, value in attributes.items():
+        name = key.rpartition(" ")[2]
+        if name == key or name not in attributes:
+            local[name] = value
+    lang = attributes.get(_XML_LANG, "").strip()
+    if lang:
+        local["lang"] = lang
+    return local
