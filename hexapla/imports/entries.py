@@ -11,9 +11,6 @@ from dataclasses import dataclass
 
 from hexapla.text.language_tags import TagMeaning
 
-Entry = dict[str, str]
-"""One meaning as a file has it: canonical code -> text."""
-
 
 @dataclass(frozen=True, slots=True)
 class ImportEntry:

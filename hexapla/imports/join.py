@@ -1,12 +1,13 @@
-"""Entries of many files -> multi-way rows, joined on the pivot.
+"""Units of many files -> multi-way rows, joined on the pivot.
 
-The entries are kept in a temporary SQLite database: up to 64 MiB in memory, more in an unnamed
-file. An import may therefore be larger than memory.
+The units are kept in a temporary SQLite database: up to 64 MiB in memory, more in an unnamed file.
+An import may therefore be larger than memory.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from types import TracebackType
@@ -20,36 +21,44 @@ PRAGMA journal_mode = OFF;
 PRAGMA cache_size = -65536;
 CREATE TABLE pivots (row INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, text TEXT NOT NULL);
 CREATE TABLE cells (
-    row INTEGER, language TEXT, text TEXT, n INTEGER, first INTEGER,
+    row INTEGER, language TEXT, text TEXT, n INTEGER, rank INTEGER, first INTEGER,
     PRIMARY KEY (row, language, text)
 ) WITHOUT ROWID;
 """
+_ADD_PIVOT = "INSERT OR IGNORE INTO pivots (id, text) VALUES (?, ?)"
+_FIND_PIVOT = "SELECT row FROM pivots WHERE id = ?"
 _ADD_CELL = """
-INSERT INTO cells SELECT row, ?, ?, 1, ? FROM pivots WHERE id = ?
-ON CONFLICT (row, language, text) DO UPDATE SET n = n + 1
+INSERT INTO cells VALUES (?, ?, ?, 1, ?, ?)
+ON CONFLICT (row, language, text) DO UPDATE
+SET n = n + 1, rank = min(rank, excluded.rank), first = min(first, excluded.first)
 """
 _ROWS = """
-SELECT row, pivots.text, language, cells.text FROM cells JOIN pivots USING (row)
-ORDER BY row, language, n DESC, first
-"""
-_CONFLICTS = """
-SELECT language, count(*)
-FROM (SELECT language FROM cells GROUP BY row, language HAVING count(*) > 1)
-GROUP BY language ORDER BY language
+SELECT row, pivots.text, language, cells.text, n FROM cells JOIN pivots USING (row)
+ORDER BY row, language, rank, n DESC, first, length(cells.text) DESC, cells.text
 """
 
 
 class RowJoin:
-    """Collects entries, then yields their rows; a context manager.
+    """Collects units, then yields their rows; a context manager.
 
-    Two entries belong to one row if `hexapla.corpus.rows.row_id` of their pivot texts is the same.
-    A row has the position and the pivot text of the first of its entries. Where its entries differ
-    in another language, the most frequent text wins, the first of equally frequent ones.
+    Two units belong to one row if `hexapla.corpus.rows.row_id` of their pivot texts is the same. A
+    row has the position and the pivot text of the first of its units. Where its units differ in
+    another language, the variant of the lowest rank wins; of equal rank the most frequent text; of
+    equally frequent ones the text that comes earlier in its own file, then the longer one. The
+    order in which the files are given decides nothing.
+
+    Attributes:
+        n_rows: Units that began a row.
+        n_joined: Units that were joined to a row that existed.
+        n_cells: Cells of the rows that were yielded, the pivots among them.
+        n_repeats: Texts that are equal to the cell of their row.
+        conflicts: Texts that lost against the cell of their row, by language.
     """
 
     def __init__(self, pivot: str) -> None:
         self._pivot = pivot
-        self._n_cells = 0
+        self.n_rows = self.n_joined = self.n_cells = self.n_repeats = 0
+        self.conflicts: Counter[str] = Counter()
         self._database = sqlite3.connect("")  # "" is a temporary database
         self._database.executescript(_TABLES)
 
@@ -68,28 +77,43 @@ class RowJoin:
                 f"the join cannot be kept: {error}; name a roomier folder in SQLITE_TMPDIR"
             ) from error
 
-    def add(self, entry: Mapping[str, str]) -> None:
-        """Add one entry, which must have the pivot."""
-        pivot_text = entry[self._pivot]
-        identity = bytes.fromhex(row_id(pivot_text))
-        self._database.execute(
-            "INSERT OR IGNORE INTO pivots (id, text) VALUES (?, ?)", (identity, pivot_text)
-        )
-        for code, text in entry.items():
-            if code != self._pivot:
-                self._n_cells += 1
-                self._database.execute(_ADD_CELL, (code, text, self._n_cells, identity))
+    def add(self, cells: Mapping[str, str], ranks: Mapping[str, int], number: int) -> None:
+        """Add one unit.
 
-    def conflicts(self) -> dict[str, int]:
-        """Return the number of rows whose entries differ, for each language."""
-        return dict(self._database.execute(_CONFLICTS))
+        Args:
+            cells: Its texts by language; the pivot is among them.
+            ranks: The ranks of their variants by language, see `TagMeaning`.
+            number: The position of the unit in its own source.
+        """
+        identity = bytes.fromhex(row_id(cells[self._pivot]))
+        added = self._database.execute(_ADD_PIVOT, (identity, cells[self._pivot]))
+        if added.rowcount:
+            self.n_rows += 1
+            row = added.lastrowid
+        else:
+            self.n_joined += 1
+            ((row,),) = self._database.execute(_FIND_PIVOT, (identity,))
+        self._database.executemany(
+            _ADD_CELL,
+            [
+                (row, code, text, ranks[code], number)
+                for code, text in cells.items()
+                if code != self._pivot
+            ],
+        )
 
     def rows(self) -> Iterator[dict[str, str]]:
-        """Yield the rows in the order in which their pivots were first added."""
-        for (_, pivot_text), cells in groupby(
-            self._database.execute(_ROWS), key=lambda cell: cell[:2]
-        ):
+        """Yield the rows in the order in which their pivots were first added, and count them."""
+        self.n_cells, self.n_repeats = 0, self.n_joined
+        self.conflicts.clear()
+        found = self._database.execute(_ROWS)
+        for (_, pivot_text), cells in groupby(found, key=lambda cell: cell[:2]):
             row = {self._pivot: pivot_text}
-            for _, _, code, text in cells:
-                row.setdefault(code, text)
+            for _, _, code, text, n in cells:
+                if code in row:
+                    self.conflicts[code] += n
+                else:
+                    row[code] = text
+                    self.n_repeats += n - 1
+            self.n_cells += len(row)
             yield row

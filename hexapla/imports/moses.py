@@ -2,71 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hexapla.errors import InputError
-from hexapla.imports.entries import Entry
-from hexapla.text import languages as codes
+from hexapla.imports.entries import ImportEntry
+from hexapla.text.language_tags import LanguageTags, TagMeaning
 from hexapla.text.lines import COMPRESSIONS, read_lines
 
+MosesGroup = list[tuple[TagMeaning, Path]]
+"""The files of one group, in the order given; a language may have several, by region."""
 
-def moses_groups(paths: Sequence[Path]) -> list[dict[str, Path]]:
+
+def moses_groups(paths: Sequence[Path], tags: LanguageTags) -> list[MosesGroup]:
     """Group files whose names differ only in the language at the end.
 
     Returns:
-        Language -> file for each group, in the order of the groups' first files.
+        The groups, in the order of their first files.
 
     Raises:
         InputError: An ending that is no language, a file without a partner, or two files of one
-            language in a group.
+            language that differ in no region.
     """
-    groups: dict[Path, dict[str, Path]] = {}
+    groups: dict[Path, MosesGroup] = {}
     for path in paths:
-        stem, code = _stem_and_language(path)
-        group = groups.setdefault(stem, {})
-        if code in group:
-            raise InputError(f"{group[code]} and {path} are both {code}; give one of them")
-        group[code] = path
+        found = tags.of_ending(path)
+        if found is None:
+            raise _unknown_ending(path)
+        stem, meaning = found
+        group = groups.setdefault(Path(stem), [])
+        for other, other_path in group:
+            if other == meaning and other.rank == TagMeaning("").rank:
+                raise InputError(
+                    f"{other_path} and {path} are both {meaning.code}; give one of them"
+                )
+        group.append((meaning, path))
     for stem, group in groups.items():
         if len(group) == 1:
-            (only,) = group.values()
             raise InputError(
-                f"{only} is one side of a Moses pair; give its partner too, {stem}.LANGUAGE"
+                f"{group[0][1]} is one side of a Moses pair; give its partner too, {stem}.LANGUAGE"
             )
     return list(groups.values())
 
 
-def _stem_and_language(path: Path) -> tuple[Path, str]:
-    """Split a name at its language.
-
-    >>> _stem_and_language(Path("books.de-en.de.gz"))
-    (PosixPath('books.de-en'), 'deu_Latn')
-    """
+def _unknown_ending(path: Path) -> InputError:
+    """Return the error for a file that is neither of a known format nor named by a language."""
     plain = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
-    try:
-        return plain.with_suffix(""), codes.parse(plain.suffix.removeprefix("."))
-    except InputError:
-        raise InputError(
-            f'{path} has the ending "{plain.suffix}"; an import takes .tmx, .po, .xlf, .tsv, '
-            ".csv, .jsonl, .parquet, and Moses files that end in a language like .de"
-        ) from None
+    return InputError(
+        f'{path} has the ending "{plain.suffix}"; an import takes .tmx, .po, .xlf, .tsv, .csv, '
+        ".jsonl, .parquet, and Moses files that end in a language like .de"
+    )
 
 
-def read_moses(group: Mapping[str, Path]) -> Iterator[Entry]:
-    """Yield an entry for each line number of the files of a group.
+def read_moses(group: MosesGroup) -> Iterator[ImportEntry]:
+    """Yield a unit for each line number of the files of a group.
 
-    All lines are counted and decoded before the first entry, so that files of unequal length give
+    All lines are counted and decoded before the first unit, so that files of unequal length give
     none.
 
     Raises:
         InputError: Files of unequal length, or one that is not UTF-8.
     """
-    n_lines = {path: sum(1 for _ in read_lines(path)) for path in group.values()}
+    n_lines = {path: sum(1 for _ in read_lines(path)) for _, path in group}
     if len(set(n_lines.values())) > 1:
         counts = ", ".join(f"{path} has {n:,} lines" for path, n in n_lines.items())
         raise InputError(
             f"{counts}; Moses files are translations line by line: give files of equal length"
         )
-    for lines in zip(*map(read_lines, group.values()), strict=True):
-        yield dict(zip(group, (text for _, text in lines), strict=True))
+    meanings = [meaning for meaning, _ in group]
+    for lines in zip(*(read_lines(path) for _, path in group), strict=True):
+        yield ImportEntry([(meanings[i], line) for i, (_, line) in enumerate(lines)])

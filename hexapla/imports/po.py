@@ -1,62 +1,120 @@
 """A PO file (gettext's messages) -> entries, with the original texts in the pivot.
 
-Only finished translations are read: fuzzy, obsolete and untranslated messages are counted and left
-out. Of a message with plural forms, the singular is read, with the form that the file's plural rule
-gives for 1. Contexts are ignored: a text that is translated in two ways in two contexts is a
-conflict like any other.
+Obsolete messages are left out, and so are fuzzy ones unless they are asked for. Of a message with
+plural forms, the singular is read, with the form that the file's plural rule gives for 1; its other
+forms are an entry of their own that is left out. Contexts are no text: a text that is translated in
+two ways in two contexts is a conflict like any other.
 """
 
 from __future__ import annotations
 
 import gettext
+import logging
+import re
 import shutil
 import tempfile
-from collections import Counter
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hexapla.errors import InputError
-from hexapla.imports.entries import Entry
-from hexapla.text.language_tags import LanguageTags
+from hexapla.imports.accelerators import strip_accelerator
+from hexapla.imports.entries import ImportEntry
+from hexapla.imports.kde_messages import kde_message
+from hexapla.text.language_tags import LanguageTags, TagMeaning
 from hexapla.text.lines import COMPRESSIONS, damaged, open_bytes
 
 if TYPE_CHECKING:
     import polib
 
+FUZZY = "fuzzy"
+OBSOLETE = "obsolete"
+OTHER_PLURALS = "other plural forms"
+NO_PLURAL_RULE = "plural forms without a rule that can be read"
 
-def read_po(path: Path, tags: LanguageTags, left_out: Counter[str]) -> Iterator[Entry]:
-    """Yield every message of a PO file; one that is left out is an empty entry.
+_LANGUAGE_HEADERS = ("Language", "X-Language", "X-Poedit-Language")
+
+_log = logging.getLogger(__name__)
+
+
+def read_po(
+    path: Path,
+    tags: LanguageTags,
+    *,
+    keep_unfinished: bool = False,
+    strip_accelerators: bool = False,
+) -> Iterator[ImportEntry]:
+    """Yield every message of a PO file.
 
     The language of the translations is taken from the header, or else from the file's name or
     folder, or else it is the only one asked for.
+
+    Args:
+        path: The file, plain or compressed.
+        tags: What its language may be.
+        keep_unfinished: Whether fuzzy messages may be used.
+        strip_accelerators: Whether the markers of menu keys are removed from all texts.
 
     Raises:
         InputError: The file is not PO, not in the encoding of its header, or in an unknown
             language.
     """
     messages = _parse(path)
-    tag = messages.metadata.get("Language", "").strip()
-    code = tags.code(tag, f"{path}, header") if tag else tags.of_file(path)
-    if code is None:
+    meaning = _language(path, messages.metadata, tags)
+    pivot = TagMeaning(tags.pivot)
+    singular: int | None = 0
+    if any(message.msgid_plural for message in messages):
+        singular = _singular_form(path, messages.metadata.get("Plural-Forms", ""))
+    for message in messages:
+        why_not = OBSOLETE if message.obsolete else ""
+        if message.fuzzy and not keep_unfinished:
+            why_not = why_not or FUZZY
+        for original, translations, reason in _units(message, singular):
+            texts = [(pivot, original), *((meaning, text) for text in translations)]
+            if strip_accelerators:
+                texts = [(of, strip_accelerator(text)) for of, text in texts]
+            yield ImportEntry(texts, why_not or reason)
+
+
+def _units(message: polib.POEntry, singular: int | None) -> Iterator[tuple[str, list[str], str]]:
+    """Yield (original, translations, why it is not used) of a message: one, or two of a plural.
+
+    Args:
+        message: The message.
+        singular: The plural form for 1; None if it is not known.
+    """
+    if message.msgid_plural:
+        originals, forms = [message.msgid, message.msgid_plural], dict(message.msgstr_plural)
+    else:
+        originals, translations = kde_message(message.msgid, message.msgstr)
+        forms = dict(enumerate(translations))
+    if len(originals) == 1:
+        yield originals[0], list(forms.values()), ""
+        return
+    if singular is None:
+        yield originals[0], list(forms.values()), NO_PLURAL_RULE
+        yield originals[1], [], NO_PLURAL_RULE
+        return
+    yield originals[0], [forms.pop(singular, "")], ""
+    yield originals[1], list(forms.values()), OTHER_PLURALS
+
+
+def _language(path: Path, header: dict[str, str], tags: LanguageTags) -> TagMeaning:
+    stated = (header.get(key, "").strip() for key in _LANGUAGE_HEADERS)
+    meaning = tags.of_header(next(filter(None, stated), ""), path, f"{path}, header")
+    if meaning is None:
         raise InputError(
             f"{path} does not say its language; "
             "name it like de.po, or give --languages with one language"
         )
-    if code == tags.pivot:
+    if meaning.code == tags.pivot:
         raise InputError(
             f"{path} has its translations in {tags.pivot}, "
             "the pivot, in which PO has the originals; see --pivot"
         )
-    singular = _singular_form(path, messages.metadata.get("Plural-Forms", ""))
-    for message in messages:
-        text = message.msgstr_plural.get(singular, "") if message.msgid_plural else message.msgstr
-        if message.obsolete or message.fuzzy:
-            left_out["obsolete" if message.obsolete else "fuzzy"] += 1
-            yield {}
-        else:
-            yield {tags.pivot: message.msgid, code: text}
+    return meaning
 
 
 def _parse(path: Path) -> polib.POFile:
@@ -65,7 +123,7 @@ def _parse(path: Path) -> polib.POFile:
     except ImportError as error:
         raise InputError("PO files are read by polib; pip install 'hexapla[import]'") from error
     with _plain(path) as file:
-        encoding = polib.detect_encoding(str(file))
+        encoding = "utf-16" if _is_utf16(file) else polib.detect_encoding(str(file))
         try:
             return polib.pofile(str(file), encoding=encoding)
         except UnicodeDecodeError:
@@ -74,6 +132,11 @@ def _parse(path: Path) -> polib.POFile:
             raise InputError(
                 f"{path} is no PO file: {str(error).replace(str(file), str(path))}"
             ) from error
+
+
+def _is_utf16(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
 
 
 @contextmanager
@@ -114,16 +177,25 @@ def _undecodable(path: Path, file: Path, encoding: str) -> InputError:
     )
 
 
-def _singular_form(path: Path, rule: str) -> int:
+def _singular_form(path: Path, rule: str) -> int | None:
     """Return the plural form for 1 by a header's rule: 0 in most languages, 1 in Arabic.
+
+    Without a rule, or with the placeholder of a template, it is 0, as for gettext itself. It is
+    None, with a warning, if the rule cannot be read.
 
     >>> _singular_form(Path("ar.po"), "nplurals=6; plural=n==0 ? 0 : n==1 ? 1 : 2;")
     1
     """
-    _, found, expression = rule.partition("plural=")
-    if not found:
+    found = re.search(r"plural\s*=([^;]*)", rule.replace(r"\n", " "))
+    expression = found[1].strip() if found else ""
+    if expression in ("", "EXPRESSION"):
         return 0
     try:
-        return int(gettext.c2py(expression.strip().rstrip(";"))(1))
+        return int(gettext.c2py(expression)(1))
     except (ValueError, ZeroDivisionError) as error:
-        raise InputError(f"{path}, header: Plural-Forms cannot be read: {error}") from error
+        _log.warning(
+            "%s, header: Plural-Forms cannot be read: %s; messages with plural forms are left out",
+            path,
+            error,
+        )
+        return None

@@ -6,51 +6,54 @@ read.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from hexapla.corpus import tables
 from hexapla.corpus.manifest import MANIFEST
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.corpus.rows import as_cell
-from hexapla.corpus.shards import N_ROWS
+from hexapla.corpus.tables import SUFFIXES
 from hexapla.errors import InputError
-from hexapla.imports.entries import Entry
-from hexapla.imports.moses import moses_groups, read_moses
+from hexapla.imports.config import ImportConfig
+from hexapla.imports.entries import ImportEntry, Read
+from hexapla.imports.moses import MosesGroup, moses_groups, read_moses
 from hexapla.imports.po import read_po
-from hexapla.imports.tmx_xliff import read_tmx, read_xliff
-from hexapla.sources.hub import Dataset, is_dataset_name
-from hexapla.text.language_tags import LanguageTags
+from hexapla.imports.table_columns import TableOptions
+from hexapla.imports.table_entries import read_dataset, read_table
+from hexapla.imports.tmx import read_tmx
+from hexapla.imports.xliff import read_xliff
+from hexapla.sources.hub import is_dataset_name
+from hexapla.text.language_tags import LanguageTags, TagMeaning
 from hexapla.text.lines import ending
 
 _XLIFF = (".xlf", ".xliff", ".sdlxliff", ".mxliff", ".mqxliff")
 
-Read = Callable[[Counter[str]], Iterator[Entry]]
-"""Yields entries, and counts what it leaves out. An entry may lack its pivot, or be empty."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSource:
-    """One thing that entries come from.
+    """One thing that units come from.
 
     Attributes:
         name: Its name in messages.
-        files: Its files: by language where each language has its own (Moses), else a single one
-            under ""; none for a dataset.
-        read: Yields its entries.
+        files: Its files: by language where each language has its own (Moses), else under ""; none
+            for a dataset.
+        read: Yields its units.
         made: How each column was made; known for a corpus folder only.
     """
 
     name: str
-    files: Mapping[str, Path]
+    files: Mapping[str, Sequence[Path]]
     read: Read
     made: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def all_files(self) -> list[Path]:
+        """Its files, in order."""
+        return [path for paths in self.files.values() for path in paths]
 
-def find_import_sources(names: Sequence[str], tags: LanguageTags) -> list[ImportSource]:
+
+def find_import_sources(config: ImportConfig, tags: LanguageTags) -> list[ImportSource]:
     """Return a source for each name, and for each group of Moses files, which come last.
 
     All names are checked before a corpus folder is verified, which may take a while.
@@ -59,16 +62,14 @@ def find_import_sources(names: Sequence[str], tags: LanguageTags) -> list[Import
         InputError: A name that is neither a file nor a dataset, an empty file, an unknown ending, a
             Moses file without its partner, or a damaged corpus folder.
     """
+    names = config.files
     for name in names:
         _check_name(name)
     files = [Path(name) for name in names if Path(name).exists() and not Path(name).is_dir()]
-    moses = [path for path in files if not _reader(path, tags)]
-    groups = moses_groups(moses)
-    sources = [_source(name, tags) for name in names if Path(name) not in moses]
-    for group in groups:
-        name = " + ".join(map(str, group.values()))
-        sources.append(ImportSource(name=name, files=group, read=partial(_read_moses, group)))
-    return sources
+    moses = [path for path in files if not _reader(path, config, tags)]
+    groups = moses_groups(moses, tags)
+    sources = [_source(name, config, tags) for name in names if Path(name) not in moses]
+    return sources + [_moses_source(group) for group in groups]
 
 
 def _check_name(name: str) -> None:
@@ -82,78 +83,49 @@ def _check_name(name: str) -> None:
         )
 
 
-def _source(name: str, tags: LanguageTags) -> ImportSource:
+def _source(name: str, config: ImportConfig, tags: LanguageTags) -> ImportSource:
     """Return the source for a name that is no Moses file."""
     path = Path(name)
     if path.is_dir():
         corpus = open_corpus(path)
         made = corpus.manifest.get("columns", {})
         read = partial(_read_corpus, corpus)
-        return ImportSource(name=name, files={"": path / MANIFEST}, read=read, made=made)
-    if path.exists() and (read_file := _reader(path, tags)):
-        return ImportSource(name=name, files={"": path}, read=read_file)
-    return ImportSource(name=name, files={}, read=partial(_read_dataset, name, tags))
+        return ImportSource(name=name, files={"": [path / MANIFEST]}, read=read, made=made)
+    if path.exists() and (read_file := _reader(path, config, tags)):
+        return ImportSource(name=name, files={"": [path]}, read=read_file)
+    return ImportSource(name=name, files={}, read=partial(read_dataset, name, tags))
 
 
-def refuse_without_pivot(name: str, pivot: str, languages: Sequence[str]) -> None:
-    """Refuse a source without the pivot, which nothing would join with the others.
-
-    Raises:
-        InputError: The pivot is not among the languages.
-    """
-    if pivot not in languages:
-        have = ", ".join(languages) or "no text in any language"
-        raise InputError(
-            f"{name} has no {pivot}, the pivot that rows are joined on; it has {have}: see --pivot"
-        )
+def _moses_source(group: MosesGroup) -> ImportSource:
+    files: dict[str, list[Path]] = {}
+    for meaning, path in group:
+        files.setdefault(meaning.code, []).append(path)
+    name = " + ".join(str(path) for _, path in group)
+    return ImportSource(name=name, files=files, read=partial(read_moses, group))
 
 
-def _reader(path: Path, tags: LanguageTags) -> Read | None:
+def _reader(path: Path, config: ImportConfig, tags: LanguageTags) -> Read | None:
+    """Return what reads a file, None for a Moses file."""
     kind = ending(path)
     if kind == ".tmx":
         return partial(read_tmx, path, tags)
-    if kind in _XLIFF:
-        return partial(read_xliff, path, tags)
-    if kind == ".po":
-        return partial(read_po, path, tags)
-    return partial(_read_table, path, tags) if kind in tables.SUFFIXES else None
+    if kind in _XLIFF or kind == ".po":
+        return partial(
+            read_po if kind == ".po" else read_xliff,
+            path,
+            tags,
+            keep_unfinished=config.keep_unfinished,
+            strip_accelerators=config.strip_accelerators,
+        )
+    if kind in SUFFIXES:
+        options = TableOptions(config.columns, config.separator, config.skip_bad_rows)
+        return partial(read_table, path, tags, options)
+    return None
 
 
-def _read_moses(group: Mapping[str, Path], _: Counter[str]) -> Iterator[Entry]:
-    return read_moses(group)
-
-
-def _read_corpus(corpus: Corpus, _: Counter[str]) -> Iterator[Entry]:
+def _read_corpus(corpus: Corpus) -> Iterator[ImportEntry]:
+    meanings = [TagMeaning(code) for code in corpus.languages]
     for batch in corpus.batches():
-        for row in batch.drop_columns(["row_id"]).to_pylist():
-            yield {code: text for code, text in row.items() if text}
-
-
-def _read_table(path: Path, tags: LanguageTags, _: Counter[str]) -> Iterator[Entry]:
-    columns = tables.language_columns(path, tables.text_columns(path), tags.asked)
-    refuse_without_pivot(str(path), tags.pivot, list(columns))
-    for batch in tables.read_cells(path, list(columns.values()), columns[tags.pivot], N_ROWS):
-        for row in batch.to_pylist():
-            yield {code: text for code, text in zip(columns, row.values(), strict=True) if text}
-
-
-def _read_dataset(name: str, tags: LanguageTags, _: Counter[str]) -> Iterator[Entry]:
-    """Yield the rows of a dataset.
-
-    They are its column `translation` of {language: text}, or else its columns named by language.
-    """
-    columns: dict[str, str] = {}
-    for number, record in enumerate(Dataset(name).records(), start=1):
-        place = f"{name}: record {number}"
-        texts = record.get("translation")
-        if isinstance(texts, dict):
-            columns = {tags.code(tag, place): tag for tag in texts}
-        else:
-            texts = record
-            if not columns:
-                is_text = {
-                    key: value is None or isinstance(value, str) for key, value in record.items()
-                }
-                columns = tables.language_columns(Path(name), is_text, tags.asked)
-        cells = {code: as_cell(texts.get(key), place, key) for code, key in columns.items()}
-        yield {code: text for code, text in cells.items() if text}
+        for row in batch.select(list(corpus.languages)).to_pylist():
+            texts = [text or "" for text in row.values()]
+            yield ImportEntry(list(zip(meanings, texts, strict=True)))
