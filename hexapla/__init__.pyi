@@ -1,5 +1,6 @@
 from .alignment.config import AlignConfig as AlignConfig
 from .alignment.loss import MultiwayLoss as MultiwayLoss
+from .alignment.missing_cells import missing_as_empty as missing_as_empty
 from .alignment.stage import align as align
 from .corpus.reader import open_corpus as open_corpus
 from .corpus.writer import write_corpus as write_corpus

@@ -5,7 +5,8 @@ of tensors, whose features have a common prefix, and `label`. `to_inputs` writes
 `from_inputs` and `from_features` read it. Its keys are named in this file alone.
 
 A plain `SentenceTransformerTrainer` knows no cells: its collator makes one set of padded features
-for each column of a dataset. `from_features` accepts those as well.
+for each column of a dataset. `from_features` accepts those as well, and leaves out the cells that
+are missing (`missing_cells.py`).
 
 Shape suffixes: N cells, T tokens, P pivots, D dimensions.
 """
@@ -21,6 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hexapla.alignment.config import Pairs
+from hexapla.alignment.missing_cells import BlankCells
 from hexapla.alignment.text_ids import text_ids
 from hexapla.alignment.token_layout import Features, remove_padding
 
@@ -41,8 +44,8 @@ class CellBatch:
         tokens: `input_ids` and whatever else the encoder expects for each token; each (T,), cell
             after cell.
         lengths: Tokens of each of the N cells, falling; they sum to T.
-        ids_N3: (N, 3) int64: row of the batch, column of the loss, text id. Rows are numbered from
-            0 without gaps.
+        ids_N3: (N, 3) int64: row of the batch, from 0; column of the loss; text id. Of a batch
+            without a pair, one cell is kept, with row -1.
         constants: What the encoder expects besides tokens, the same for all cells, such as
             `prompt_length`.
         corpus_rows: Number in the corpus of each row of the batch, to name it in an error; empty if
@@ -98,20 +101,28 @@ class CellBatch:
         return cls.from_features([features], inputs[_LABEL])
 
     @classmethod
-    def from_features(cls, features: Sequence[Features], labels: Tensor | None) -> CellBatch:
+    def from_features(
+        cls,
+        features: Sequence[Features],
+        labels: Tensor | None,
+        blank_cells: BlankCells | None = None,
+        pairs: Pairs = "all",
+    ) -> CellBatch:
         """Return the batch that a trainer hands to its loss.
 
         Args:
             features: The features of `to_inputs` without their prefix, as the only item; or those
                 of a plain trainer, see `from_columns`.
             labels: The (N, 3) ids of `to_inputs`; or a mask, see `from_columns`.
+            blank_cells: See `from_columns`.
+            pairs: See `from_columns`.
 
         Raises:
             ValueError: The labels do not fit the features, or the features the loss.
         """
         first = features[0]
         if _LENGTHS not in first:
-            return cls.from_columns(features, labels)
+            return cls.from_columns(features, labels, blank_cells, pairs)
         if labels is None or labels.shape != (len(first[_LENGTHS]), 3):
             shape = None if labels is None else tuple(labels.shape)
             raise ValueError(f"labels of shape {shape}; cells need (N, 3)")
@@ -126,12 +137,23 @@ class CellBatch:
         )
 
     @classmethod
-    def from_columns(cls, columns: Sequence[Features], mask: Tensor | None) -> CellBatch:
+    def from_columns(
+        cls,
+        columns: Sequence[Features],
+        mask: Tensor | None,
+        blank_cells: BlankCells | None = None,
+        pairs: Pairs = "all",
+    ) -> CellBatch:
         """Return the batch of the cells that are present in padded columns.
+
+        Rows that are left without a pair are left out, so that their cells are no negatives either.
 
         Args:
             columns: For each column, `input_ids` and `attention_mask` of (rows, width), and others.
             mask: (rows, columns) whether a cell is present; None if all are.
+            blank_cells: Finds the cells without a text, which are missing whatever the mask says.
+                None takes every cell for a text.
+            pairs: "pivot" if only pairs with column 0 are scored.
 
         Raises:
             ValueError: There is one column only, an attention mask is missing, or the mask has
@@ -141,14 +163,25 @@ class CellBatch:
         parts = [remove_padding(column) for column in columns]
         flat = {key: torch.cat([tokens[key] for tokens, _ in parts]) for key in parts[0][0]}
         lengths = [length for _, of_column in parts for length in of_column]
+        present_CR = torch.ones(n_columns, n_rows, dtype=torch.bool)
+        if mask is not None:
+            present_CR &= mask.T.bool().cpu()
+        if blank_cells is not None:
+            for present_R, column, (tokens, of_column) in zip(
+                present_CR, columns, parts, strict=True
+            ):
+                n_prompt = int(torch.as_tensor(column.get("prompt_length", 0)).flatten()[0])
+                blank = blank_cells.find(tokens["input_ids"], of_column, n_prompt)
+                present_R &= ~torch.tensor(blank)
+        present_CR &= _has_a_pair(present_CR, pairs)
         # Cells are numbered column after column.
-        everywhere = torch.ones(n_rows, n_columns) if mask is None else mask
-        present = everywhere.T.flatten().nonzero().flatten().tolist()
-        order = sorted(present, key=lambda cell: -lengths[cell])
+        present = present_CR.flatten().nonzero().flatten().tolist()
+        order = sorted(present, key=lambda cell: -lengths[cell]) or [_longest(lengths)]
         tokens = _select_cells(flat, lengths, order)
         lengths = [lengths[cell] for cell in order]
         places_N2 = torch.tensor(
-            [(cell % n_rows, cell // n_rows) for cell in order], device=flat["input_ids"].device
+            [(cell % n_rows if present else -1, cell // n_rows) for cell in order],
+            device=flat["input_ids"].device,
         )
         texts_N = text_ids(tokens["input_ids"], lengths)
         return cls(
@@ -178,6 +211,22 @@ def _check_columns(columns: Sequence[Features], mask: Tensor | None) -> tuple[in
             f"labels of shape {tuple(mask.shape)}; a mask must be ({n_rows}, {n_columns})"
         )
     return n_rows, n_columns
+
+
+def _has_a_pair(present_CR: Tensor, pairs: Pairs) -> Tensor:
+    """Return (R,) whether the loss has a term for a row.
+
+    Args:
+        present_CR: (C, R) whether each cell is present.
+        pairs: "pivot" if only pairs with column 0 are scored.
+    """
+    two_R = present_CR.sum(dim=0) > 1
+    return two_R & present_CR[0] if pairs == "pivot" else two_R
+
+
+def _longest(lengths: Sequence[int]) -> int:
+    """Return the number of the longest cell."""
+    return max(range(len(lengths)), key=lambda cell: lengths[cell])
 
 
 def _select_cells(

@@ -163,6 +163,8 @@ class _Blocks(torch.autograd.Function):
                 if wanted:
                     value.backward()  # type: ignore[no-untyped-call]
                 total += value.detach()
+        if wanted and leaf_ND.grad is None:  # no blocks: this rank owns no cell
+            leaf_ND.grad = torch.zeros_like(leaf_ND)
         ctx.save_for_backward(leaf_ND.grad if wanted else None)
         return total
 

@@ -2,8 +2,8 @@
 
 All present cells are encoded longest first, never pair by pair (`gradient_cache.py`), gathered from
 every rank (`distributed.py`) and scored (`functional.py`). The module accepts what the trainer's
-own collator makes of a dataset with one text column per language, and what
-`hexapla.alignment.batches.CellCollator` makes of rows with missing cells; `CellBatch` knows both.
+own collator makes of a dataset with one text column per language, in which a missing cell is an
+empty text, and what `hexapla.alignment.batches.CellCollator` makes; `CellBatch` knows both.
 
 Shape suffixes: N cells, P pivots, D dimensions.
 """
@@ -23,6 +23,7 @@ from hexapla.alignment.cell_batch import CellBatch
 from hexapla.alignment.config import TEMPERATURE, Negatives, Pairs, check_loss
 from hexapla.alignment.functional import multiway_loss
 from hexapla.alignment.gradient_cache import Passes, encode_cells
+from hexapla.alignment.missing_cells import BlankCells
 from hexapla.alignment.packing import Packing
 from hexapla.alignment.token_layout import Features
 
@@ -43,7 +44,11 @@ class MultiwayLoss(nn.Module):
     """Multi-way contrastive loss: every column is an anchor for every other.
 
     Works in any `SentenceTransformerTrainer` whose dataset has one text column per language, the
-    pivot first. `labels`, if given, is a (rows, columns) mask of the cells that are present.
+    pivot first. A cell that is empty or white space is missing: it is neither anchor, positive nor
+    negative. Pass rows with `None` through `missing_as_empty`, because the library's own code
+    cannot read them. A row without a pair takes no part, which under `pairs="pivot"` is also a row
+    without its pivot. A batch without a pair has a loss of 0 and gradients of 0. `labels`, if
+    given, is a (rows, columns) mask of the cells that are present; empty ones are missing anyway.
 
     Args:
         model: The encoder.
@@ -61,8 +66,9 @@ class MultiwayLoss(nn.Module):
         packing: The entered `Packing` of the encoder, to encode sentences without padding where it
             can. None pads.
 
-    >>> from hexapla import MultiwayLoss  # doctest: +SKIP
+    >>> from hexapla import MultiwayLoss, missing_as_empty  # doctest: +SKIP
     >>> loss = MultiwayLoss(model)  # doctest: +SKIP
+    >>> rows = missing_as_empty(rows)  # doctest: +SKIP
     >>> SentenceTransformerTrainer(model, train_dataset=rows, loss=loss).train()  # doctest: +SKIP
     """
 
@@ -91,6 +97,7 @@ class MultiwayLoss(nn.Module):
         self.matryoshka = tuple(matryoshka)
         self.preserve = preserve
         tokenizer = getattr(model, "tokenizer", None)
+        self.blank_cells = BlankCells(tokenizer)
         self.passes = Passes(
             packs=packing is not None and packing.packs,
             offset=0 if packing is None else packing.offset,
@@ -107,9 +114,16 @@ class MultiwayLoss(nn.Module):
             ValueError: The features or labels are not of the two kinds that `CellBatch` reads.
             NonFiniteError: The loss is not finite.
         """
-        batch = CellBatch.from_features(list(sentence_features), labels)
+        batch = CellBatch.from_features(
+            list(sentence_features), labels, self.blank_cells, self.pairs
+        )
         vectors_ND = encode_cells(self.model, batch, self.passes)
-        loss = self.score(vectors_ND, batch.ids_N3)
+        has_pairs_N = batch.ids_N3[:, 0] >= 0
+        if has_pairs_N.all():
+            loss = self.score(vectors_ND, batch.ids_N3)
+        else:  # one cell, encoded because other ranks wait for this one's gradients
+            scored = self.score(vectors_ND[has_pairs_N], batch.ids_N3[has_pairs_N])
+            loss = scored + 0.0 * vectors_ND.sum()
         if self.preserve and batch.reference_PD is not None:
             loss = loss + self.preserve * self.drift(vectors_ND[batch.pivots_P], batch.reference_PD)
         if ranks.any_rank(not bool(torch.isfinite(loss)), loss.device):
@@ -122,7 +136,7 @@ class MultiwayLoss(nn.Module):
         """Return the contrastive loss of vectors.
 
         Args:
-            vectors_ND: (N, D) vectors of this rank's cells, of any norm.
+            vectors_ND: (N, D) vectors of this rank's cells, of any norm; there may be none.
             ids_N3: (N, 3) row, column and text id of each; rows are numbered from 0 on every rank.
 
         Returns:
@@ -130,11 +144,14 @@ class MultiwayLoss(nn.Module):
             gradients is the gradient of that loss.
         """
         sizes = ranks.gather_int(len(vectors_ND), vectors_ND.device)
-        n_rows = ranks.gather_int(int(ids_N3[:, 0].max()) + 1, vectors_ND.device)
+        last_row = int(ids_N3[:, 0].max()) if len(ids_N3) else -1
+        n_rows = ranks.gather_int(last_row + 1, vectors_ND.device)
         shift = torch.tensor([sum(n_rows[: ranks.rank()]), 0, 0], device=ids_N3.device)
         rows_N, columns_N, texts_N = ranks.gather_rows(ids_N3 + shift, sizes).unbind(dim=1)
         begin = sum(sizes[: ranks.rank()])
         own = slice(begin, begin + len(vectors_ND))
+        if not sum(sizes):
+            return vectors_ND.float().sum()
         with torch.autocast(vectors_ND.device.type, enabled=False):
             wide_ND = vectors_ND.float() if vectors_ND.dtype != torch.float64 else vectors_ND
             total = wide_ND.new_zeros(())

@@ -181,7 +181,9 @@ def test_what_the_encoder_expects_besides_tokens_reaches_it(encoder):
 def test_equal_texts_in_two_rows_are_seen_through_their_tokens(encoder):
     def ids(texts: list[str]) -> torch.Tensor:
         columns = [dict(encoder.preprocess(texts))] * 2
-        return CellBatch.from_columns(columns, torch.tensor([[1, 0]] * len(texts))).ids_N3[:, 2]
+        batch = CellBatch.from_columns(columns, None)
+        assert batch.ids_N3[: len(texts), 1].tolist() == [0] * len(texts)  # of the first column
+        return batch.ids_N3[: len(texts), 2]
 
     several = ids(["eng01 eng02", "eng01 eng02", "eng02 eng01"])
     assert several[0] == several[1] == ids(["eng01 eng02"])[0] != several[2]
