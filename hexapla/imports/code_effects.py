@@ -96,7 +96,9 @@ def _of_name(name: str) -> str:
     names = {whole, whole.rstrip("0123456789-"), last, last.rstrip("0123456789")}
     if names & _SEPARATORS or _BREAK.search(plain) or re.match(r"(?:lb|pb|br)\b", whole):
         return SEPARATES
-    return JOINS if names & _FORMATTING else STANDS_FOR_TEXT
+    if names & _FORMATTING or "discretionary" in plain or "soft-hyphen" in plain:
+        return JOINS
+    return STANDS_FOR_TEXT
 
 
 def _of_code(code: str) -> str:

@@ -84,7 +84,8 @@ class InlineText:
         """End the element that was begun last."""
         opened = self._open.pop()
         if isinstance(opened, str):
-            self._parts.append(opened)
+            if opened == _SEGMENT or self._parts[-1] != opened:
+                self._parts.append(opened)
             return
         content, self._parts = "".join(self._parts), opened.outer
         if opened.name == "sub":

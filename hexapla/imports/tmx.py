@@ -11,6 +11,7 @@ from hexapla.imports.xml_nodes import XmlNode, xml_nodes
 from hexapla.text.language_tags import LanguageTags, TagMeaning
 
 NO_SEGMENT = "no segment"
+OUTSIDE = "outside <tu>"
 SUBFLOW = "text within native code"
 
 _WITH_TEXT = frozenset({"seg"})
@@ -49,7 +50,11 @@ def read_tmx(path: Path, tags: LanguageTags) -> Iterator[ImportEntry]:
                 yield ImportEntry(texts) if n_segments else ImportEntry((), NO_SEGMENT)
                 if subflows:
                     yield ImportEntry(subflows, SUBFLOW)
+            elif texts:
+                yield ImportEntry(texts, OUTSIDE)
             texts, subflows, n_segments = [], [], 0
+    if texts:
+        yield ImportEntry(texts, OUTSIDE)
 
 
 def _meaning(tag: str, node: XmlNode, path: Path, tags: LanguageTags) -> TagMeaning:

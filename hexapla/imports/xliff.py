@@ -74,7 +74,8 @@ def read_xliff(
             if node.name in _UNITS:
                 unit = _Unit(node.attributes)
             elif node.name == "seg":
-                unit.marks.append(node.attributes)
+                # SDL writes no `conf` for a segment that nobody has worked on.
+                unit.marks.append({"conf": "Unspecified"} | dict(node.attributes))
         elif node.kind == "text":
             if within[-1].name in _UNITS:
                 unit.add(node, languages)
