@@ -6,9 +6,11 @@ Short words look like codes (`my`, `no`, `to`), so that not every part of a path
 - Of the file's name, the whole without its ending or what follows its last dot counts if it is a
   tag with a script, region or modifier, or a bare code of two letters: `de.po`, `app.sr_Latn.po`.
 - What follows a hyphen or `_` in the name (`shop-pt_BR.po`, `shop_sr@latin.po`) and the file's own
-  folder count if they have a script, modifier or region in capitals. So does a bare code there, but
-  only one of the language that the header names.
-- A file whose header is empty may also be named by a code of three letters or an English name.
+  folder count if they have a script, region or modifier.
+- Bare codes of three letters and there also of two count only if they are of the language that the
+  header names, and so do regions in small letters after a hyphen (`to-do`).
+- The whole name of a file without a header, or what follows its last dot, may be any of these, or
+  an English name.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ def names_of_file(path: Path, header: str) -> Iterator[str]:
 
     >>> list(names_of_file(Path("sr_Latn/LC_MESSAGES/app.po"), "sr"))
     ['sr_Latn']
-    >>> list(names_of_file(Path("my/no/app-pt_BR.po"), "")), list(names_of_file(Path("no/x.po"), ""))
+    >>> list(names_of_file(Path("app-pt_BR.po"), "")), list(names_of_file(Path("no/x.po"), ""))
     (['pt_BR'], [])
     """
     plain = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
@@ -65,13 +67,12 @@ def _is_named(name: str, header: str, *, is_file: bool) -> bool:
         return False
     if tag is None:
         return "@" in name or (is_file and not header)
-    stated = _stated_tag(header)
-    if stated and _is_same_language(tag, stated):
+    if header and more_precise(header, name) is not None:
         return True
     if tag.script or tag.is_variant:
         return True
     if tag.region:
-        return is_file or not _LOWER_REGION.fullmatch(name)
+        return not _LOWER_REGION.fullmatch(name) or (is_file and not header)
     return is_file and (len(name) == 2 or not header)
 
 

@@ -168,7 +168,8 @@ class LanguageTags:
         alike = [
             code
             for code in asked
-            if tag.primary in _primary_subtags(code) and script in ("", codes.script(code))
+            if (code in found or tag.primary in _primary_subtags(code))
+            and script in ("", codes.script(code))
         ]
         return (alike[0],) if len(alike) == 1 else found
 

@@ -5,18 +5,22 @@ The canonical code is ISO 639-3 + `_` + ISO 15924, as NLLB and FLORES-200 write 
 A spelling that fits several rows of the table is an error that lists them, never a guess. Where
 standards disagree, this means:
 
-- A bare code of a language that the table has in several scripts is ambiguous: `zh`, `ks`, `min`,
+- A bare code or name of a language that FLORES-200 has means its row there: `sr` is `srp_Cyrl`,
+  `uz` is `uzn_Latn`. The rows that the table has beside FLORES-200 in other scripts need their
+  script (`sr-Latn`, `uz-Cyrl`), or a region or code that implies it (`sr-ME`, `sh`).
+- A bare code of a language that FLORES-200 has in several scripts is ambiguous: `zh`, `ks`, `min`,
   `arb`, `ku` (Kurmanji is in Latin script, Sorani in Arabic).
 - A macrolanguage code that M2M100 or MTEB uses for one variety means that one: `ar`, `ara` are
   `arb_Arab` (the dialects have their own codes), `fa`, `fas` are `pes_Arab` (Dari is `prs` or
   `fa-AF`), `no`, `nor` are `nob_Latn` (Nynorsk is `nn`), `az` is `azj_Latn`. `ak` is Akan and `tw`
-  is Twi, as in ISO 639-1. `tl` and `fil` are both `tgl_Latn`.
-- No spelling changes the script: `sr-Latn` and `uz-Cyrl` are unknown, not Serbian and Uzbek in
-  another script. For the same reason MTEB's `mon-Mong` and `orm-Ethi` (NTREX), which name the wrong
-  script, do not mean `khk_Cyrl` and `gaz_Latn`. The one exception is Santali: what NLLB labels
-  `sat_Beng` is text in Ol Chiki, MTEB's `sat-Olck`.
-- A region (`pt-BR`, `zh_TW`) is dropped, unless it tells which row is meant or implies a script
-  that the table lacks.
+  is Twi, as in ISO 639-1. `tl` and `fil` are both `tgl_Latn`. Withdrawn codes keep their meaning:
+  `iw`, `in`, `ji`, `jw`, `mo`.
+- No spelling changes the script that it states or implies by its region: `zh-Cyrl` is unknown, and
+  `pa-PK` is `pnb_Arab`, as CLDR's likely subtags say. MTEB's `mon-Mong` and `orm-Ethi` (NTREX),
+  whose texts are in another script than they name, are unknown. The one exception is Santali: what
+  NLLB labels `sat_Beng` is text in Ol Chiki, MTEB's `sat-Olck`.
+- Any other region (`pt-BR`) is dropped, and so is an orthography (`be@tarask`). A part of a tag
+  that is not understood makes it unknown (`sr@nowhere`).
 """
 
 from __future__ import annotations
@@ -201,6 +205,24 @@ def to_bcp47(code: str) -> str:
     return _language(code).bcp47
 
 
+def to_nllb(code: str) -> str:
+    """Return the NLLB token of a canonical code, which is the code.
+
+    >>> to_nllb("srp_Cyrl")
+    'srp_Cyrl'
+
+    Raises:
+        InputError: NLLB has no such language, or has it in another script.
+    """
+    language = _language(code)
+    if not language.in_nllb:
+        same = [row.code for row in language_table().values() if row.in_nllb]
+        same = [other for other in same if other[:3] == code[:3]]
+        instead = f"it has {list_languages(same)}" if same else "leave it out"
+        raise InputError(f"NLLB cannot translate {code}, {language.name}; {instead}")
+    return code
+
+
 def to_m2m100(code: str) -> str:
     """Return the M2M100 token of a canonical code.
 
@@ -212,10 +234,8 @@ def to_m2m100(code: str) -> str:
     """
     language = _language(code)
     if language.m2m100 is None:
-        raise InputError(
-            f"M2M100 cannot translate {code}, {language.name}; "
-            "leave it out or use an NLLB translator"
-        )
+        instead = "leave it out" + (" or use an NLLB translator" if language.in_nllb else "")
+        raise InputError(f"M2M100 cannot translate {code}, {language.name}; {instead}")
     return language.m2m100
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from hexapla.text.language_table import Language, language_table
+from hexapla.text.locale_tags import macrolanguage
 
 
 def fold_spelling(text: str) -> str:
@@ -30,11 +31,16 @@ def fold_spelling(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def codes_by_spelling() -> dict[str, tuple[str, ...]]:
-    """Map every folded spelling to the codes that it may mean, in the table's order."""
+    """Map every folded spelling to the codes that it may mean, in the order of the codes.
+
+    What a row of FLORES-200 is called means none that was added to the table.
+    """
     codes: dict[str, dict[str, None]] = {}
-    for language in language_table().values():
-        for spelling in _spellings(language):
-            codes.setdefault(fold_spelling(spelling), {})[language.code] = None
+    for language in sorted(language_table().values(), key=lambda row: not row.in_flores):
+        for spelling in map(fold_spelling, _spellings(language)):
+            found = codes.setdefault(spelling, {})
+            if language.in_flores or not any(language_table()[code].in_flores for code in found):
+                found[language.code] = None
     return {spelling: tuple(found) for spelling, found in codes.items()}
 
 
@@ -64,15 +70,31 @@ def list_languages(codes: Iterable[str]) -> str:
 def nearest_languages(spelling: str) -> str:
     """Name the languages nearest to an unknown spelling, as a hint to end an error with.
 
-    They are those with the same short code, or else with the most similar spellings; without any
-    the hint is empty.
+    They are those with the same short code, in other scripts too, or of the same macrolanguage.
+    Letters of a short code say nothing of its language, so that there is no other hint for one. For
+    any other spelling they are those with the most similar ones. Without any the hint is empty.
 
-    >>> nearest_languages("portugese")
-    '; nearest: por_Latn = Portuguese'
+    >>> nearest_languages("portugese"), nearest_languages("xx")
+    ('; nearest: por_Latn = Portuguese', '')
+    >>> nearest_languages("qu")
+    '; nearest: quy_Latn = Ayacucho Quechua, quz_Latn = Cusco Quechua'
     """
     folded = fold_spelling(spelling)
-    subtag = folded.split("-")[0]
+    subtag = re.split("[-@]", folded)[0]
     known = codes_by_spelling()
-    near = [subtag] if subtag in known else difflib.get_close_matches(folded, known, n=3)
-    codes = dict.fromkeys(code for each in near for code in known[each])
+    if subtag in known:
+        codes = [code for code in language_table() if code[:3] in {c[:3] for c in known[subtag]}]
+    elif len(subtag) < 4:
+        codes = _of_macrolanguage(subtag) if re.fullmatch("[a-z]{2,3}", subtag) else []
+    else:
+        near = difflib.get_close_matches(folded, known, n=3, cutoff=0.7)
+        codes = list(dict.fromkeys(code for each in near for code in known[each]))
     return f"; nearest: {list_languages(codes)}" if codes else ""
+
+
+def _of_macrolanguage(subtag: str) -> list[str]:
+    """Return the codes of languages that are part of a macrolanguage, or of the same one."""
+    macro = macrolanguage(subtag)
+    return [
+        code for code in language_table() if macrolanguage(code[:3]) == macro and macro != code[:3]
+    ]

@@ -109,7 +109,8 @@ def possible_codes(text: str) -> tuple[str, ...]:
         return (languages.parse(text),)
     except InputError:
         likely = _LIKELY.get(text.lower())
-        return tuple(code for code in languages.LANGUAGES if likely and code[:3] == likely[:3])
+        found = languages.codes_of(text)
+        return tuple(code for code in found if likely and code[:3] == likely[:3])
 
 
 def pair_in_name(name: str) -> tuple[str, str] | None:

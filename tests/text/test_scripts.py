@@ -9,9 +9,12 @@ from hexapla.text.scripts import letters_of, other_letters, scripts_of
 
 # One word in each script that the table uses.
 WORDS = {
+    "Adlm": "𞤀𞤣𞤤𞤢𞤥",
     "Arab": "سلام",
     "Armn": "բարեւ",
+    "Avst": "𐬀𐬬𐬆",
     "Beng": "নমস্কার",
+    "Cans": "ᐃᓄᒃ",
     "Cyrl": "привет",
     "Deva": "नमस्ते",
     "Ethi": "ሰላም",
@@ -23,6 +26,7 @@ WORDS = {
     "Hans": "汉语",
     "Hant": "漢語",
     "Hebr": "שלום",
+    "Java": "ꦗꦮ",
     "Jpan": "日本のカナ",
     "Khmr": "សួស្តី",
     "Knda": "ನಮಸ್ಕಾರ",
@@ -32,14 +36,17 @@ WORDS = {
     "Mong": "ᠮᠣᠩᠭᠣᠯ",
     "Mtei": "ꯃꯤꯇꯩ",
     "Mymr": "မင်္ဂလာပါ",
+    "Nkoo": "ߒߞߏ",
     "Olck": "ᱡᱚᱦᱟᱨ",
     "Orya": "ନମସ୍କାର",
     "Sinh": "ආයුබෝවන්",
     "Taml": "வணக்கம்",
     "Telu": "నమస్కారం",
     "Tfng": "ⴰⵣⵓⵍ",
+    "Thaa": "ދިވެހި",
     "Thai": "สวัสดี",
     "Tibt": "བཀྲ་ཤིས",
+    "Yiii": "ꆈꌠ",
 }
 
 

@@ -123,6 +123,7 @@ def test_tokens_of_opus_and_madlad_are_read_as_their_scripts() -> None:
     ]
     assert find_tokens(marian, opus) == {
         "fra_Latn": ">>fra<<",
+        "srp_Latn": ">>srp_Latn<<",
         "zho_Hans": ">>cmn<<",
         "zho_Hant": ">>cmn_Hant<<",
     }
@@ -138,6 +139,7 @@ def test_tokens_of_opus_and_madlad_are_read_as_their_scripts() -> None:
     ]
     assert find_tokens(madlad, tokens) == {
         "hin_Deva": "<2hi>",
+        "hin_Latn": "<2hi_Latn>",
         "kmr_Latn": "<2ku>",
         "nob_Latn": "<2no>",
         "tgl_Latn": "<2fil>",
