@@ -48,6 +48,7 @@ _NEUTRAL = frozenset({"abegede", "boldquot", "euro", "phonebook", "quot", "radic
 _LANGUAGES = {("no", "bokmal"): "nb", ("no", "nynorsk"): "nn", ("aa", "saaho"): "ssy"}
 # Phonetic notation is no text in a language.
 _PHONETIC = frozenset({"fonipa", "fonkirsh", "fonnapa", "fonupa", "fonxsamp"})
+_SCRIPTS_OF_CHINESE = {"chs": "Hans", "cht": "Hant"}  # Windows writes zh-CHS and zh-CHT
 _WITH_EXTENDED = frozenset({"ar", "kok", "lv", "ms", "sgn", "sw", "uz", "zh"})
 
 
@@ -89,9 +90,12 @@ def read_locale_tag(text: str) -> LocaleTag | None:
     primary, *parts = re.split("[-_]", locale.split(".")[0].lower())
     if not re.fullmatch("[a-z]{2,3}", primary):
         return None
-    if primary in _WITH_EXTENDED and parts and re.fullmatch("[a-z]{3}", parts[0]):
+    script = ""
+    if primary == "zh" and parts and parts[0] in _SCRIPTS_OF_CHINESE:
+        script = _SCRIPTS_OF_CHINESE[parts.pop(0)]
+    elif primary in _WITH_EXTENDED and parts and re.fullmatch("[a-z]{3}", parts[0]):
         primary = parts.pop(0)
-    tag: LocaleTag | None = LocaleTag(primary)
+    tag: LocaleTag | None = LocaleTag(primary, script)
     for part in parts:
         if part in ("t", "u"):
             break  # extensions: sorting, or what a text was translated from

@@ -8,6 +8,7 @@ import pytest
 
 from hexapla.errors import InputError
 from hexapla.text.language_tags import LanguageTags, TagMeaning
+from hexapla.text.languages import parse
 
 
 def tags(*asked: str) -> LanguageTags:
@@ -43,6 +44,12 @@ def test_a_text_in_another_script_is_never_in_the_column_asked_for(
 ) -> None:
     (code,) = tags(asked).asked[1:] if tags(asked).asked else ("",)
     assert code not in codes_of(spellings, asked)
+
+
+def test_windows_names_of_the_chinese_scripts_are_known() -> None:
+    tags = LanguageTags("eng_Latn", None)
+    assert [tags.code(tag, "x") for tag in ("zh-CHS", "zh_CHT")] == ["zho_Hans", "zho_Hant"]
+    assert parse("zh-CHT") == "zho_Hant"
 
 
 def test_a_modifier_that_nobody_knows_makes_a_tag_unknown() -> None:
