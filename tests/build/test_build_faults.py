@@ -123,12 +123,13 @@ def test_a_kill_at_any_step_changes_nothing_in_the_end(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("n_kills", [6, pytest.param(40, marks=pytest.mark.fuzz)])
 def test_kills_at_random_moments_change_nothing_in_the_end(
-    tmp_path: Path, whole: dict[str, str], processes: ForkServerContext
+    tmp_path: Path, whole: dict[str, str], processes: ForkServerContext, n_kills: int
 ) -> None:
     draw = random.Random(0)
     n_killed = 0
-    while n_killed < 20:
+    while n_killed < n_kills:
         folder = _fresh(tmp_path / "killed")
         process = processes.Process(target=_build, args=(folder, None, {}))
         process.start()

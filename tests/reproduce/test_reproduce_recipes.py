@@ -100,7 +100,9 @@ def swapped(recipe: str, folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["paper", "paper-diverse", "domain"])
+@pytest.mark.parametrize(
+    "recipe", ["paper", pytest.param("paper-diverse", marks=pytest.mark.fuzz), "domain"]
+)
 def test_a_carried_recipe_runs_on_stand_ins(
     recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
