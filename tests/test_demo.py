@@ -10,7 +10,9 @@ from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
 from hexapla.demo import POOL, UNSEEN
 
-# Gain in accuracy over the base; it was 0.33 and 0.21 when this was written.
+# Gain in accuracy over the base after two epochs; it was 0.25 and 0.18 when this was written. The
+# six epochs of the demo itself would take three times as long.
+N_EPOCHS = 2.0
 MIN_GAIN = {"seen": 0.15, "unseen": 0.08}
 
 
@@ -25,7 +27,8 @@ def test_the_sample_corpus_is_the_table_it_was_made_from():
 
 
 @pytest.mark.slow
-def test_multiway_beats_its_base_on_held_out_rows(tmp_path, capsys):
+def test_multiway_beats_its_base_on_held_out_rows(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("hexapla.demo.EPOCHS", N_EPOCHS)
     out = tmp_path / "demo"
     assert main(["demo", "--out", str(out), "--quiet"]) == 0
     assert "multiway" in capsys.readouterr().out
