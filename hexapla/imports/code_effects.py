@@ -67,9 +67,12 @@ def code_effect(name: str, attributes: Mapping[str, str], content: str) -> str:
     """
     if name == "cp":
         return SEPARATES if _character(attributes.get("hex", "")).isspace() else JOINS
-    told = [(key, value) for key, value in attributes.items() if key in _TELLING]
-    if (identifier := attributes.get("id", "")).isupper():
-        told.append(("equiv", identifier))
+    told = []
+    for key, value in attributes.items():
+        if key in _TELLING:
+            told.append((key, value))
+        elif key == "id" and value.isupper():
+            told.append(("equiv", value))
     return _effect(name, content.replace(STANDS_FOR_TEXT, ""), tuple(told))
 
 

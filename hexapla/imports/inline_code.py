@@ -50,16 +50,19 @@ class InlineText:
 
     def __init__(self) -> None:
         self.codes: dict[str, str] = {}
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin a new element."""
         self.subflows: list[str] = []
         self.segments: dict[str, bool] = {}
         self._parts: list[str] = []
         self._open: list[_Opened | str] = []
         self._pairs: set[str] = set()
         self._has_codes = False
+
+    def clear(self) -> None:
+        """Begin a new element."""
+        self._parts = []
+        if self._has_codes:
+            self.subflows, self.segments = [], {}
+            self._open, self._pairs, self._has_codes = [], set(), False
 
     def data(self, text: str) -> None:
         """Add text."""
@@ -84,7 +87,7 @@ class InlineText:
         """End the element that was begun last."""
         opened = self._open.pop()
         if isinstance(opened, str):
-            if opened == _SEGMENT or self._parts[-1] != opened:
+            if opened and (opened == _SEGMENT or self._parts[-1] != opened):
                 self._parts.append(opened)
             return
         content, self._parts = "".join(self._parts), opened.outer
@@ -96,7 +99,7 @@ class InlineText:
     def text(self) -> str:
         """Return the text of the element."""
         raw = "".join(self._parts)
-        if not self._has_codes:
+        if not self._has_codes:  # as most texts
             return raw
         if self.segments:
             within = raw.split(_SEGMENT)[1::2]
@@ -123,6 +126,8 @@ class InlineText:
 
 def _spaced(raw: str) -> str:
     """Return a text whose marks are spaces where they part words or sentences."""
+    if STANDS_FOR_TEXT not in raw and _SEGMENT not in raw:
+        return raw
     first, *others = _MARKS.split(raw)
     text: str = first
     for marks, piece in zip(others[::2], others[1::2], strict=True):

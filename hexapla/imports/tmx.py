@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hexapla.errors import InputError
 from hexapla.imports.entries import ImportEntry
-from hexapla.imports.xml_nodes import XmlNode, xml_nodes
+from hexapla.imports.xml_nodes import xml_nodes
 from hexapla.text.language_tags import LanguageTags, TagMeaning
 
 NO_SEGMENT = "no segment"
@@ -15,7 +15,8 @@ OUTSIDE = "outside <tu>"
 SUBFLOW = "text within native code"
 
 _WITH_TEXT = frozenset({"seg"})
-_OTHERS = frozenset({"tmx", "tu", "tuv"})
+_STARTS = frozenset({"tu", "tuv"})
+_ENDS = frozenset({"tu"})
 
 
 def read_tmx(path: Path, tags: LanguageTags) -> Iterator[ImportEntry]:
@@ -31,34 +32,37 @@ def read_tmx(path: Path, tags: LanguageTags) -> Iterator[ImportEntry]:
     texts: list[tuple[TagMeaning, str]] = []
     subflows: list[tuple[TagMeaning, str]] = []
     meaning = TagMeaning("")
-    n_segments = n_before = 0
-    for node in xml_nodes(path, "tmx", _WITH_TEXT, _OTHERS):
-        if node.kind == "text":
-            n_segments += 1
-            texts.append((meaning, node.text))
-            subflows += [(meaning, text) for text in node.subflows]
-        elif node.name == "tuv":
-            if node.kind == "start":
-                tag = node.attributes.get("lang", "").strip()
-                if tag not in meanings:
-                    meanings[tag] = _meaning(tag, node, path, tags)
-                meaning, n_before = meanings[tag], len(texts)
-            elif len(texts) == n_before:
-                texts.append((meaning, ""))
-        elif node.name == "tu":
-            if node.kind == "end":
-                yield ImportEntry(texts) if n_segments else ImportEntry((), NO_SEGMENT)
-                if subflows:
-                    yield ImportEntry(subflows, SUBFLOW)
-            elif texts:
-                yield ImportEntry(texts, OUTSIDE)
-            texts, subflows, n_segments = [], [], 0
+    has_segments = is_open = False  # is_open: the variant has no segment so far
+    for kind, name, attributes, line, text, within_code, _ in xml_nodes(
+        path, "tmx", _WITH_TEXT, _STARTS, _ENDS
+    ):
+        if kind == "text":
+            texts.append((meaning, text))
+            has_segments, is_open = True, False
+            if within_code:
+                subflows += [(meaning, each) for each in within_code]
+            continue
+        if is_open:
+            texts.append((meaning, ""))
+            is_open = False
+        if name == "tuv":
+            tag = attributes.get("lang", "").strip()
+            if tag not in meanings:
+                meanings[tag] = _meaning(tag, f"{path}:{line}", tags)
+            meaning, is_open = meanings[tag], True
+            continue
+        if kind == "end":
+            yield ImportEntry(texts) if has_segments else ImportEntry((), NO_SEGMENT)
+            if subflows:
+                yield ImportEntry(subflows, SUBFLOW)
+        elif texts:
+            yield ImportEntry(texts, OUTSIDE)
+        texts, subflows, has_segments = [], [], False
     if texts:
         yield ImportEntry(texts, OUTSIDE)
 
 
-def _meaning(tag: str, node: XmlNode, path: Path, tags: LanguageTags) -> TagMeaning:
-    place = f"{path}:{node.line}"
+def _meaning(tag: str, place: str, tags: LanguageTags) -> TagMeaning:
     if not tag and tags.asked is None:
         raise InputError(
             f"{place}: the <tuv> has no xml:lang, so nothing says its language; "

@@ -20,6 +20,8 @@ _CHUNK_BYTES = 1 << 16
 _XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
 # Native code that is defined apart from the texts: XLIFF 2's <data>, and the tags of SDL's files.
 _DEFINING = frozenset({"data", "bpt", "ept", "ph", "st"})
+_DEFINITIONS = frozenset({"originalData", "tag"})
+_SCOPES = _DEFINITIONS | {"file", "unit"}
 
 
 class XmlNode(NamedTuple):
@@ -45,7 +47,11 @@ class XmlNode(NamedTuple):
 
 
 def xml_nodes(
-    path: Path, root: str, with_text: Collection[str], others: Collection[str] | None = None
+    path: Path,
+    root: str,
+    with_text: Collection[str],
+    starts: Collection[str] | None = None,
+    ends: Collection[str] | None = None,
 ) -> Iterator[XmlNode]:
     """Yield the elements of a file in order.
 
@@ -54,13 +60,14 @@ def xml_nodes(
         root: The name of its first element.
         with_text: An element of these is one node with all its text; the elements within it are
             inline codes and are not yielded.
-        others: The other elements to yield; None yields all.
+        starts: The other elements whose start is yielded; None yields all.
+        ends: Likewise of their ends.
 
     Raises:
         InputError: XML that is not well-formed, an entity, an encoding that cannot be read, or
             another root; the line is named.
     """
-    collector = _Collector(path, root, with_text, others)
+    collector = _Collector(path, root, with_text, starts, ends)
     try:
         for chunk in _chunks(path):
             collector.parser.Parse(chunk, False)
@@ -89,19 +96,27 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 
 class _Collector:
-    """Turns the parser's calls into nodes."""
+    """Turns the parser's calls into nodes. They are many, so that each does as little as it can."""
 
     def __init__(
-        self, path: Path, root: str, with_text: Collection[str], others: Collection[str] | None
+        self,
+        path: Path,
+        root: str,
+        with_text: Collection[str],
+        starts: Collection[str] | None,
+        ends: Collection[str] | None,
     ) -> None:
         self._path = path
         self._root = root
         self._with_text = frozenset(with_text)
-        self._others = others
+        self._starts = starts
+        self._ends = ends
         self._nodes: list[XmlNode] = []
         self._inline = InlineText()
-        self._text_of: XmlNode | None = None
-        self._depth = 0  # open elements within the text
+        self._text_of = ""  # the element whose text is being read
+        self._attributes: Mapping[str, str] = {}  # of that
+        self._line = 0  # of that
+        self._depth = 0  # open elements within it
         self._definition = ""  # id of the code that is being defined
         self.parser = parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
@@ -115,53 +130,66 @@ class _Collector:
         return nodes
 
     def _start(self, qualified: str, attributes: dict[str, str]) -> None:
-        name = qualified.rpartition(" ")[2]
-        if self._text_of is not None:
+        name = qualified[qualified.rfind(" ") + 1 :]
+        if self._text_of:
             self._depth += 1
             self._inline.start(name, _local(attributes))
-            return
-        if self._root:
-            if name != self._root:
-                raise InputError(
-                    f"{self._path}: the root is <{name}>; its ending says <{self._root}>"
-                )
-            self._root = ""
-        if name in self._with_text or (self._definition and name in _DEFINING):
-            line = self.parser.CurrentLineNumber
-            self._text_of = XmlNode("text", name, _local(attributes), line)
+        elif name in self._with_text or (self._definition and name in _DEFINING):
+            self._check_root(name)
+            self._text_of = name
+            self._attributes = _local(attributes)
+            self._line = self.parser.CurrentLineNumber
             self._inline.clear()
             self.parser.CharacterDataHandler = self._inline.data
-        elif self._others is None or name in self._others:
-            node = XmlNode("start", name, _local(attributes), self.parser.CurrentLineNumber)
+        elif self._starts is None or name in self._starts:
+            self._check_root(name)
+            line = self.parser.CurrentLineNumber
+            node = XmlNode("start", name, _local(attributes), line)
             self._nodes.append(node)
-            if name in ("originalData", "tag"):
-                self._definition = node.attributes.get("id", name)
-            elif name in ("file", "unit"):
-                self._inline.codes.clear()
+            if name in _SCOPES:
+                self._enter(node)
+        else:
+            self._check_root(name)
+
+    def _check_root(self, name: str) -> None:
+        if self._root and name != self._root:
+            raise InputError(f"{self._path}: the root is <{name}>; its ending says <{self._root}>")
+        self._root = ""
+
+    def _enter(self, node: XmlNode) -> None:
+        """Begin to define codes, or forget those of the file or unit before."""
+        if node.name in _DEFINITIONS:
+            self._definition = node.attributes.get("id", node.name)
+        else:
+            self._inline.codes.clear()
 
     def _end(self, qualified: str) -> None:
         if self._depth:
             self._depth -= 1
             self._inline.end()
-        elif self._text_of is not None:
-            self._end_text(self._text_of)
-            self._text_of = None
+        elif self._text_of:
+            self._end_text()
+            self._text_of = ""
             self.parser.CharacterDataHandler = None
         else:
-            name = qualified.rpartition(" ")[2]
-            if self._others is None or name in self._others:
+            name = qualified[qualified.rfind(" ") + 1 :]
+            if self._ends is None or name in self._ends:
                 self._nodes.append(XmlNode("end", name, {}, self.parser.CurrentLineNumber))
-            if name in ("originalData", "tag"):
-                self._definition = ""
+                if name in _DEFINITIONS:
+                    self._definition = ""
 
-    def _end_text(self, node: XmlNode) -> None:
+    def _end_text(self) -> None:
         """Add a text to the nodes, or a definition to the codes."""
-        inline = self._inline
+        name, attributes, inline = self._text_of, self._attributes, self._inline
         text = inline.text()
-        if node.name in self._with_text:
-            self._nodes.append(XmlNode(*node[:4], text, inline.subflows, inline.segments))
+        if name in self._with_text:
+            self._nodes.append(
+                XmlNode(
+                    "text", name, attributes, self._line, text, inline.subflows, inline.segments
+                )
+            )
             return
-        key = node.attributes.get("id", "") if node.name == "data" else self._definition
+        key = attributes.get("id", "") if name == "data" else self._definition
         inline.codes[key] = inline.codes.get(key, "") + text
 
     def _refuse_declaration(self, name: str, *_: object) -> None:
@@ -183,10 +211,11 @@ def _local(attributes: Mapping[str, str]) -> Mapping[str, str]:
 
     Of xml:lang and a plain `lang`, the first counts unless it is empty.
     """
-    for key in attributes:
-        if " " in key:
-            break
-    else:
+    if not attributes:
+        return attributes
+    if len(attributes) == 1 and _XML_LANG in attributes:  # by far the most frequent case of TMX
+        return {"lang": attributes[_XML_LANG]}
+    if " " not in "".join(attributes):
         return attributes
     local = {}
     for key, value in attributes.items():
