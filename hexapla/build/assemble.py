@@ -26,6 +26,8 @@ from hexapla.filters.noted_log_probs import LOG_PROB
 from hexapla.filters.rejected_files import REJECTED, write_line
 from hexapla.runs.record import RUN_FILE
 
+_NO_ANSWER = "no answer"  # of a translator that gives no reason
+
 
 class Assembly:
     """The rows of a build on their way into its corpus, counted.
@@ -56,6 +58,9 @@ class Assembly:
         for reason, n_sentences in plan.counts["left_out"].items():
             self.report.add_row_losses(reason, n_sentences)
         self.counts: Counter[str] = Counter(retranslated=0, missing=0, rows_left_out=0)
+        # Cells that no filter rejected, by language and reason.
+        self._missing: Counter[tuple[str, str]] = Counter()
+        self._left_out: Counter[str] = Counter()  # rows, by reason
 
     def write(self, columns: Mapping[str, Mapping[str, object]], overwrite: bool) -> None:
         """Write the corpus under its final name, unless a language lost more than it may.
@@ -102,6 +107,7 @@ class Assembly:
             )
 
     def _rows(self, files: Mapping[str, IO[str]]) -> Iterator[dict[str, str | None]]:
+        n_rows = 0
         for shard in self.plan.shards:
             source = self._read(SOURCE, shard).to_pylist()
             judged = {
@@ -114,6 +120,7 @@ class Assembly:
                 cells = {language: column[place] for language, column in judged.items()}
                 row = self._row(pivot, cells, files)
                 if row is not None:
+                    n_rows += 1
                     yield row
         try:
             # Before the writer would complain that there is no row.
@@ -123,6 +130,20 @@ class Assembly:
                 f"{error}. Resuming (--resume) with a higher one keeps all translations; see "
                 f"{self.config.work / REJECTED}"
             ) from None
+        if not n_rows:
+            raise self._no_row()
+
+    def _no_row(self) -> InputError:
+        """Return the error for a build of which no row is left, with the reasons."""
+        rows = ", ".join(f"{n:,} {reason}" for reason, n in self._left_out.most_common())
+        cells = ", ".join(
+            f"{language} {n:,} {reason}" for (language, reason), n in self._missing.items()
+        )
+        return InputError(
+            f"no row is left of {self._left_out.total():,} sentences: {rows}"
+            + (f" ({cells})" if cells else "")
+            + "; translate a few sentences with --sample, or use another translator or other texts"
+        )
 
     def _read(self, stage: str, shard: str, language: str = "") -> Any:
         path = shard_path(self.config.work, stage, shard, language)
@@ -147,9 +168,13 @@ class Assembly:
         self.counts["retranslated"] += sum(
             cell["reason"] is not None and cell["text"] is not None for cell in cells
         )
-        self.counts["missing"] += sum(
-            cell["text"] is None and cell["reason"] is None for cell in cells
-        )
+        reasons = [
+            cell["problem"] or _NO_ANSWER
+            for cell in cells
+            if cell["text"] is None and cell["reason"] is None
+        ]
+        self.counts["missing"] += len(reasons)
+        self._missing.update((language, reason) for reason in reasons)
 
     def _row(
         self,
@@ -165,6 +190,7 @@ class Assembly:
         reason = self._reason_to_leave_out(cells)
         if reason is not None:
             self.counts["rows_left_out"] += 1
+            self._left_out[reason] += 1
             self.report.add_row_losses(reason)
             row = {self.config.pivot: pivot["text"], **texts}
             write_line(files["rows"], {"reason": reason, "row": row})

@@ -14,6 +14,7 @@ from hexapla.build import build, estimate_build
 from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
 from hexapla.sources.config import SourceConfig
+from hexapla.translate.translator import Translation
 from tests.fixtures.builds import N_ROWS, toy_config, write_text
 from tests.fixtures.toy import toy_rows
 from tests.fixtures.toy_translator import CountingTranslator, ToyTranslator
@@ -82,6 +83,30 @@ def test_without_filters_every_translation_stays(tmp_path: Path) -> None:
     write_text(tmp_path)
     build(toy_config(tmp_path, filters="none"), quiet=True)
     assert open_corpus(tmp_path / "corpus").cells("deu_Latn").count(None) == 0
+
+
+class UnusableTranslator(ToyTranslator):
+    """A translator whose answers cannot be used."""
+
+    def translate(
+        self, texts: Sequence[str], targets: Sequence[str], *, retry: bool = False
+    ) -> list[Translation]:
+        return [
+            Translation(None, problem="unreadable answer" if target == "deu_Latn" else None)
+            for target in targets
+        ]
+
+
+def test_a_build_without_filters_whose_answers_are_all_unusable_says_why(tmp_path: Path) -> None:
+    write_text(tmp_path)
+    with pytest.raises(
+        InputError,
+        match=rf"^no row is left of {N_ROWS} sentences: {N_ROWS} no translation left \("
+        rf"deu_Latn {N_ROWS} unreadable answer, fra_Latn {N_ROWS} no answer\); "
+        r"translate a few sentences with --sample, or use another translator",
+    ):
+        build(toy_config(tmp_path, filters="none", translator=UnusableTranslator()), quiet=True)
+    assert not (tmp_path / "corpus").exists()
 
 
 def test_a_language_that_loses_too_much_stops_the_build_and_shows_why(tmp_path: Path) -> None:
