@@ -1,4 +1,4 @@
-"""What the user names (files, corpus folders, datasets) -> sources that yield entries.
+"""What the user names (files, corpus folders, datasets) -> sources that yield units.
 
 Names and endings alone decide how a file is read, so that a wrong one is refused before any file is
 read.
@@ -60,9 +60,11 @@ def find_import_sources(config: ImportConfig, tags: LanguageTags) -> list[Import
 
     Raises:
         InputError: A name that is neither a file nor a dataset, an empty file, an unknown ending, a
-            Moses file without its partner, or a damaged corpus folder.
+            Moses file without its partner, a damaged corpus folder, or a setting of tables that is
+            not allowed.
     """
     names = config.files
+    _table_options(config)  # checked even if no file is a table
     for name in names:
         _check_name(name)
     files = [Path(name) for name in names if Path(name).exists() and not Path(name).is_dir()]
@@ -118,9 +120,12 @@ def _reader(path: Path, config: ImportConfig, tags: LanguageTags) -> Read | None
             strip_accelerators=config.strip_accelerators,
         )
     if kind in SUFFIXES:
-        options = TableOptions(config.columns, config.separator, config.skip_bad_rows)
-        return partial(read_table, path, tags, options)
+        return partial(read_table, path, tags, _table_options(config))
     return None
+
+
+def _table_options(config: ImportConfig) -> TableOptions:
+    return TableOptions(config.columns, config.separator, config.skip_bad_rows)
 
 
 def _read_corpus(corpus: Corpus) -> Iterator[ImportEntry]:
