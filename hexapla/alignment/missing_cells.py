@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Columns that the library's collator does not tokenise.
 _LABELS = frozenset({"label", "labels", "score", "scores"})
+_INCOMPLETE = "\ufffd"  # what bytes that are no whole character are decoded to
 
 
 def missing_as_empty(rows: Dataset) -> Dataset:
@@ -65,7 +66,7 @@ class BlankCells:
         special -= {getattr(tokenizer, "unk_token_id", None)}
         special -= {getattr(tokenizer, "mask_token_id", None)}
         self._special = special
-        self._is_blank = cache(self._decodes_to_nothing)
+        self._shown = cache(self._decode)
 
     def find(self, ids_T: Tensor, lengths: Sequence[int], prompt_length: int = 0) -> list[bool]:
         """Return whether each cell of a column is blank.
@@ -82,13 +83,18 @@ class BlankCells:
         cells = [ids[end - length : end] for end, length in zip(ends, lengths, strict=True)]
         is_shared = len({tuple(cell[:prompt_length]) for cell in cells}) == 1
         return [
-            all(map(self._is_blank, cell[prompt_length:]))
-            and (is_shared or not prompt_length or self._is_blank(cell[prompt_length - 1]))
+            self._is_blank(cell[prompt_length:])
+            and (is_shared or not prompt_length or self._is_blank([cell[prompt_length - 1]]))
             for cell in cells
         ]
 
-    def _decodes_to_nothing(self, token: int) -> bool:
-        if token in self._special:
-            return True
+    def _is_blank(self, tokens: list[int]) -> bool:
+        tokens = [token for token in tokens if token not in self._special]
+        # The first token of a text usually decides. A character may be several tokens of bytes.
+        if any(self._shown(token).strip(_INCOMPLETE) for token in tokens):
+            return False
+        return not tokens or not self._tokenizer.decode(tokens).strip()
+
+    def _decode(self, token: int) -> str:
         decode = getattr(self._tokenizer, "decode", None)
-        return decode is not None and not decode([token]).strip()
+        return "a text" if decode is None else str(decode([token])).strip()

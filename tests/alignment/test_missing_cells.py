@@ -20,7 +20,10 @@ from sentence_transformers import (
     SentenceTransformerTrainingArguments,
 )
 from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+import hexapla
 from hexapla import missing_as_empty
 from hexapla.alignment.batches import CellCollator, RowBatchSampler
 from hexapla.alignment.config import Regime
@@ -240,7 +243,7 @@ class Pieces:
         return [0, *(self._pieces.index(piece) for piece in pieces), 1]
 
 
-def blank(pieces: Pieces, cells: list[list[int]], prompt_length: int = 0) -> list[bool]:
+def blank(pieces: Any, cells: list[list[int]], prompt_length: int = 0) -> list[bool]:
     flat = torch.tensor([token for cell in cells for token in cell])
     return BlankCells(pieces).find(flat, [len(cell) for cell in cells], prompt_length)
 
@@ -262,3 +265,55 @@ def test_a_prompt_that_ends_in_a_letter_is_blank_alone():
     pieces = Pieces(["query:", "Yes"])
     cells = [pieces.cell("query:"), pieces.cell("query:", "Yes")]
     assert blank(pieces, cells, prompt_length=2) == [True, False]
+
+
+def word_pieces() -> Tokenizer:
+    """Return a tokenizer as BERT's: white space and control characters leave no token."""
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "query", ":", "a", "##b"]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return tokenizer
+
+
+def byte_level() -> Tokenizer:
+    """Return a tokenizer as RoBERTa's and Qwen's: white space is a token, a word has its own."""
+    pieces = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "\u0120a", "[PAD]", "[UNK]"]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [("\u0120", "a")], unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+@pytest.mark.parametrize("prompt", ["", "query: "])
+@pytest.mark.parametrize("kind", ["word pieces", "byte level", "unigram"])
+def test_every_kind_of_tokenizer_shows_which_cells_are_blank(kind, prompt):
+    if kind == "unigram":
+        tokenizer = AutoTokenizer.from_pretrained(Path(hexapla.__file__).parent / "data" / "tiny")
+    else:
+        tokenizer = PreTrainedTokenizerFast(
+            tokenizer_object=word_pieces() if kind == "word pieces" else byte_level(),
+            pad_token="[PAD]",
+            unk_token="[UNK]",
+            **({"cls_token": "[CLS]", "sep_token": "[SEP]"} if kind == "word pieces" else {}),
+        )
+    texts = ["", " ", "\t\n", "\u3000 ", "a", "ab", "\U00010380", " a"]
+    cells = [tokenizer(prompt + text)["input_ids"] for text in texts]
+    alone = tokenizer(prompt)["input_ids"] if prompt else []
+    n_prompt = len(alone) - (bool(alone) and alone[-1] in tokenizer.all_special_ids)
+    assert blank(tokenizer, cells, n_prompt) == [True] * 4 + [False] * 4
+
+
+def test_a_character_that_leaves_no_token_is_blank():
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=word_pieces(), unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+    assert blank(tokenizer, [tokenizer(text)["input_ids"] for text in ("\x01", "a")]) == [
+        True,
+        False,
+    ]
