@@ -1,5 +1,9 @@
 """Costs of linking sentences of two documents -> the cheapest links that keep the order of both.
 
+Costs are rounded to multiples of 2^-20, so that their sums are exact in any order and equal ways
+cost exactly the same. Among these, the links come first and the gaps last: of three equal sentences
+against two, the third stays without translation.
+
 Shapes: S source sentences, T target sentences. There are S - k + 1 blocks of k sentences.
 """
 
@@ -17,8 +21,7 @@ SIZES = ((1, 1), (1, 2), (2, 1))
 """How many sentences of the source and of the target a link may have."""
 
 _SKIP_SOURCE, _SKIP_TARGET = 1, 2  # how a way ends, besides with a link
-# A running minimum subtracts a ramp and adds it again, which may round a value below itself.
-_ROUNDING = 1e-9
+_GRID = 2.0**20  # costs are multiples of its inverse
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,16 @@ def find_cheapest(
 
     Args:
         costs: For each size of a link, (S, T) costs of linking each block of source sentences with
-            each block of target sentences.
+            each block of target sentences. They are rounded in place.
         n_source: Number of source sentences.
         n_target: Number of target sentences.
         skip_cost: Cost of a sentence without translation.
     """
+    for cost_ST in costs.values():
+        cost_ST *= _GRID
+        np.rint(cost_ST, out=cost_ST)
+        cost_ST /= _GRID
+    skip_cost = round(skip_cost * _GRID) / _GRID
     kinds = [(0, 0), (1, 0), (0, 1), *costs]
     step_ST = _cheapest_steps(costs, kinds, n_source, n_target, skip_cost)
     links: list[Link] = []
@@ -71,7 +79,8 @@ def _cheapest_steps(
     """Return (S + 1, T + 1): the last step of the cheapest way to each pair of prefixes.
 
     A row is computed at once. Skipping the target sentences from some k up to j costs
-    (j - k) * skip_cost, so the best k is a running minimum.
+    (j - k) * skip_cost, so the best k is a running minimum. Where ways cost the same, the last step
+    skips a target sentence, else a source sentence, else links.
     """
     step_ST = np.zeros((n_source + 1, n_target + 1), dtype=np.int8)
     ramp_T = skip_cost * np.arange(n_target + 1)
@@ -90,6 +99,6 @@ def _cheapest_steps(
                     step_ST[i][way_T < best_T] = kind
                     best_T = np.minimum(best_T, way_T)
         row_T = ramp_T + np.minimum.accumulate(best_T - ramp_T)
-        step_ST[i][row_T < best_T - _ROUNDING] = _SKIP_TARGET
+        step_ST[i, 1:][row_T[:-1] + skip_cost <= best_T[1:]] = _SKIP_TARGET
         rows = [*rows[-1:], row_T]
     return step_ST
