@@ -14,10 +14,10 @@ MosesGroup = list[tuple[TagMeaning, Path]]
 """The files of one group, in the order given; a language may have several, by region."""
 
 _OTHER_FORMATS = {
-    ".pot": " and is a template without translations: give the .po files made from it",
-    ".json": ": if it holds JSON lines, call it .jsonl",
-    ".xlsx": ": save the sheet as .csv or .tsv",
-    ".txt": ": if line by line it is one side of a translation, end its name in the language",
+    ".pot": "a template has no translations: give the .po files made from it",
+    ".json": "JSON lines are called .jsonl",
+    ".xlsx": "save the sheet as .csv or .tsv",
+    ".txt": "a text that is one side of a translation line by line ends in its language",
 }
 """Formats that are not read, and what to do."""
 
@@ -56,10 +56,11 @@ def moses_groups(paths: Sequence[Path], tags: LanguageTags) -> list[MosesGroup]:
 def _unknown_ending(path: Path) -> InputError:
     """Return the error for a file that is neither of a known format nor named by a language."""
     plain = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
-    hint = _OTHER_FORMATS.get(plain.suffix.lower(), "")
+    hint = _OTHER_FORMATS.get(plain.suffix.lower())
     return InputError(
-        f'{path} has the ending "{plain.suffix}"{hint}; an import takes .tmx, .po, .xlf, .tsv, '
-        ".csv, .jsonl, .parquet, and Moses files that end in a language like .de"
+        f'{path} has the ending "{plain.suffix}"; an import takes .tmx, .po, .xlf, .tsv, .csv, '
+        ".jsonl, .parquet, and Moses files that end in a language like .de"
+        + (f"; {hint}" if hint else "")
     )
 
 
