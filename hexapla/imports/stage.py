@@ -29,7 +29,7 @@ from hexapla.text.language_tags import LanguageTags
 
 _ENTRIES_PER_UPDATE = 1000
 _LANGUAGES_SHOWN = 12  # in a message
-_MIN_COPIES = 5  # texts; fewer may be names
+_MIN_COPIES = 3  # texts; fewer may be names
 
 _log = logging.getLogger(__name__)
 
@@ -145,7 +145,10 @@ def _what_there_was(accounts: Sequence[SourceAccount]) -> str:
     n_units = sum(account.n_units for account in accounts)
     n_used = sum(account.n_used for account in accounts)
     left_out = sum((account.left_out for account in accounts), Counter())
-    had = sum((account.had for account in accounts), Counter())
+    had: Counter[str] = Counter()
+    for account in accounts:
+        had.update(dict.fromkeys(account.empty, 0))  # a language of empty texts is named too
+        had.update(account.had)
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in left_out.most_common())
     shown = [f"{code} ({n:,})" for code, n in had.most_common(_LANGUAGES_SHOWN)]
     if len(had) > len(shown):

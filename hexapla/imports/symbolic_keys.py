@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-_MIN_TEXTS = 5
+_MIN_TEXTS = 3
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9]*([._:/-][A-Za-z0-9]+)+|[a-z]+([A-Z][a-z0-9]*)+")
 
 _log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class KeyCount:
             self._example = self._example or pivot_text
 
     def warn(self, name: str) -> None:
-        """Warn if more than half of the source's texts, of at least five, look like keys."""
+        """Warn if more than half of the source's texts, of at least three, look like keys."""
         if self._n_texts >= _MIN_TEXTS and self._n_keys > self._n_texts / 2:
             _log.warning(
                 "%s: %s of %s originals look like keys (%s), not like text; give files that have "

@@ -248,6 +248,7 @@ def test_a_file_of_a_mixed_import_that_gives_nothing_is_named(
     run("de.po", "fr.po", "es.po")
     french, spanish = caplog.messages
     assert "fr.po gives nothing: of 2 entries none can be used (2 untranslated)" in french
+    assert "there is text in eng_Latn (2), fra_Latn (0);" in french
     assert "es.po gives nothing: of 0 entries none can be used; there is text in no" in spanish
 
 
