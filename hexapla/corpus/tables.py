@@ -142,6 +142,8 @@ def _meaning(path: Path, name: str, names: Iterable[str], tags: LanguageTags) ->
     An ambiguous `zh` (which script?) and a mistyped `deu_Lath` are errors, not columns of another
     kind, unless the languages asked for settle them.
     """
+    if _is_pair(name, names, tags):
+        return None
     place = f"{path}, column {name}"
     try:
         code = codes.parse(name)
@@ -149,7 +151,7 @@ def _meaning(path: Path, name: str, names: Iterable[str], tags: LanguageTags) ->
         is_tag = _WRITTEN_AS_A_CODE.fullmatch(name) or (
             _TAG.fullmatch(name) and re.split("[-_@]", name.casefold())[0] in _short_codes()
         )
-        if not is_tag or _is_pair(name, names, tags):
+        if not is_tag:
             return None
         try:
             return tags.resolve(name, place)
