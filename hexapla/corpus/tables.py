@@ -29,6 +29,7 @@ from hexapla.text.lines import ending
 from hexapla.text.spellings import codes_by_spelling
 
 SUFFIXES = (".parquet", ".tsv", ".csv", ".jsonl")
+_WORDS = {"id": "ind_Latn", "to": "ton_Latn"}  # columns that are rarely the language of that code
 _FIELD_ROWS = 8192  # rows that `read_field` reads at once
 _MAX_NAMED, _MAX_NAME = 20, 40  # columns that an error lists, and characters of each
 _TAG = re.compile("[a-z]{2,3}([-_][a-z]{4})?([-_]([a-z]{2}|[0-9]{3}))?(@[a-z]+)?", re.IGNORECASE)
@@ -113,15 +114,15 @@ def column_meanings(
     """Return column -> meaning for those of the `text_columns` that are named by a language.
 
     Several may mean one language, as regional variants. A column `id` nearly always numbers the
-    rows. It is Indonesian only when that language is among those asked for and no other column has
-    it.
+    rows, and one `to` says where a text goes. They are Indonesian and Tongan only when these
+    languages are among those asked for and no other column has them.
 
     Raises:
         InputError: An ambiguous name, or a column of a language that holds no text.
     """
     found: dict[str, TagMeaning] = {}
     for name, has_text in columns.items():
-        if name.casefold() == "id" or not (has_text or codes.is_language(name)):
+        if name.casefold() in _WORDS or not (has_text or codes.is_language(name)):
             continue
         if meaning := _meaning(path, name, columns, tags):
             found[name] = meaning
@@ -129,10 +130,10 @@ def column_meanings(
                 raise InputError(
                     f"{path}: the column {name} holds no text; a language's column does"
                 )
-    indonesian = "ind_Latn"
-    if indonesian in (tags.asked or ()) and indonesian not in [code for code, _ in found.values()]:
-        ids = [name for name, has_text in columns.items() if has_text and name.casefold() == "id"]
-        found |= dict.fromkeys(ids, TagMeaning(indonesian))
+    for word, code in _WORDS.items():
+        if code in (tags.asked or ()) and code not in [meaning.code for meaning in found.values()]:
+            named = [name for name, has_text in columns.items() if has_text]
+            found |= {name: TagMeaning(code) for name in named if name.casefold() == word}
     return found
 
 

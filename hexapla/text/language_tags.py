@@ -7,7 +7,6 @@ a tag states or implies is never changed: `sr-Latn-RS` is no Serbian in Cyrillic
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -106,11 +105,6 @@ class LanguageTags:
         others = [code for code in self.asked or () if code != self.pivot]
         return TagMeaning(others[0]) if len(others) == 1 else None
 
-    def of_file(self, path: Path) -> str | None:
-        """Return the language of a file that does not say it, from its name; see `of_header`."""
-        meaning = self.of_header("", path, str(path))
-        return meaning.code if meaning else None
-
     def of_ending(self, path: Path) -> tuple[Path, TagMeaning] | None:
         """Split the name of a Moses file at the language that it ends with.
 
@@ -128,23 +122,6 @@ class LanguageTags:
         if codes.is_pair(ending) or not is_language_tag(ending):
             return None
         return plain.with_suffix(""), self.resolve(ending, str(path))
-
-    def of_column(self, name: str, place: str = "") -> TagMeaning | None:
-        """Return the language that a column of a table is named by.
-
-        Returns:
-            None for a column of another kind (`id`, `url`, `score`).
-
-        Raises:
-            InputError: The name is ambiguous, or a mistyped code (`deu_Lath`), and no languages
-                were asked for.
-        """
-        is_mistyped = re.fullmatch("[a-z]{2,3}_[A-Z][a-z]{2,4}", name)
-        if name.casefold() == "id" or codes.is_pair(name):
-            return None
-        if not (is_mistyped or is_language_tag(name)):
-            return None
-        return self.resolve(name, place or f"column {name}")
 
     def _meaning(self, text: str, place: str) -> TagMeaning:
         tag, found = read_locale_tag(text), codes.codes_of(text)

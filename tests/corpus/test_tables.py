@@ -168,6 +168,12 @@ def test_a_column_id_is_indonesian_only_when_asked_for(tmp_path: Path) -> None:
     assert open_corpus(both, languages=["en", "id"]).cells("ind_Latn") == ["satu"]
 
 
+def test_a_column_to_is_tongan_only_when_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "from,to,eng_Latn,deu_Latn\nA,B,one,eins\n")
+    assert open_corpus(path).languages == ("eng_Latn", "deu_Latn")
+    assert open_corpus(path, languages=["en", "to"]).cells("ton_Latn") == ["B"]
+
+
 def test_columns_of_numbers_are_no_languages_unless_named_by_the_full_code(tmp_path: Path) -> None:
     numbers = {
         "no": pa.array([1]),

@@ -161,7 +161,7 @@ def test_no_text_stands_in_a_column_of_another_script(
         try:
             corpus = import_corpus(
                 ImportConfig(
-                    files=tuple(map(str, files)), out=Path(folder, "out"), languages=asked
+                    files=tuple(map(str, files)), out=Path(folder, "out"), languages=tuple(asked)
                 ),
                 quiet=True,
             )

@@ -204,14 +204,3 @@ def test_an_ending_that_is_no_language_is_none() -> None:
 def test_an_ambiguous_ending_is_an_error_that_names_the_file() -> None:
     with pytest.raises(InputError, match=r'^News.zh: language "zh" is ambiguous'):
         tags().of_ending(Path("News.zh"))
-
-
-def test_a_column_is_named_by_a_language_or_of_another_kind() -> None:
-    others = ("id", "ID", "url", "score", "en-de", "text")
-    assert [tags().of_column(name) for name in others] == [None] * len(others)
-    assert tags("zh-TW").of_column("zh") == TagMeaning("zho_Hant")
-    assert tags().of_column("es_ar") == TagMeaning("spa_Latn", 3)
-    with pytest.raises(InputError, match=r'^a.tsv, column zh: language "zh" is ambiguous'):
-        tags().of_column("zh", "a.tsv, column zh")
-    with pytest.raises(InputError, match=r'language "deu_Lath" is unknown; .*: deu_Latn = German'):
-        tags().of_column("deu_Lath")
