@@ -129,6 +129,7 @@ def test_a_carried_recipe_runs_on_stand_ins(
 
 
 @pytest.mark.slow
+@pytest.mark.fuzz  # what it runs, the recipe `paper` on its stand-ins runs too
 def test_mini_runs_on_stand_in_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     do_here(monkeypatch)
     text = carried_recipes("experiments")["mini"].read_text()
