@@ -5,8 +5,8 @@ Simplified one may stand for, itself among them if both variants have it, and TS
 reverse. A character that any Traditional standard (OpenCC's, Taiwan's, Hong Kong's) writes is no
 sign of Simplified text. Characters beyond the Basic Multilingual Plane are too rare to matter.
 
-    pip install --target /tmp/opencc opencc==1.4.2
-    PYTHONPATH=/tmp/opencc python recipes/make_han_variants.py
+    pip install --target opencc-tables opencc==1.4.2
+    PYTHONPATH=opencc-tables python recipes/make_han_variants.py
 """
 
 from __future__ import annotations
