@@ -24,7 +24,8 @@ def kde_message(original: str, translation: str) -> tuple[list[str], list[str]]:
     translation = _without(_CONTEXT, translation)
     if not _PLURAL.match(original):
         return [original], [translation]
-    return _without(_PLURAL, original).split("\n"), _without(_PLURAL, translation).split("\n")
+    forms = _without(_PLURAL, original).split("\n", 1)
+    return forms, _without(_PLURAL, translation).split("\n")
 
 
 def _without(prefix: re.Pattern[str], text: str) -> str:

@@ -142,6 +142,14 @@ def test_prefixes_of_kde_3_are_no_text(tmp_path: Path) -> None:
     ]
 
 
+def test_a_plural_of_kde_3_may_have_several_lines(tmp_path: Path) -> None:
+    text = r'msgid "_n: one\nmany\nmore"' + "\n" + r'msgstr "eins\nviele"' + "\n"
+    assert po(tmp_path, text) == [
+        (["one", "eins"], ""),
+        (["many\nmore", "viele"], "other plural forms"),
+    ]
+
+
 def test_accelerators_are_stripped_if_asked_for(tmp_path: Path) -> None:
     text = 'msgid "&Open"\nmsgstr "打开(&O)"\n\nmsgid "Research & Co"\nmsgstr "研究 & Co"\n'
     assert po(tmp_path, text, "zh_CN.po") == [
