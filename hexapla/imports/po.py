@@ -79,7 +79,7 @@ def read_po(
 
 
 def _units(message: polib.POEntry, singular: int | None) -> Iterator[tuple[str, list[str], str]]:
-    """Yield (original, translations, why it is not used) of a message: one, or two of a plural.
+    """Yield each form of a message as (original, translations, why it is left out).
 
     Args:
         message: The message.

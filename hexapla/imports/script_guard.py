@@ -28,7 +28,7 @@ MIN_TEXTS = 3
 MIN_LETTERS = 10
 """Letters of all these texts; fewer may be formulas or units."""
 N_CHECKED_ALL = 1000
-"""Texts of a column of a source that are all checked."""
+"""Number of texts of each column of each source that are checked without sampling."""
 CHECK_EVERY = 10
 """Of the texts after these, one in so many is checked, which is enough to find what most are in."""
 _N_EXAMPLES = 3
@@ -48,7 +48,7 @@ _SCRIPT_NAMES = {
 
 
 class _Foreign(NamedTuple):
-    """What a text in another script is in, and how many letters of it show that."""
+    """The script that a text is in instead of its own, and the number of letters that show it."""
 
     script: str
     n_letters: int

@@ -33,7 +33,7 @@ _DECLARATIONS = {
 
 
 class _Open(NamedTuple):
-    """An open element, and whether what is in it is for translation."""
+    """An open element, and whether its content may be translated."""
 
     name: str
     is_translated: bool

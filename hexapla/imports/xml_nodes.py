@@ -96,7 +96,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 
 class _Collector:
-    """Turns the parser's calls into nodes. They are many, so that each does as little as it can."""
+    """Turns the parser's callbacks into nodes. The callbacks are the hot path of an import."""
 
     def __init__(
         self,

@@ -93,7 +93,7 @@ def nearest_languages(spelling: str) -> str:
 
 
 def _of_macrolanguage(subtag: str) -> list[str]:
-    """Return the codes of languages that are part of a macrolanguage, or of the same one."""
+    """Return the languages of the table in the macrolanguage that a code is, or belongs to."""
     macro = macrolanguage(subtag)
     return [
         code for code in language_table() if macrolanguage(code[:3]) == macro and macro != code[:3]

@@ -31,7 +31,7 @@ def in_column(code: str, texts: Iterable[str]) -> list[dict[str, str]]:
 
 
 def test_three_rows_in_another_script_stop_the_import_with_counts_examples_and_what_to_do() -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=r"^app\.tmx: of 3 texts checked in ukr_Cyrl") as caught:
         check(in_column("ukr_Cyrl", SERBIAN_LATIN))
     assert str(caught.value) == (
         "app.tmx: of 3 texts checked in ukr_Cyrl, 3 are in Latin, not in its script: "
