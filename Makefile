@@ -47,6 +47,7 @@ bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks.align
 	$(BIN)/python -m benchmarks.build
 	$(BIN)/python -m benchmarks.evaluate
+	$(BIN)/python -m benchmarks.load streams
 	$(BIN)/python -m benchmarks.mine
 	$(BIN)/python -m benchmarks.page
 
