@@ -6,17 +6,67 @@ unfinished.
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from hexapla.errors import InputError, did_you_mean
-from hexapla.text import languages as codes
+from pydantic import Field
+
+from hexapla.errors import InputError
+from hexapla.runs.schema import (
+    OPTIONAL,
+    Count,
+    FileName,
+    LanguageCode,
+    Sha256,
+    Stored,
+    check_object,
+    damage_message,
+    read_object,
+)
 
 FORMAT = "hexapla corpus 1"
 MANIFEST = "corpus.json"
-_KINDS = {"languages": list, "pivot": str, "n_rows": int, "meta": list, "shards": list}
-_SHARD_KINDS = {"file": str, "sha256": str, "n_bytes": int, "n_rows": int}
+
+_MetaName = Annotated[str, Field(pattern=r"^meta\..")]
+
+
+class Shard(Stored):
+    """A file of rows."""
+
+    file: FileName
+    n_bytes: Count
+    sha256: Sha256
+    n_rows: Count
+
+
+class EvaluationSetFacts(Stored):
+    """An evaluation set that rows were kept apart from."""
+
+    name: str
+    n_sentences: Count
+
+
+class FilterFacts(Stored):
+    """One run of filters: the sets that it kept rows apart from, and rows left out by reason."""
+
+    against: list[EvaluationSetFacts] = OPTIONAL
+    rows: dict[str, Count] = OPTIONAL
+
+
+class Manifest(Stored):
+    """What readers of a corpus rely on; see docs/architecture.md."""
+
+    format: Literal["hexapla corpus 1"]
+    languages: Annotated[list[LanguageCode], Field(min_length=2)]
+    pivot: LanguageCode
+    meta: list[_MetaName]
+    n_rows: Count
+    shards: list[Shard]
+    columns: dict[str, dict[str, Any]] = OPTIONAL
+    dropped: dict[str, Count] = OPTIONAL
+    filters: list[FilterFacts] = OPTIONAL
+    license: str | None = OPTIONAL
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -32,43 +82,26 @@ def read_manifest(folder: Path) -> dict[str, Any]:
                 f"{folder} is unfinished: it has shards but no {MANIFEST}, which is written last"
             )
         raise InputError(f"{folder} is no corpus folder: it has no {MANIFEST}")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: it is not JSON ({error})") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    manifest = read_object(path, Stored)
+    if manifest.get("format") != FORMAT:
         raise InputError(f'{path} is not of the format "{FORMAT}", the one this version reads')
-    for key, kind in _KINDS.items():
-        if not isinstance(manifest.get(key), kind):
-            raise InputError(f"{path} is damaged: it has no {key} ({kind.__name__})")
-    _check_languages(path, manifest)
-    _check_shards(path, manifest)
+    try:
+        _check_manifest(check_object(manifest, Manifest))
+    except ValueError as error:
+        raise InputError(damage_message(path, error)) from error
     return manifest
 
 
-def _check_languages(path: Path, manifest: dict[str, Any]) -> None:
-    for code in manifest["languages"]:
-        if not codes.is_language(code):
-            hint = did_you_mean(str(code), codes.LANGUAGES)
-            raise InputError(f"{path} lists the unknown language {code}{hint}")
-    if len(manifest["languages"]) < 2 or manifest["pivot"] not in manifest["languages"]:
-        raise InputError(
-            f"{path}: a corpus has at least two languages, "
-            f"one of them its pivot {manifest['pivot']}"
+def _check_manifest(manifest: dict[str, Any]) -> None:
+    """Compare the parts of a manifest with each other."""
+    files = [shard["file"] for shard in manifest["shards"]]
+    for key, names in (*((key, manifest[key]) for key in ("languages", "meta")), ("shards", files)):
+        if len(set(names)) < len(names):
+            raise ValueError(f"{key} has {Counter(names).most_common(1)[0][0]} more than once")
+    if manifest["pivot"] not in manifest["languages"]:
+        raise ValueError(
+            f"pivot is {manifest['pivot']}; it must be one of its languages, "
+            f"{', '.join(manifest['languages'])}"
         )
-
-
-def _check_shards(path: Path, manifest: dict[str, Any]) -> None:
-    for shard in manifest["shards"]:
-        if not isinstance(shard, dict) or not all(
-            isinstance(shard.get(key), kind) for key, kind in _SHARD_KINDS.items()
-        ):
-            raise InputError(f"{path} is damaged: a shard needs {', '.join(_SHARD_KINDS)}")
-        if Path(shard["file"]).name != shard["file"]:
-            raise InputError(
-                f"{path} is damaged: the shard {shard['file']} is not a file name in its folder"
-            )
     if (n_rows := sum(shard["n_rows"] for shard in manifest["shards"])) != manifest["n_rows"]:
-        raise InputError(
-            f"{path} is damaged: its shards have {n_rows:,} rows, the corpus {manifest['n_rows']:,}"
-        )
+        raise ValueError(f"its shards have {n_rows:,} rows, the corpus {manifest['n_rows']:,}")

@@ -182,7 +182,8 @@ class Corpus:
             check_shard(path, shard)
             # The rows of a single file were counted when it was opened, with this hash.
             if self.file_columns is None:
-                check_rows(path, shard, self.languages, self.pivot)
+                columns = [*self.languages, *self.manifest["meta"]]
+                check_rows(path, shard, columns, self.pivot)
 
     @property
     def _folder(self) -> Path:

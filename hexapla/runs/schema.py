@@ -1,8 +1,9 @@
 """JSON files that commands leave -> their content, checked by a schema when they are opened.
 
-A schema is a `TypedDict` under `@with_config(STORED)`: a file may have keys that its schema lacks,
-since another version may have written them; the keys of the schema have the types and ranges that
-readers rely on. What is wrong becomes one line that names the file, the key and the value.
+A schema is a subclass of `Stored`. A file may have keys that its schema lacks, since another
+version may have written them; those of the schema have the types and ranges that readers rely on,
+and may be missing where the schema has a default. What is wrong becomes one line that names the
+file, the key and the value.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
 
 import pydantic
 from pydantic import AfterValidator, ConfigDict, Field
 
-from hexapla.errors import InputError
+from hexapla.errors import InputError, did_you_mean
+from hexapla.text import languages as codes
 
 MAX_MIB = 64
 """Size of the largest JSON or TOML file that is read; one of a million shards has less."""
@@ -29,8 +30,15 @@ _MAX_BITS = 64
 _TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 _TOO_LONG = f"it holds an integer of more than {_MAX_BITS} bits"
 
-STORED = ConfigDict(strict=True, extra="allow", allow_inf_nan=False, hide_input_in_errors=True)
-"""Configuration of a schema: exact types, further keys allowed."""
+
+class Stored(pydantic.BaseModel):
+    """What an object in a file must be: exact types, finite numbers, further keys allowed."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, defer_build=True)
+
+
+OPTIONAL: Any = None
+"""Default of a key that may be missing. Where it stands, it is null only if its type has `None`."""
 
 Count = Annotated[int, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
@@ -44,16 +52,26 @@ def _check_file_name(name: str) -> str:
     return name
 
 
+def _check_language(code: str) -> str:
+    if not codes.is_language(code):
+        hint = did_you_mean(code, codes.LANGUAGES)
+        raise ValueError(f"a language that this version knows, such as deu_Latn{hint}")
+    return code
+
+
 FileName = Annotated[str, AfterValidator(_check_file_name)]
 """Name of a file that lies beside the one that names it."""
 
+LanguageCode = Annotated[str, AfterValidator(_check_language)]
+"""Canonical code of a language."""
 
-def read_object(path: Path, schema: Any, advice: str = "") -> dict[str, Any]:
+
+def read_object(path: Path, schema: type[Stored], advice: str = "") -> dict[str, Any]:
     """Read a file that holds one JSON object, and check it.
 
     Args:
         path: The file.
-        schema: What the object must be; `dict` for any object.
+        schema: What the object must be; `Stored` itself for any object.
         advice: What to do about a damaged file, to end the error with.
 
     Raises:
@@ -144,7 +162,7 @@ def check_content(content: Any, *, finite: bool = True) -> Any:
     raise ValueError(_TOO_DEEP)
 
 
-def check_object(content: Any, schema: Any) -> dict[str, Any]:
+def check_object(content: Any, schema: type[Stored]) -> dict[str, Any]:
     """Return parsed JSON if it is an object of a schema, as it is.
 
     Raises:
@@ -153,7 +171,7 @@ def check_object(content: Any, schema: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"it is {shown(content)}; it must be an object, {{...}}")
     try:
-        _adapter(schema).validate_python(content)
+        schema.model_validate(content)
     except pydantic.ValidationError as error:
         raise ValueError(_explain(error)) from error
     return content
@@ -167,11 +185,6 @@ def shown(value: object) -> str:
     """
     text = json.dumps(value, default=str)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
-
-
-@lru_cache(maxsize=64)
-def _adapter(schema: Any) -> pydantic.TypeAdapter[Any]:
-    return pydantic.TypeAdapter(schema)
 
 
 def _explain(error: pydantic.ValidationError) -> str:

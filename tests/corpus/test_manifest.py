@@ -38,21 +38,27 @@ def test_a_folder_without_its_manifest_is_refused(tmp_path: Path, folder: Path) 
     ("changes", "message"),
     [
         ({"format": "hexapla corpus 9"}, 'not of the format "hexapla corpus 1"'),
-        ({"shards": None}, "is damaged: it has no shards"),
+        ({"shards": None}, r"is damaged: shards is null; it must be a list"),
         (
             {"shards": [{"file": "part-00000.parquet"}]},
-            "a shard needs file, sha256, n_bytes, n_rows",
+            r"is damaged: shards\[0\] has no n_bytes",
         ),
         (
-            {"shards": [{"file": "../x", "sha256": "", "n_bytes": 1, "n_rows": 5}]},
-            "not a file name in its folder",
+            {"shards": [{"file": "../x", "sha256": "0" * 64, "n_bytes": 1, "n_rows": 5}]},
+            r'shards\[0\].file is "../x"; it must be a file name without a folder',
         ),
         (
             {"languages": ["eng_Latn", "deu_Lath"]},
-            'unknown language deu_Lath; did you mean "deu_Latn"',
+            r'languages\[1\] is "deu_Lath"; it must be a language .*; did you mean "deu_Latn"',
         ),
-        ({"languages": ["eng_Latn"]}, "at least two languages"),
-        ({"pivot": "fra_Latn"}, "one of them its pivot fra_Latn"),
+        (
+            {"languages": ["eng_Latn"]},
+            r"languages is \[.eng_Latn.\]; it must be a list of 2 or more",
+        ),
+        (
+            {"pivot": "fra_Latn"},
+            "pivot is fra_Latn; it must be one of its languages, eng_Latn, deu_Latn",
+        ),
         (
             {"languages": ["eng_Latn", "fra_Latn"]},
             r"part-00000\.parquet has no column fra_Latn; it has row_id, eng",
