@@ -69,17 +69,24 @@ def link_foreign(old: Path, new: Path, own: Sequence[str]) -> list[Path]:
     return kept
 
 
-def remove_own(folder: Path, own: Sequence[str]) -> list[Path]:
+def remove_own(
+    folder: Path, own: Sequence[str], *, spared: Sequence[str] = (), last: str = ""
+) -> list[Path]:
     """Remove a command's own files from a folder, and the folder too if nothing else is in it.
 
+    Args:
+        folder: The output folder.
+        own: As in `foreign_files`.
+        spared: Names in the folder that stay all the same, such as a lock that is held.
+        last: Name of the file that goes last, since it says whose the rest is.
+
     Returns:
-        What was kept, as paths from the folder.
+        The foreign files that were kept, as paths from the folder.
     """
     kept = foreign_files(folder, own)
-    if not kept:
-        shutil.rmtree(folder)
-    else:
-        _remove_but(folder, {folder / path for path in kept})
+    _remove_but(folder, {folder / path for path in (*kept, *map(Path, spared))}, last)
+    if not any(folder.iterdir()):
+        folder.rmdir()
     return kept
 
 
@@ -90,6 +97,11 @@ def warn_of_foreign(folder: Path, kept: Sequence[Path]) -> None:
         if len(kept) > _SHOWN:
             names.append(f"{len(kept) - _SHOWN} more")
         _log.warning("%s: kept what no hexapla command wrote: %s", folder, ", ".join(names))
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a name is one that killed commands leave."""
+    return any(fnmatchcase(name, pattern) for pattern in HIDDEN)
 
 
 def _foreign(folder: Path, root: Path, own: Sequence[str]) -> list[Path]:
@@ -107,8 +119,8 @@ def _foreign(folder: Path, root: Path, own: Sequence[str]) -> list[Path]:
     return found
 
 
-def _remove_but(folder: Path, kept: set[Path]) -> None:
-    for path in folder.iterdir():
+def _remove_but(folder: Path, kept: set[Path], last: str = "") -> None:
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == last):
         if path in kept:
             continue
         if path.is_symlink() or not path.is_dir():

@@ -1,14 +1,19 @@
 """The lock of an output folder: two runs never write to the same folder at once.
 
 The lock belongs to the process, so that one which is killed leaves its folder free. It holds on one
-machine; on a shared file system it holds as far as that one supports `flock`.
+machine; on a shared file system it holds as far as that one supports `flock`. Its files are removed
+at the end of the run. A process that has opened a removed lock notices that it has no name any more
+and starts over (`filelock` looks at the number of links), so only one is ever inside.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,20 +21,24 @@ from filelock import FileLock, Timeout
 
 from hexapla.errors import InputError
 from hexapla.runs.atomic import write_text
+from hexapla.runs.foreign_files import is_hidden, remove_own
 from hexapla.runs.record import RUN_FILE
+from hexapla.text.printable import printable
 
 LOCK = ".lock"
 HOLDER = ".lock-holder"  # a file of its own, since filelock may empty or remove the lock's
+_MAX_COMMAND = 200  # characters of the holder's command line that an error shows
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make a folder if need be, and keep every other run on this machine out of it.
 
-    A folder in which nothing but the lock and other hidden files are left is removed afterwards.
+    The files of the lock are removed afterwards, and the folder too if nothing but what killed runs
+    leave is in it.
 
     Raises:
-        InputError: Another run holds the lock. Its process id is named.
+        InputError: Another run holds the lock. Its process, start and command are named.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp()) / "out"
@@ -39,37 +48,45 @@ def locked(folder: Path) -> Iterator[None]:
     (True, False)
     """
     lock = _acquire(folder)
+    identity = _identity(folder)
     try:
         yield
     finally:
-        _remove_if_empty(folder)
-        lock.release()
+        try:
+            # Another run may have a lock of the same name if this folder was moved or replaced.
+            if identity is not None and _identity(folder) == identity:
+                _leave(folder)
+        finally:
+            lock.release()
 
 
-def clear_locked(folder: Path) -> None:
+def clear_locked(folder: Path, own: Sequence[str] = ("*",)) -> list[Path]:
     """Remove everything from a locked folder but the lock.
 
     `run.json` goes last, since it says whose the rest is.
+
+    Args:
+        folder: The folder.
+        own: Patterns of what may be removed, as in `hexapla.runs.foreign_files`; by default all.
+
+    Returns:
+        The foreign files that were kept, as paths from the folder.
     """
-    for path in sorted(folder.iterdir(), key=lambda path: path.name == RUN_FILE):
-        if path.name in (LOCK, HOLDER):
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    return remove_own(folder, own, spared=(LOCK, HOLDER), last=RUN_FILE)
 
 
-def _remove_if_empty(folder: Path) -> None:
-    """Remove a folder with nothing but hidden files; the lock goes last, and others may enter."""
-    if not folder.is_dir() or any(not path.name.startswith(".") for path in folder.iterdir()):
-        return
-    for path in sorted(folder.iterdir(), key=lambda path: path.name == LOCK):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    with suppress(OSError):  # another run has already entered
+def is_in_use(folder: Path) -> bool:
+    """Return whether a folder holds anything but what locks and killed runs leave."""
+    return any(not is_hidden(path.name) for path in folder.iterdir())
+
+
+def _leave(folder: Path) -> None:
+    """Remove the lock of a folder, and the folder if it is not in use; others may then enter."""
+    if not is_in_use(folder):
+        clear_locked(folder)
+    (folder / HOLDER).unlink(missing_ok=True)
+    (folder / LOCK).unlink(missing_ok=True)
+    with suppress(OSError):  # it is in use, or another run has already entered
         folder.rmdir()
 
 
@@ -79,12 +96,12 @@ def _acquire(folder: Path) -> FileLock:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(blocking=False)
-            write_text(folder / HOLDER, str(os.getpid()))
+            write_text(folder / HOLDER, _this_process())
             return lock
         except Timeout as error:
             if (folder / LOCK).exists():
                 raise InputError(
-                    f"{folder}: another run is writing here (process {_holder(folder)}); "
+                    f"{folder}: another run is writing here ({_holder(folder)}); "
                     "wait for it or stop it"
                 ) from error
         except (FileNotFoundError, FileExistsError):  # the run before is removing its folder
@@ -96,13 +113,27 @@ def _acquire(folder: Path) -> FileLock:
             raise
 
 
-def is_in_use(folder: Path) -> bool:
-    """Return whether a folder holds anything but the files of its lock."""
-    return any(path.name not in (LOCK, HOLDER) for path in folder.iterdir())
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return what distinguishes the file of a folder's lock from others of its name."""
+    try:
+        status = (folder / LOCK).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _this_process() -> str:
+    """Describe this process to whoever finds the folder locked."""
+    program = Path(sys.argv[0]).name if sys.argv else ""
+    command = shlex.join(["hexapla" if program == "__main__.py" else program, *sys.argv[1:]])
+    if len(command) > _MAX_COMMAND:
+        command = f"{command[:_MAX_COMMAND]}…"
+    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    return f"process {os.getpid()} on {platform.node()}, since {since}: {printable(command)}"
 
 
 def _holder(folder: Path) -> str:
     try:
-        return (folder / HOLDER).read_text(encoding="utf-8").strip() or "unknown"
-    except OSError:
+        return printable((folder / HOLDER).read_text(encoding="utf-8")).strip() or "unknown"
+    except (OSError, ValueError):
         return "unknown"

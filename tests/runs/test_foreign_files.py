@@ -84,6 +84,16 @@ def test_a_folder_with_nothing_foreign_is_removed_whole(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+def test_what_is_spared_stays_and_the_record_goes_last(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed, unlink = [], Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda path: (removed.append(path.name), unlink(path)))
+    remove_own(folder, ["*"], spared=[".lock"], last="corpus.json")
+    assert removed[-1] == "corpus.json"
+    assert list(folder.iterdir()) == [folder / ".lock"]
+
+
 def test_the_warning_names_a_few_and_counts_the_rest(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

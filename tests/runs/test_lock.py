@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import platform
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.runs.lock import locked
+from hexapla.runs.lock import clear_locked, locked
 
 CONTEXT = multiprocessing.get_context("spawn")
 
@@ -46,7 +48,10 @@ def test_a_second_run_is_refused_at_once_and_told_who_holds_the_folder(tmp_path:
     folder = tmp_path / "out"
     with holder(folder) as process_id:
         for _ in range(2):
-            told = rf"another run .* \(process {process_id}\)"
+            told = (
+                rf"another run .* \(process {process_id} on {re.escape(platform.node())}, "
+                r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: .+\)"
+            )
             with pytest.raises(InputError, match=told), locked(folder):
                 pass
         assert folder.is_dir(), "a refused run removes nothing"
@@ -71,6 +76,45 @@ def test_the_folder_of_a_run_that_failed_is_kept_and_free_again(tmp_path: Path) 
             (tmp_path / "out" / "part").write_text("")
             raise RuntimeError("broken")
     assert (tmp_path / "out" / "part").exists()
+
+
+def test_the_lock_leaves_no_file_in_a_folder_that_has_others(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with locked(folder):
+        (folder / "work").write_text("")
+        (folder / ".notes").write_text("")
+    assert sorted(path.name for path in folder.iterdir()) == [".notes", "work"]
+
+
+def test_a_folder_with_a_hidden_file_of_the_users_is_kept(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".out.0a.partial").mkdir()
+    with locked(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [".git", ".out.0a.partial"]
+
+
+def test_a_run_whose_folder_was_moved_leaves_the_lock_of_its_successor(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    moved = locked(folder)
+    moved.__enter__()
+    folder.rename(tmp_path / "elsewhere")
+    with holder(folder) as process_id:
+        moved.__exit__(None, None, None)
+        with pytest.raises(InputError, match=f"process {process_id}"), locked(folder):
+            pass
+
+
+def test_clearing_keeps_the_lock_and_what_is_not_ours(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with locked(folder):
+        for name in ("run.json", "notes.txt"):
+            (folder / name).write_text("")
+        assert clear_locked(folder, ["run.json"]) == [Path("notes.txt")]
+        with pytest.raises(InputError, match="another run"), locked(folder):
+            pass
+        assert clear_locked(folder) == []
+    assert not folder.exists()
 
 
 def test_a_lock_on_a_removed_folder_keeps_nobody_out(tmp_path: Path) -> None:
