@@ -10,10 +10,10 @@ from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
 from hexapla.demo import POOL, UNSEEN
 
-# Gain in accuracy over the base after two epochs; it was 0.25 and 0.18 when this was written. The
-# six epochs of the demo itself would take three times as long.
-N_EPOCHS = 2.0
-MIN_GAIN = {"seen": 0.15, "unseen": 0.08}
+# Gain in accuracy over the base after one epoch; it was 0.155 and 0.079 when this was written. The
+# six epochs of the demo itself would take several times as long.
+N_EPOCHS = 1.0
+MIN_GAIN = {"seen": 0.1, "unseen": 0.05}
 
 
 def test_the_sample_corpus_is_the_table_it_was_made_from():

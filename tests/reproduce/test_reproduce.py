@@ -58,10 +58,10 @@ def test_two_workers_and_a_page_from_the_command_line(
 
 @pytest.mark.slow
 def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Path) -> None:
-    recipe = toy_recipe(tmp_path / "toy.toml", seeds=(0, 1))
+    recipe = toy_recipe(tmp_path / "toy.toml")
     # All by workers: a sum over other numbers of threads may differ in its last digit.
     whole = reproduce(toy_config(recipe, data, tmp_path / "whole", workers=2))
-    assert (whole.n_cells, whole.n_done, whole.failures, whole.lacking) == (5, 5, {}, {})
+    assert (whole.n_cells, whole.n_done, whole.failures, whole.lacking) == (3, 3, {}, {})
     command = [
         sys.executable,
         "-m",
@@ -79,14 +79,14 @@ def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Pa
         [*command, str(killed)], start_new_session=True, stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 200
-    # With two workers, a fourth log says that two cells are done.
-    while not (killed / "logs").is_dir() or len(list((killed / "logs").iterdir())) < 4:
+    # With two workers, a third log says that a cell is done.
+    while not (killed / "logs").is_dir() or len(list((killed / "logs").iterdir())) < 3:
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     done = reproduce(toy_config(recipe, data, killed, resume=True, workers=2))
-    assert 0 < done.n_done < 5, "the kills left nothing to do, or all"
+    assert 0 < done.n_done < 3, "the kill left nothing to do, or all"
     assert results(killed) == results(tmp_path / "whole")
 
 
