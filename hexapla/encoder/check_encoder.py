@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hexapla.encoder.locate import (
     NOT_WEIGHTS,
     PICKLED,
+    encoder_files,
     is_bare,
     locate,
     read_json_object,
@@ -15,6 +17,7 @@ from hexapla.encoder.locate import (
 from hexapla.errors import InputError
 
 OWN_POOLING = "{name}: has its own pooling; leave --pooling out, which is for bare transformers"
+_WITHOUT_FILES = (".Normalize",)  # old encoders have no folder for it
 
 
 def check_encoder(
@@ -53,15 +56,14 @@ def check_folder(
     """Refuse a folder that would run its own code or unpickle weights without permission.
 
     Raises:
-        InputError: The folder needs remote code, has pickled weights only, or has no weights.
+        InputError: The folder needs remote code, has pickled weights only, has no weights, or lacks
+            a module.
     """
+    modules = read_modules(folder)
+    _check_modules(folder, modules)
     if not trust_remote_code:
-        _refuse_remote_code(folder)
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "checkpoints" not in path.parts
-    ]
+        _refuse_remote_code(folder, modules)
+    files = encoder_files(folder)
     safe = {path.parent for path in files if path.suffix == ".safetensors"}
     pickled = [path for path in files if path.suffix in PICKLED and path.name not in NOT_WEIGHTS]
     if not safe and not pickled:
@@ -75,14 +77,40 @@ def check_folder(
         )
 
 
-def _refuse_remote_code(folder: Path) -> None:
+def _check_modules(folder: Path, modules: Sequence[Mapping[str, str]]) -> None:
+    """Refuse a folder without a list of its modules, or without the folder of one.
+
+    What a module's missing configuration says would be replaced by defaults.
+    """
+    saved = folder / "config_sentence_transformers.json"
+    if not modules and (saved.is_file() or any(folder.glob("[0-9]_*/config.json"))):
+        raise InputError(
+            f"{folder}: has modules of sentence-transformers, but no modules.json, which lists "
+            "them; fetch the encoder again"
+        )
+    for module in modules:
+        if not (folder / module["path"]).is_dir() and not module["type"].endswith(_WITHOUT_FILES):
+            raise InputError(
+                f"{folder / module['path']} is missing, the folder of a module that modules.json "
+                "lists; fetch the encoder again"
+            )
+
+
+def _refuse_remote_code(folder: Path, modules: Sequence[Mapping[str, str]]) -> None:
     hint = "read that code, then set trust_remote_code (--trust-remote-code)"
     for config in sorted(folder.rglob("*config*.json")):
-        if read_json_object(config).get("auto_map"):
+        content = read_json_object(config)
+        if content.get("auto_map"):
             raise InputError(f"{config}: asks to run the folder's own code (auto_map); {hint}")
-    for module in read_modules(folder):
-        if not module.get("type", "").startswith("sentence_transformers."):
+        activation = content.get("activation_function")
+        # sentence-transformers would use its default, Tanh, in its place.
+        if config.parent != folder and not str(activation or "torch.").startswith("torch."):
             raise InputError(
-                f'{folder / "modules.json"}: module "{module.get("type")}" is not of '
+                f'{config}: activation_function "{activation}" is not of PyTorch; {hint}'
+            )
+    for module in modules:
+        if not module["type"].startswith("sentence_transformers."):
+            raise InputError(
+                f'{folder / "modules.json"}: module "{module["type"]}" is not of '
                 f"sentence-transformers; {hint}"
             )

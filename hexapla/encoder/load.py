@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hexapla.encoder.check_encoder import OWN_POOLING, check_encoder
-from hexapla.encoder.check_weights import check_finite, check_reports, recorded_reports
+from hexapla.encoder.check_sizes import check_sizes
+from hexapla.encoder.check_weights import (
+    UNUSED,
+    check_finite,
+    check_reports,
+    is_panic,
+    recorded_reports,
+)
 from hexapla.encoder.config import Pooling
 from hexapla.encoder.locate import is_bare, split_revision
 from hexapla.errors import InputError
@@ -63,6 +70,8 @@ def load_encoder(
             f"max_tokens is {max_tokens}; it must be 3 or more, to hold a token between two "
             "special ones"
         )
+    if folder is not None:
+        check_sizes(folder, trust_remote_code=trust_remote_code)
     source, revision = split_revision(str(name)) if folder is None else (str(folder), None)
     model = _load(
         str(name),
@@ -107,6 +116,8 @@ def _load(
     import torch
     from sentence_transformers import SentenceTransformer
 
+    from hexapla.encoder.check_tokens import check_tokens, check_vectors
+
     model_kwargs: dict[str, object] = {"dtype": torch.float32}
     if not allow_pickle:
         model_kwargs["use_safetensors"] = True
@@ -119,9 +130,15 @@ def _load(
                 model_kwargs=model_kwargs,
                 local_files_only=is_local,
             )
-            # Some files are read at the first text only, such as the length limit.
-            model.encode(["a"], show_progress_bar=False)
-        except Exception as error:  # damaged files raise whatever their reader happens to meet
+            check_reports(name, reports, _unused_layers(model))
+            check_finite(name, model)
+            check_tokens(name, model)
+            check_vectors(name, model)
+        except InputError:
+            raise
+        except BaseException as error:  # damaged files raise whatever their reader happens to meet
+            if not isinstance(error, Exception) and not is_panic(error):
+                raise
             # What was reported before the failure says more than the failure that it led to.
             check_reports(name, reports)
             reason = next(iter(str(error).strip().splitlines()), "no reason given")
@@ -131,9 +148,16 @@ def _load(
             raise InputError(
                 f"{name}: could not be loaded as an encoder: {reason}{hint}"
             ) from error
-    check_reports(name, reports)
-    check_finite(name, model)
     return model
+
+
+def _unused_layers(model: SentenceTransformer) -> tuple[str, ...]:
+    """Return the layers that may be missing; a pooler may not if its output is the vector."""
+    modes = [getattr(module, "modality_config", {}) for module in model.modules()]
+    outputs = [value.get("method_output_name") for mode in modes for value in mode.values()]
+    if any("pool" in str(output) for output in outputs):
+        return tuple(layer for layer in UNUSED if layer != "pooler.")
+    return UNUSED
 
 
 def _add_pooling(model: SentenceTransformer, pooling: Pooling | None) -> None:

@@ -8,8 +8,8 @@ carries. Nothing here imports torch, so a mistake in a name is answered at once.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from hexapla.encoder.alignment_record import read_alignment
 from hexapla.errors import InputError
+from hexapla.runs.schema import read_foreign
 
 TINY = "tiny"
 RESULT = "align.json"  # `align` writes it last into an encoder folder
@@ -27,6 +29,10 @@ _CONFIGURATIONS = ("modules.json", "config.json")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt")
 _RECORDS = (RESULT, MERGED, "run.json", *NOT_WEIGHTS)
+# Of weights, configuration, tokenizer and an encoder's own code: all that vectors depend on.
+_LOADED = (".safetensors", ".json", ".model", ".spm", ".vocab", ".tiktoken", ".py", *PICKLED)
+_VOCABULARIES = ("vocab.txt", "merges.txt", "dict.txt", "bpe.codes")
+_NOT_LOADED = ("checkpoints", "logs")
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 _log = logging.getLogger(__name__)
 
@@ -89,7 +95,7 @@ def is_bare(name: str | Path) -> bool:
     """Return whether an encoder is a bare transformer, without pooling; the Hub may be asked."""
     folder = locate(name)
     if folder is not None:
-        return not (folder / "modules.json").is_file()
+        return not os.path.lexists(folder / "modules.json")
     from huggingface_hub.errors import RepositoryNotFoundError
     from sentence_transformers.util import is_sentence_transformer_model
 
@@ -136,7 +142,7 @@ def describe(name: str | Path) -> EncoderFacts:
             seed=None,
             languages=(),
         )
-    alignment = read_json_object(folder / RESULT) if (folder / RESULT).is_file() else {}
+    alignment = read_alignment(folder / RESULT)
     return EncoderFacts(
         name=TINY if str(name) == TINY else folder.resolve().name,
         sha256=_hash_folder(folder),
@@ -148,20 +154,36 @@ def describe(name: str | Path) -> EncoderFacts:
     )
 
 
+def encoder_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that vectors depend on, sorted.
+
+    Those are weights, configuration, tokenizer and code; records and the model card are not.
+
+    Raises:
+        InputError: Something with such a name is no file, as a link into nowhere is not.
+    """
+    found = []
+    for path in sorted(folder.rglob("*")):
+        top = path.relative_to(folder).parts[0]
+        if top in _NOT_LOADED or top.startswith(".") or path.name in _RECORDS:
+            continue
+        if path.suffix in _LOADED or path.name in _VOCABULARIES:
+            if not path.is_file():
+                raise InputError(f"{path} is no file; fetch the encoder again")
+            found.append(path)
+    return found
+
+
 def _hash_folder(folder: Path) -> str:
-    """Hash weights, tokenizer and configuration; records and the model card do not count."""
+    """Hash what vectors depend on, names included."""
     digest = hashlib.sha256()
-    hashed = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix in (".safetensors", ".json", ".model", *PICKLED)
-    ]
-    for path in sorted(hashed):
-        inside = path.relative_to(folder)
-        if inside.parts[0] not in ("checkpoints", "logs") and path.name not in _RECORDS:
-            digest.update(inside.as_posix().encode())
+    for path in encoder_files(folder):
+        digest.update(path.relative_to(folder).as_posix().encode(errors="surrogateescape"))
+        try:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     return digest.hexdigest()
 
 
@@ -198,7 +220,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
     Raises:
         InputError: The file is not readable as JSON.
     """
-    content = _read_json(path)
+    content = read_foreign(path)
     return content if isinstance(content, dict) else {}
 
 
@@ -206,14 +228,27 @@ def read_modules(folder: Path) -> list[dict[str, str]]:
     """Read the modules of a sentence-transformers folder; a bare transformer has none.
 
     Raises:
-        InputError: `modules.json` is not readable as JSON.
+        InputError: `modules.json` cannot be read, or does not list modules by type and path.
     """
     path = folder / "modules.json"
-    return list(_read_json(path)) if path.is_file() else []
+    if not os.path.lexists(path):
+        return []
+    modules = read_foreign(path)
+    if not isinstance(modules, list) or not modules or not all(map(_is_module, modules)):
+        raise InputError(
+            f"{path} is damaged: it must list modules, each with the texts name, path and type, "
+            "and paths inside the folder; fetch the encoder again"
+        )
+    return modules
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as JSON: {error}") from error
+def _is_module(content: Any) -> bool:
+    if not isinstance(content, dict):
+        return False
+    values = [content.get(key) for key in ("name", "path", "type")]
+    inside = Path(str(values[1]))
+    return (
+        all(isinstance(value, str) for value in values)
+        and not inside.is_absolute()
+        and ".." not in inside.parts
+    )

@@ -146,7 +146,7 @@ def test_pickled_weights_of_a_module_are_refused_beside_safe_ones_of_another(fol
 
 def test_damaged_weights_are_named(folder):
     (folder / "model.safetensors").write_bytes(b"not weights at all")
-    with pytest.raises(InputError, match="could not be loaded as an encoder"):
+    with pytest.raises(InputError, match=r"model.safetensors is damaged: .*; fetch the encoder"):
         load_encoder(folder)
 
 
@@ -160,7 +160,7 @@ def test_folders_without_an_encoder_or_weights_are_named(tmp_path, folder):
 
 def test_a_damaged_configuration_is_named(folder):
     (folder / "config.json").write_text("{")
-    with pytest.raises(InputError, match=r"config.json: not readable as JSON"):
+    with pytest.raises(InputError, match=r"config.json is damaged: it is not JSON"):
         load_encoder(folder)
 
 
@@ -173,6 +173,22 @@ def test_description_changes_with_the_weights_and_not_with_the_card(folder):
     weights[-1] ^= 1
     (folder / "model.safetensors").write_bytes(weights)
     assert describe(folder).sha256 != first.sha256
+
+
+@pytest.mark.parametrize("name", ["vocab.txt", "merges.txt", "source.spm", "own_model.py"])
+def test_description_changes_with_every_file_that_vectors_depend_on(folder, name):
+    (folder / name).write_text("one")
+    first = describe(folder).sha256
+    (folder / name).write_text("two")
+    assert describe(folder).sha256 != first
+
+
+def test_description_does_not_change_with_notes_and_hidden_folders(folder):
+    first = describe(folder)
+    (folder / "notes.txt").write_text("mine")
+    (folder / ".cache").mkdir()
+    (folder / ".cache" / "state.json").write_text("{}")
+    assert describe(folder) == first
 
 
 def test_inspection_reads_the_folder(folder):

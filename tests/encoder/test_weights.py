@@ -15,7 +15,7 @@ from torch import Tensor
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
 from tests.fixtures.text_files import edit_json
-from tests.fixtures.toy import toy_encoder, toy_transformer
+from tests.fixtures.toy import toy_decoder, toy_encoder, toy_transformer
 
 Edit = Callable[[dict[str, Tensor]], object]
 
@@ -51,13 +51,100 @@ def test_layers_that_the_configuration_adds_are_missing(folder: Path) -> None:
         load_encoder(folder)
 
 
-def test_layers_that_the_configuration_leaves_out_are_named_in_a_warning(
+def test_tensors_without_a_place_are_named_in_a_warning(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    change(folder, lambda tensors: tensors.update({"encoder.layer.7.extra": torch.zeros(2)}))
+    change(folder, lambda tensors: tensors.update({"encoder.extra": torch.zeros(2)}))
     with caplog.at_level(logging.WARNING, logger="hexapla"):
         load_encoder(folder)
-    assert "1 tensors of the weights are not used (encoder.layer.7.extra)" in caplog.text
+    assert "1 tensors of the weights are not used (encoder.extra)" in caplog.text
+
+
+@pytest.mark.parametrize("n_layers", [0, 1])
+def test_layers_that_the_configuration_leaves_out_are_refused(
+    tmp_path: Path, n_layers: int
+) -> None:
+    folder = toy_decoder(tmp_path / "toy")
+    edit_json(folder / "config.json", num_hidden_layers=n_layers)
+    edit_json(folder / "config.json", layer_types=["full_attention"] * n_layers)
+    with pytest.raises(
+        InputError,
+        match=rf"config.json has {n_layers} layers, and the weights have 2 \(layers\), so that "
+        rf"{2 - n_layers} would be left out",
+    ):
+        load_encoder(folder)
+
+
+def test_weights_in_several_files_are_checked_alike(tmp_path: Path) -> None:
+    bare = toy_transformer(tmp_path / "toy")
+    change(bare, lambda tensors: tensors.pop("encoder.layer.0.output.dense.weight"))
+    tensors = load_file(bare / "model.safetensors")
+    (bare / "model.safetensors").unlink()
+    names = sorted(tensors)
+    parts = {"model-00001-of-00002": names[::2], "model-00002-of-00002": names[1::2]}
+    for file, keys in parts.items():
+        save_file({key: tensors[key] for key in keys}, bare / f"{file}.safetensors")
+    places = {key: f"{file}.safetensors" for file, keys in parts.items() for key in keys}
+    index = {"metadata": {}, "weight_map": places}
+    (bare / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    with pytest.raises(InputError, match=r"1 tensors .*\(encoder.layer.0.output.dense.weight\)"):
+        load_encoder(bare)
+    (bare / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(InputError, match=r"toy: .*model-00002-of-00002.safetensors"):
+        load_encoder(bare)
+
+
+def test_pickled_weights_are_checked_alike(tmp_path: Path) -> None:
+    bare = toy_transformer(tmp_path / "bare")
+    tensors = load_file(bare / "model.safetensors")
+    tensors.pop("encoder.layer.0.output.dense.weight")
+    torch.save(tensors, bare / "pytorch_model.bin")
+    (bare / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"1 tensors .*\(encoder.layer.0.output.dense.weight\)"):
+        load_encoder(bare, allow_pickle=True)
+
+
+def test_a_pooler_whose_output_is_the_vector_may_not_be_missing(folder: Path) -> None:
+    modes = {"text": {"method": "forward", "method_output_name": "pooler_output"}}
+    edit_json(
+        folder / "sentence_bert_config.json",
+        transformer_task="feature-extraction",
+        modality_config=modes,
+        module_output_name="sentence_embedding",
+    )
+    modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    (folder / "modules.json").write_text(json.dumps([modules[0], modules[2]]), encoding="utf-8")
+    load_encoder(folder)
+    change(folder, lambda tensors: [tensors.pop(k) for k in [*tensors] if "pooler" in k])
+    with pytest.raises(InputError, match=r"2 tensors .*\(pooler.dense.bias, pooler.dense.weight\)"):
+        load_encoder(folder)
+
+
+def test_a_lora_adapter_without_its_tensors_is_refused(tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    bare = toy_transformer(tmp_path / "bare")
+    model = load_encoder(bare)
+    settings = peft.LoraConfig(r=2, target_modules=["query"], task_type="FEATURE_EXTRACTION")
+    model[0].auto_model.add_adapter(settings)
+    model.save(str(tmp_path / "adapted"))
+    assert (tmp_path / "adapted" / "adapter_config.json").is_file()
+    load_encoder(tmp_path / "adapted")
+    file = tmp_path / "adapted" / "adapter_model.safetensors"
+    tensors = load_file(file)
+    tensors.popitem()
+    save_file(tensors, file, metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"1 tensors .*lora_"):
+        load_encoder(tmp_path / "adapted")
+
+
+def test_half_precision_loads_and_whole_numbers_are_refused(folder: Path) -> None:
+    change(folder, lambda tensors: tensors.update({k: v.bfloat16() for k, v in tensors.items()}))
+    assert load_encoder(folder).dtype == torch.float32
+    change(
+        folder, lambda tensors: tensors.update({k: v.to(torch.int8) for k, v in tensors.items()})
+    )
+    with pytest.raises(InputError, match=r"the weights are of type I8 \(.*\), quantized without"):
+        load_encoder(folder)
 
 
 def test_a_shape_that_the_configuration_contradicts_is_named(folder: Path) -> None:
