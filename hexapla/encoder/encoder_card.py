@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hexapla.corpus.corpus_card import made_by
+from hexapla.encoder.alignment_record import CARD_KEYS, read_alignment
 from hexapla.encoder.locate import (
     RESULT,
     EncoderFacts,
@@ -21,34 +22,12 @@ from hexapla.encoder.locate import (
 from hexapla.errors import InputError
 from hexapla.runs.atomic import write_text
 from hexapla.text import languages as codes
+from hexapla.text.printable import markdown, markdown_code, printable, printable_all
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _DETAILS = "## Model Details"
-# What a card needs of `align.json`.
-CARD_KEYS = (
-    "base",
-    "base_sha256",
-    "corpus",
-    "corpus_sha256",
-    "pivot",
-    "languages",
-    "columns",
-    "regime",
-    "negatives",
-    "budget",
-    "temperature",
-    "margin",
-    "learning_rate",
-    "rows_per_step",
-    "seed",
-    "n_steps",
-    "epochs",
-    "n_rows",
-    "n_encodings",
-    "held_out",
-)
 
 
 def write_card(path: Path, result: dict[str, Any]) -> None:
@@ -68,28 +47,39 @@ def write_card(path: Path, result: dict[str, Any]) -> None:
 
 def alignment_section(result: dict[str, Any]) -> str:
     """Return the section on alignment in Markdown: languages, corpus, regime, settings, budget."""
-    seen = ", ".join(f"{codes.name(language)} (`{language}`)" for language in result["languages"])
+    result = printable_all(result)
+    seen = ", ".join(
+        f"{codes.name(language)} ({markdown_code(language)})" for language in result["languages"]
+    )
     columns = result["columns"]
     sources = "".join(
-        f"  - `{language}`: {made_by(columns[language])}\n"
+        f"  - {markdown_code(language)}: {markdown(made_by(columns[language]))}\n"
         for language in result["languages"]
         if columns.get(language)
     )
-    corpus = f"`{result['corpus']}` (SHA-256 `{result['corpus_sha256'][:16]}`)"
-    regime, negatives, budget = result["regime"], result["negatives"], result["budget"]
+    base, corpus = (_named(result, key) for key in ("base", "corpus"))
+    pivot, regime, negatives, budget = (
+        markdown_code(result[key]) for key in ("pivot", "regime", "negatives", "budget")
+    )
     return f"""## Multi-way alignment
 
-Aligned by Hexapla from `{result["base"]}` (SHA-256 `{result["base_sha256"][:16]}`).
+Aligned by Hexapla from {base}.
 
 - Languages seen in alignment: {seen}
-- Corpus: {corpus}, pivot `{result["pivot"]}`
-{sources}- Regime: `{regime}`, negatives `{negatives}`, budget `{budget}`
+- Corpus: {corpus}, pivot {pivot}
+{sources}- Regime: {regime}, negatives {negatives}, budget {budget}
 - Settings: temperature {result["temperature"]}, margin {result["margin"]},
   learning rate {result["learning_rate"]}, {result["rows_per_step"]} rows per step,
   seed {result["seed"]}{_extras(result)}
 - Length: {result["n_steps"]} steps, {result["epochs"]} epochs of {result["n_rows"]} rows,
   {result["n_encodings"]} sentences encoded
 {_scores(result)}"""
+
+
+def _named(result: dict[str, Any], key: str) -> str:
+    """Return the name of a corpus or an encoder with its hash."""
+    sha = markdown_code(result[f"{key}_sha256"][:16])
+    return f"{markdown_code(result[key])} (SHA-256 {sha})"
 
 
 def _extras(result: dict[str, Any]) -> str:
@@ -102,7 +92,9 @@ def _extras(result: dict[str, Any]) -> str:
         "Matryoshka dimensions": dims,
     }
     return "".join(
-        f", {name} {value}" for name, value in extras.items() if value not in (None, 0, "", "none")
+        f", {name} {markdown(str(value))}"
+        for name, value in extras.items()
+        if value not in (None, 0, "", "none")
     )
 
 
@@ -116,7 +108,7 @@ def _scores(result: dict[str, Any]) -> str:
     if not result["held_out"]:
         return "- Scores: none yet; `hexapla evaluate` measures this folder\n"
     curve = result["held_out"]
-    best = next((point for point in curve if point["step"] == result["best_step"]), curve[-1])
+    best = next((point for point in curve if point["step"] == result.get("best_step")), curve[-1])
     before = ", before whitening" if result.get("whiten") == "end" else ""
     return (
         f"- Score{before}: retrieval accuracy {best['accuracy']:.4f} at step {best['step']}, on\n"
@@ -130,9 +122,10 @@ def merge_section(merged: dict[str, Any]) -> str:
     Args:
         merged: What `merge.json` holds.
     """
-    pivot, tolerance = f"`{merged['pivot']}`", merged["tolerance"]
+    merged = printable_all(merged)
+    pivot, tolerance = markdown_code(merged["pivot"]), merged["tolerance"]
     if merged["measure"] == "sts":
-        value = f"cosines of the {pivot} pairs of `{merged['sts']}` with their scores"
+        value = f"cosines of the {pivot} pairs of {markdown_code(merged['sts'])} with their scores"
     else:
         value = f"cosines of all pairs of those rows' {pivot} texts with the base's cosines"
     table = "".join(
@@ -140,10 +133,8 @@ def merge_section(merged: dict[str, Any]) -> str:
         f"| {verdict(point, merged)} |\n"
         for point in merged["sweep"]
     )
-    corpus, base, aligned = (
-        f"`{merged[key]}` (SHA-256 `{merged[f'{key}_sha256'][:16]}`)"
-        for key in ("corpus", "base", "aligned")
-    )
+    others = markdown(", ".join(merged["languages"][1:]))
+    corpus, base, aligned = (_named(merged, key) for key in ("corpus", "base", "aligned"))
     return f"""## Merged with the base
 
 Every weight is (1 - alpha) times that of {base}
@@ -153,8 +144,8 @@ Here {_mixture(merged)}.
 | alpha | retrieval accuracy | pivot | |
 |---|---|---|---|
 {table}
-- Retrieval accuracy: between {pivot} and each of {", ".join(merged["languages"][1:])}, in both
-  directions, on {merged["n_rows"]} rows {merged["origin"]}: {corpus}
+- Retrieval accuracy: between {pivot} and each of {others}, in both
+  directions, on {merged["n_rows"]} rows {markdown(merged["origin"])}: {corpus}
 - Pivot: Spearman correlation of the {value}
 - An alpha qualifies if its pivot value is at least that of alpha 0 minus {tolerance:g}. Of those,
   the one with the best retrieval accuracy was kept. It was chosen on these rows, so its accuracy
@@ -164,14 +155,15 @@ Here {_mixture(merged)}.
 
 def _mixture(merged: dict[str, Any]) -> str:
     """Say in words what the weights are."""
+    base = markdown_code(merged["base"])
     if not merged["alpha"]:
         why = "" if merged["qualified"] else "; none of the alphas asked for qualified"
-        return f"alpha is 0: the weights are those of `{merged['base']}`, without alignment{why}"
+        return f"alpha is 0: the weights are those of {base}, without alignment{why}"
     if merged["alpha"] == 1:
         return "alpha is 1: the weights are those of the aligned encoder, unchanged"
     return (
         f"alpha is {merged['alpha']:g}: that share of the aligned encoder's weights, and the rest "
-        f"of `{merged['base']}`'s"
+        f"of {base}'s"
     )
 
 
@@ -210,17 +202,22 @@ class EncoderScreen:
 
     def render(self, console: Console) -> None:
         """Print one screen."""
-        console.print(
-            f"[bold]{self.facts.name}[/bold]: {self.architecture}, {self.n_layers} layers, "
-            f"{self.dim} dimensions, {self.vocabulary} pieces, {self.size_mib:.1f} MiB of weights"
+        from rich.text import Text
+
+        name = Text(printable(self.facts.name), style="bold")
+        shape = (
+            f": {self.architecture}, {self.n_layers} layers, {self.dim} dimensions, "
+            f"{self.vocabulary} pieces, {self.size_mib:.1f} MiB of weights"
         )
-        console.print(f"modules {' -> '.join(self.modules) or 'none: a bare transformer'}")
-        console.print(f"sha256 {self.facts.sha256}", soft_wrap=True)
+        modules = " -> ".join(self.modules) or "none: a bare transformer"
+        console.print(name + Text(printable(shape)))
+        console.print(Text(printable(f"modules {modules}")))
+        console.print(Text(f"sha256 {self.facts.sha256}"), soft_wrap=True)
         if not self.result:
             console.print("not aligned by hexapla")
             return
         section = alignment_section(self.result).split("\n\n", 1)[1]
-        console.print(section.replace("`", "").strip(), markup=False)
+        console.print(Text(section.replace("`", "").strip()))
 
 
 def inspect_encoder(name: str) -> EncoderScreen:
@@ -240,7 +237,6 @@ def inspect_encoder(name: str) -> EncoderScreen:
         if path.is_file()
     ]
     config = read_json_object(configs[0]) if configs else {}
-    result = folder / RESULT
     weights = [path for path in folder.rglob("*.safetensors") if "checkpoints" not in path.parts]
     return EncoderScreen(
         facts=describe(name),
@@ -250,5 +246,5 @@ def inspect_encoder(name: str) -> EncoderScreen:
         n_layers=config.get("num_hidden_layers"),
         size_mib=sum(path.stat().st_size for path in weights) / 2**20,
         modules=tuple(module["type"].rpartition(".")[2] for module in read_modules(folder)),
-        result=read_json_object(result) if result.is_file() else {},
+        result=read_alignment(folder / RESULT, CARD_KEYS),
     )

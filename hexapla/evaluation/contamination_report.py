@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.encoder.alignment_record import AlignRun
 from hexapla.encoder.locate import EncoderFacts, locate
 from hexapla.errors import InputError
 from hexapla.runs.record import read_record
@@ -130,9 +131,9 @@ def find_corpus(
             )
         return None
     folder = locate(encoder)
-    config = read_record(folder).get("config", {}) if folder is not None else {}
+    config = read_record(folder, AlignRun).get("config", {}) if folder is not None else {}
     source = given if given is not None else config.get("corpus")
-    if not isinstance(source, str):
+    if source is None:
         return None
     languages = config.get("languages") or facts.training.get("languages")
     try:

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.encoder.alignment_record import AlignRun
 from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import locate
@@ -103,8 +104,10 @@ def _check_address(config: ExploreConfig) -> None:
 def _base_of(encoder: str) -> str | None:
     """Return what an encoder was aligned from, as its run.json says, or None."""
     folder = locate(encoder)
-    base = read_record(folder).get("config", {}).get("encoder") if folder is not None else None
-    return str(base) if base else None
+    if folder is None:
+        return None
+    base: str | None = read_record(folder, AlignRun).get("config", {}).get("encoder")
+    return base or None
 
 
 def launch(

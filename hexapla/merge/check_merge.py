@@ -6,7 +6,6 @@ Nothing here imports torch. What only loaded encoders show is compared in `encod
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.encoder.alignment_record import CARD_KEYS, AlignRun, read_alignment
 from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.config import MAX_HELD_OUT_ROWS
-from hexapla.encoder.encoder_card import CARD_KEYS
-from hexapla.encoder.locate import MERGED, RESULT, EncoderFacts, describe, read_json_object
+from hexapla.encoder.locate import MERGED, RESULT, EncoderFacts, describe
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks.judged_pairs import JudgedPairs
 from hexapla.merge.config import MergeConfig
 from hexapla.merge.encoder_difference import folder_difference
 from hexapla.merge.pivot_quality import read_pairs
-from hexapla.runs.record import RUN_FILE, check_apart, check_run_folder
+from hexapla.runs.record import RUN_FILE, check_apart, check_run_folder, read_record
 
 _log = logging.getLogger(__name__)
 
@@ -146,12 +145,7 @@ def _read_alignment(name: str, folder: Path | None) -> tuple[dict[str, Any], flo
         raise InputError(
             f"{name}: has no {RESULT}; give the folder of an encoder that hexapla align made"
         )
-    alignment = read_json_object(folder / RESULT)
-    if missing := [key for key in CARD_KEYS if key not in alignment]:
-        raise InputError(
-            f"{folder / RESULT}: has no {', '.join(missing)}; give an encoder that hexapla align "
-            "made"
-        )
+    alignment = read_alignment(folder / RESULT, CARD_KEYS)
     if "merged" in alignment:
         raise InputError(f"{name}: is merged already; give the encoder that hexapla align made")
     if alignment.get("whiten", "none") != "none":
@@ -159,17 +153,10 @@ def _read_alignment(name: str, folder: Path | None) -> tuple[dict[str, Any], flo
             f"{name}: was whitened in alignment, which added a layer that its base lacks; "
             "align it without (--whiten none) to merge it"
         )
-    try:
-        run = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        return alignment, float(run["config"]["held_out"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        _log.info(
-            "%s: does not say which rows were held out (%s: %s)",
-            folder / RUN_FILE,
-            type(error).__name__,
-            error,
-        )
-        return alignment, 0.0
+    held_out = read_record(folder, AlignRun).get("config", {}).get("held_out")
+    if held_out is None:
+        _log.info("%s: does not say which rows were held out", folder / RUN_FILE)
+    return alignment, held_out or 0.0
 
 
 def _read_columns(

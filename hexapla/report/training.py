@@ -6,15 +6,18 @@ only in the seed, is known from the record that `align` wrote and `evaluate` cop
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator
+
+from hexapla.encoder.alignment_record import Alignment
 from hexapla.errors import InputError
 from hexapla.evaluation.scores import Score
-from hexapla.runs.record import RUN_FILE, read_record
+from hexapla.runs.record import RUN_FILE, RunRecord, read_record
+from hexapla.runs.schema import OPTIONAL, Count, Stored, Text
 
 # Fields of align.json that determine a run, besides regime, seed and budget.
 _SETTINGS = (
@@ -35,6 +38,30 @@ _SETTINGS = (
     "rows_per_step",
 )
 _AMOUNTS = {"rows": "n_rows_seen", "encodings": "n_encodings", "converged": None}
+
+
+class _MeasuredTraining(Alignment):
+    """What is needed of a training to compare it."""
+
+    budget: Text
+    n_rows_seen: Count
+    n_encodings: Count
+    corpus_sha256: Text
+
+
+class _MeasuredEncoder(Stored):
+    """The encoder that was measured, and how it was trained."""
+
+    sha256: Text
+    training: Annotated[
+        _MeasuredTraining | None, BeforeValidator(lambda value: None if value == {} else value)
+    ] = OPTIONAL
+
+
+class _MeasuredRun(RunRecord):
+    """The record of an evaluation."""
+
+    encoder: _MeasuredEncoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,30 +104,25 @@ def read_training(folder: Path, score: Score) -> Training | None:
     Raises:
         InputError: The record is damaged, or belongs to another encoder.
     """
-    path, run = folder / RUN_FILE, read_record(folder)
-    if run.get("command") != "evaluate":
-        return None
-    encoder = _get(path, run, "encoder", dict)
-    if encoder.get("sha256") != score.encoder_sha:
+    encoder, record = _read_encoder(folder), read_curves(folder)
+    if encoder and encoder["sha256"] != score.encoder_sha:
         raise InputError(
-            f"{path} belongs to another encoder than the scores beside it; evaluate again"
+            f"{folder / RUN_FILE} belongs to another encoder than the scores beside it; "
+            "evaluate again"
         )
-    record = encoder.get("training") or {}
-    if not isinstance(record, dict):
-        raise InputError(f"{path} is damaged: training is not a JSON object; evaluate again")
     if not record:
         return None
     record = {"whiten": "none", **record}  # missing from older records
-    budget = _get(path, record, "budget", str)
-    if budget not in _AMOUNTS:
+    if record["budget"] not in _AMOUNTS:
         raise InputError(
-            f"{path}: the training budget is {budget}; this version knows {', '.join(_AMOUNTS)}"
+            f"{folder / RUN_FILE}: the training budget is {record['budget']}; this version knows "
+            f"{', '.join(_AMOUNTS)}"
         )
     return Training(
-        budget=budget,
-        n_rows_seen=_get(path, record, "n_rows_seen", int),
-        n_encodings=_get(path, record, "n_encodings", int),
-        corpus_sha256=_get(path, record, "corpus_sha256", str),
+        budget=record["budget"],
+        n_rows_seen=record["n_rows_seen"],
+        n_encodings=record["n_encodings"],
+        corpus_sha256=record["corpus_sha256"],
         settings={
             **{name: record.get(name) for name in _SETTINGS},
             "merged": "yes" if "merged" in record else "no",
@@ -108,10 +130,17 @@ def read_training(folder: Path, score: Score) -> Training | None:
     )
 
 
-def _get(path: Path, fields: Mapping[str, Any], name: str, kind: type) -> Any:
-    value = fields.get(name)
-    if type(value) is not kind:
-        raise InputError(
-            f"{path} is damaged: {name} is {json.dumps(value)}, not {kind.__name__}; evaluate again"
-        )
-    return value
+def read_curves(folder: Path) -> dict[str, Any]:
+    """Return what `align` recorded of the encoder behind a folder of scores, or nothing.
+
+    Raises:
+        InputError: The record is damaged.
+    """
+    return _read_encoder(folder).get("training") or {}
+
+
+def _read_encoder(folder: Path) -> dict[str, Any]:
+    if read_record(folder).get("command") != "evaluate":
+        return {}
+    encoder: dict[str, Any] = read_record(folder, _MeasuredRun)["encoder"]
+    return encoder

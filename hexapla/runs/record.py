@@ -19,6 +19,7 @@ from typing import Any
 import hexapla
 from hexapla.errors import InputError
 from hexapla.runs.atomic import write_json
+from hexapla.runs.schema import OPTIONAL, Stored, read_object
 
 RUN_FILE = "run.json"
 _PACKAGES = (
@@ -82,26 +83,25 @@ def write_record(folder: Path, command: str, config: Mapping[str, Any], **facts:
     write_json(folder / RUN_FILE, record)
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+class RunRecord(Stored):
+    """What every command reads of a record."""
+
+    command: str = OPTIONAL
+    config: dict[str, Any] = OPTIONAL
+
+
+def read_record(folder: Path, schema: type[RunRecord] = RunRecord) -> dict[str, Any]:
     """Return the record in a folder, or an empty one if there is none.
+
+    Args:
+        folder: The folder.
+        schema: What the record must be, for what a command reads of it.
 
     Raises:
         InputError: The record is damaged.
     """
     path = folder / RUN_FILE
-    if not path.is_file():
-        return {}
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} is damaged: it is not JSON ({error}); run again what wrote it"
-        ) from error
-    if not isinstance(record, dict) or not isinstance(record.get("config", {}), dict):
-        raise InputError(
-            f"{path} is damaged: it is not a JSON object with a config; run again what wrote it"
-        )
-    return record
+    return read_object(path, schema, "run again what wrote it") if path.is_file() else {}
 
 
 def check_run_folder(
@@ -226,13 +226,9 @@ def _config_in(folder: Path, command: str) -> dict[str, Any]:
         "give another folder"
     )
     try:
-        record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        record = read_record(folder)
+    except InputError as error:
         raise InputError(refusal) from error
-    if (
-        not isinstance(record, dict)
-        or record.get("command") != command
-        or not isinstance(record.get("config"), dict)
-    ):
+    if record.get("command") != command or "config" not in record:
         raise InputError(refusal)
     return dict(record["config"])

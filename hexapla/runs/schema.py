@@ -209,6 +209,7 @@ def _key_path(keys: Iterable[int | str]) -> str:
 
 _KINDS = {
     "dict_type": "an object, {...}",
+    "model_type": "an object, {...}",
     "list_type": "a list, [...]",
     "string_type": "a text",
     "string_unicode": "a text",

@@ -108,7 +108,8 @@ def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
     vocabulary["eng00"], vocabulary["eng01"] = vocabulary["eng01"], vocabulary["eng00"]
     (twin / "tokenizer.json").write_text(json.dumps(tokenizer))
     refused('the piece "eng00" has the number 5 and 6', aligned=str(twin))
-    write_records(twin, base, merged={"alpha": 0.5})
+    merged = {"base": "b", "alpha": 0.5, "accuracy": 0.5, "qualified": True, "n_rows": 3}
+    write_records(twin, base, merged=merged)
     refused("is merged already", aligned=str(twin))
     write_records(twin, base, whiten="start")
     refused(
@@ -116,7 +117,7 @@ def test_folders_that_do_not_belong_together_are_refused_before_a_model_loads(
         aligned=str(twin),
     )
     (twin / "align.json").write_text('{"regime"')
-    refused("align.json: not readable as JSON", aligned=str(twin))
+    refused("align.json is damaged: it is not JSON", aligned=str(twin))
     (twin / "align.json").write_text('{"regime": "multiway"}')
     refused(
         "align.json: has no base, base_sha256, corpus, corpus_sha256, pivot, languages, columns, neg",

@@ -176,21 +176,24 @@ def test_the_record_of_another_command_is_ignored(tmp_path: Path) -> None:
     ("content", "told"),
     [
         ("{", r"run.json is damaged: it is not JSON \(.*\); run again what wrote it"),
-        ("[]", r"run.json is damaged: it is not a JSON object with a config"),
-        ('{"command": "evaluate"}', r"run.json is damaged: encoder is null, not dict"),
+        ("[]", r"run.json is damaged: it is \[\]; it must be an object"),
+        ('{"command": "evaluate"}', r"run.json is damaged: it has no encoder"),
         ({"sha256": "other"}, r"run.json belongs to another encoder than the scores beside it"),
-        ({"training": [1]}, r"run.json is damaged: training is not a JSON object"),
+        (
+            {"training": [1]},
+            r"run.json is damaged: encoder.training is \[1\]; it must be an object",
+        ),
         (
             {"training": record(budget="steps")},
             r"the training budget is steps; this version knows rows, encodings",
         ),
         (
             {"training": record(n_rows_seen="many")},
-            r'run.json is damaged: n_rows_seen is "many", not int',
+            r'encoder.training.n_rows_seen is "many"; it must be a whole number',
         ),
         (
             {"training": record(corpus_sha256=None)},
-            r"run.json is damaged: corpus_sha256 is null, not str",
+            r"run.json is damaged: encoder.training.corpus_sha256 is null; it must be a text",
         ),
     ],
 )

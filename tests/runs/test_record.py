@@ -111,7 +111,7 @@ def test_the_record_is_what_was_written(run: Path, tmp_path: Path) -> None:
     assert record["versions"] == versions()
     assert read_record(tmp_path / "nowhere") == {}
     (run / RUN_FILE).write_text(json.dumps({"config": []}))
-    with pytest.raises(InputError, match="is damaged: it is not a JSON object with a config"):
+    with pytest.raises(InputError, match=r"is damaged: config is \[\]; it must be an object"):
         read_record(run)
     remove_run(run)
     assert not run.exists()
