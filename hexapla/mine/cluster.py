@@ -9,6 +9,7 @@ Shapes: S source and T target sentences, D dimensions, K neighbours.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -33,7 +34,7 @@ from hexapla.runs.ray_cluster import connect, cores_per_task
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_SHARD = 131_072  # vectors in one Ray object: 100 MB with 384 dimensions
+_MAX_SHARD = 131_072  # vectors in one Ray object: 100 MB with 384 dimensions
 
 Loading = tuple[str, bool, bool]
 """An encoder's name, and whether its own code and its pickled weights may be loaded."""
@@ -83,9 +84,10 @@ class Cluster:
             memory_mib=memory_mib,
         )
         of_source, of_target = BestNeighbours(len(source), k), BestNeighbours(len(target), k)
+        n_source, n_target = _shard_size(len(source)), _shard_size(len(target))
         for (one, other), (of_one, of_other) in zip(pairs, both, strict=True):
-            _merge(of_source, one * _SHARD, of_one, other * _SHARD)
-            _merge(of_target, other * _SHARD, of_other, one * _SHARD)
+            _merge(of_source, one * n_source, of_one, other * n_target)
+            _merge(of_target, other * n_target, of_other, one * n_source)
         return of_source.neighbours(), of_target.neighbours()
 
     def nearest_approximately(
@@ -93,27 +95,30 @@ class Cluster:
     ) -> tuple[Neighbours, Neighbours]:
         """Search as `approximate.nearest_approximately` does, with an index for each shard."""
         of_source, of_target = self._shards(source, target, k)
+        sizes = (len(source), len(target))
         return (
-            self._one_way(of_source, of_target, len(source), k, ("source", "target"), seed),
-            self._one_way(of_target, of_source, len(target), k, ("target", "source"), seed),
+            self._one_way(of_source, of_target, sizes, k, ("source", "target"), seed),
+            self._one_way(of_target, of_source, sizes[::-1], k, ("target", "source"), seed),
         )
 
     def _one_way(
         self,
         shards: list[Any],
         others: list[Any],
-        n_rows: int,
+        sizes: tuple[int, int],
         k: int,
         names: tuple[str, str],
         seed: int,
     ) -> Neighbours:
-        best = BestNeighbours(n_rows, k)
+        """Return neighbours of the first of two sides of these sizes in the second."""
+        best = BestNeighbours(sizes[0], k)
+        n_own, n_other = _shard_size(sizes[0]), _shard_size(sizes[1])
         results = self._in_order(
             _search_shards, ((shards, other, k, names, seed) for other in others)
         )
         for place, of_shards in enumerate(results):
             for number, neighbours in enumerate(of_shards):
-                _merge(best, number * _SHARD, neighbours, place * _SHARD)
+                _merge(best, number * n_own, neighbours, place * n_other)
         return best.neighbours()
 
     def _shards(
@@ -123,12 +128,12 @@ class Cluster:
         check_sides(source, target, k)
 
         def put(vectors: NDArray[np.floating], name: str) -> list[Any]:
-            starts = range(0, len(vectors), _SHARD)
+            size = _shard_size(len(vectors))
             return [
                 self._ray.put(
-                    checked_block(vectors, start, _SHARD, name).numpy().astype(vectors.dtype)
+                    checked_block(vectors, start, size, name).numpy().astype(vectors.dtype)
                 )
-                for start in starts
+                for start in range(0, len(vectors), size)
             ]
 
         return put(source, "source"), put(target, "target")
@@ -151,6 +156,12 @@ class Cluster:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause if isinstance(error.cause, InputError) else error from None
+
+
+def _shard_size(n_vectors: int) -> int:
+    """Return the size of the shards of a side; even ones, because an index needs a few vectors."""
+    n_shards = math.ceil(n_vectors / _MAX_SHARD)
+    return math.ceil(n_vectors / n_shards)
 
 
 def _merge(best: BestNeighbours, row: int, neighbours: Neighbours, column: int) -> None:
