@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 from collections.abc import Sequence
@@ -17,12 +16,11 @@ from hexapla.build.shard_plan import ShardPlan
 from hexapla.build.shard_worker import ShardResult, ShardTask, ShardWorker
 from hexapla.errors import InputError
 from hexapla.filters import FilterSettings
+from hexapla.runs.disk_errors import find_disk_error
 from hexapla.runs.executors import Executor, Processes, Ray, Receipt, ThisProcess
 from hexapla.runs.ray_cluster import connect, has_gpus
 from hexapla.translate.config import TranslatorConfig
 
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-"""Errors of a disk that is full or must not be written."""
 MIN_TEXTS = 2048
 """Texts in one call of a translator that can mix languages, so that its batches are full."""
 _log = logging.getLogger(__name__)
@@ -118,6 +116,6 @@ def _failure(receipt: Receipt[ShardTask, ShardResult]) -> str:
     if receipt.result is None:
         return f"a worker died ({receipt.death})"
     error = receipt.result.error
-    if isinstance(error, InputError) or (isinstance(error, OSError) and error.errno in DISK_ERRORS):
+    if isinstance(error, InputError) or (error is not None and find_disk_error(error)):
         raise error
     return "" if error is None else f"{type(error).__name__}: {error}"

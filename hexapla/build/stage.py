@@ -11,8 +11,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -25,7 +24,7 @@ from hexapla.build.build_state import (
     replaces_corpus,
     start_build,
 )
-from hexapla.build.build_workers import DISK_ERRORS, do_all, list_tasks, open_workers
+from hexapla.build.build_workers import do_all, list_tasks, open_workers
 from hexapla.build.check_build import check_build
 from hexapla.build.committed import read_json
 from hexapla.build.config import BuildConfig, flatten
@@ -42,11 +41,12 @@ from hexapla.build.shard_worker import (
 )
 from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.reader import open_corpus
-from hexapla.errors import InputError
+from hexapla.corpus.work_folder import lock_work_folder
 from hexapla.filters import Chain, FilterReport, Statistics
 from hexapla.runs.atomic import write_json
+from hexapla.runs.disk_errors import disk_errors
 from hexapla.runs.executors import Executor, Processes
-from hexapla.runs.lock import clear_locked, locked
+from hexapla.runs.lock import clear_locked
 from hexapla.runs.progress import Progress
 from hexapla.sources import source_facts
 from hexapla.sources.texts import STANDARD_INPUT, find_sources
@@ -68,7 +68,7 @@ def build(config: BuildConfig, *, quiet: bool = False) -> FilterReport:
         InputError: Something that was given is wrong, which is found before the first sentence is
             translated where possible; or a language lost more than `max_loss`.
     """
-    with _disk_errors(config):
+    with disk_errors(config.work, "and continue with --resume: what was committed is kept"):
         filters = check_build(config)
         for source in find_sources(config.source.texts):
             source.check(config.source.field)
@@ -81,7 +81,7 @@ def build(config: BuildConfig, *, quiet: bool = False) -> FilterReport:
             worker.close()  # it may have loaded weights, which only the other processes need
         settings = _describe(config, worker, contamination, facts)
         worker.key = _hash(settings)
-        with locked(config.work):
+        with lock_work_folder(config.out):
             state = find_build_state(config, settings)
             if state is BuildState.FINISHED:
                 _log.info("%s: this build is already finished", config.out)
@@ -219,17 +219,3 @@ class _Run:
             write_json(config.work / STATISTICS, content)
         filters, statistics = self.worker.filters, Statistics.from_json(content)
         return tuple(Chain(filters, config.pivot, config.to, statistics).notes)
-
-
-@contextmanager
-def _disk_errors(config: BuildConfig) -> Iterator[None]:
-    """Say in one line what to do about a disk that is full or may not be written."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
-            raise
-        raise InputError(
-            f"{error.filename or config.work}: {error.strerror}; what was committed is kept: make "
-            "room, or give the right to write, and continue with --resume"
-        ) from error
