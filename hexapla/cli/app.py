@@ -5,6 +5,7 @@ Each subcommand is imported when it is called, so that `hexapla --help` answers 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -17,8 +18,16 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import hexapla
-from hexapla.cli.options import Debug, Quiet, State
+from hexapla.cli.options import Debug, Quiet, State, say
+from hexapla.cli.streams import (
+    READER_GONE,
+    PrintableFormatter,
+    ReaderGoneError,
+    print_error,
+    standard_streams,
+)
 from hexapla.errors import InputError
+from hexapla.text.printable import printable
 
 
 class Command(NamedTuple):
@@ -133,6 +142,22 @@ COMMANDS = {
 }
 
 
+# Characters of an error; what is allowed and what to do stands at its end.
+_MAX_LINE = 3000
+# What the system says of a path that the user gave.
+_MENDABLE = {
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENOSPC,
+    errno.EDQUOT,
+}
+
+
 class _LazyGroup(TyperGroup):
     """A group whose commands are imported when they are called; its help needs only their names."""
 
@@ -181,7 +206,7 @@ app = typer.Typer(
 
 def _print_version(value: bool) -> None:
     if value:
-        typer.echo(hexapla.__version__)
+        say(hexapla.__version__)
         raise typer.Exit
 
 
@@ -203,35 +228,61 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit status: 0 done, 2 the user's mistake, 130 Ctrl-C, 1 anything else.
+        The exit status: 0 done, 2 what the user gave or can mend, 130 Ctrl-C, 141 nobody reads
+        standard output any more, 1 anything else.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # Looking for plugins of pydantic reads the metadata of every installed package: 60 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # see hexapla.mine.search.nearest
     State.debug = State.quiet = False  # of an earlier call in this process
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("hexapla").setLevel(logging.INFO)
     run: Callable[..., Any] = app
     try:
-        status = run(args=arguments, standalone_mode=False, prog_name="hexapla")
-    except InputError as error:
-        return _fail(f"hexapla: {error}", 2)
+        with standard_streams():
+            _set_up_logging()
+            status = run(args=arguments, standalone_mode=False, prog_name="hexapla")
+    except ReaderGoneError:
+        return READER_GONE
+    except SystemExit as end:
+        # The parser ends so, without a word, when a pipe or connection of a stage breaks.
+        error = end.__context__
+        return _explain(error) if isinstance(error, OSError) else int(end.code or 0)
     except Exception as error:
-        usage = getattr(error, "format_message", None)
-        if usage is not None:
-            return _fail(f"hexapla: {usage()}", 2)
-        return _fail(f"hexapla: {type(error).__name__}: {error} (--debug shows where)", 1)
+        return _explain(error)
     if status == 130:  # what the parser makes of Ctrl-C, and the shell's own number for it
         return _fail(
-            "hexapla: interrupted; --resume continues align, build, evaluate, mine and reproduce",
+            "interrupted; --resume continues align, build, evaluate, mine and reproduce",
             130,
         )
     return status if isinstance(status, int) else 0
 
 
-def _fail(line: str, status: int) -> int:
+def _set_up_logging() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("hexapla").setLevel(logging.INFO)
+
+
+def _explain(error: Exception) -> int:
+    """Print an error on one line, and return the exit status."""
+    usage = getattr(error, "format_message", None)
+    if usage is not None:
+        return _fail(usage(), 2)
+    if isinstance(error, InputError):
+        return _fail(str(error), 2)
+    if isinstance(error, OSError) and error.errno in _MENDABLE and error.filename is not None:
+        return _fail(f"{error.filename}: {error.strerror}; give a path that can be used", 2)
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        return _fail(f"{error.object}: a name in this is not UTF-8; rename the file or folder", 2)
+    return _fail(f"{type(error).__name__}: {error} (--debug shows where)", 1)
+
+
+def _fail(message: str, status: int) -> int:
     if State.debug:
-        traceback.print_exc()
-    print(" ".join(line.split()), file=sys.stderr)
+        print_error(traceback.format_exc())
+    line = " ".join(printable(f"hexapla: {message}").split())
+    if len(line) > _MAX_LINE:
+        line = f"{line[: _MAX_LINE // 2]} … {line[-_MAX_LINE // 2 :]}"
+    print_error(line)
     return status

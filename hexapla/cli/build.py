@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hexapla.build.config import BuildConfig
-from hexapla.cli.options import State, console, print_size, silence_libraries
+from hexapla.cli.options import State, console, print_size, say, silence_libraries
 
 
 def build(
@@ -27,7 +27,7 @@ def build(
     silence_libraries()
     if dry_run:
         for line in estimate_build(config).lines():
-            typer.echo(line)
+            say(line)
         return
     run(config, quiet=State.quiet).render(console())
     print_size(config.out)

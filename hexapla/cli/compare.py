@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hexapla.cli.options import console
+from hexapla.cli.options import console, say
 from hexapla.report.config import CompareConfig, ReportConfig
 
 
@@ -32,4 +32,4 @@ def report(config: ReportConfig) -> None:
     """The page is one file and needs no network."""
     from hexapla.report.page import report as run
 
-    typer.echo(run(config))
+    say(run(config))

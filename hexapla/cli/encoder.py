@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from hexapla.alignment.config import AlignConfig
-from hexapla.cli.options import State, console, silence_libraries
+from hexapla.cli.options import State, console, say, silence_libraries
 from hexapla.explore.config import ExploreConfig
 from hexapla.merge.config import MergeConfig
 
@@ -29,7 +27,7 @@ def align(config: AlignConfig) -> None:
     result = run(config, quiet=State.quiet)
     processes = PartialState()
     if processes.is_main_process:
-        typer.echo(
+        say(
             f"{config.out}: {result['regime']}, {result['n_steps']} steps, "
             f"{result['n_rows_seen']} rows seen, {result['n_encodings']} sentences encoded, "
             f"{result['seconds']:.0f} s"
@@ -44,7 +42,7 @@ def merge(config: MergeConfig) -> None:
     silence_libraries()
     result = run(config, quiet=State.quiet)
     console().print(_sweep_table(result))
-    typer.echo(
+    say(
         f"{config.out}: alpha {result['alpha']:g}, {result['n_rows']} rows judged, "
         f"{result['seconds']:.0f} s"
     )
@@ -78,4 +76,4 @@ def explore(config: ExploreConfig) -> None:
     from hexapla.explore import launch, open_explorer
 
     silence_libraries()
-    launch(open_explorer(config, quiet=State.quiet), config, announce=typer.echo)
+    launch(open_explorer(config, quiet=State.quiet), config, announce=say)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
-from hexapla.cli.options import State, silence_libraries
+from hexapla.cli.options import State, say, silence_libraries
 from hexapla.evaluation.config import EvaluateConfig, FetchDataConfig
 
 
@@ -15,7 +13,7 @@ def evaluate(config: EvaluateConfig) -> None:
     silence_libraries()
     scores = run(config, quiet=State.quiet)
     n_tasks = len({score.task for score in scores})
-    typer.echo(f"{config.out}: {len(scores)} scores of {n_tasks} tasks")
+    say(f"{config.out}: {len(scores)} scores of {n_tasks} tasks")
 
 
 def fetch_data(config: FetchDataConfig) -> None:
@@ -23,4 +21,4 @@ def fetch_data(config: FetchDataConfig) -> None:
     from hexapla.evaluation.fetch import fetch_data as run
 
     silence_libraries()
-    typer.echo(f"{config.out}: {len(run(config.suite, config.out))} tasks")
+    say(f"{config.out}: {len(run(config.suite, config.out))} tasks")

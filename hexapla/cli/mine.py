@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
-from hexapla.cli.options import State, silence_libraries
+from hexapla.cli.options import State, say, silence_libraries
 from hexapla.mine.config import AlignDocumentsConfig, MineConfig, ScoreConfig
 
 
@@ -14,9 +12,9 @@ def mine(config: MineConfig) -> None:
 
     silence_libraries()
     pairs, calibration = run(config, quiet=State.quiet)
-    typer.echo(f"{config.out}: {len(pairs)} pairs")
+    say(f"{config.out}: {len(pairs)} pairs")
     if calibration is not None:
-        typer.echo(calibration.summary())
+        say(calibration.summary())
 
 
 def score(config: ScoreConfig) -> None:
@@ -26,7 +24,7 @@ def score(config: ScoreConfig) -> None:
     silence_libraries()
     table = run(config, quiet=State.quiet)
     n_scored = table.num_rows - table["margin"].null_count
-    typer.echo(f"{config.out}: {table.num_rows} pairs, {n_scored} of them scored")
+    say(f"{config.out}: {table.num_rows} pairs, {n_scored} of them scored")
 
 
 def align_documents(config: AlignDocumentsConfig) -> None:
@@ -37,7 +35,7 @@ def align_documents(config: AlignDocumentsConfig) -> None:
     links = run(config, quiet=State.quiet)
     linked = [link for link in links if link.source and link.target]
     n_merged = sum(len(link.source) + len(link.target) > 2 for link in linked)
-    typer.echo(
+    say(
         f"{config.out}: {len(linked)} links, {n_merged} of them with two sentences on a side; "
         f"{len(links) - len(linked)} gaps"
     )

@@ -1,4 +1,4 @@
-"""What all commands share: --debug and --quiet, and where tables are printed."""
+"""What all commands share: --debug and --quiet, and how lines and tables are printed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from hexapla.text.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +47,13 @@ def console() -> Console:
     """Return the console for tables: as wide as the terminal, or 100 characters into a file."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 100)
+    # Names are shown as they are: neither "[bold]" nor ":smile:" in one means anything.
+    return Console(width=None if sys.stdout.isatty() else 100, markup=False, emoji=False)
+
+
+def say(text: object) -> None:
+    """Print a line on standard output, in which no name can move the cursor."""
+    print(printable(str(text)), flush=True)
 
 
 def silence_libraries() -> None:
@@ -64,4 +72,4 @@ def print_size(out: Path) -> None:
     from hexapla.corpus import open_corpus
 
     corpus = open_corpus(out, verify=False)
-    typer.echo(f"{out}: {len(corpus):,} rows in {len(corpus.languages)} languages")
+    say(f"{out}: {len(corpus):,} rows in {len(corpus.languages)} languages")

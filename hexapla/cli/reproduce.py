@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from hexapla.cli.options import State, silence_libraries
+from hexapla.cli.options import State, say, silence_libraries
+from hexapla.cli.streams import print_error
 from hexapla.reproduce.config import ReproduceConfig
+from hexapla.text.printable import printable, printable_lines
 
 
 def reproduce(
@@ -25,7 +27,7 @@ def reproduce(
         from hexapla.runs.recipe import find_recipe
 
         text = find_recipe(config.recipe, "experiments").read_text(encoding="utf-8")
-        typer.echo(text, nl=False)
+        print(printable_lines(text), end="", flush=True)
         return
     from hexapla.reproduce.check_reproduction import check_reproduction
 
@@ -37,14 +39,14 @@ def reproduce(
     if dry_run:
         plan, estimate = plan_only(config)
         for line in (*plan.lines(), *estimate.lines()):
-            typer.echo(line)
+            say(line)
         return
     outcome = run(config, quiet=State.quiet)
-    typer.echo(
+    say(
         f"{config.out / 'results.md'}: {outcome.n_done} of {outcome.n_cells} cells done now, "
         f"{len(outcome.failures)} failed"
     )
     for reason in outcome.lacking.values():
-        typer.echo(reason, err=True)
+        print_error(printable(reason))
     if outcome.failures or outcome.lacking:
         raise typer.Exit(1)
