@@ -2,20 +2,27 @@
 
 The page embeds the charts' specifications, and PNG and SVG files are made from the same ones. A
 chart sets no background and no text colour; the page gives it those of its light or dark mode.
+
+Names and sentences come from data. In a specification they are printable, since some characters of
+theirs would end the drawing with an error, or the process; and short enough to draw.
 """
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from hexapla.text import languages as codes
+from hexapla.text.printable import printable_all
 
 if TYPE_CHECKING:
     import altair as alt
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart in light and dark mode.
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+# Characters of a name or sentence in a chart. A name of 100,000 takes 70 s to draw.
+_MAX_SHOWN = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,3 +51,33 @@ def language_name(unit: str) -> str:
     'German – French'
     """
     return " – ".join(codes.name(code) for code in unit.split("-"))
+
+
+def chart_spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """Return the specification of a chart, its texts printable and short."""
+    spec: dict[str, Any] = _shortened(printable_all(chart.to_dict()))
+    return spec
+
+
+def chart_image(
+    chart: alt.TopLevelMixin, ending: Literal["svg", "png"], *, scale_factor: int = 1
+) -> bytes:
+    """Draw a chart, its texts printable and short."""
+    clean: Any = type(chart).from_dict(chart_spec(chart))  # type: ignore[attr-defined]
+    if ending == "svg":
+        drawn = io.StringIO()
+        clean.save(drawn, format="svg")
+        return drawn.getvalue().encode()
+    painted = io.BytesIO()
+    clean.save(painted, format="png", scale_factor=scale_factor)
+    return painted.getvalue()
+
+
+def _shortened(content: Any) -> Any:
+    if isinstance(content, str):
+        return content if len(content) <= _MAX_SHOWN else f"{content[:_MAX_SHOWN]}…"
+    if isinstance(content, dict):
+        return {key: _shortened(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_shortened(value) for value in content]
+    return content

@@ -7,6 +7,7 @@ each language, before and after.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import cast
 from hexapla.errors import InputError
 from hexapla.evaluation.scores import Score
 from hexapla.report.accuracy_chart import accuracy_chart
-from hexapla.report.charts import Figure
+from hexapla.report.charts import Figure, chart_image
 from hexapla.report.comparison import Comparison
 from hexapla.report.config import ReportConfig
 from hexapla.report.gain_chart import gain_chart
@@ -25,15 +26,16 @@ from hexapla.report.maps import Examples, project, read_examples
 from hexapla.report.model_index import check_has_card, model_index, put_scores_into_card
 from hexapla.report.page_html import PageContent, page_html
 from hexapla.report.seeds import RunColumn
-from hexapla.report.stage import compare_columns, read_columns
+from hexapla.report.stage import compare_columns, read_columns, write_comparison
+from hexapla.report.training import read_curves
 from hexapla.report.training_chart import training_chart
-from hexapla.runs.atomic import write_beside, write_text
-from hexapla.runs.record import read_record
 
 PAGE = "report.html"
 _LIBRARIES = ("altair", "jinja2", "vl_convert")
 # Panels of the map; t-SNE takes seconds for each.
 _MAX_MAPS = 4
+# Bytes of a file's name without its ending; file systems allow 255 with all that is added.
+_MAX_NAME = 150
 
 
 def report(config: ReportConfig) -> Path:
@@ -57,11 +59,6 @@ def report(config: ReportConfig) -> Path:
     examples = _read_examples(columns)
     comparison = compare_columns(columns, notes, config.compare)
     figures = _draw_figures(comparison, scores, examples)
-    out = cast(Path, config.compare.out)  # ReportConfig refuses None
-    if config.images:
-        _write_images(figures, out / "charts")
-    _write_model_indexes(comparison, scores, out / "model-index")
-    write_text(out / "summary.md", summary_markdown(comparison))
     content = PageContent(
         title=config.title,
         comparison=comparison,
@@ -69,10 +66,17 @@ def report(config: ReportConfig) -> Path:
         figures=figures,
         examples=examples,
     )
-    write_text(out / PAGE, page_html(content))
+    # All is drawn before anything is written, so that no half of a report is left.
+    files = {
+        **(_images(figures) if config.images else {}),
+        **_model_indexes(comparison, scores),
+        "summary.md": summary_markdown(comparison),
+        PAGE: page_html(content),
+    }
+    write_comparison(comparison, config.compare, files)
     if config.card is not None and card is not None:
         put_scores_into_card(config.card, card)
-    return out / PAGE
+    return cast(Path, config.compare.out) / PAGE  # ReportConfig refuses None
 
 
 def _check_libraries() -> None:
@@ -127,7 +131,7 @@ def _draw_figures(
     curves = {
         label: training
         for label, path in _label_paths(comparison)
-        if (training := read_record(Path(path)).get("encoder", {}).get("training"))
+        if (training := read_curves(Path(path)))
     }
     figures = (
         gain_chart(comparison),
@@ -138,18 +142,30 @@ def _draw_figures(
     return [figure for figure in figures if figure is not None]
 
 
-def _write_images(figures: Sequence[Figure], folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
+def _images(figures: Sequence[Figure]) -> dict[str, bytes]:
+    """Return the images of the charts by their paths in the folder."""
+    images = {}
     for figure in figures:
-        for ending, scale in (("svg", 1), ("png", 2)):
-            with write_beside(folder / f"{figure.name}.{ending}") as partial:
-                figure.chart.save(str(partial), format=ending, scale_factor=scale)
+        images[f"charts/{figure.name}.svg"] = chart_image(figure.chart, "svg")
+        images[f"charts/{figure.name}.png"] = chart_image(figure.chart, "png", scale_factor=2)
+    return images
 
 
-def _write_model_indexes(
-    comparison: Comparison, scores: Mapping[str, Sequence[Score]], folder: Path
-) -> None:
-    folder.mkdir(exist_ok=True)
+def _model_indexes(comparison: Comparison, scores: Mapping[str, Sequence[Score]]) -> dict[str, str]:
+    """Return the `model-index` of each run by its path in the folder."""
+    indexes: dict[str, str] = {}
     for label, path in _label_paths(comparison):
-        name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in label)
-        write_text(folder / f"{name}.yaml", model_index(label, scores[path]))
+        name = stem = _file_name(label)
+        for number in itertools.count(2):
+            if f"model-index/{name}.yaml" not in indexes:
+                break
+            name = f"{stem}-{number}"
+        indexes[f"model-index/{name}.yaml"] = model_index(label, scores[path])
+    return indexes
+
+
+def _file_name(label: str) -> str:
+    """Return a name for a file that every file system and shell can bear."""
+    name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in label)
+    short = name.encode()[:_MAX_NAME].decode(errors="ignore").lstrip(".-")
+    return short or "run"

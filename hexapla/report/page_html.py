@@ -1,6 +1,7 @@
 """What a page shows -> one HTML file that loads nothing from elsewhere.
 
-All text that comes from data is escaped: in HTML by Jinja, in scripts as JSON with `<` escaped.
+All text that comes from data is printable, and escaped: in HTML by Jinja, in scripts as JSON with
+`<` escaped.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from importlib import resources
 from typing import Any
 
 from hexapla.evaluation.scores import Score
-from hexapla.report.charts import Figure, language_name
+from hexapla.report.charts import Figure, chart_spec, language_name
 from hexapla.report.comparison import Comparison
 from hexapla.report.headline import headline, multiway_over_en_x
 from hexapla.report.maps import ChangedNeighbour, Examples, changed_neighbours
 from hexapla.report.number_table import number_table
+from hexapla.text.printable import printable, printable_all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,11 @@ def page_html(content: PageContent) -> str:
         path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file()
     }
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable_value,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(points=_points, percent=_percent, language=language_name)
     environment.filters["json"] = lambda value: Markup(_json(value))
@@ -63,7 +69,7 @@ def page_html(content: PageContent) -> str:
         headline=headline(content.comparison),
         multiway_over_en_x=multiway_over_en_x(content.comparison),
         figures=figures,
-        specs={figure.name: figure.chart.to_dict() for figure in figures},
+        specs={figure.name: chart_spec(figure.chart) for figure in figures},
         table=number_table(content.comparison, content.scores),
         neighbours=[_neighbours(examples[0], one) for one in examples[1:]],
         has_examples=bool(examples),
@@ -74,15 +80,21 @@ def page_html(content: PageContent) -> str:
     )
 
 
-def _json(value: object) -> str:
-    """Write JSON that can stand inside a script.
+def _printable_value(value: object) -> object:
+    """Return what is shown of a value: plain text printable, the page's own parts whole."""
+    return printable(value) if type(value) is str else value
 
-    `<` could begin an end tag; U+2028 and U+2029 end a line in JavaScript but not in JSON.
-    """
+
+def _json(value: object) -> str:
+    """Write JSON that can stand inside a script, where `<` could begin an end tag."""
     text = json.dumps(
-        value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str
+        printable_all(value),
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+        default=str,
     )
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return text.replace("<", "\\u003c")
 
 
 def _points(value: float | None) -> str:

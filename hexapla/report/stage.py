@@ -10,8 +10,7 @@ in the seed are one column.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from hexapla.errors import InputError
@@ -24,7 +23,7 @@ from hexapla.report.measure import measure
 from hexapla.report.score_runs import ScoreKey, check_comparable, read_runs
 from hexapla.report.seeds import RunColumn, baseline_first, group_seeds
 from hexapla.report.table_lines import task_blocks
-from hexapla.runs.atomic import write_json, write_text
+from hexapla.runs.atomic import write_beside, write_json
 from hexapla.runs.record import check_folder_to_be, write_record
 
 RESULT = "comparison.json"
@@ -37,7 +36,9 @@ def compare(config: CompareConfig) -> Comparison:
         InputError: Runs cannot be read or compared, or the output folder is not empty.
     """
     columns, notes = read_columns(config)
-    return compare_columns(columns, notes, config)
+    comparison = compare_columns(columns, notes, config)
+    write_comparison(comparison, config)
+    return comparison
 
 
 def read_columns(config: CompareConfig) -> tuple[list[RunColumn], list[str]]:
@@ -68,19 +69,15 @@ def read_columns(config: CompareConfig) -> tuple[list[RunColumn], list[str]]:
 def compare_columns(
     columns: Sequence[RunColumn], notes: Sequence[str], config: CompareConfig
 ) -> Comparison:
-    """Compare what `read_columns` returned, and write the comparison into the output folder."""
+    """Compare what `read_columns` returned; nothing is written."""
     runs = [run for column in columns for run in column.runs]
     tasks: dict[tuple[str, str], list[ScoreKey]] = {}
     for key in runs[0].scores:
         tasks.setdefault((key.task, key.split), []).append(key)
     contamination, flags = flag_contamination(columns, list(tasks))
-    # All tables are read and checked before anything is written or resampled.
+    # All tables are read and checked before anything is resampled.
     measured = [measure(runs, keys) for keys in tasks.values()]
-    if config.out is not None:
-        write_record(config.out, "compare", dataclasses.asdict(config))
-        # The result of an earlier run would not match run.json.
-        (config.out / RESULT).unlink(missing_ok=True)
-    comparison = Comparison(
+    return Comparison(
         runs=tuple(_run_facts(column) for column in columns),
         blocks=tuple(
             block
@@ -94,9 +91,34 @@ def compare_columns(
         notes=(*config.notes, *notes, *flags),
         contamination=contamination,
     )
-    if config.out is not None:
-        _write(comparison, config.out)
-    return comparison
+
+
+def write_comparison(
+    comparison: Comparison, config: CompareConfig, files: Mapping[str, str | bytes] | None = None
+) -> None:
+    """Write a comparison into its output folder, if it has one.
+
+    The record comes first, then the files and the tables, and the result last: a folder without it
+    is unfinished.
+
+    Args:
+        comparison: What `compare_columns` returned.
+        config: Settings of the comparison.
+        files: Content of further files by their paths in the folder.
+    """
+    out = config.out
+    if out is None:
+        return
+    write_record(out, "compare", dataclasses.asdict(config))
+    # The result of an earlier run would not match run.json.
+    (out / RESULT).unlink(missing_ok=True)
+    tables = {"comparison.md": comparison_to_markdown(comparison)}
+    for path, content in {**(files or {}), **tables}.items():
+        (out / path).parent.mkdir(exist_ok=True)
+        whole = content.encode() if isinstance(content, str) else content
+        with write_beside(out / path) as partial, partial.open("wb") as file:
+            file.write(whole)
+    write_json(out / RESULT, comparison.to_json())
 
 
 def _check_out(config: CompareConfig) -> None:
@@ -124,9 +146,3 @@ def _run_facts(column: RunColumn) -> RunFacts:
         n_rows_seen=round(fmean(one.n_rows_seen for one in trainings)) if trainings else None,
         n_encodings=round(fmean(one.n_encodings for one in trainings)) if trainings else None,
     )
-
-
-def _write(comparison: Comparison, out: Path) -> None:
-    """Write the tables, then the result; a folder without it is unfinished."""
-    write_text(out / "comparison.md", comparison_to_markdown(comparison))
-    write_json(out / RESULT, comparison.to_json())

@@ -338,16 +338,31 @@ def test_a_comparison_is_written_and_replaced_only_with_overwrite(tmp_path: Path
         run_compare(*paths, out=out / "comparison.md")
 
 
-def test_a_killed_run_leaves_no_result_of_an_earlier_run(
+def killed(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt("killed")
+
+
+def test_a_run_that_is_killed_while_it_computes_leaves_the_earlier_comparison_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths, out = base_and_aligned(tmp_path), tmp_path / "out"
     run_compare(*paths, out=out)
-
-    def killed(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt("killed")
-
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
     monkeypatch.setattr(sys.modules["hexapla.report.table_lines"], "resample", killed)
+    with pytest.raises(KeyboardInterrupt, match="killed"):
+        run_compare(*paths, out=out, seed=1, overwrite=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    with pytest.raises(KeyboardInterrupt, match="killed"):
+        run_compare(*paths, out=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_that_is_killed_while_it_writes_leaves_no_result_of_an_earlier_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, out = base_and_aligned(tmp_path), tmp_path / "out"
+    run_compare(*paths, out=out)
+    monkeypatch.setattr(sys.modules["hexapla.report.stage"], "write_beside", killed)
     with pytest.raises(KeyboardInterrupt, match="killed"):
         run_compare(*paths, out=out, seed=1, overwrite=True)
     assert json.loads((out / "run.json").read_text())["config"]["seed"] == 1
