@@ -5,7 +5,6 @@ The facts are gathered in one pass, which keeps only 8 bytes per cell, to count 
 
 from __future__ import annotations
 
-import unicodedata
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 
 from hexapla.corpus.corpus_card import made_by
 from hexapla.text import languages as codes
+from hexapla.text.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,13 +91,14 @@ class CorpusFacts:
             f"{n_shards}, {self.size_mib:,.1f} MiB"
         )
         license_ = self.license or "not noted"
-        console.print(Text(f"{self.name}: {size}", style="bold"))
-        console.print(Text(f"pivot {self.pivot}, license {license_}, filters {self.n_filters}"))
+        console.print(Text(printable(f"{self.name}: {size}"), style="bold"))
+        facts = f"pivot {self.pivot}, license {license_}, filters {self.n_filters}"
+        console.print(Text(printable(facts)))
         if any(self.dropped.values()):
             counts = (
                 f"{n:,} {reason.replace('_', ' ')}" for reason, n in self.dropped.items() if n
             )
-            console.print(Text(f"left out when written: {', '.join(counts)}"))
+            console.print(Text(printable(f"left out when written: {', '.join(counts)}")))
         console.print(Text(f"sha256 {self.sha256}"), soft_wrap=True)
         self._render_columns(console)
         self._render_examples(console)
@@ -113,13 +114,13 @@ class CorpusFacts:
         for column in self.columns:
             filled = column.n_cells / self.n_rows if self.n_rows else 0.0
             table.add_row(
-                column.language,
-                codes.name(column.language),
+                Text(printable(column.language)),
+                Text(printable(codes.name(column.language))),
                 f"{filled:.1%}",
                 f"{column.n_repeated:,}",
                 f"{column.mean_characters:.1f}",
                 f"{column.longest:,}",
-                Text(_printable(column.made_by)),
+                Text(printable(column.made_by)),
             )
         console.print(table)
 
@@ -130,8 +131,10 @@ class CorpusFacts:
         for number, row in enumerate(self.examples, start=1):
             console.print(Text(f"row {number}", style="bold"))
             for code, cell in islice(row.items(), n_shown):
-                shown = Text("(none)", style="dim") if cell is None else Text(_printable(cell))
-                console.print(Text(f"  {code}  ") + shown, no_wrap=True, overflow="ellipsis")
+                shown = Text("(none)", style="dim") if cell is None else Text(printable(cell))
+                console.print(
+                    Text(f"  {printable(code)}  ") + shown, no_wrap=True, overflow="ellipsis"
+                )
         if self.examples and (n_more := len(self.columns) - n_shown) > 0:
             console.print(Text(f"  and {n_more} more languages in each row", style="dim"))
 
@@ -191,10 +194,3 @@ class _Tally:
             longest=self.longest,
             made_by=made,
         )
-
-
-def _printable(text: str) -> str:
-    """Replace line ends and control characters, which would move the cursor or set colours."""
-    return "".join(
-        " " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text
-    )

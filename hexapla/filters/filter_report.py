@@ -6,7 +6,6 @@ read from there.
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hexapla.errors import InputError
 from hexapla.filters.chain import Verdict
 from hexapla.filters.filter_settings import filter_names
+from hexapla.text.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -131,24 +131,27 @@ class FilterReport:
         console.print(self._table(reasons))
         if self.rows:
             counts = (f"{n:,} {reason}" for reason, n in sorted(self.rows.items()))
-            console.print(Text(f"rows left out: {', '.join(counts)}"))
+            console.print(Text(printable(f"rows left out: {', '.join(counts)}")))
         for reason in reasons:
             self._render_examples(console, reason)
         for note in self.notes:
-            console.print(Text(f"note: {note}"))
+            console.print(Text(printable(f"note: {note}")))
 
     def _table(self, reasons: Sequence[str]) -> Table:
         from rich.table import Table
+        from rich.text import Text
 
         table = Table("rejected", box=None, pad_edge=False)
-        for heading in ("cells", *(reason.replace("_", " ") for reason in reasons), "lost"):
-            table.add_column(heading, justify="right")
+        for heading in ("cells", *map(_words, reasons), "lost"):
+            table.add_column(Text(heading), justify="right")
         for language, column in self.columns.items():
             counts = (
                 f"{column.reasons[reason]:,}" if column.reasons[reason] else "·"
                 for reason in reasons
             )
-            table.add_row(language, f"{column.n_cells:,}", *counts, f"{column.loss:.2%}")
+            table.add_row(
+                Text(printable(language)), f"{column.n_cells:,}", *counts, f"{column.loss:.2%}"
+            )
         return table
 
     def _render_examples(self, console: Console, reason: str) -> None:
@@ -160,10 +163,10 @@ class FilterReport:
             for example in column.examples.get(reason, ())
         ]
         examples.sort(key=lambda pair: pair[0], reverse=True)
-        console.print(Text(f"worst for {reason.replace('_', ' ')}", style="bold"))
+        console.print(Text(f"worst for {_words(reason)}", style="bold"))
         for example, language in examples[:N_EXAMPLES]:
             texts = f"{_short(example.source)}  →  {_short(example.cell)}"
-            line = Text(f"  {language}  {example.score:.2f}  {texts}")
+            line = Text(f"  {printable(language)}  {example.score:.2f}  {texts}")
             console.print(line, no_wrap=True, overflow="ellipsis")
 
     def to_json(self) -> dict[str, Any]:
@@ -202,8 +205,10 @@ class FilterReport:
 
 
 def _short(text: str) -> str:
-    """Cut a text to one line, without characters that would move the cursor."""
-    clean = "".join(
-        " " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text
-    )
+    """Cut a text to one line without characters that would move the cursor."""
+    clean = printable(text[: _MAX_SHOWN + 1])
     return clean if len(clean) <= _MAX_SHOWN else f"{clean[:_MAX_SHOWN]}…"
+
+
+def _words(reason: str) -> str:
+    return printable(reason.replace("_", " "))

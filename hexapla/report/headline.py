@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hexapla.report.comparison import Block, Comparison, TableCell
+from hexapla.text.printable import markdown, markdown_row
 
 # Relative gains of multi-way over English-X training in the abstract of arXiv 2602.21543.
 PAPER = {"bitext mining": 0.213, "semantic similarity": 0.053, "classification": 0.284}
@@ -104,7 +105,9 @@ def summary_markdown(comparison: Comparison) -> str:
     """Return the headline gains as a Markdown table for a README, with the notes below it."""
     base = comparison.runs[0].label
     lines = [
-        f"| task | languages | {base} | run | | gain, points [95 %] | relative | paper |",
+        markdown_row(
+            "task", "languages", base, "run", "", "gain, points [95 %]", "relative", "paper"
+        ),
         "|---|---|--:|---|--:|--:|--:|--:|",
         *map(_summary_row, headline(comparison)),
         "",
@@ -117,7 +120,7 @@ def summary_markdown(comparison: Comparison) -> str:
         for one in multiway_over_en_x(comparison)
     ]
     if notes := [*paper, *comparison.notes]:
-        lines += ["", *(f"- {note}" for note in notes)]
+        lines += ["", *(f"- {markdown(note)}" for note in notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -135,4 +138,4 @@ def _summary_row(one: Headline) -> str:
         "" if relative is None else f"{100 * relative:+.1f} %",
         "" if one.paper is None else f"{100 * one.paper:+.1f} %",
     )
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return markdown_row(*cells)

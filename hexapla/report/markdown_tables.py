@@ -15,6 +15,7 @@ from hexapla.report.number_format import (
     format_relative,
     format_sd,
 )
+from hexapla.text.printable import markdown, markdown_row
 
 
 def comparison_to_markdown(comparison: Comparison) -> str:
@@ -24,7 +25,7 @@ def comparison_to_markdown(comparison: Comparison) -> str:
         parts += _headline_table(comparison)
     for block in comparison.blocks:
         parts += _block_tables(comparison, block)
-    return "\n".join([*parts, *(f"{sentence}\n" for sentence in legend(comparison))])
+    return "\n".join([*parts, *(f"{markdown(each)}\n" for each in legend(comparison))])
 
 
 def _headline_table(comparison: Comparison) -> Iterator[str]:
@@ -34,30 +35,30 @@ def _headline_table(comparison: Comparison) -> Iterator[str]:
             metric = metric_title(block).replace(", %", "")
             heading = f"{block_title(comparison, block)} {metric}"
             for line in block.lines:
-                yield _table_row(heading, line.group, *map(_brief, line.cells))
+                yield markdown_row(heading, line.group, *map(_brief, line.cells))
     yield ""
 
 
 def _block_tables(comparison: Comparison, block: Block) -> Iterator[str]:
     """Yield a metric's table by group of languages and, if it is a headline metric, by language."""
     title = f"{block_title(comparison, block)}: {metric_title(block)}"
-    yield from (f"## {title}", "", *_table_head(comparison, "languages"))
+    yield from (f"## {markdown(title)}", "", *_table_head(comparison, "languages"))
     for line in block.lines:
         header = f"{line.group}: {count_languages(line)}, {count_items(line)}"
-        yield _table_row(header, *map(_detail, line.cells))
+        yield markdown_row(header, *map(_detail, line.cells))
     yield ""
     if block.headline:
-        yield from (f"### {title}, by language", "")
+        yield from (f"### {markdown(title)}, by language", "")
         yield from _table_head(comparison, "language", "group")
         for line in block.languages:
-            yield _table_row(*line.languages, line.group, *map(_detail, line.cells))
+            yield markdown_row(*line.languages, line.group, *map(_detail, line.cells))
         yield ""
 
 
 def _table_head(comparison: Comparison, *headers: str) -> list[str]:
     labels = [run.label for run in comparison.runs]
     labels[0] += " (baseline)"
-    return [_table_row(*headers, *labels), "|" + "---|" * len(headers) + "---:|" * len(labels)]
+    return [markdown_row(*headers, *labels), "|" + "---|" * len(headers) + "---:|" * len(labels)]
 
 
 def _brief(cell: TableCell) -> str:
@@ -69,8 +70,3 @@ def _detail(cell: TableCell) -> str:
     if cell.gain is not None:
         parts += [format_gain(cell), format_relative(cell), *format_certainty(cell)]
     return " ".join(part.strip() for part in parts)
-
-
-def _table_row(*cells: str) -> str:
-    """Join cells into a row, escaping the characters that Markdown would interpret."""
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in cells) + " |"

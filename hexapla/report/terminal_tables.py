@@ -37,9 +37,11 @@ from hexapla.report.number_format import (
     format_relative,
     format_sd,
 )
+from hexapla.text.printable import printable_all
 
-# Run labels and group names wrap at this width.
+# Run labels and group names wrap at this width, and end after so many lines.
 _LABEL_WIDTH = 12
+_LABEL_LINES = 12
 _COLUMN_GAP = 2
 
 
@@ -58,6 +60,7 @@ def render_comparison(
         all_metrics: Also print the details of metrics other than the headline ones.
         per_language: Also print a line for each language, below its task.
     """
+    comparison = printable_all(comparison)  # names come from data
     headers = _headers(comparison)
     if len(comparison.blocks) > 1:
         console.print(Text("Headline metrics, %", style="bold"))
@@ -82,9 +85,11 @@ def render_comparison(
 def _headers(comparison: Comparison) -> list[Text]:
     # A no-break space keeps "3 seeds" on one line.
     whole = (run.label.replace(" seeds", "\xa0seeds") for run in comparison.runs)
-    labels = [
-        Text("\n".join(textwrap.wrap(label, _LABEL_WIDTH)).replace("\xa0", " ")) for label in whole
-    ]
+    wrapped = (
+        textwrap.wrap(label, _LABEL_WIDTH, max_lines=_LABEL_LINES, placeholder="…")
+        for label in whole
+    )
+    labels = [Text("\n".join(lines).replace("\xa0", " ")) for lines in wrapped]
     labels[0].append("\nbaseline", style="dim")
     return [Text(), *labels]
 

@@ -382,7 +382,7 @@ def test_the_table_has_a_column_per_reason_and_the_examples_cannot_move_the_curs
         ["rus_Cyrl", "2", "·", "1", "50.00%"],
     ]
     assert "rows left out: 3 near-duplicate" in shown
-    assert "evil  [2J source  →  [red]markup[/red]" in shown
+    assert "evil \\x1b[2J source  →  [red]markup[/red]" in shown
     assert "note: lus_Latn: the identifier lacks it" in shown
     assert "\x1b" not in shown
 
