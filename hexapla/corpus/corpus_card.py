@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hexapla.text import languages as codes
+from hexapla.text.printable import front_matter_value, markdown, markdown_code
 
 # Upper bound in rows, and the Hub's name for the class.
 SIZES = (
@@ -19,13 +20,11 @@ SIZES = (
 
 
 def dataset_card(name: str, manifest: Mapping[str, Any]) -> str:
-    """Return the card of a corpus: YAML front matter and text.
-
-    Every YAML string is quoted, because a bare language `no` would be read as false.
-    """
+    """Return the card of a corpus: YAML front matter and text."""
     languages = manifest["languages"]
     made = [
-        f"| `{code}` | {codes.name(code)} | {made_by(manifest['columns'][code]) or 'not noted'} |"
+        f"| {markdown_code(code, in_table=True)} | {markdown(codes.name(code))} "
+        f"| {markdown(made_by(manifest['columns'][code])) or 'not noted'} |"
         for code in languages
     ]
     return "\n".join(
@@ -39,12 +38,12 @@ def dataset_card(name: str, manifest: Mapping[str, Any]) -> str:
             '    path: "part-*.parquet"',
             "---",
             "",
-            f"# {name}",
+            f"# {markdown(name)}",
             "",
             f"A multi-way parallel corpus of {manifest['n_rows']:,} rows in {len(languages)} "
             "languages: a row says one",
             "thing in all of them. The others are versions of the pivot, "
-            f"`{manifest['pivot']}`; cells may be missing.",
+            f"{markdown_code(manifest['pivot'])}; cells may be missing.",
             "`row_id` is a hash of the pivot text. `corpus.json` has the shards' hashes "
             "and what was left out.",
             "",
@@ -70,13 +69,14 @@ def _front_matter(name: str, manifest: Mapping[str, Any]) -> list[str]:
     }
     if manifest["license"]:
         front["license"] = manifest["license"]
-    return [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()]
+    return [f"{key}: {front_matter_value(value)}" for key, value in front.items()]
 
 
 def _kept_apart(filters: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line for each evaluation set, with how many rows were left out because of it."""
     return [
-        f"Kept apart from {fact['name'].rpartition('/')[2]} ({fact['n_sentences']:,} sentences): "
+        f"Kept apart from {markdown(fact['name'].rpartition('/')[2])} "
+        f"({fact['n_sentences']:,} sentences): "
         f"{one.get('rows', {}).get('in ' + fact['name'], 0):,} rows left out.\n"
         for one in filters
         for fact in one.get("against", ())
@@ -101,4 +101,4 @@ def made_by(how: Mapping[str, object]) -> str:
             for key, value in how.items()
         }
         shown = ", ".join(f"{key} {value}" for key, value in texts.items())
-    return shown.replace("|", "/")  # "|" would end the cell of a Markdown table
+    return shown

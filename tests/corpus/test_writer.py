@@ -148,7 +148,7 @@ def test_the_dataset_card_survives_yaml(tmp_path: Path) -> None:
     assert facts["configs"] == [
         {"config_name": "default", "data_files": [{"split": "train", "path": "part-*.parquet"}]}
     ]
-    assert "| `deu_Latn` | German | translator a/b |" in card.text
+    assert "| `deu_Latn` | German | translator a\\|b |" in card.text
     row = {"eng_Latn": "one", "zho_Hans": "一", "zho_Hant": "一"}
     unlicensed = write_corpus([row], tmp_path / "other", languages=list(row))
     facts = DatasetCard.load(unlicensed.path / "README.md").data.to_dict()
