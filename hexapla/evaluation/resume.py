@@ -16,6 +16,7 @@ import pyarrow as pa
 from hexapla.evaluation.per_item import read_per_item, write_per_item
 from hexapla.evaluation.scores import Score, parse_score
 from hexapla.runs.atomic import flush
+from hexapla.runs.schema import parse_json
 
 UNFINISHED = "unfinished.jsonl"
 
@@ -32,15 +33,16 @@ def read_unfinished(out: Path) -> dict[Place, list[Score]]:
     """Return the scores that were measured before the evaluation stopped."""
     file = out / UNFINISHED
     measured: dict[Place, list[Score]] = {}
-    lines = file.read_text(encoding="utf-8").split("\n") if file.is_file() else []
-    for line in lines:
+    # A kill may leave half a letter.
+    text = file.read_bytes().decode(errors="replace") if file.is_file() else ""
+    for line in text.split("\n"):
         try:
-            scores = [parse_score(json.dumps(one)) for one in json.loads(line)]
+            scores = [parse_score(one) for one in parse_json(line)]
             for score in scores:
                 read_per_item(score, file)
-        except (ValueError, TypeError):  # InputError is a ValueError
+            measured[place_of(scores[0])] = scores
+        except (ValueError, TypeError, IndexError):  # InputError is a ValueError
             continue
-        measured[place_of(scores[0])] = scores
     return measured
 
 

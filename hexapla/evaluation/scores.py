@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NoReturn, get_args, get_type_hints
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.atomic import write_text
+from hexapla.runs.schema import (
+    Count,
+    RelativePath,
+    Stored,
+    Text,
+    check_object,
+    parse_json,
+    read_text,
+)
 
 SCORES_FILE = "scores.jsonl"
+
+_ROUNDING = 1e-6  # a mean of ones may be a little above 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +92,11 @@ def read_scores(path: str | Path) -> list[Score]:
     """
     file = scores_file(path)
     scores = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            scores.append(parse_score(line))
+            scores.append(parse_score(parse_json(line)))
         except ValueError as error:
             raise InputError(f"{file}:{number}: not a score: {error}") from error
     if not scores:
@@ -110,38 +122,42 @@ def scores_file(path: str | Path) -> Path:
     return path
 
 
-def parse_score(line: str) -> Score:
-    """Parse one line of a scores file, checking the names and types of all fields.
+def parse_score(content: Any) -> Score:
+    """Return the score that one parsed line of a scores file holds, its fields checked.
 
     Raises:
         ValueError: The line is not a score.
     """
-    fields = json.loads(line, parse_constant=_refuse_constant)
-    if not isinstance(fields, dict):
-        raise ValueError("a score is a JSON object")
-    kinds = _field_types()
-    if missing := [name for name in kinds if name not in fields]:
-        raise ValueError(f"it has no {', '.join(missing)}")
-    for name, value in fields.items():
-        if name not in kinds:
+    fields = check_object(content, _ScoreLine)
+    for name in fields:
+        if name not in _ScoreLine.model_fields:
             raise ValueError(
                 f'it has a field "{name}" that this version does not know'
-                f"{did_you_mean(name, kinds)}"
+                f"{did_you_mean(name, _ScoreLine.model_fields)}"
             )
-        allowed = get_args(kinds[name]) or (kinds[name],)
-        if type(value) not in allowed and not (type(value) is int and float in allowed):
-            wanted = " or ".join(
-                "null" if kind is type(None) else kind.__name__ for kind in allowed
-            )
-            raise ValueError(f"{name} is {json.dumps(value)}; it must be {wanted}")
     return Score(**{**fields, "value": float(fields["value"])})
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number")
+def _check_fraction(value: float) -> float:
+    if abs(value) > 1 + _ROUNDING:
+        raise ValueError("a number from -1 to 1")
+    return value
 
 
-@lru_cache(maxsize=1)
-def _field_types() -> Mapping[str, Any]:
-    """Return the types of a score's fields; resolving them for 20,000 lines would take seconds."""
-    return get_type_hints(Score)
+class _ScoreLine(Stored):
+    """The fields of `Score`, and the ranges that readers rely on."""
+
+    task: Text
+    metric: Text
+    value: Annotated[float, AfterValidator(_check_fraction)]
+    n: Count
+    languages: Text
+    seen: bool | None
+    split: Text
+    encoder: Text
+    encoder_sha: str
+    corpus: str | None
+    regime: str | None
+    seed: int | None
+    signature: str
+    per_item: RelativePath | None

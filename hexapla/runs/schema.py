@@ -52,6 +52,13 @@ def _check_file_name(name: str) -> str:
     return name
 
 
+def _check_relative(path: str) -> str:
+    for parts in (PurePosixPath(path), PureWindowsPath(path)):
+        if not parts.parts or parts.anchor or ".." in parts.parts or "\0" in path:
+            raise ValueError("a path inside the folder")
+    return path
+
+
 def _check_language(code: str) -> str:
     if not codes.is_language(code):
         hint = did_you_mean(code, codes.LANGUAGES)
@@ -61,6 +68,9 @@ def _check_language(code: str) -> str:
 
 FileName = Annotated[str, AfterValidator(_check_file_name)]
 """Name of a file that lies beside the one that names it."""
+
+RelativePath = Annotated[str, AfterValidator(_check_relative)]
+"""Path of a file in the folder of the one that names it."""
 
 LanguageCode = Annotated[str, AfterValidator(_check_language)]
 """Canonical code of a language."""

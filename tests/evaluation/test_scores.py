@@ -122,16 +122,19 @@ def test_a_score_that_is_not_a_number_is_not_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"value": "high"}, 'value is "high"; it must be float$'),
-        ({"value": True}, "value is true; it must be float$"),
-        ({"value": float("nan")}, "NaN is not a number$"),
-        ({"n": 2.5}, "n is 2.5; it must be int$"),
-        ({"n": True}, "n is true; it must be int$"),
+        ({"value": "high"}, 'value is "high"; it must be a number$'),
+        ({"value": True}, "value is true; it must be a number$"),
+        ({"value": float("nan")}, "it holds NaN, which is not a finite number$"),
+        ({"value": 1e300}, "value is 1e\\+300; it must be a number from -1 to 1$"),
+        ({"n": -1}, "n is -1; it must be 0 or more$"),
+        ({"per_item": "../x"}, 'per_item is "../x"; it must be a path inside the folder$'),
+        ({"n": 2.5}, "n is 2.5; it must be a whole number$"),
+        ({"n": True}, "n is true; it must be a whole number$"),
         (
             {"metrics": "f1"},
             'it has a field "metrics" that this version does not know; did you mean "metric"',
         ),
-        ({"seen": "yes"}, 'seen is "yes"; it must be bool or null$'),
+        ({"seen": "yes"}, 'seen is "yes"; it must be true or false$'),
     ],
 )
 def test_a_line_that_is_not_a_score_is_refused_with_its_number(
@@ -151,10 +154,10 @@ def test_a_missing_field_and_a_damaged_line_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r":1: not a score: it has no seen$"):
         read_scores(file)
     file.write_text('{"task": ', encoding="utf-8")
-    with pytest.raises(InputError, match=":1: not a score: Expecting value"):
+    with pytest.raises(InputError, match=r":1: not a score: it is not JSON \(Expecting value"):
         read_scores(file)
     file.write_text("[1]", encoding="utf-8")
-    with pytest.raises(InputError, match=":1: not a score: a score is a JSON object"):
+    with pytest.raises(InputError, match=r":1: not a score: it is \[1\]; it must be an object"):
         read_scores(file)
     file.write_text("\n", encoding="utf-8")
     with pytest.raises(InputError, match="holds no scores"):
