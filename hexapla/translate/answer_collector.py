@@ -123,7 +123,7 @@ class AnswerCollector:
     def _count_unreadable(self, answer: Answer) -> None:
         self._n_unreadable += 1
         if self._n_unreadable >= _MAX_UNREADABLE:
-            quoted = answer.problem or f'"{" ".join(answer.content.split())[:100]}"'
+            quoted = answer.problem or self._endpoint.quote(answer.content)
             raise EndpointFailure(
                 f"{self._endpoint.url}: {self._n_unreadable} answers and none is the JSON asked "
                 f"for, the last one {quoted}; {self._translator} may be no translator"

@@ -46,6 +46,8 @@ class TranslatorConfig:
     """Load weights in formats other than safetensors."""
     base_url: Annotated[str | None, ENDPOINT] = None
     """Address of an OpenAI-compatible endpoint."""
+    insecure: Annotated[bool, ENDPOINT] = False
+    """Send the key over http to another machine without a warning."""
     sentences_per_request: Annotated[int, Field(ge=1), ENDPOINT] = 20
     """Sentences in one prompt."""
     concurrency: Annotated[int, Field(ge=1), ENDPOINT] = 4

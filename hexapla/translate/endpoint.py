@@ -14,10 +14,10 @@ import os
 import random
 import re
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from hexapla.errors import InputError
+from hexapla.runs.loopback import is_loopback
 from hexapla.translate.prompts import Answer, read_completion
 from hexapla.translate.refusals import (
     KEY,
@@ -39,6 +39,10 @@ _log = logging.getLogger(__name__)
 _OPENAI = "https://api.openai.com/v1"
 _FIRST_WAIT_S = 0.5
 _MAX_WAIT_S = 60.0
+# Of one answer, unpacked. The longest that a translator may write, with a reasoning of 100,000
+# tokens before a thousand sentences, has about 1 MiB.
+_MAX_ANSWER_MIB = 8
+_MAX_QUOTED = 300  # characters of an answer in an error
 
 
 class EndpointFailure(Exception):
@@ -107,12 +111,24 @@ class Endpoint:
         timeout_s: Seconds for one answer, from the request to its last byte.
         give_up_after_s: Seconds for all attempts at one request together.
         connections: Requests at once.
+        insecure: Do not warn of a key that others on the way can read.
+
+    Raises:
+        InputError: The key, or the environment's proxy or certificates, cannot be used.
     """
 
     def __init__(
-        self, url: str, *, timeout_s: float, give_up_after_s: float, connections: int
+        self,
+        url: str,
+        *,
+        timeout_s: float,
+        give_up_after_s: float,
+        connections: int,
+        insecure: bool = False,
     ) -> None:
-        import httpx2
+        # Here, since they import the libraries of an endpoint.
+        from hexapla.translate.connection import open_client
+        from hexapla.translate.deadline import Deadline
 
         key = os.environ.get(KEY, "").strip()
         # Else the library's error about a bad header would quote the key.
@@ -120,16 +136,20 @@ class Endpoint:
             raise InputError(
                 f"{KEY} has a character that no key has: a space, a quote or a letter beyond ASCII"
             )
+        if key and not insecure:
+            _warn_of_http(url)
         self.url = url
+        self._key = key
         self._timeout_s = timeout_s
         self._give_up_after_s = give_up_after_s
         self._refused: set[str] = set()
-        self._client = httpx2.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=timeout_s,
-            limits=httpx2.Limits(
-                max_connections=connections, max_keepalive_connections=connections
-            ),
+        self._deadline = Deadline()
+        self._client = open_client(
+            url,
+            key=key,
+            timeout_s=timeout_s,
+            connections=connections,
+            deadline=self._deadline,
         )
 
     def close(self) -> None:
@@ -176,19 +196,24 @@ class Endpoint:
         import httpx2
         import tenacity
 
+        from hexapla.translate.connection import tls_fault
+
         def sleep(seconds: float) -> None:
             if stop.wait(seconds):
                 raise Stopped
 
         def note(state: tenacity.RetryCallState) -> None:
             _log.info(
-                "%s: %s; next attempt in %.0f s", self.url, _describe(state), state.upcoming_sleep
+                "%s: %s; next attempt in %.0f s",
+                self.url,
+                self._describe(state),
+                state.upcoming_sleep,
             )
 
         def give_up(state: tenacity.RetryCallState) -> None:
             since = f"{state.attempt_number} attempts in {state.seconds_since_start or 0:.0f} s"
             raise EndpointFailure(
-                f"{self.url}: no answer after {since}: {_describe(state)}"
+                f"{self.url}: no answer after {since}: {self._describe(state)}"
             ) from None
 
         if stop.is_set():
@@ -196,8 +221,7 @@ class Endpoint:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(
                 lambda error: (
-                    isinstance(error, (Busy, httpx2.RequestError))
-                    and "CERTIFICATE" not in str(error)
+                    isinstance(error, (Busy, httpx2.RequestError)) and tls_fault(error) is None
                 )
             ),
             wait=_wait,
@@ -209,9 +233,7 @@ class Endpoint:
         try:
             return retrying(self._ask, body)
         except httpx2.RequestError as error:
-            raise EndpointFailure(
-                f"{self.url}: {type(error).__name__}, {self._quote(str(error))}"
-            ) from None
+            raise EndpointFailure(f"{self.url}: {tls_fault(error)}") from None
 
     def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask once."""
@@ -225,18 +247,15 @@ class Endpoint:
         status = response.status_code
         if response.is_success and error:  # a gateway reports that the endpoint behind it failed
             code = error.get("code") if isinstance(error, dict) else None
-            status = code if isinstance(code, int) else 502
+            status = code if isinstance(code, int) and 400 <= code < 600 else 502
         message = error.get("message") if isinstance(error, dict) else None
-        quoted = self._quote(message if isinstance(message, str) else body_text)
+        quoted = self.quote(message if isinstance(message, str) else body_text)
         if may_pass(status, body_text):
             raise Busy(status, quoted, retry_after_s(response.headers.get("Retry-After")))
         if not response.is_success or error:
             raise Refusal(status, quoted, body_text)
-        if (
-            not isinstance(answer, dict)
-            or not isinstance(answer.get("choices"), list)
-            or not answer["choices"]
-        ):
+        choices = answer.get("choices") if isinstance(answer, dict) else None
+        if not isinstance(answer, dict) or not isinstance(choices, list) or not choices:
             raise EndpointFailure(
                 f"{self.url}: {quoted} is no chat completion; a base URL mostly ends with /v1"
             )
@@ -245,32 +264,50 @@ class Endpoint:
     def _receive(self, body: dict[str, Any]) -> tuple[httpx2.Response, bytearray]:
         """Send a request and return the response with its whole body.
 
-        The library's timeout starts anew with every byte, so the time for the whole is kept here.
+        What is packed is unpacked in pieces of at most 1 MiB, so that the limit holds for it too.
         """
-        import httpx2
-
-        until = time.monotonic() + self._timeout_s
         received = bytearray()
-        with self._client.stream("POST", self.url, json=body) as response:
+        with (
+            self._deadline.within(self._timeout_s),
+            self._client.stream("POST", self.url, json=body) as response,
+        ):
             for chunk in response.iter_bytes():
                 received += chunk
-                if time.monotonic() > until:
-                    raise httpx2.ReadTimeout("its answer was not complete in time")
+                if len(received) > _MAX_ANSWER_MIB * 2**20:
+                    raise EndpointFailure(
+                        f"{self.url}: its answer has more than {_MAX_ANSWER_MIB} MiB, the most "
+                        "that is read; ask for fewer sentences per request, or check the base URL"
+                    )
         return response, received
 
-    def _quote(self, text: str) -> str:
+    def quote(self, text: str) -> str:
         """Quote what a server said: one line, no control characters, no key."""
-        key = self._client.headers.get("Authorization", "").removeprefix("Bearer ")
-        shown = text.replace(key, "***") if key else text
+        shown = text.replace(self._key, "***") if self._key else text
+        shown = shown[: 10 * _MAX_QUOTED]
         line = " ".join(
             "".join(letter if letter.isprintable() else " " for letter in shown).split()
         )
-        return f'"{line[:300]}"'
+        return f'"{line[:_MAX_QUOTED]}"'
+
+    def _describe(self, state: tenacity.RetryCallState) -> str:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, Busy):
+            return str(error)
+        return f"{type(error).__name__} ({self.quote(str(error))[1:-1]})"
 
 
-def _describe(state: tenacity.RetryCallState) -> str:
-    error = state.outcome.exception() if state.outcome else None
-    return str(error) if isinstance(error, Busy) else f"{type(error).__name__} ({error})"
+def _warn_of_http(url: str) -> None:
+    """Warn that a key is about to be sent where everyone on the way can read it."""
+    import httpx2
+
+    address = httpx2.URL(url)
+    if address.scheme == "http" and not is_loopback(address.host):
+        _log.warning(
+            "%s is sent unencrypted to %s, and can be read on the way; use https, or say "
+            "--insecure if that network is trusted",
+            KEY,
+            address.host,
+        )
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

@@ -217,6 +217,7 @@ class OpenAITranslator:
                 timeout_s=config.timeout_s,
                 give_up_after_s=config.give_up_after_s,
                 connections=config.concurrency,
+                insecure=config.insecure,
             )
         collector = AnswerCollector(
             self._endpoint,

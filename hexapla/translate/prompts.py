@@ -41,6 +41,7 @@ _BYTES_OTHER = 2.7
 _BYTES_PER_PROMPT_TOKEN = 4.0
 _BYTES_PER_ANSWER_TOKEN = 3.0
 _TOKENS_PER_KEY = 5
+_MAX_TOKENS = 10**9  # of an answer; a server that says more is not believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Answer:
 
     Attributes:
         content: Its text; empty if it wrote none.
-        n_tokens: Tokens that it says it wrote; 0 if it does not say.
+        n_tokens: Tokens that it says it wrote; 0 if it does not say,
+            or says what cannot be.
         problem: Why the content cannot be trusted, "unfinished" or "refused"; None if it can.
     """
 
@@ -99,7 +101,7 @@ def read_completion(completion: dict[str, Any]) -> Answer:
     problem = problems.get(str(choice.get("finish_reason")))
     return Answer(
         content=content if isinstance(content, str) else "",
-        n_tokens=n_tokens if isinstance(n_tokens, int) else 0,
+        n_tokens=n_tokens if type(n_tokens) is int and 0 <= n_tokens <= _MAX_TOKENS else 0,
         problem="refused" if message.get("refusal") else problem,
     )
 

@@ -15,6 +15,7 @@ from collections.abc import Container
 
 KEY = "OPENAI_API_KEY"
 _BUSY = frozenset({408, 409, 425, 429})
+_MAX_RETRY_AFTER_S = 1e9  # longer than any run, and readable in an error
 _MAX_BODY = 2000  # characters of a refusal that are read; some servers send the request back
 # The optional fields of a request, with the words by which a refusal names them. Reasoning models
 # refuse a temperature and `max_tokens`; many servers know no schema. A refusal that names nothing
@@ -118,6 +119,9 @@ def retry_after_s(header: str | None) -> float | None:
     try:
         seconds = float(header)
     except ValueError:
-        date = email.utils.parsedate_tz(header)
-        return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+        try:
+            date = email.utils.parsedate_tz(header)
+            seconds = email.utils.mktime_tz(date) - time.time() if date else math.nan
+        except (ValueError, OverflowError):  # a year that no calendar has
+            return None
+    return min(max(0.0, seconds), _MAX_RETRY_AFTER_S) if math.isfinite(seconds) else None
