@@ -15,6 +15,7 @@ from typing import Any
 from hexapla.build.committed import read_json
 from hexapla.build.config import BuildConfig
 from hexapla.corpus.manifest import MANIFEST
+from hexapla.corpus.work_folder import leftovers_of_others
 from hexapla.corpus.writer import check_corpus_folder
 from hexapla.runs.lock import clear_locked
 from hexapla.runs.record import RUN_FILE, check_run_folder, write_record
@@ -44,7 +45,7 @@ def find_build_state(config: BuildConfig, settings: Mapping[str, Any]) -> BuildS
     if config.resume and is_made and _settings_in(work) in (None, asked):
         # It was finished, or killed after the corpus got its name; only its parts are left over.
         return BuildState.FINISHED
-    if any(not path.name.startswith(".") for path in work.iterdir()):
+    if (work / RUN_FILE).exists() or leftovers_of_others(work):
         check_run_folder(
             work, "build", settings, done=MANIFEST, resume=config.resume, overwrite=config.overwrite
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, SkipValidation
 
+from hexapla.corpus.work_folder import work_folder
 from hexapla.errors import InputError
 from hexapla.filters.config import FilteringSettings
 from hexapla.runs.config import SCALE, ClusterSettings, ResumableSettings
@@ -56,8 +56,7 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings):
     @property
     def work(self) -> Path:
         """The folder of the unfinished build."""
-        final = Path(os.path.realpath(self.out))
-        return final.with_name(f"{final.name}.building")
+        return work_folder(self.out)
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that the corpus depends on.

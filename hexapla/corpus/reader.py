@@ -33,6 +33,7 @@ from hexapla.corpus.shards import (
     string_schema,
 )
 from hexapla.corpus.single_file import describe_file, pivot_first, read_file
+from hexapla.corpus.work_folder import whereabouts
 from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.atomic import write_beside
 from hexapla.text import languages as codes
@@ -260,11 +261,8 @@ def open_corpus(
 
 
 def _no_corpus(path: Path) -> str:
-    if (building := path.with_name(f"{path.name}.building")).exists():
-        return (
-            f"{path} is not built yet: its parts are in {building}; "
-            "continue the build with hexapla build --resume"
-        )
+    if known := whereabouts(path):
+        return known
     hint = did_you_mean(str(path), (SAMPLE,))
     return f'there is no corpus at {path}; give a corpus folder, a table file, or "{SAMPLE}"{hint}'
 

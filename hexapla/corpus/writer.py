@@ -1,9 +1,10 @@
 """Rows -> a corpus folder, whole or not at all.
 
-Everything is written to a hidden folder beside the final one, `corpus.json` last, flushed to disk,
-and then renamed. Whatever happens on the way, the final name holds a complete corpus (the old one
-or the new) or nothing. Equal rows and settings give byte-identical files, so no time, host or
-random name may be written into one.
+Everything is written to a work folder beside the final one, `corpus.json` last, flushed to disk,
+and then renamed, or exchanged with an older corpus. Whatever happens on the way, the final name
+holds a complete corpus (the old one or the new) or nothing. Where a system cannot exchange names, a
+kill may leave the old one in the work folder, and the next command puts it back. Equal rows and
+settings give byte-identical files, so no time, host or random name may be written into one.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,17 @@ from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.rows import META, as_cell, as_meta, row_id
 from hexapla.corpus.shards import file_facts, string_schema
 from hexapla.corpus.single_file import pivot_first
+from hexapla.corpus.work_folder import UNFINISHED, open_work_folder
 from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.atomic import flush_folder, replace_folder, write_text
+from hexapla.runs.foreign_files import link_foreign, warn_of_foreign
 from hexapla.runs.record import check_folder_to_be
 from hexapla.text import languages as codes
 
 # What a reader decodes at once: about 10 MB of sentences in 7 languages.
 ROWS_PER_GROUP = 10_000
+OWN = (MANIFEST, "README.md", "run.json", "part-*.parquet", "rejected/*.jsonl")
+"""Files of a corpus folder, as patterns; others in it are the user's."""
 
 Row = Mapping[str, object]
 
@@ -71,14 +76,15 @@ def write_corpus(
         finish: Called with the unfinished folder once its shards are written. What it returns is
             added to the manifest, replacing equal keys; the files that it writes become part of the
             corpus.
-        workspace: Existing folder for the unfinished corpus, on the same file system as `out`. By
-            default a hidden folder beside `out`. A killed process leaves its files there.
+        workspace: The work folder of `out` if the caller has locked it, see
+            `hexapla.corpus.work_folder`; by default it is locked here.
 
     Returns:
         The written corpus, opened.
 
     Raises:
-        InputError: Languages, `out` or a row are not allowed. `out` is then as it was.
+        InputError: Languages, `out` or a row are not allowed, or another command is writing `out`.
+            `out` is then as it was.
     """
     order = _order(languages, pivot)
     if rows_per_shard < 1:
@@ -90,9 +96,14 @@ def write_corpus(
     final = Path(os.path.realpath(out))
     check_corpus_folder(final, overwrite)
 
-    partial = (workspace or final.parent) / f".{final.name}.{uuid.uuid4().hex}.partial"
-    try:
-        _make_folder(partial)
+    with ExitStack() as stack:
+        if workspace is None:
+            workspace = stack.enter_context(open_work_folder(final))
+        check_corpus_folder(final, overwrite)  # again: another command may have made it meanwhile
+        partial = workspace / UNFINISHED
+        stack.callback(shutil.rmtree, partial, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)  # of a killed build
+        partial.mkdir()
         manifest = _write_shards(rows, partial, order, rows_per_shard) | facts
         manifest |= finish(partial) if finish else {}
         write_text(partial / "README.md", dataset_card(final.name, manifest))
@@ -100,8 +111,6 @@ def write_corpus(
         write_text(partial / MANIFEST, text)
         flush_folder(partial)
         _publish(partial, final, overwrite)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return open_corpus(Path(out), verify=False)
 
 
@@ -157,13 +166,6 @@ def check_corpus_folder(out: Path, overwrite: bool) -> None:
             f"{out} is not empty and no corpus; "
             "--overwrite replaces only a corpus: choose another folder"
         )
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"no folder can be made in {folder.parent}: {error.strerror}") from error
 
 
 def _write_shards(
@@ -242,8 +244,13 @@ def _unknown_key(place: str, key: str, order: Sequence[str]) -> str:
 
 
 def _publish(partial: Path, final: Path, overwrite: bool) -> None:
-    """Give the complete folder its final name."""
+    """Give the complete folder its final name, and what is not ours in the older one."""
+    kept: list[Path] = []
+    if overwrite and final.exists():
+        kept = link_foreign(final, partial, OWN)
+        flush_folder(partial)
     try:
         replace_folder(partial, final, overwrite=overwrite)
     except OSError as error:
         raise InputError(f"{final} could not be put in place: {error.strerror}") from error
+    warn_of_foreign(final, kept)

@@ -15,6 +15,7 @@ from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.evaluation_sets import check_sets
 from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.corpus.work_folder import open_work_folder
 from hexapla.corpus.writer import check_corpus_folder, write_corpus
 from hexapla.filters.chain import Chain
 from hexapla.filters.config import FilterConfig
@@ -25,6 +26,7 @@ from hexapla.filters.rejected_files import RejectedFiles
 from hexapla.filters.row_filter import ROWS, Row, RowFilter
 from hexapla.filters.statistics import Statistics
 from hexapla.runs.progress import Progress
+from hexapla.runs.record import check_apart
 
 _ROWS_PER_GROUP = 2048
 
@@ -44,6 +46,7 @@ def filter_corpus(config: FilterConfig, *, quiet: bool = False) -> FilterReport:
             Nothing is written then.
     """
     check_corpus_folder(config.out, config.overwrite)
+    check_apart(config.out, {"corpus": config.corpus})
     settings = read_filters(config.filters)
     settings.check_available()
     seen = NearDuplicates(config.near_duplicates) if config.near_duplicates is not None else None
@@ -51,7 +54,7 @@ def filter_corpus(config: FilterConfig, *, quiet: bool = False) -> FilterReport:
     corpus = _open(config)
     contamination = Contamination.load(config.against, corpus.languages) if config.against else None
     targets = [code for code in corpus.languages if code != corpus.pivot]
-    with RejectedFiles(config.out, (*targets, ROWS)) as rejected:
+    with open_work_folder(config.out) as work, RejectedFiles(work, (*targets, ROWS)) as rejected:
         statistics = _read_statistics(corpus, targets, quiet)
         row_filter = RowFilter(
             Chain(settings, corpus.pivot, corpus.languages, statistics),
@@ -62,7 +65,8 @@ def filter_corpus(config: FilterConfig, *, quiet: bool = False) -> FilterReport:
             seen=seen,
             contamination=contamination,
         )
-        _write(config, corpus, row_filter, rejected, _facts(config, settings, contamination), quiet)
+        facts = _facts(config, settings, contamination)
+        _write(config, corpus, row_filter, rejected, facts, work, quiet)
     return row_filter.report
 
 
@@ -91,6 +95,7 @@ def _write(
     row_filter: RowFilter,
     rejected: RejectedFiles,
     facts: Mapping[str, object],
+    work: Path,
     quiet: bool,
 ) -> None:
     """Write the filtered corpus, unless a language loses too much."""
@@ -115,6 +120,7 @@ def _write(
         overwrite=config.overwrite,
         license=config.license or corpus.manifest.get("license"),
         finish=finish,
+        workspace=work,
     )
 
 

@@ -1,7 +1,8 @@
 """Units of many files -> multi-way rows, joined on the pivot.
 
-The units are kept in a temporary SQLite database: up to 64 MiB in memory, more in an unnamed file.
-An import may therefore be larger than memory.
+The units are kept in an SQLite database in the work folder of the corpus, of which up to 64 MiB are
+in memory. An import may therefore be larger than memory, and needs no room in the system's folder
+for temporary files.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import groupby
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from hexapla.corpus.rows import row_id
+from hexapla.corpus.work_folder import JOIN
 from hexapla.errors import InputError
 
 _TABLES = """
 PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA cache_size = -65536;
 CREATE TABLE pivots (row INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, text TEXT NOT NULL);
 CREATE TABLE cells (
@@ -55,11 +60,11 @@ class RowJoin:
         conflicts: Texts that lost against the cell of their row, by language.
     """
 
-    def __init__(self, pivot: str) -> None:
-        self._pivot = pivot
+    def __init__(self, pivot: str, work: Path) -> None:
+        self._pivot, self._work = pivot, work
         self.n_rows = self.n_joined = self.n_cells = self.n_repeats = 0
         self.conflicts: Counter[str] = Counter()
-        self._database = sqlite3.connect("")  # "" is a temporary database
+        self._database = sqlite3.connect(work / JOIN)
         self._database.executescript(_TABLES)
 
     def __enter__(self) -> Self:
@@ -72,9 +77,11 @@ class RowJoin:
         at: TracebackType | None,
     ) -> None:
         self._database.close()
+        (self._work / JOIN).unlink(missing_ok=True)
         if isinstance(error, sqlite3.OperationalError):
             raise InputError(
-                f"the join cannot be kept: {error}; name a roomier folder in SQLITE_TMPDIR"
+                f"{self._work}: the join cannot be kept: {error}; make room on that disk, or give "
+                "an output on another one"
             ) from error
 
     def add(self, cells: Mapping[str, str], ranks: Mapping[str, int], number: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from hexapla.corpus.reader import Corpus
 from hexapla.corpus.shards import file_facts
+from hexapla.corpus.work_folder import open_work_folder
 from hexapla.corpus.writer import check_corpus_folder, write_corpus
 from hexapla.errors import InputError
 from hexapla.imports.account import SourceAccount, check_sum
@@ -25,6 +26,7 @@ from hexapla.imports.script_guard import ScriptGuard
 from hexapla.imports.source_files import ImportSource, find_import_sources
 from hexapla.imports.symbolic_keys import KeyCount
 from hexapla.runs.progress import Bar, Progress
+from hexapla.runs.record import check_apart
 from hexapla.text.language_tags import LanguageTags
 
 _ENTRIES_PER_UPDATE = 1000
@@ -52,10 +54,11 @@ def import_corpus(config: ImportConfig, *, quiet: bool = False) -> Corpus:
         RuntimeError: Texts are neither in the corpus nor counted, which is a fault of the program.
     """
     check_corpus_folder(config.out, config.overwrite)
+    check_apart(config.out, {f"input {name}": name for name in config.files})
     tags = LanguageTags(config.pivot, config.languages)
     sources = find_import_sources(config, tags)
     guard = ScriptGuard(config.max_other_script)
-    with RowJoin(config.pivot) as join:
+    with open_work_folder(config.out) as work, RowJoin(config.pivot, work) as join:
         with Progress(quiet=quiet) as progress:
             bar = progress.add("reading", unit="entries")
             accounts = [_add(source, join, guard, tags, bar) for source in sources]
@@ -71,6 +74,7 @@ def import_corpus(config: ImportConfig, *, quiet: bool = False) -> Corpus:
             overwrite=config.overwrite,
             license=config.license,
             finish=lambda _: {"import": _facts(join, sources, accounts, places)},
+            workspace=work,
         )
 
 

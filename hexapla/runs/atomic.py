@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hexapla.runs.exchange import exchange
+
 
 @contextmanager
 def write_beside(path: Path) -> Iterator[Path]:
@@ -88,13 +90,13 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def replace_folder(partial: Path, final: Path, *, overwrite: bool = True) -> None:
-    """Rename a whole folder to its final name; an older one there is moved aside and then removed.
+    """Rename a whole folder to its final name, in exchange for an older one, which is removed.
 
-    If the renaming fails, the older one is put back.
+    Where names cannot be exchanged, the older one is moved aside, to the name of `partial` with
+    `.replaced`, and put back if the renaming fails. Only a kill leaves it there.
 
     Args:
-        partial: The folder, flushed. The older one is moved beside it, so it must lie on the file
-            system of `final`.
+        partial: The folder, flushed, on the file system of `final`.
         final: The name that it gets.
         overwrite: Replace an older folder. Without it, one that is not empty stays, and the
             renaming fails.
@@ -105,8 +107,13 @@ def replace_folder(partial: Path, final: Path, *, overwrite: bool = True) -> Non
     replaced = partial.with_name(f"{partial.name}.replaced")
     try:
         if overwrite and final.exists():
-            os.rename(final, replaced)
-        os.rename(partial, final)
+            if exchange(partial, final):
+                replaced = partial
+            else:
+                os.rename(final, replaced)
+                os.rename(partial, final)
+        else:
+            os.rename(partial, final)
     except BaseException:
         if replaced.exists() and not final.exists():
             os.rename(replaced, final)

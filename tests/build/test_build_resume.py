@@ -118,7 +118,7 @@ def test_a_second_run_is_kept_out(tmp_path: Path) -> None:
         build(toy_config(tmp_path, translator=CountingTranslator(fail_at=1)), quiet=True)
     with locked(tmp_path / "corpus.building"):
         for how in ({"resume": True}, {"overwrite": True}):
-            with pytest.raises(InputError, match=r"another run is writing here \(process \d+\)"):
+            with pytest.raises(InputError, match=r"another run is writing here \(process \d+ on "):
                 build(toy_config(tmp_path, **how), quiet=True)
 
 

@@ -320,7 +320,9 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
 def test_a_folder_that_another_run_filled_meanwhile_is_kept(tmp_path: Path) -> None:
     def slow() -> Iterator[dict[str, object]]:
         yield from ROWS
-        write_corpus(ROWS[:2], tmp_path / "out", languages=LANGUAGES)
+        write_corpus(ROWS[:2], tmp_path / "other" / "out", languages=LANGUAGES)
+        (tmp_path / "other" / "out").rename(tmp_path / "out")
+        (tmp_path / "other").rmdir()
 
     with pytest.raises(InputError, match="out could not be put in place: Directory not empty"):
         write_corpus(slow(), tmp_path / "out", languages=LANGUAGES)

@@ -210,7 +210,7 @@ def test_only_the_languages_asked_for_and_the_pivot_are_kept(tmp_path: Path) -> 
     assert open_corpus(tmp_path / "out").languages == ("eng_Latn", "rus_Cyrl")
 
 
-def test_equal_corpora_give_equal_bytes_and_a_corpus_may_replace_itself(tmp_path: Path) -> None:
+def test_equal_corpora_give_equal_bytes_and_a_corpus_never_replaces_itself(tmp_path: Path) -> None:
     def tree(folder: Path) -> dict[str, bytes]:
         return {
             str(path.relative_to(folder)): path.read_bytes()
@@ -222,8 +222,10 @@ def test_equal_corpora_give_equal_bytes_and_a_corpus_may_replace_itself(tmp_path
     for name in ("a", "b"):
         filter_corpus(FilterConfig(corpus=source, out=tmp_path / name / "out"), quiet=True)
     assert tree(tmp_path / "a" / "out") == tree(tmp_path / "b" / "out")
-    filter_corpus(FilterConfig(corpus=source, out=Path(source), overwrite=True), quiet=True)
-    assert len(open_corpus(source)) == 41
+    before = tree(Path(source))
+    with pytest.raises(InputError, match=r"in: holds the corpus, .*; give another folder"):
+        filter_corpus(FilterConfig(corpus=source, out=Path(source), overwrite=True), quiet=True)
+    assert tree(Path(source)) == before
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
@@ -248,7 +250,7 @@ def test_a_folder_in_use_is_refused_before_anything_is_read(tmp_path: Path) -> N
             )
 
 
-def test_rejected_cells_are_written_into_a_hidden_folder_beside_the_corpus(
+def test_rejected_cells_are_written_into_the_work_folder_beside_the_corpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "disk").mkdir()
@@ -258,7 +260,8 @@ def test_rejected_cells_are_written_into_a_hidden_folder_beside_the_corpus(
 
     def look(file: IO[str], entry: Mapping[str, object]) -> None:
         beside.extend(
-            path.name for path in (tmp_path / "disk").iterdir() if path.name.endswith(".rejected")
+            str(path.relative_to(tmp_path / "disk"))
+            for path in (tmp_path / "disk").rglob("deu_Latn.jsonl")
         )
         written(file, entry)
 
@@ -266,7 +269,7 @@ def test_rejected_cells_are_written_into_a_hidden_folder_beside_the_corpus(
     filter_corpus(
         FilterConfig(corpus=make(tmp_path, sound_rows() + BAD), out=tmp_path / "out"), quiet=True
     )
-    assert beside and all(name.startswith(".out.") for name in beside)
+    assert set(beside) == {"out.building/rejected/deu_Latn.jsonl"}
     assert [path.name for path in (tmp_path / "disk").iterdir()] == ["out"]
     assert len(lines(tmp_path / "out" / "rejected" / "deu_Latn.jsonl")) == 2
 

@@ -358,7 +358,7 @@ def test_a_full_disk_under_the_join_is_named(
     texts = [f"{i} " * 100 for i in range(500)]
     with pytest.raises(
         InputError,
-        match=r"the join cannot be kept: .* full; name a roomier folder in SQLITE_TMPDIR",
+        match=r"out\.building: the join cannot be kept: .* full; make room on that disk",
     ):
         run(*moses(tmp_path, "x", en=texts, de=texts))
 

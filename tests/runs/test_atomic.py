@@ -68,6 +68,7 @@ def test_a_folder_that_another_process_made_meanwhile_stands(tmp_path: Path) -> 
 
 
 def test_a_folder_is_replaced_or_put_back(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(atomic, "exchange", lambda one, other: False)
     final, partial = tmp_path / "final", tmp_path / "partial"
     for folder, content in ((final, "old"), (partial, "new")):
         folder.mkdir()
