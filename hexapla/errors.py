@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
+
+# The time to compare words grows with the square of their length, and with their number.
+_MAX_WORD = 200  # characters
+_MAX_WORDS = 2000
 
 
 class InputError(ValueError):
@@ -21,7 +26,10 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     >>> did_you_mean("xyz", ["multiway", "star"])
     ''
     """
-    close = difflib.get_close_matches(word, list(allowed), n=1)
+    if len(word) > _MAX_WORD:
+        return ""
+    words = islice((each for each in allowed if len(each) <= _MAX_WORD), _MAX_WORDS)
+    close = difflib.get_close_matches(word, list(words), n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
 
 

@@ -194,8 +194,12 @@ def _subtag(column: str) -> str | None:
     A column `id` numbers the rows and is never Indonesian.
     """
     tag = _TAG.fullmatch(column)
-    known = frozenset().union(*map(_subtags, codes.LANGUAGES))
-    return tag[1] if tag and column != "id" and tag[1] in known else None
+    return tag[1] if tag and column != "id" and tag[1] in _known_subtags() else None
+
+
+@cache
+def _known_subtags() -> frozenset[str]:
+    return frozenset().union(*map(_subtags, codes.LANGUAGES))
 
 
 @cache

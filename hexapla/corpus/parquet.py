@@ -51,8 +51,9 @@ def read_parquet(path: Path, columns: Sequence[str], n_rows: int) -> Iterator[pa
         InputError: The file is damaged, or lacks a column.
     """
     with open_parquet(path) as file:
+        names = frozenset(file.schema_arrow.names)
         for name in columns:
-            if name not in file.schema_arrow.names:
+            if name not in names:
                 hint = did_you_mean(name, file.schema_arrow.names)
                 raise InputError(f"{path} has no column {name}{hint}")
         try:

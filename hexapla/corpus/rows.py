@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import reprlib
 import unicodedata
 
 from hexapla.errors import InputError
@@ -16,6 +17,7 @@ META = "meta."
 """Prefix of the columns that hold facts about a row instead of one of its texts."""
 
 _ROW_ID_DIGITS = 32
+_LONG_BITS = 128  # of an integer; Python refuses to write one of 15,000
 
 
 class BadRow(InputError):
@@ -50,32 +52,62 @@ def as_cell(value: object, place: str, column: str) -> str | None:
     if not isinstance(value, str):
         kind = type(value).__name__
         raise BadRow(
-            f"{place} has {str(value)[:40]} ({kind}) in {column}; a cell is text or null",
+            f"{place} has {_shown(value)} ({kind}) in {column}; a cell is text or null",
             "a cell that is not text",
         )
     if "\0" in value:
         raise BadRow(f"{place} has a NUL character in {column}; remove it", "a NUL character")
+    _refuse_half_pair(value, place, column)
+    return value if value.strip() else None
+
+
+def as_meta(value: object, place: str = "a row", column: str = META) -> str | None:
+    """Return a value of a `meta.` column as text: a string unchanged, anything else as its JSON.
+
+    Args:
+        value: Anything.
+        place: As for `as_cell`.
+        column: As for `as_cell`.
+
+    Raises:
+        BadRow: The value is nested too deep or too large a number for JSON, or no valid text.
+
+    >>> as_meta("iv"), as_meta(0.5), as_meta(True), as_meta(None)
+    ('iv', '0.5', 'true', None)
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        try:
+            value = json.dumps(value, ensure_ascii=False, default=str)
+        except (RecursionError, ValueError):
+            raise BadRow(
+                f"{place} has a value in {column} that is nested too deep, or a number of "
+                "thousands of digits",
+                "a value that cannot be kept",
+            ) from None
+    if not value.isascii():
+        _refuse_half_pair(value, place, column)
+    return value
+
+
+def _refuse_half_pair(text: str, place: str, column: str) -> None:
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError as error:
-        half = f"U+{ord(value[error.start]):04X}"
+        half = f"U+{ord(text[error.start]):04X}"
         raise BadRow(
             f"{place} has half of a surrogate pair ({half}) in {column}; "
             "the text was cut inside a character",
             "half of a surrogate pair",
         ) from None
-    return value if value.strip() else None
 
 
-def as_meta(value: object) -> str | None:
-    """Return a value of a `meta.` column as text: a string unchanged, anything else as its JSON.
-
-    >>> as_meta("iv"), as_meta(0.5), as_meta(True), as_meta(None)
-    ('iv', '0.5', 'true', None)
-    """
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+def _shown(value: object) -> str:
+    """Return a value for an error: of a list or an object the beginning, however deep it is."""
+    if isinstance(value, int) and value.bit_length() > _LONG_BITS:
+        return "a number of many digits"
+    return reprlib.repr(value)[:40]
 
 
 def row_id(pivot_text: str) -> str:

@@ -6,7 +6,7 @@ Every file is streamed, and may be compressed (`train.tsv.gz`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -21,10 +21,17 @@ from hexapla.corpus.parquet import (
     read_parquet,
 )
 from hexapla.corpus.rows import as_cell
-from hexapla.corpus.text_tables import delimited_columns, refuse_repeated, table_records, text_rows
+from hexapla.corpus.text_tables import (
+    delimited_columns,
+    json_columns,
+    refuse_repeated,
+    table_records,
+    text_rows,
+)
 from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
 from hexapla.text.language_tags import LanguageTags, TagMeaning
+from hexapla.text.limits import check_n_columns
 from hexapla.text.lines import ending
 from hexapla.text.spellings import codes_by_spelling
 
@@ -39,20 +46,18 @@ _WRITTEN_AS_A_CODE = re.compile(r"[a-z]{2,3}[-_]([A-Z][a-z]{2,4}|[A-Z]{2})")
 def text_columns(path: Path) -> dict[str, bool]:
     """Return the columns of a file in order, and whether each holds text.
 
-    In JSON lines the columns are the keys of any line, and one string is enough to make a column
-    one of text: a number among its texts is then an error on reading, not a reason to overlook the
-    column.
+    In JSON lines the columns are the keys of any line.
+
+    Raises:
+        InputError: Too many columns, two of one name, or a file that cannot be read.
     """
     if ending(path) == ".parquet":
         with open_parquet(path) as file:
+            check_n_columns(path, len(file.schema_arrow))
             refuse_repeated(path, file.schema_arrow.names)
             return {field.name: is_text(field.type) for field in file.schema_arrow}
     if ending(path) == ".jsonl":
-        columns: dict[str, bool] = {}
-        for _, record in table_records(path):
-            for name, value in record.items():
-                columns[name] = columns.get(name, False) or isinstance(value, str)
-        return columns
+        return json_columns(path, (record for _, record in table_records(path)))
     return delimited_columns(path)
 
 
@@ -93,8 +98,7 @@ def language_columns(
 
 def list_columns(columns: Iterable[str], first: Iterable[str] = ()) -> str:
     """Return the names of columns for an error, some of them first."""
-    first = list(first)
-    names = [*first, *(name for name in columns if name not in first)]
+    names = list(dict.fromkeys([*first, *columns]))
     return ", ".join(_shortened(name) for name in names[:_MAX_NAMED]) + (
         f" and {len(names) - _MAX_NAMED} more"
         if names[_MAX_NAMED:]
@@ -121,10 +125,11 @@ def column_meanings(
         InputError: An ambiguous name, or a column of a language that holds no text.
     """
     found: dict[str, TagMeaning] = {}
+    names = frozenset(columns)
     for name, has_text in columns.items():
         if name.casefold() in _WORDS or not (has_text or codes.is_language(name)):
             continue
-        if meaning := _meaning(path, name, columns, tags):
+        if meaning := _meaning(path, name, names, tags):
             found[name] = meaning
             if not has_text:
                 raise InputError(
@@ -137,7 +142,7 @@ def column_meanings(
     return found
 
 
-def _meaning(path: Path, name: str, names: Iterable[str], tags: LanguageTags) -> TagMeaning | None:
+def _meaning(path: Path, name: str, names: Set[str], tags: LanguageTags) -> TagMeaning | None:
     """Return the language that a column is named by, or None for a column of another kind.
 
     An ambiguous `zh` (which script?) and a mistyped `deu_Lath` are errors, not columns of another
@@ -146,13 +151,12 @@ def _meaning(path: Path, name: str, names: Iterable[str], tags: LanguageTags) ->
     if _is_pair(name, names, tags):
         return None
     place = f"{path}, column {name}"
+    if not codes.codes_of(name) and not _is_like_a_tag(name):
+        return None  # without looking for languages nearest to it, which takes milliseconds
     try:
         code = codes.parse(name)
     except InputError as error:
-        is_tag = _WRITTEN_AS_A_CODE.fullmatch(name) or (
-            _TAG.fullmatch(name) and re.split("[-_@]", name.casefold())[0] in _short_codes()
-        )
-        if not is_tag:
+        if not _is_like_a_tag(name):
             return None
         try:
             return tags.resolve(name, place)
@@ -161,7 +165,14 @@ def _meaning(path: Path, name: str, names: Iterable[str], tags: LanguageTags) ->
     return tags.resolve(name, place) if _TAG.fullmatch(name) else TagMeaning(code)
 
 
-def _is_pair(name: str, names: Iterable[str], tags: LanguageTags) -> bool:
+def _is_like_a_tag(name: str) -> bool:
+    """Return whether a name that may be no language's is written as one is."""
+    return bool(_WRITTEN_AS_A_CODE.fullmatch(name)) or (
+        bool(_TAG.fullmatch(name)) and re.split("[-_@]", name.casefold())[0] in _short_codes()
+    )
+
+
+def _is_pair(name: str, names: Set[str], tags: LanguageTags) -> bool:
     """Return whether `en_de` is rather a column about two languages than English of a region.
 
     It is if both languages are asked for, or else if both have a column of their own.
@@ -170,7 +181,7 @@ def _is_pair(name: str, names: Iterable[str], tags: LanguageTags) -> bool:
     if not parts:
         return False
     if tags.asked is None:
-        return set(parts.groups()) <= set(names)
+        return set(parts.groups()) <= names
     found = {code for part in parts.groups() for code in codes_by_spelling().get(part, ())}
     return len(found.intersection(tags.asked)) > 1
 
@@ -231,9 +242,10 @@ def read_field(path: Path, field: str) -> Iterator[tuple[int, str | None]]:
         return
     for line, record in table_records(path):
         if field not in record:
-            has = ", ".join(record) or "none"
             hint = did_you_mean(field, record)
-            raise InputError(f"{path}:{line}: row has no field {field}; it has {has}{hint}")
+            raise InputError(
+                f"{path}:{line}: row has no field {field}; it has {list_columns(record)}{hint}"
+            )
         yield line, as_cell(record[field], f"{path}:{line}: row", field)
 
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -22,15 +24,16 @@ from typing import Any
 
 from hexapla.corpus.rows import META, BadRow, as_meta
 from hexapla.errors import InputError
+from hexapla.text.limits import MAX_COLUMNS, check_n_columns, max_text_bytes, too_long
 from hexapla.text.lines import ending, read_lines
 
 REPEATED_HEADER = "the header again"
 """Why a row is left out that repeats the header, as in tables that were joined end to end."""
 
 _LONE_CR = "a carriage return outside quotes"
-_MAX_CELL = 1 << 26  # characters of a CSV cell; a longer one is rather a quote that never closes
 _NUMBER = re.compile(r"\s*[\d.]*\s*")
 _ROWS_TRIED = 100  # rows that show whether a column holds numbers
+_MAX_NAMED = 20  # columns that an error lists
 _limit_lock = Lock()
 _limits: list[int] = []  # what csv's limit was before each of the readings that are under way
 
@@ -61,18 +64,21 @@ def text_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[st
     A column that a row lacks is None; `meta.` columns come as text.
     """
     for line, record in table_records(path):
+        place = f"{path}:{line}: row"
         row = {
-            name: as_meta(record.get(name)) if name.startswith(META) else record.get(name)
+            name: as_meta(record.get(name), place, name)
+            if name.startswith(META)
+            else record.get(name)
             for name in columns
         }
-        yield f"{path}:{line}: row", row
+        yield place, row
 
 
 def read_header(path: Path, separator: str | None = None) -> list[str]:
     """Return the columns of a TSV or CSV file; an empty file has none.
 
     Raises:
-        InputError: Two columns of one name, or a header that cannot be parsed.
+        InputError: Two columns of one name, too many columns, or a header that cannot be parsed.
     """
     fields = first_fields(path, separator)
     if any("\r" in name for name in fields):
@@ -80,6 +86,7 @@ def read_header(path: Path, separator: str | None = None) -> list[str]:
             f"{path}: its header has a carriage return; save the file with lines that end in a "
             "newline"
         )
+    check_n_columns(path, len(fields))
     header = [name.strip() for name in fields]
     refuse_repeated(path, header)
     return header
@@ -118,10 +125,35 @@ def refuse_repeated(path: Path, names: Sequence[str]) -> None:
     Raises:
         InputError: A name occurs twice; all such names are listed.
     """
-    repeated = {name for name in names if name and names.count(name) > 1}
-    if repeated:
-        listed = ", ".join(sorted(repeated))
+    if repeated := [name for name, n in Counter(names).items() if name and n > 1]:
+        listed = ", ".join(sorted(repeated)[:_MAX_NAMED])
         raise InputError(f"{path} has more than one column named {listed}; rename all but one")
+
+
+def json_columns(path: Path, records: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
+    """Return the keys of any record in order, and whether a text stands under each.
+
+    One text is enough: a number among its texts is then an error on reading, not a reason to
+    overlook the column.
+
+    Raises:
+        InputError: There are too many keys, or one is no text.
+    """
+    columns: dict[str, bool] = {}
+    for record in records:
+        n_before = len(columns)
+        for name, value in record.items():
+            columns[name] = columns.get(name, False) or isinstance(value, str)
+        if len(columns) > n_before:
+            check_n_columns(path, len(columns))
+    for name in columns:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{path}: the key {json.dumps(name)} has half of a surrogate pair; rename it"
+            ) from None
+    return columns
 
 
 def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
@@ -147,9 +179,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of JSON, of whose equal keys all texts but the last would be lost."""
     record = dict(pairs)
     if len(record) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f'the key "{repeated}" occurs twice')
+        names = Counter(name for name, _ in pairs)
+        raise ValueError(f'the key "{names.most_common(1)[0][0]:.100}" occurs twice')
     return record
 
 
@@ -160,6 +191,10 @@ def _not_json(place: str, error: Exception) -> BadRow:
     what = str(error)
     if isinstance(error, json.JSONDecodeError):
         what = f"{error.msg} at character {error.pos + 1}"
+    elif isinstance(error, RecursionError):
+        what = "it is nested too deep"
+    elif "digits" in what:
+        what = "an integer of thousands of digits"
     return BadRow(f"{place}: not JSON: {what}", "a line that is not JSON")
 
 
@@ -186,6 +221,7 @@ def delimited_rows(
         elif n_columns is None:
             header = [name.strip() for name in fields]
             n_columns = len(header)
+            check_n_columns(path, n_columns)
             n_least = max((place for place, name in enumerate(header, 1) if name), default=0)
         elif len(fields) == n_columns:
             yield number, _repeated(path, number) if fields == header else fields
@@ -195,10 +231,11 @@ def delimited_rows(
             yield number, fields[:n_columns]
         elif len(fields) > 1 or fields[0].strip():
             whose = "the header has" if has_header else "the columns named are"
+            n_fields = len(fields) if len(fields) <= MAX_COLUMNS else f"more than {MAX_COLUMNS:,}"
             yield (
                 number,
                 BadRow(
-                    f"{path}:{number}: row has {len(fields)} fields; {whose} {n_columns}",
+                    f"{path}:{number}: row has {n_fields} fields; {whose} {n_columns}",
                     "more or fewer fields than columns",
                 ),
             )
@@ -221,21 +258,20 @@ def _fields(path: Path, separator: str | None) -> Iterator[tuple[int, list[str] 
 def _tsv_fields(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
     for number, line in read_lines(path):
         if line := line.removesuffix("\n").removesuffix("\r"):
-            yield number, line.split(separator)
+            yield number, line.split(separator, MAX_COLUMNS)
 
 
 def _csv_fields(path: Path, separator: str | None) -> Iterator[tuple[int, list[str] | BadRow]]:
     """Yield the records of a CSV file; a first line `sep=;`, as Excel writes it, is none."""
-    lines = (line for _, line in read_lines(path))
-    first = next(lines, "")
+    lines = read_lines(path)
+    _, first = next(lines, (0, ""))
     said = re.fullmatch(r"sep=(.)\s*", first)
     separator = separator or (said[1] if said else ",")
+    row = _CsvRow(path, lines if said else chain([(1, first)], lines))
     with _long_cells():
-        reader = csv.reader(
-            lines if said else chain([first], lines), delimiter=separator, strict=True
-        )
+        reader = csv.reader(row.lines(), delimiter=separator, strict=True)
         while True:
-            number = reader.line_num + 1 + bool(said)
+            row.begin(number := reader.line_num + 1 + bool(said))
             try:
                 fields = next(reader)
             except StopIteration:
@@ -244,23 +280,57 @@ def _csv_fields(path: Path, separator: str | None) -> Iterator[tuple[int, list[s
                 last = reader.line_num + bool(said)
                 what = _LONE_CR if "new-line character" in str(error) else str(error)
                 bad = BadRow(f"{path}:{number}: not CSV: {what}", "a line that is not CSV")
-                if last > number or "end of data" in what or "field limit" in what:
-                    raise InputError(
-                        f"{bad}; lines {number} to {last} are one row for a quote that opens a "
-                        "cell and does not close where the cell ends"
-                    ) from error
+                if last > number or "end of data" in what:
+                    raise InputError(f"{bad}; {_open_quote(number, last)}") from error
                 yield number, bad
             else:
                 if fields:
                     yield number, fields
 
 
+def _open_quote(first: int, last: int) -> str:
+    return (
+        f"lines {first} to {last} are one row for a quote that opens a cell and does not close "
+        "where the cell ends"
+    )
+
+
+class _CsvRow:
+    """The lines of a CSV file, of which a row within quotes may take up only so many."""
+
+    def __init__(self, path: Path, lines: Iterator[tuple[int, str]]) -> None:
+        self._path = path
+        self._lines = lines
+        self._limit = max_text_bytes()
+        self._first = self._n_characters = 0
+
+    def begin(self, number: int) -> None:
+        """Begin a row at a line."""
+        self._first, self._n_characters = number, 0
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines.
+
+        Raises:
+            InputError: The row has more characters than the longest text may have bytes.
+        """
+        for number, line in self._lines:
+            self._n_characters += len(line)
+            if self._n_characters > self._limit:
+                error = too_long(f"{self._path}:{self._first}", "the row")
+                raise InputError(f"{error}; {_open_quote(self._first, number)}")
+            yield line
+
+
 @contextmanager
 def _long_cells() -> Iterator[None]:
-    """Let csv read long cells, until the last reading under way ends: its limit is global."""
+    """Let csv read cells of any length, until the last reading under way ends.
+
+    Its limit is global, and less than that of a row.
+    """
     with _limit_lock:
         _limits.append(csv.field_size_limit())
-        csv.field_size_limit(max(_MAX_CELL, _limits[0]))
+        csv.field_size_limit(sys.maxsize)
     try:
         yield
     finally:

@@ -33,17 +33,16 @@ def moses_groups(paths: Sequence[Path], tags: LanguageTags) -> list[MosesGroup]:
             language that differ in no region.
     """
     groups: dict[Path, MosesGroup] = {}
+    first: dict[tuple[Path, TagMeaning], Path] = {}
     for path in paths:
         found = tags.of_ending(path)
         if found is None:
             raise _unknown_ending(path)
         stem, meaning = found
         group = groups.setdefault(Path(stem), [])
-        for other, other_path in group:
-            if other == meaning and other.rank == TagMeaning("").rank:
-                raise InputError(
-                    f"{other_path} and {path} are both {meaning.code}; give one of them"
-                )
+        other = first.setdefault((Path(stem), meaning), path)
+        if other is not path and meaning.rank == TagMeaning("").rank:
+            raise InputError(f"{other} and {path} are both {meaning.code}; give one of them")
         group.append((meaning, path))
     for stem, group in groups.items():
         if len(group) == 1:

@@ -26,6 +26,7 @@ from hexapla.imports.xliff import read_xliff
 from hexapla.sources.hub import is_dataset_name
 from hexapla.text.language_tags import LanguageTags, TagMeaning
 from hexapla.text.lines import ending
+from hexapla.text.special_files import refuse_special
 
 _XLIFF = (".xlf", ".xliff", ".sdlxliff", ".mxliff", ".mqxliff")
 
@@ -70,12 +71,14 @@ def find_import_sources(config: ImportConfig, tags: LanguageTags) -> list[Import
     files = [Path(name) for name in names if Path(name).exists() and not Path(name).is_dir()]
     moses = [path for path in files if not _reader(path, config, tags)]
     groups = moses_groups(moses, tags)
-    sources = [_source(name, config, tags) for name in names if Path(name) not in moses]
+    sides = frozenset(moses)
+    sources = [_source(name, config, tags) for name in names if Path(name) not in sides]
     return sources + [_moses_source(group) for group in groups]
 
 
 def _check_name(name: str) -> None:
     path = Path(name)
+    refuse_special(path)
     if path.exists():
         if not path.is_dir() and path.stat().st_size == 0:
             raise InputError(f"{path} is empty")

@@ -17,6 +17,7 @@ from hexapla.corpus.text_tables import REPEATED_HEADER, delimited_columns, first
 from hexapla.errors import InputError
 from hexapla.imports.entries import ImportEntry
 from hexapla.text.language_tags import LanguageTags, TagMeaning
+from hexapla.text.limits import MAX_COLUMNS
 from hexapla.text.lines import ending, read_lines
 
 _SIDES = (("source", "target"), ("src", "tgt"), ("src", "trg"))
@@ -121,7 +122,8 @@ def pick_columns(path: Path, tags: LanguageTags, options: TableOptions) -> Delim
         header = read_header(path, options.separator)
         columns = delimited_columns(path, options.separator)
         meanings = choose_columns(path, columns, tags, options)
-        picked = [(meaning, header.index(name)) for name, meaning in meanings.items()]
+        places = {name: place for place, name in enumerate(header)}
+        picked = [(meaning, places[name]) for name, meaning in meanings.items()]
         return DelimitedColumns(picked, None, has_spare_header=False)
     n_columns = len(options.columns or ())
     picked = [(tags.resolve(name, "--columns"), place) for place, name in options.in_order]
@@ -255,8 +257,8 @@ def _separator_hint(
     _, line = next(read_lines(path), (0, ""))
     used = options.separator or ("," if ending(path) == ".csv" else "\t")
     for separator, spelled in _SEPARATORS.items():
-        names = [name.strip().strip('"') for name in line.split(separator)]
-        if separator == used or len(names) < n_least:
+        names = [name.strip().strip('"') for name in line.split(separator, MAX_COLUMNS)]
+        if separator == used or not n_least <= len(names) <= MAX_COLUMNS:
             continue
         if tags and used in line:
             try:

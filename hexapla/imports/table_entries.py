@@ -14,11 +14,12 @@ from hexapla.corpus.parquet import is_text, open_parquet, parquet_rows
 from hexapla.corpus.rows import BadRow, as_cell
 from hexapla.corpus.shards import N_ROWS
 from hexapla.corpus.tables import text_columns
-from hexapla.corpus.text_tables import delimited_rows, json_rows
+from hexapla.corpus.text_tables import delimited_rows, json_columns, json_rows
 from hexapla.imports.entries import ImportEntry
 from hexapla.imports.table_columns import AS_CSV, TableOptions, choose_columns, pick_columns
 from hexapla.sources.hub import Dataset
 from hexapla.text.language_tags import LanguageTags, TagMeaning
+from hexapla.text.limits import check_n_columns
 from hexapla.text.lines import ending
 
 _log = logging.getLogger(__name__)
@@ -60,10 +61,14 @@ def read_dataset(name: str, tags: LanguageTags) -> Iterator[ImportEntry]:
         place = f"{name}: record {number}"
         texts = record.get(_NESTED)
         if isinstance(texts, dict):
-            meanings |= {tag: tags.resolve(tag, place) for tag in texts if tag not in meanings}
+            for tag in texts:
+                if tag not in meanings:
+                    meanings[tag] = tags.resolve(tag, place)
+            check_n_columns(name, len(meanings))
         else:
             texts = record
             if not meanings:
+                check_n_columns(name, len(record))
                 columns = {
                     key: value is None or isinstance(value, str) for key, value in record.items()
                 }
@@ -107,11 +112,8 @@ def _delimited_entries(
 
 
 def _json_entries(path: Path, tags: LanguageTags, options: TableOptions) -> Iterator[ImportEntry]:
-    columns: dict[str, bool] = {}
-    for _, record in json_rows(path):
-        if not isinstance(record, BadRow):
-            for name, value in _texts(record).items():
-                columns[name] = columns.get(name, False) or isinstance(value, str)
+    records = (record for _, record in json_rows(path) if not isinstance(record, BadRow))
+    columns = json_columns(path, map(_texts, records))
     meanings = choose_columns(path, columns, tags, options)
     for line, record in json_rows(path):
         try:
@@ -130,6 +132,7 @@ def _parquet_entries(
     nested = schema.field(_NESTED).type if _NESTED in schema.names else None
     if nested is not None and pa.types.is_struct(nested):
         columns = {field.name: is_text(field.type) for field in nested}
+        check_n_columns(path, len(columns))
         meanings = choose_columns(path, columns, tags, options)
         records = parquet_rows(path, [_NESTED], N_ROWS)
     else:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hexapla.corpus.rows import as_cell
+from hexapla.corpus.tables import list_columns
 from hexapla.errors import InputError, did_you_mean
 
 _NAME = re.compile(
@@ -118,7 +119,7 @@ class Dataset:
 
 def missing_field(place: str, field: str | None, fields: list[str]) -> InputError:
     """Return the error for a source that lacks the field, or for which no field was named."""
-    has = f"its text fields are {', '.join(fields)}" if fields else "it has no field of text"
+    has = f"its text fields are {list_columns(fields)}" if fields else "it has no field of text"
     if field is None:
         flags = "--field (of one of two sides --source-field or --target-field)"
         return InputError(f"{place}: which field holds the text? name it with {flags}; {has}")

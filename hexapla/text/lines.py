@@ -13,12 +13,15 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import pyarrow as pa
 
 from hexapla.errors import InputError
+from hexapla.text.limits import max_text_bytes, too_long
+from hexapla.text.special_files import refuse_special
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _BUFFER_BYTES = 1 << 20
@@ -52,14 +55,22 @@ def open_bytes(path: Path) -> BinaryIO:
 
     A damaged compressed file raises an OSError when it is read. The zero bytes with which tapes and
     block devices pad a gzip file are no damage.
+
+    Raises:
+        InputError: The path cannot be opened, or is a pipe, a socket or a device.
     """
+    refuse_special(path)
     compression = COMPRESSIONS.get(path.suffix.lower())
-    if compression is None:
-        return path.open("rb")
-    if compression == "gzip":
-        return io.BufferedReader(_GzipBytes(path), _BUFFER_BYTES)
-    stream = pa.input_stream(str(path), compression=compression)
-    return cast(BinaryIO, io.BufferedReader(stream, _BUFFER_BYTES))
+    try:
+        if compression is None:
+            return path.open("rb")
+        if compression == "gzip":
+            return io.BufferedReader(_GzipBytes(path), _BUFFER_BYTES)
+        # The frame's window, which is held in memory, may have 128 MiB: the decoder's own limit.
+        stream = pa.input_stream(str(path), compression=compression)
+        return cast(BinaryIO, io.BufferedReader(stream, _BUFFER_BYTES))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 class _GzipBytes(io.RawIOBase):
@@ -92,8 +103,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     of any line is removed, as files with a mark may have been joined.
 
     Raises:
-        InputError: Bytes that are not UTF-8, a compressed file that cannot be decompressed to its
-            end, or one whose name does not say that it is compressed.
+        InputError: Bytes that are not UTF-8, a line beyond the limit, a compressed file that cannot
+            be decompressed to its end, or one whose name does not say that it is compressed.
     """
     with open_bytes(path) as file:
         try:
@@ -112,24 +123,56 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             raise
 
 
-def decode_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, decoded line) of lines that were split at newlines only.
+def decode_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, decoded line) of a stream of UTF-8.
 
     Args:
-        lines: Lines of UTF-8.
+        file: The stream.
         name: The file's name, for errors.
 
     Raises:
-        InputError: Bytes that are not UTF-8; their line is named.
+        InputError: A line beyond the limit, or bytes that are not UTF-8; the line is named.
     """
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield number, line.removeprefix(codecs.BOM_UTF8).decode()
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{name}:{number}: byte {error.start + 1} of the line is not UTF-8; "
-                "save the file as UTF-8"
-            ) from error
+    n_before = number = 0
+    for block in _whole_lines(file, name):
+        lines: Iterable[bytes] = io.BytesIO(block)
+        if codecs.BOM_UTF8 in block:
+            lines = (line.removeprefix(codecs.BOM_UTF8) for line in lines)
+        for number, line in enumerate(lines, start=n_before + 1):
+            try:
+                yield number, line.decode()
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{name}:{number}: byte {error.start + 1} of the line is not UTF-8; "
+                    "save the file as UTF-8"
+                ) from error
+        n_before = number
+
+
+def _whole_lines(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """Yield a stream in blocks of whole lines.
+
+    Counting here costs nothing, while `readline` with a limit takes half as long again as without.
+
+    Raises:
+        InputError: A line beyond the limit.
+    """
+    limit = max_text_bytes()
+    begun = bytearray()  # a line without its end
+    n_begun = n_lines = 0
+    while block := cast(io.BufferedReader, file).read1(_BUFFER_BYTES):
+        n_begun += block.find(b"\n") + 1 or len(block)
+        if n_begun > limit:
+            raise too_long(f"{name}:{n_lines + 1}", "the line")
+        if end := block.rfind(b"\n") + 1:
+            whole = bytes(begun) + block[:end]
+            n_lines += whole.count(b"\n")
+            yield whole
+            begun.clear()
+            n_begun = len(block) - end
+        begun += block[end:]
+    if begun:
+        yield bytes(begun)
 
 
 def damaged(path: Path, error: OSError) -> InputError:
@@ -141,10 +184,14 @@ def damaged(path: Path, error: OSError) -> InputError:
 
 
 def _other_lines(file: BinaryIO, encoding: str, name: str) -> Iterator[tuple[int, str]]:
-    """Yield numbered lines of a file in UTF-16 or UTF-32."""
+    """Yield numbered lines of a file in UTF-16 or UTF-32; the limit counts their characters."""
+    limit = max_text_bytes()
     number = 0
+    text = io.TextIOWrapper(file, encoding, newline="\n")
     try:
-        for number, line in enumerate(io.TextIOWrapper(file, encoding, newline="\n"), start=1):
+        for number, line in enumerate(iter(partial(text.readline, limit + 1), ""), start=1):
+            if len(line) > limit:
+                raise too_long(f"{name}:{number}", "the line")
             yield number, line.removeprefix("\ufeff")
     except UnicodeError as error:
         raise InputError(
