@@ -69,6 +69,7 @@ class MergeFacts(Stored):
 class Alignment(Stored):
     """What is read of `align.json`; a version that lacked a setting left its key out."""
 
+    sha256: Text = OPTIONAL
     base: Text = OPTIONAL
     base_sha256: Text = OPTIONAL
     corpus: Text = OPTIONAL

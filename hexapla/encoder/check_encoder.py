@@ -17,6 +17,7 @@ from hexapla.encoder.locate import (
 from hexapla.errors import InputError
 
 OWN_POOLING = "{name}: has its own pooling; leave --pooling out, which is for bare transformers"
+_KIND = "SentenceTransformer"
 _WITHOUT_FILES = (".Normalize",)  # old encoders have no folder for it
 
 
@@ -83,6 +84,11 @@ def _check_modules(folder: Path, modules: Sequence[Mapping[str, str]]) -> None:
     What a module's missing configuration says would be replaced by defaults.
     """
     saved = folder / "config_sentence_transformers.json"
+    if saved.is_file():
+        # sentence-transformers would drop the modules behind the transformer of another kind.
+        kind = read_json_object(saved).get("model_type", _KIND)
+        if kind != _KIND:
+            raise InputError(f"{saved}: model_type is {kind!r}; give an encoder, a {_KIND}")
     if not modules and (saved.is_file() or any(folder.glob("[0-9]_*/config.json"))):
         raise InputError(
             f"{folder}: has modules of sentence-transformers, but no modules.json, which lists "
@@ -94,6 +100,13 @@ def _check_modules(folder: Path, modules: Sequence[Mapping[str, str]]) -> None:
                 f"{folder / module['path']} is missing, the folder of a module that modules.json "
                 "lists; fetch the encoder again"
             )
+        config = folder / module["path"] / "config.json"
+        content = read_json_object(config) if module["path"] and config.is_file() else {}
+        for key in ("module_input_name", "module_output_name"):
+            if not isinstance(content.get(key), str | None):
+                raise InputError(
+                    f"{config} is damaged: {key} must be a text; fetch the encoder again"
+                )
 
 
 def _refuse_remote_code(folder: Path, modules: Sequence[Mapping[str, str]]) -> None:

@@ -35,8 +35,8 @@ def check_sizes(folder: Path, *, trust_remote_code: bool = False) -> None:
     """Refuse configurations that ask for far more weights than there are, and damaged headers.
 
     Args:
-        folder: An encoder's folder. Weights in other formats than safetensors are not compared.
-        trust_remote_code: The encoder may have models of its own, which are not made here.
+        folder: The folder of an encoder or a translator. Weights in other formats than safetensors are not compared.
+        trust_remote_code: It may have models of its own, which are not made here.
 
     Raises:
         InputError: A file of weights is damaged or holds whole numbers, or a size in a
@@ -74,7 +74,7 @@ def read_shapes(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
     except (SafetensorError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path} is damaged: {reason or type(error).__name__}; fetch the encoder again"
+            f"{path} is damaged: {reason or type(error).__name__}; fetch it again"
         ) from error
 
 
@@ -99,7 +99,7 @@ def _check_numbers(path: Path, config: Mapping[str, Any], stored: Stored) -> Non
         if _LAYERS.search(key) and value > n_layers:
             raise InputError(
                 f"{path}: {key} is {value}, and the weights have {len(stored)} tensors, which is "
-                "less than one for each layer; mend it, or fetch the encoder again"
+                "less than one for each layer; mend it, or fetch it again"
             )
         if _SIZES.search(key) and not -_MAX_SIZE < value < _MAX_SIZE:
             raise InputError(
@@ -135,7 +135,7 @@ def _compare(path: Path, asked: int, stored: Stored) -> None:
     if asked > _MAX_RATIO * held + _MARGIN:
         raise InputError(
             f"{path}: asks for {asked:,} weights, and {held:,} are stored; mend its sizes, or "
-            "fetch the encoder again"
+            "fetch it again"
         )
 
 

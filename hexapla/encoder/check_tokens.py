@@ -37,12 +37,32 @@ def check_tokens(name: str, model: SentenceTransformer) -> None:
 
     for module in model.modules():
         if isinstance(module, StaticEmbedding):
-            _check_embeddings(name, module.tokenizer.get_vocab(), module.embedding.weight)
+            check_embeddings(name, module.tokenizer.get_vocab(), module.embedding.weight)
         elif isinstance(module, Transformer) and module.tokenizer is not None:
             table = module.auto_model.get_input_embeddings()
             if getattr(table, "weight", None) is not None:
-                _check_embeddings(name, module.tokenizer.get_vocab(), table.weight)
+                check_embeddings(name, module.tokenizer.get_vocab(), table.weight)
             _check_positions(name, module)
+
+
+def check_embeddings(name: str, vocabulary: Mapping[str, int], weight: Any) -> None:
+    """Check that every token has an embedding; embeddings without a token do no harm.
+
+    Args:
+        name: The model, to begin an error with.
+        vocabulary: The number of every token.
+        weight: (V, D) tensor of embeddings.
+
+    Raises:
+        InputError: A token has none.
+    """
+    token = max(vocabulary, key=lambda piece: vocabulary[piece], default=None)
+    if token is not None and vocabulary[token] >= len(weight):
+        raise InputError(
+            f'{name}: its tokenizer numbers tokens up to {vocabulary[token]} ("{token}"), and the '
+            f"weights have embeddings for {len(weight)}, numbered from 0; give the tokenizer that "
+            "the weights were trained with"
+        )
 
 
 def check_vectors(name: str, model: SentenceTransformer) -> None:
@@ -69,16 +89,6 @@ def check_vectors(name: str, model: SentenceTransformer) -> None:
             "%s: the vector of a text depends on the texts that are encoded beside it; compare its "
             "tokenizer's padding token and attention mask with the original's",
             name,
-        )
-
-
-def _check_embeddings(name: str, vocabulary: Mapping[str, int], weight: Any) -> None:
-    token = max(vocabulary, key=lambda piece: vocabulary[piece], default=None)
-    if token is not None and vocabulary[token] >= len(weight):
-        raise InputError(
-            f'{name}: its tokenizer numbers tokens up to {vocabulary[token]} ("{token}"), and the '
-            f"weights have embeddings for {len(weight)}, numbered from 0; give the tokenizer that "
-            "the weights were trained with"
         )
 
 

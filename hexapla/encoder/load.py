@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from hexapla.encoder.alignment_record import read_alignment
 from hexapla.encoder.check_encoder import OWN_POOLING, check_encoder
 from hexapla.encoder.check_sizes import check_sizes
 from hexapla.encoder.check_weights import (
@@ -23,7 +24,7 @@ from hexapla.encoder.check_weights import (
     recorded_reports,
 )
 from hexapla.encoder.config import Pooling
-from hexapla.encoder.locate import is_bare, split_revision
+from hexapla.encoder.locate import RESULT, hash_encoder, is_bare, split_revision
 from hexapla.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def load_encoder(
         )
     if folder is not None:
         check_sizes(folder, trust_remote_code=trust_remote_code)
+        _check_unchanged(folder)
     source, revision = split_revision(str(name)) if folder is None else (str(folder), None)
     model = _load(
         str(name),
@@ -97,6 +99,18 @@ def load_encoder(
         save_prompt(model, "query: ")
         _log.info('%s is an E5 without saved prompts: "query: " is put before every text', name)
     return model
+
+
+def _check_unchanged(folder: Path) -> None:
+    """Warn of an encoder whose files are not those that `hexapla align` or `merge` saved."""
+    saved = read_alignment(folder / RESULT).get("sha256")
+    if saved is not None and saved != hash_encoder(folder):
+        _log.warning(
+            "%s: its weights, tokenizer or configuration have changed since they were saved "
+            "(SHA-256 in %s); copy it again, unless that was meant",
+            folder,
+            RESULT,
+        )
 
 
 def _load(

@@ -145,7 +145,7 @@ def describe(name: str | Path) -> EncoderFacts:
     alignment = read_alignment(folder / RESULT)
     return EncoderFacts(
         name=TINY if str(name) == TINY else folder.resolve().name,
-        sha256=_hash_folder(folder),
+        sha256=hash_encoder(folder),
         regime=alignment.get("regime"),
         corpus=alignment.get("corpus"),
         seed=alignment.get("seed"),
@@ -174,8 +174,12 @@ def encoder_files(folder: Path) -> list[Path]:
     return found
 
 
-def _hash_folder(folder: Path) -> str:
-    """Hash what vectors depend on, names included."""
+def hash_encoder(folder: Path) -> str:
+    """Hash what vectors depend on, names included.
+
+    Raises:
+        InputError: A file cannot be read.
+    """
     digest = hashlib.sha256()
     for path in encoder_files(folder):
         digest.update(path.relative_to(folder).as_posix().encode(errors="surrogateescape"))

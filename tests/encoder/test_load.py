@@ -146,7 +146,7 @@ def test_pickled_weights_of_a_module_are_refused_beside_safe_ones_of_another(fol
 
 def test_damaged_weights_are_named(folder):
     (folder / "model.safetensors").write_bytes(b"not weights at all")
-    with pytest.raises(InputError, match=r"model.safetensors is damaged: .*; fetch the encoder"):
+    with pytest.raises(InputError, match=r"model.safetensors is damaged: .*; fetch it again"):
         load_encoder(folder)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 
 from sentence_transformers import SentenceTransformer
 
+from hexapla.encoder.load import load_encoder
+from hexapla.encoder.locate import describe
 from hexapla.encoder.save import save_encoder
 from tests.fixtures.merging import write_records
 from tests.fixtures.toy import toy_encoder
@@ -48,7 +51,8 @@ def test_an_interrupted_save_leaves_a_folder_that_does_not_load(tmp_path, monkey
     (with_modules,) = [state for state in states if "modules.json" in state]
     assert with_modules - {"checkpoints"} == whole - {"align.json"}
     assert SentenceTransformer(str(folder), device="cpu").encode(["eng01"]).shape == (1, 32)
-    assert json.loads((folder / "align.json").read_text()) == result
+    saved = {**result, "sha256": describe(folder).sha256}
+    assert json.loads((folder / "align.json").read_text()) == saved
 
 
 def test_saving_again_replaces_what_an_interrupted_save_left(tmp_path):
@@ -65,3 +69,21 @@ def test_saving_again_replaces_what_an_interrupted_save_left(tmp_path):
     assert list(out.rglob("stale.txt")) == []
     assert (out / "1_Pooling" / "config.json").is_file()
     assert (out / "model.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+def test_files_that_have_changed_since_they_were_saved_are_named_in_a_warning(tmp_path, caplog):
+    base = toy_encoder(tmp_path / "base")
+    write_records(base, base)
+    result = json.loads((base / "align.json").read_text())
+    save_encoder(SentenceTransformer(str(base), device="cpu"), tmp_path / "out", result)
+    with caplog.at_level(logging.WARNING, logger="hexapla"):
+        load_encoder(tmp_path / "out")
+    assert "have changed" not in caplog.text
+    weights = bytearray((tmp_path / "out" / "model.safetensors").read_bytes())
+    weights[-100] ^= 1
+    (tmp_path / "out" / "model.safetensors").write_bytes(weights)
+    with caplog.at_level(logging.WARNING, logger="hexapla"):
+        load_encoder(tmp_path / "out")
+    assert (
+        "out: its weights, tokenizer or configuration have changed since they were" in caplog.text
+    )
