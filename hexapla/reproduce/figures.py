@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hexapla.report.charts import COLOURS
+from hexapla.report.charts import COLOURS, chart_image
 from hexapla.reproduce.experiments import Sweep
 from hexapla.reproduce.matrix_values import MatrixValue
 from hexapla.runs.atomic import write_beside
@@ -44,8 +44,9 @@ def draw_sweeps(
                 continue
             out.mkdir(parents=True, exist_ok=True)
             name = f"{experiment}-{key}.svg"
-            with write_beside(out / name) as partial:
-                _chart(points, key).save(str(partial), format="svg")
+            image = chart_image(_chart(points, key), "svg")
+            with write_beside(out / name) as partial, partial.open("wb") as file:
+                file.write(image)
             drawn.setdefault(experiment, []).append(name)
     return drawn
 

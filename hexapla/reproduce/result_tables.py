@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from hexapla.reproduce.matrix_plan import MatrixPlan
 from hexapla.reproduce.matrix_values import MatrixValue, read_comparison
 from hexapla.reproduce.result_folder import BUILT, CORPORA, FIGURES, keyed_folder
 from hexapla.text import languages as codes
+from hexapla.text.printable import markdown, markdown_row
 
 _PREAMBLE = (
     "Percent; mean ± standard deviation over training seeds. Gains are over the baseline, in "
@@ -43,7 +45,7 @@ def results_to_markdown(
         missing: What is missing and why, by the name of the group.
         figures: Names of the figures' files, by experiment.
     """
-    lines = [f"# {plan.recipe.title}\n", _PREAMBLE]
+    lines = [f"# {markdown(plan.recipe.title)}\n", _PREAMBLE]
     for experiment in plan.recipe.experiments:
         drawn = figures.get(experiment.name, ())
         lines += _experiment_section(plan, out, experiment, values, missing, drawn)
@@ -60,15 +62,16 @@ def _experiment_section(
 ) -> Iterator[str]:
     groups = [group for group in plan.groups if group.experiment.name == experiment.name]
     same, columns = _columns(groups)
-    yield f"## {experiment.name}\n"
-    yield f"Baseline {experiment.baseline}; {'; '.join(same)}.\n"
-    yield from (f"![{experiment.name}]({FIGURES}/{name})\n" for name in figures)
+    title = markdown(experiment.name)
+    yield f"## {title}\n"
+    yield f"Baseline {markdown(experiment.baseline)}; {markdown('; '.join(same))}.\n"
+    yield from (f"![{title}]({FIGURES}/{quote(name)})\n" for name in figures)
     of_experiment = [value for value in values if value.group.experiment.name == experiment.name]
     yield from _value_table(of_experiment, columns)
     for kind, kind_of in (("script", codes.script), ("family", codes.family)):
         yield from _kind_table(groups, columns, out, kind, kind_of)
     reasons = dict.fromkeys(reason for group in groups for reason in missing[group.name])
-    yield from (f"- {reason}" for reason in reasons)
+    yield from (f"- {markdown(reason)}" for reason in reasons)
     yield ""
 
 
@@ -97,7 +100,7 @@ def _value_table(values: Sequence[MatrixValue], columns: Sequence[str]) -> Itera
         if value.cell["gain"] is None:
             continue
         relative = value.cell["relative"]
-        yield _table_row(
+        yield markdown_row(
             *(str(getattr(value.group, name)) for name in columns),
             f"{value.task} {value.metric}",
             value.languages.replace("eng_Latn", "English"),
@@ -137,7 +140,7 @@ def _kind_table(
                 ]
                 cells = (str(getattr(group, name)) for name in columns)
                 place = (block["task"], seen, of_kind, str(len(values)))
-                rows.append(_table_row(*cells, *place, "; ".join(means)))
+                rows.append(markdown_row(*cells, *place, "; ".join(means)))
     if rows:
         yield from _table_head(*columns, "task", "languages", kind, "how many", "means, %")
         yield from rows
@@ -172,21 +175,17 @@ def _corpora_table(plan: MatrixPlan, out: Path) -> Iterator[str]:
             )
             share = 100 * n_cells / (len(corpus) * n_columns)
             counts = (f"{size.n_rows:,}", f"{len(corpus):,}", str(n_columns), f"{share:.1f}")
-            rows.append(_table_row(name, *counts))
+            rows.append(markdown_row(name, *counts))
     if rows:
         yield "## Corpora\n"
-        yield _table_row("corpus", "rows asked for", "rows", "columns", "cells present, %")
+        yield markdown_row("corpus", "rows asked for", "rows", "columns", "cells present, %")
         yield "|---|--:|--:|--:|--:|"
         yield from rows
         yield ""
 
 
 def _table_head(*cells: str) -> list[str]:
-    return [_table_row(*cells), "|" + "---|" * len(cells)]
-
-
-def _table_row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
+    return [markdown_row(*cells), "|" + "---|" * len(cells)]
 
 
 def _percent(cell: Mapping[str, Any]) -> str:
