@@ -16,6 +16,7 @@ from hexapla.errors import InputError
 from hexapla.explore.config import ExploreConfig
 from hexapla.explore.explorer import Explorer, Neighbour
 from hexapla.text import languages as codes
+from hexapla.text.printable import printable
 
 if TYPE_CHECKING:
     import altair as alt
@@ -112,7 +113,7 @@ def results_table(neighbours: Sequence[Neighbour], caption: str) -> str:
         mark = " <b title=translation>✓</b>" if one.translation else ""
         cells = (
             f"<td>{number}</td><td>{html.escape(codes.name(one.language))}</td>"
-            f"<td dir=auto>{html.escape(one.text)}{mark}</td>"
+            f"<td dir=auto>{html.escape(printable(one.text))}{mark}</td>"
             f"<td>{one.cosine:.3f}</td><td>{one.row + 1}</td>"
         )
         rows += f"<tr{' class=translation' if one.translation else ''}>{cells}</tr>"

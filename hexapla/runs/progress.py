@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from rich import progress as rich_progress
 from rich.console import Console
-from rich.markup import escape
+
+from hexapla.text.printable import printable
 
 T = TypeVar("T")
 
@@ -34,10 +35,10 @@ class Progress:
         self._quiet = quiet
         self._logs = not quiet and not console.is_terminal
         self._bars = rich_progress.Progress(
-            rich_progress.TextColumn("{task.description}"),
+            rich_progress.TextColumn("{task.description}", markup=False),
             rich_progress.BarColumn(),
-            rich_progress.TextColumn("{task.fields[count]}"),
-            rich_progress.TextColumn("{task.fields[facts]}"),
+            rich_progress.TextColumn("{task.fields[count]}", markup=False),
+            rich_progress.TextColumn("{task.fields[facts]}", markup=False),
             rich_progress.TimeRemainingColumn(),
             console=console,
             disable=quiet or not console.is_terminal,
@@ -93,7 +94,7 @@ class Bar:
         self._started = self._logged = time.monotonic()
         self._has_logged = False
         self._facts: dict[str, str] = {}
-        self._task = bars.add_task(escape(description), total=total, count="", facts="")
+        self._task = bars.add_task(printable(description), total=total, count="", facts="")
 
     def skip(self, n_units: int) -> None:
         """Count what an earlier run did; it says nothing about the rate."""
@@ -123,9 +124,9 @@ class Bar:
         self._bars.update(
             self._task,
             completed=self._n_done,
-            description=escape(self._description),
+            description=printable(self._description),
             count=self._count(),
-            facts=escape(facts),
+            facts=printable(facts),
         )
         is_last = self._n_done == self._total and self._has_logged
         if self._logs and (is_last or now - self._logged >= LOG_EVERY_S):
