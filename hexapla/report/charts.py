@@ -55,7 +55,7 @@ def language_name(unit: str) -> str:
 
 def chart_spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
     """Return the specification of a chart, its texts printable and short."""
-    spec: dict[str, Any] = _shortened(printable_all(chart.to_dict()))
+    spec: dict[str, Any] = _fit(printable_all(chart.to_dict()))
     return spec
 
 
@@ -73,11 +73,15 @@ def chart_image(
     return painted.getvalue()
 
 
-def _shortened(content: Any) -> Any:
+def _fit(content: Any, key: str = "") -> Any:
+    """Shorten the texts in a part of a specification, and make titles plain."""
     if isinstance(content, str):
-        return content if len(content) <= _MAX_SHOWN else f"{content[:_MAX_SHOWN]}…"
+        short = content if len(content) <= _MAX_SHOWN else f"{content[:_MAX_SHOWN]}…"
+        # Vega-Lite puts titles into expressions without escaping their backslashes, which would
+        # make "\x1b" an escape character again, and end the string before a quotation mark.
+        return short.replace("\\", "/") if key == "title" else short
     if isinstance(content, dict):
-        return {key: _shortened(value) for key, value in content.items()}
+        return {name: _fit(value, name) for name, value in content.items()}
     if isinstance(content, list):
-        return [_shortened(value) for value in content]
+        return [_fit(value, key) for value in content]
     return content
