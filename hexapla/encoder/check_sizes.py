@@ -35,7 +35,8 @@ def check_sizes(folder: Path, *, trust_remote_code: bool = False) -> None:
     """Refuse configurations that ask for far more weights than there are, and damaged headers.
 
     Args:
-        folder: The folder of an encoder or a translator. Weights in other formats than safetensors are not compared.
+        folder: The folder of an encoder or a translator. Weights in other formats than safetensors
+            are not compared.
         trust_remote_code: It may have models of its own, which are not made here.
 
     Raises:
@@ -103,8 +104,8 @@ def _check_numbers(path: Path, config: Mapping[str, Any], stored: Stored) -> Non
             )
         if _SIZES.search(key) and not -_MAX_SIZE < value < _MAX_SIZE:
             raise InputError(
-                f"{path}: {key} is {value}; a size is less than {_MAX_SIZE}: mend it, or fetch the "
-                "encoder again"
+                f"{path}: {key} is {value}; a size is less than {_MAX_SIZE}: mend it, or fetch it "
+                "again"
             )
 
 

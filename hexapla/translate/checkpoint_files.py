@@ -10,13 +10,13 @@ request.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from hexapla.errors import InputError
+from hexapla.runs.schema import read_foreign
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.language_tokens import ARCHITECTURES
 
@@ -135,10 +135,7 @@ class CheckpointFiles:
                 f"translator {self._settings.translator}: has no config.json; give a translation "
                 "checkpoint"
             )
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path}: is not JSON ({error}); fetch it again") from error
+        config = read_foreign(path)
         if not isinstance(config, dict) or not (
             "model_type" in config or (self.folder / CONVERTED).is_file()
         ):
@@ -151,7 +148,8 @@ class CheckpointFiles:
         """Refuse what is no translator: an XLM-R, a GPT, the encoder of a T5 alone."""
         if self.converted:
             return
-        architectures: list[str] = self.config.get("architectures") or []
+        stated = self.config.get("architectures")
+        architectures = list(map(str, stated)) if isinstance(stated, list) else []
         expected = ARCHITECTURES.get(self.model_type)
         if expected is None or (architectures and expected not in architectures):
             raise InputError(
@@ -172,13 +170,13 @@ class CheckpointFiles:
             return [self.folder / whole]
         if not (self.folder / index).is_file():
             return []
-        try:
-            content = json.loads((self.folder / index).read_text(encoding="utf-8"))
-            names = sorted(set(content["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError) as error:
+        content = read_foreign(self.folder / index)
+        places = content.get("weight_map") if isinstance(content, dict) else None
+        names = sorted({str(name) for name in places.values()}) if isinstance(places, dict) else []
+        if not names or any(Path(name).name != name for name in names):
             raise InputError(
                 f"{self.folder / index}: does not list the files of the weights; fetch it again"
-            ) from error
+            )
         missing = [name for name in names if not (self.folder / name).is_file()]
         if missing:
             raise InputError(
@@ -235,8 +233,8 @@ def _sha256(path: Path) -> str:
 def _read_json(path: Path) -> Any:
     """Return the content of a JSON file; None if it is missing or damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_foreign(path)
+    except InputError:
         return None
 
 

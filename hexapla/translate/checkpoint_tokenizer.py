@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hexapla.encoder.check_weights import is_panic
 from hexapla.errors import InputError
 from hexapla.translate.checkpoint_files import CheckpointFiles
 
@@ -97,7 +98,9 @@ def _load(folder: Path, name: str, **settings: Any) -> Any:
         raise InputError(
             f"{name}: its tokenizer needs more: pip install 'hexapla[translate]' ({error})"
         ) from error
-    except Exception as error:  # the tokenizers library raises nothing narrower
+    except BaseException as error:  # the tokenizers library raises nothing narrower
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{name}: its tokenizer cannot be read ({type(error).__name__}: {reason})"

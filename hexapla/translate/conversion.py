@@ -17,6 +17,7 @@ from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.runs.atomic import clear_beside, make_beside, write_json
+from hexapla.runs.schema import read_foreign
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.checkpoint_files import CONVERTED, CheckpointFiles
 from hexapla.translate.user_cache import cache_folder
@@ -80,7 +81,16 @@ def _write(checkpoint: Checkpoint, compute_type: str, record: dict[str, str], fo
         shutil.rmtree(folder)
     clear_beside(folder)
     with make_beside(folder) as partial:
-        _converter(checkpoint).convert(str(partial), quantization=compute_type, force=True)
+        try:
+            _converter(checkpoint).convert(str(partial), quantization=compute_type, force=True)
+        except (InputError, OSError):
+            raise
+        except Exception as error:  # the converter raises whatever it happens to meet
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise InputError(
+                f"{checkpoint.name}: CTranslate2 cannot convert it ({reason}); use --backend "
+                "transformers"
+            ) from error
         _check_vocabulary(checkpoint, partial)
         size = (partial / CONVERTED).stat().st_size
         write_json(partial / _RECORD, {**record, "n_bytes": size})
@@ -89,7 +99,10 @@ def _write(checkpoint: Checkpoint, compute_type: str, record: dict[str, str], fo
 def _is_whole(folder: Path, record: dict[str, str]) -> bool:
     if not (folder / _RECORD).is_file() or not (folder / CONVERTED).is_file():
         return False
-    written = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+    try:
+        written = read_foreign(folder / _RECORD)
+    except InputError:  # made again
+        return False
     return bool(written == {**record, "n_bytes": (folder / CONVERTED).stat().st_size})
 
 
@@ -135,7 +148,8 @@ def _check_vocabulary(checkpoint: Checkpoint, folder: Path) -> None:
     """Refuse a conversion that lacks language tokens: CTranslate2 would read them as `<unk>`."""
     for name in ("shared_vocabulary.json", "source_vocabulary.json", "target_vocabulary.json"):
         if (folder / name).is_file():
-            known = set(json.loads((folder / name).read_text(encoding="utf-8")))
+            content = read_foreign(folder / name)
+            known = set(map(str, content)) if isinstance(content, list) else set()
             break
     else:
         raise InputError(

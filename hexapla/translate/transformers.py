@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from hexapla.encoder.check_sizes import check_sizes
+from hexapla.encoder.check_tokens import check_embeddings
+from hexapla.encoder.check_weights import check_finite, check_reports, recorded_reports
 from hexapla.errors import InputError
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.checkpoint_files import CheckpointFiles
@@ -175,36 +178,28 @@ def load_model(checkpoint: Checkpoint, dtype: str) -> Any:
     """Load the weights of a checkpoint.
 
     Raises:
-        InputError: They are missing, damaged or incomplete, for which transformers would use
-            random weights.
+        InputError: They are missing, damaged, incomplete or not numbers, or have fewer embeddings
+            than the tokenizer has tokens.
     """
     from transformers import AutoModelForSeq2SeqLM
 
+    name = checkpoint.name
     safe = checkpoint.weights()[0].suffix == ".safetensors"
-    try:
-        model, report = AutoModelForSeq2SeqLM.from_pretrained(
-            str(checkpoint.files.folder),
-            dtype=dtype,
-            use_safetensors=safe,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    except (OSError, RuntimeError, ValueError) as error:
-        raise _unreadable(checkpoint, error) from error
-    except Exception as error:
-        if type(error).__name__ != "SafetensorError":  # it derives from nothing narrower
-            raise
-        raise _unreadable(checkpoint, error) from error
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise InputError(
-            f"{checkpoint.name}: {len(missing)} weights are not in its files ({missing[0]}); fetch "
-            "it again"
-        )
+    check_sizes(checkpoint.files.folder)
+    with recorded_reports() as reports:
+        try:
+            model = AutoModelForSeq2SeqLM.from_pretrained(
+                str(checkpoint.files.folder),
+                dtype=dtype,
+                use_safetensors=safe,
+                local_files_only=True,
+                trust_remote_code=False,
+            )
+        except Exception as error:  # damaged files raise whatever their reader happens to meet
+            check_reports(name, reports, unused=())
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise InputError(f"{name}: its weights cannot be read ({reason})") from error
+    check_reports(name, reports, unused=())
+    check_finite(name, model)
+    check_embeddings(name, checkpoint.ids, model.get_input_embeddings().weight)
     return model.eval()
-
-
-def _unreadable(checkpoint: Checkpoint, error: Exception) -> InputError:
-    reason = " ".join(str(error).split())[:200]
-    return InputError(f"{checkpoint.name}: its weights cannot be read ({reason}); fetch it again")

@@ -266,7 +266,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no config\.json"):
         opened(tmp_path)
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
-    with pytest.raises(InputError, match=r"config\.json: is not JSON"):
+    with pytest.raises(InputError, match=r"config\.json is damaged: it is not JSON"):
         opened(tmp_path)
     (tmp_path / "config.json").write_text('{"vocab_size": 3}', encoding="utf-8")
     with pytest.raises(InputError, match="names no model_type"):
@@ -292,7 +292,7 @@ def test_pickled_weights_load_only_on_request(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("fault", ["gone", "cut", "incomplete", "shard gone"])
+@pytest.mark.parametrize("fault", ["gone", "cut", "incomplete", "shard gone", "not numbers"])
 def test_damaged_weights_are_refused_by_name(tmp_path: Path, fault: str) -> None:
     folder = toy_nmt("marian-de", tmp_path / "toy")
     file = folder / "model.safetensors"
@@ -301,7 +301,12 @@ def test_damaged_weights_are_refused_by_name(tmp_path: Path, fault: str) -> None
         expected = r"has no weights \(model\.safetensors is missing\)"
     elif fault == "cut":
         file.write_bytes(file.read_bytes()[:-1000])
-        expected = "its weights cannot be read"
+        expected = r"model\.safetensors is damaged: .*; fetch it again"
+    elif fault == "not numbers":
+        tensors = load_file(file)
+        tensors["model.encoder.layers.0.fc1.bias"][0] = float("nan")
+        save_file(tensors, file, metadata={"format": "pt"})
+        expected = r"NaN or infinite \(model\.encoder\.layers\.0\.fc1\.bias\)"
     elif fault == "incomplete":
         kept = {
             name: value
@@ -309,7 +314,7 @@ def test_damaged_weights_are_refused_by_name(tmp_path: Path, fault: str) -> None
             if "decoder.layers.0.fc1" not in name
         }
         save_file(kept, file, metadata={"format": "pt"})
-        expected = r"2 weights are not in its files \(model\.decoder\.layers\.0\.fc1\.bias\)"
+        expected = r"2 tensors .* not in the weights \(model\.decoder\.layers\.0\.fc1\.bias"
     else:
         file.rename(folder / "model-00001-of-00002.safetensors")
         shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}

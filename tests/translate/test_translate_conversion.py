@@ -77,6 +77,28 @@ def test_a_conversion_that_was_cut_or_killed_is_made_again(
     assert len(conversions) == 2
 
 
+def test_weights_that_are_missing_are_named_and_leave_no_conversion(tmp_path: Path) -> None:
+    folder = toy_nmt("marian-de", tmp_path / "toy")
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.encoder.layers.0.fc1.bias"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        InputError, match=r"1 tensors .*\(model.encoder.layers.0.fc1.bias\); random values would"
+    ):
+        convert(opened(folder), "float32", tmp_path / "cache")
+    assert list((tmp_path / "cache" / "ctranslate2").glob("[!.]*")) == []
+
+
+@pytest.mark.parametrize("record", ["{", "[1]", "\xff"])
+def test_a_conversion_whose_record_is_damaged_is_made_again(
+    tmp_path: Path, conversions: list[str], record: str
+) -> None:
+    folder = convert(opened(shared_toy("marian-de")), "int8", tmp_path)
+    (folder / "conversion.json").write_text(record, encoding="latin-1")
+    assert convert(opened(shared_toy("marian-de")), "int8", tmp_path) == folder
+    assert len(conversions) == 2
+
+
 def test_a_failed_conversion_leaves_nothing_in_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
