@@ -1,13 +1,32 @@
 """`python -m hexapla` and the `hexapla` command."""
 
+import atexit
+import os
 import sys
+from contextlib import suppress
 
 from hexapla.cli.app import main
+from hexapla.cli.signals import is_interruption
 
 
 def entry() -> None:
-    """Run the command line and exit with its status."""
-    sys.exit(main())
+    """Run the command line and exit with its status.
+
+    An interrupted command has cleaned up. Unloading PyTorch and its like would take seconds more,
+    so the process ends after what the libraries themselves have registered for its end.
+    """
+    status = 0
+
+    def end_at_once() -> None:
+        if is_interruption(status):
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError, ValueError, AttributeError):  # closed, or nobody reads it
+                    stream.flush()
+            os._exit(status)
+
+    atexit.register(end_at_once)  # the first one registered is the last one called
+    status = main()
+    sys.exit(status)
 
 
 if __name__ == "__main__":

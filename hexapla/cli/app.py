@@ -19,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 
 import hexapla
 from hexapla.cli.options import Debug, Quiet, State, say
+from hexapla.cli.signals import interruptible
 from hexapla.cli.streams import (
     READER_GONE,
     PrintableFormatter,
@@ -28,6 +29,8 @@ from hexapla.cli.streams import (
 )
 from hexapla.errors import InputError
 from hexapla.text.printable import printable
+
+_INTERRUPTED = 130  # what the parser makes of Ctrl-C, and the shell's own number for it
 
 
 class Command(NamedTuple):
@@ -228,14 +231,30 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit status: 0 done, 2 what the user gave or can mend, 130 Ctrl-C, 141 nobody reads
-        standard output any more, 1 anything else.
+        The exit status: 0 done, 2 what the user gave or can mend, 130 Ctrl-C, 143 SIGTERM, 129
+        SIGHUP, 141 nobody reads standard output any more, 1 anything else.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # Looking for plugins of pydantic reads the metadata of every installed package: 60 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # see hexapla.mine.search.nearest
     State.debug = State.quiet = False  # of an earlier call in this process
+    with interruptible() as interruption:
+        try:
+            status = _run(arguments)
+        except KeyboardInterrupt:
+            status = _INTERRUPTED
+        # A library may have made another error, or none, of the interruption.
+        if interruption.number is not None or status == _INTERRUPTED:
+            return _fail(
+                f"{interruption.verb}; --resume continues align, build, evaluate, mine and "
+                "reproduce",
+                interruption.status,
+            )
+    return status
+
+
+def _run(arguments: list[str] | None) -> int:
     run: Callable[..., Any] = app
     try:
         with standard_streams():
@@ -249,11 +268,6 @@ def main(arguments: list[str] | None = None) -> int:
         return _explain(error) if isinstance(error, OSError) else int(end.code or 0)
     except Exception as error:
         return _explain(error)
-    if status == 130:  # what the parser makes of Ctrl-C, and the shell's own number for it
-        return _fail(
-            "interrupted; --resume continues align, build, evaluate, mine and reproduce",
-            130,
-        )
     return status if isinstance(status, int) else 0
 
 
