@@ -9,6 +9,7 @@ from hexapla.build.check_build import check_build
 from hexapla.build.config import BuildConfig
 from hexapla.build.shard_plan import read_pivot_rows
 from hexapla.corpus.contamination import Contamination
+from hexapla.text.limits import with_text_limit
 from hexapla.translate.backends import open_translator
 from hexapla.translate.config import TranslatorConfig
 
@@ -58,6 +59,7 @@ class BuildEstimate:
         return lines
 
 
+@with_text_limit
 def estimate_build(config: BuildConfig) -> BuildEstimate:
     """Read the sources and estimate what their translation takes.
 

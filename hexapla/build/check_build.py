@@ -13,10 +13,12 @@ from hexapla.filters.filter_settings import FilterSettings, read_filters
 from hexapla.runs.record import RUN_FILE, check_run_folder
 from hexapla.sources.hub import Dataset
 from hexapla.sources.texts import find_sources
+from hexapla.text.limits import with_text_limit
 from hexapla.translate.backends import check_translator
 from hexapla.translate.config import TranslatorConfig
 
 
+@with_text_limit
 def check_build(config: BuildConfig, *, dry_run: bool = False) -> FilterSettings:
     """Check texts, filters, folders and translator as far as that needs no heavy library.
 

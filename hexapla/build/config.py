@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, SkipValidation
 from hexapla.corpus.work_folder import work_folder
 from hexapla.errors import InputError
 from hexapla.filters.config import FilteringSettings
-from hexapla.runs.config import SCALE, ClusterSettings, ResumableSettings
+from hexapla.runs.config import SCALE, ClusterSettings, ResumableSettings, TextLimitSettings
 from hexapla.runs.settings import Flag, settings
 from hexapla.sources.config import SourceConfig
 from hexapla.text import languages as codes
@@ -23,7 +23,7 @@ Targets = Annotated[tuple[str, ...], BeforeValidator(codes.parse_list), Flag(met
 
 
 @settings
-class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings):
+class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings, TextLimitSettings):
     """Settings of a build.
 
     `source` holds the texts and `translator` the translation model, or a user's own `Translator`.

@@ -50,10 +50,12 @@ from hexapla.runs.lock import clear_locked
 from hexapla.runs.progress import Progress
 from hexapla.sources import source_facts
 from hexapla.sources.texts import STANDARD_INPUT, find_sources
+from hexapla.text.limits import with_text_limit
 
 _log = logging.getLogger(__name__)
 
 
+@with_text_limit
 def build(config: BuildConfig, *, quiet: bool = False) -> FilterReport:
     """Make a corpus folder from text.
 

@@ -45,7 +45,8 @@ _BREAK = re.compile(
     r"(?:line|page|column|section|para(?:graph)?|soft|hard)[-_ ]?break|new[-_ ]?line"
 )
 _ANGULAR = re.compile(r"(?:(?:START|CLOSE|EMPTY|TAG)_)*([A-Z]+(?:_[A-Z]+)*?)_?\d*(?:_\d+)?")
-_TAG = re.compile(r"[<\[]\s*/?\s*([A-Za-z][\w:.-]*)")
+_MAX_ANGULAR = 200  # characters of such a name; the time to match one grows with their square
+_TAG = re.compile(r"[<\[]\s*(?:/\s*)?([A-Za-z][\w:.-]*)")
 _ESCAPE = re.compile(r"\\[nrt](?![a-z])")
 # Words of RTF: breaks, tabs, cells, and the dashes and wide spaces that are text between words.
 _RTF_BREAK = re.compile(
@@ -116,7 +117,7 @@ def _of_code(code: str) -> str:
         if SEPARATES in effects:
             return SEPARATES
         return STANDS_FOR_TEXT if STANDS_FOR_TEXT in effects else JOINS
-    if angular := _ANGULAR.fullmatch(plain):
+    if len(plain) <= _MAX_ANGULAR and (angular := _ANGULAR.fullmatch(plain)):
         return _of_angular(angular[1])
     if _BREAK.fullmatch(plain.casefold()):
         return SEPARATES

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from hexapla.errors import InputError
-from hexapla.runs.config import OutputSettings
+from hexapla.runs.config import OutputSettings, TextLimitSettings
 from hexapla.runs.settings import DATA, Flag, settings
 from hexapla.sources.config import Pivot
 from hexapla.text import languages as codes
@@ -41,7 +41,7 @@ Columns = Annotated[
 
 
 @settings
-class ImportConfig(OutputSettings):
+class ImportConfig(OutputSettings, TextLimitSettings):
     """Settings of an import."""
 
     files: Annotated[tuple[str, ...], Strict(False), DATA, Flag(positional=True, metavar="FILE...")]

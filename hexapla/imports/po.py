@@ -11,7 +11,6 @@ from __future__ import annotations
 import gettext
 import logging
 import re
-import shutil
 import tempfile
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
@@ -24,7 +23,9 @@ from hexapla.imports.accelerators import strip_accelerator
 from hexapla.imports.entries import ImportEntry
 from hexapla.imports.kde_messages import kde_message
 from hexapla.text.language_tags import LanguageTags, TagMeaning
+from hexapla.text.limits import max_text_bytes, too_long
 from hexapla.text.lines import COMPRESSIONS, damaged, open_bytes
+from hexapla.text.special_files import refuse_special
 
 if TYPE_CHECKING:
     import polib
@@ -35,6 +36,11 @@ OTHER_PLURALS = "other plural forms"
 NO_PLURAL_RULE = "plural forms without a rule that can be read"
 
 _LANGUAGE_HEADERS = ("Language", "X-Language", "X-Poedit-Language")
+
+_FILE = "the file, which is read whole,"
+_MAX_FILE = 2  # times the longest text: polib keeps 10 times the bytes of a file
+_MESSAGE_SHARE = 64  # of the longest text, what a message of many lines may have
+_BLOCK_BYTES = 1 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -123,6 +129,7 @@ def _parse(path: Path) -> polib.POFile:
     except ImportError as error:
         raise InputError("PO files are read by polib; pip install 'hexapla[import]'") from error
     with _plain(path) as file:
+        _check_messages(path, file)
         encoding = "utf-16" if _is_utf16(file) else polib.detect_encoding(str(file))
         try:
             return polib.pofile(str(file), encoding=encoding)
@@ -145,17 +152,44 @@ def _plain(path: Path) -> Iterator[Path]:
 
     polib does not read streams, and would split a text given as such at more than newlines.
     """
+    max_bytes = _MAX_FILE * max_text_bytes()
     if path.suffix.lower() not in COMPRESSIONS:
+        refuse_special(path)
+        if path.stat().st_size > max_bytes:
+            raise too_long(str(path), _FILE, max_bytes)
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="hexapla-po-") as folder:
         file = Path(folder, path.stem)
         with open_bytes(path) as compressed, file.open("wb") as plain:
             try:
-                shutil.copyfileobj(compressed, plain)
+                while block := compressed.read(_BLOCK_BYTES):
+                    plain.write(block)
+                    if plain.tell() > max_bytes:
+                        raise too_long(str(path), _FILE, max_bytes)
             except OSError as error:
                 raise damaged(path, error) from error
         yield file
+
+
+def _check_messages(path: Path, file: Path) -> None:
+    """Refuse a message or a comment of so many lines that polib would not come to its end.
+
+    polib adds line to line, which takes a time that grows with the square of their number.
+
+    Raises:
+        InputError: There is one; its first line is named.
+    """
+    max_bytes = max_text_bytes() // _MESSAGE_SHARE
+    kind, first, n_bytes = b"", 0, 0
+    with open_bytes(file) as lines:
+        for number, line in enumerate(lines, start=1):
+            begin = line.lstrip(b" \t\r\0\xff\xfe\xef\xbb\xbf")[:1]
+            if begin != kind or begin not in (b'"', b"#"):
+                kind, first, n_bytes = begin, number, 0
+            n_bytes += len(line)
+            if n_bytes > max_bytes and number > first:
+                raise too_long(f"{path}:{first}", "the message", max_bytes)
 
 
 def _undecodable(path: Path, file: Path, encoding: str) -> InputError:

@@ -28,6 +28,7 @@ from hexapla.imports.symbolic_keys import KeyCount
 from hexapla.runs.progress import Bar, Progress
 from hexapla.runs.record import check_apart
 from hexapla.text.language_tags import LanguageTags
+from hexapla.text.limits import with_text_limit
 
 _ENTRIES_PER_UPDATE = 1000
 _LANGUAGES_SHOWN = 12  # in a message
@@ -36,6 +37,7 @@ _MIN_COPIES = 3  # texts; fewer may be names
 _log = logging.getLogger(__name__)
 
 
+@with_text_limit
 def import_corpus(config: ImportConfig, *, quiet: bool = False) -> Corpus:
     """Read files of translations, join them and write them as a corpus.
 

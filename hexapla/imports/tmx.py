@@ -9,6 +9,7 @@ from hexapla.errors import InputError
 from hexapla.imports.entries import ImportEntry
 from hexapla.imports.xml_nodes import xml_nodes
 from hexapla.text.language_tags import LanguageTags, TagMeaning
+from hexapla.text.limits import MAX_COLUMNS, max_text_bytes, too_long
 
 NO_SEGMENT = "no segment"
 OUTSIDE = "outside <tu>"
@@ -32,12 +33,16 @@ def read_tmx(path: Path, tags: LanguageTags) -> Iterator[ImportEntry]:
     texts: list[tuple[TagMeaning, str]] = []
     subflows: list[tuple[TagMeaning, str]] = []
     meaning = TagMeaning("")
+    n_characters, max_characters = 0, max_text_bytes()  # of a unit
     has_segments = is_open = False  # is_open: the variant has no segment so far
     for kind, name, attributes, line, text, within_code, _ in xml_nodes(
         path, "tmx", _WITH_TEXT, _STARTS, _ENDS
     ):
         if kind == "text":
             texts.append((meaning, text))
+            n_characters += len(text)
+            if n_characters > max_characters:
+                raise too_long(f"{path}:{line}", "the unit")
             has_segments, is_open = True, False
             if within_code:
                 subflows += [(meaning, each) for each in within_code]
@@ -46,6 +51,8 @@ def read_tmx(path: Path, tags: LanguageTags) -> Iterator[ImportEntry]:
             texts.append((meaning, ""))
             is_open = False
         if name == "tuv":
+            if len(texts) > MAX_COLUMNS:
+                raise InputError(f"{path}:{line}: more than {MAX_COLUMNS:,} variants in one unit")
             tag = attributes.get("lang", "").strip()
             if tag not in meanings:
                 meanings[tag] = _meaning(tag, f"{path}:{line}", tags)
@@ -57,7 +64,7 @@ def read_tmx(path: Path, tags: LanguageTags) -> Iterator[ImportEntry]:
                 yield ImportEntry(subflows, SUBFLOW)
         elif texts:
             yield ImportEntry(texts, OUTSIDE)
-        texts, subflows, has_segments = [], [], False
+        texts, subflows, has_segments, n_characters = [], [], False, 0
     if texts:
         yield ImportEntry(texts, OUTSIDE)
 

@@ -18,6 +18,7 @@ from hexapla.imports.tmx import NO_SEGMENT, SUBFLOW
 from hexapla.imports.xliff_states import why_unfinished
 from hexapla.imports.xml_nodes import XmlNode, xml_nodes
 from hexapla.text.language_tags import LanguageTags, TagMeaning
+from hexapla.text.limits import MAX_COLUMNS
 
 NOT_FOR_TRANSLATION = "not for translation"
 PARTLY_TRANSLATED = "partly translated"
@@ -79,6 +80,10 @@ def read_xliff(
         elif node.kind == "text":
             if within[-1].name in _UNITS:
                 unit.add(node, languages)
+                if unit.n_texts > MAX_COLUMNS:
+                    raise InputError(
+                        f"{path}:{node.line}: more than {MAX_COLUMNS:,} texts in one unit"
+                    )
         else:
             ended = within.pop()
             if ended.name in _UNITS:
@@ -148,6 +153,11 @@ class _Unit:
         self._subflows: list[tuple[TagMeaning, str]] = []
         self._has_target = self._is_partial = False
         self._source_segments: Mapping[str, bool] = {}
+
+    @property
+    def n_texts(self) -> int:
+        """How many texts it has, those within native code too."""
+        return len(self._texts) + len(self._subflows)
 
     def add(self, node: XmlNode, languages: _Languages) -> None:
         """Add a source or a target, or the segments of the source."""

@@ -2,7 +2,8 @@
 
 The standard library's expat reads the files, and nothing in a stranger's file is fetched or
 expanded: the first declaration of an entity, internal or external, is an error (real translation
-memories have none), and no document type is ever loaded.
+memories have none), and no document type is ever loaded. What expat keeps until the end of a tag or
+of the file is limited: the length of a text and of a tag, the depth, and the number of names.
 """
 
 from __future__ import annotations
@@ -14,9 +15,14 @@ from xml.parsers import expat
 
 from hexapla.errors import InputError
 from hexapla.imports.inline_code import InlineText
+from hexapla.text.limits import MAX_COLUMNS, max_text_bytes, too_long
 from hexapla.text.lines import COMPRESSIONS, damaged, open_bytes
 
 _CHUNK_BYTES = 1 << 16
+_MAX_DEPTH = 1000  # open elements; real files have fewer than 30
+# Of the longest text, what a tag with its attributes, a comment or the definition of a code may
+# have: expat and Python keep an attribute in 30 times the bytes that it takes in the file.
+_TAG_SHARE, _CODE_SHARE = 8, 1024
 _XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
 # Native code that is defined apart from the texts: XLIFF 2's <data>, and the tags of SDL's files.
 _DEFINING = frozenset({"data", "bpt", "ept", "ph", "st"})
@@ -64,13 +70,14 @@ def xml_nodes(
         ends: Likewise of their ends.
 
     Raises:
-        InputError: XML that is not well-formed, an entity, an encoding that cannot be read, or
-            another root; the line is named.
+        InputError: XML that is not well-formed, an entity, an encoding that cannot be read, another
+            root, or what is beyond a limit; the line is named.
     """
     collector = _Collector(path, root, with_text, starts, ends)
     try:
-        for chunk in _chunks(path):
+        for chunk in _chunks(path, collector):
             collector.parser.Parse(chunk, False)
+            collector.check_limits()
             yield from collector.take()
         collector.parser.Parse(b"", True)
     except expat.ExpatError as error:
@@ -87,10 +94,17 @@ def xml_nodes(
     yield from collector.take()
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def _chunks(path: Path, collector: _Collector) -> Iterator[bytes]:
+    """Yield the bytes of a file.
+
+    expat reads an unfinished tag again with each chunk. So the chunks of a long one grow with it,
+    and the time remains linear.
+    """
     with open_bytes(path) as file:
         try:
-            yield from iter(lambda: file.read(_CHUNK_BYTES), b"")
+            while chunk := file.read(max(_CHUNK_BYTES, collector.n_unfinished)):
+                collector.n_fed += len(chunk)
+                yield chunk
         except OSError as error:
             raise damaged(path, error) if path.suffix.lower() in COMPRESSIONS else error from error
 
@@ -118,12 +132,44 @@ class _Collector:
         self._line = 0  # of that
         self._depth = 0  # open elements within it
         self._definition = ""  # id of the code that is being defined
+        self._n_open = 0  # open elements in all
+        self._text_begin = 0  # byte at which the text begins
+        self._prefixes: set[str | None] = set()
+        self._max_bytes = max_text_bytes()
+        self.n_fed = 0  # bytes given to the parser
         self.parser = parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.EntityDeclHandler = self._refuse_declaration
         parser.SkippedEntityHandler = self._refuse_reference
+        parser.StartNamespaceDeclHandler = self._add_prefix
+
+    @property
+    def n_unfinished(self) -> int:
+        """Bytes of a tag, comment or instruction that has not ended."""
+        return self.n_fed - max(0, self.parser.CurrentByteIndex)
+
+    def check_limits(self) -> None:
+        """Refuse what grows beyond a limit.
+
+        Raises:
+            InputError: A text, a tag or a comment is too long, or there are too many names.
+        """
+        if self._text_of and self.n_fed - self._text_begin > self._max_bytes:
+            raise too_long(f"{self._path}:{self._line}", f"the text of <{self._text_of}>")
+        max_tag = self._max_bytes // _TAG_SHARE
+        if self.n_unfinished > max_tag:
+            place = f"{self._path}:{self.parser.CurrentLineNumber}"
+            raise too_long(place, "a tag or comment", max_tag)
+        if len(self.parser.intern) + len(self._prefixes) > MAX_COLUMNS:
+            raise InputError(
+                f"{self._path}:{self.parser.CurrentLineNumber}: more than {MAX_COLUMNS:,} names of "
+                "elements and attributes; real files have fewer than 100"
+            )
+
+    def _add_prefix(self, prefix: str | None, _: str | None) -> None:
+        self._prefixes.add(prefix)
 
     def take(self) -> list[XmlNode]:
         nodes, self._nodes = self._nodes, []
@@ -131,6 +177,9 @@ class _Collector:
 
     def _start(self, qualified: str, attributes: dict[str, str]) -> None:
         name = qualified[qualified.rfind(" ") + 1 :]
+        self._n_open += 1
+        if self._n_open > _MAX_DEPTH:
+            self._refuse_depth()
         if self._text_of:
             self._depth += 1
             self._inline.start(name, _local(attributes))
@@ -139,6 +188,7 @@ class _Collector:
             self._text_of = name
             self._attributes = _local(attributes)
             self._line = self.parser.CurrentLineNumber
+            self._text_begin = self.parser.CurrentByteIndex
             self._inline.clear()
             self.parser.CharacterDataHandler = self._inline.data
         elif self._starts is None or name in self._starts:
@@ -163,7 +213,14 @@ class _Collector:
         else:
             self._inline.codes.clear()
 
+    def _refuse_depth(self) -> None:
+        raise InputError(
+            f"{self._path}:{self.parser.CurrentLineNumber}: elements within one another to more "
+            f"than {_MAX_DEPTH:,} levels; real files have fewer than 30"
+        )
+
     def _end(self, qualified: str) -> None:
+        self._n_open -= 1
         if self._depth:
             self._depth -= 1
             self._inline.end()
@@ -190,7 +247,10 @@ class _Collector:
             )
             return
         key = attributes.get("id", "") if name == "data" else self._definition
-        inline.codes[key] = inline.codes.get(key, "") + text
+        inline.codes[key] = code = inline.codes.get(key, "") + text
+        max_code = self._max_bytes // _CODE_SHARE
+        if len(code) > max_code:
+            raise too_long(f"{self._path}:{self._line}", f"the code {key[:40]}", max_code)
 
     def _refuse_declaration(self, name: str, *_: object) -> None:
         place = f"{self._path}:{self.parser.CurrentLineNumber}"

@@ -9,7 +9,12 @@ from pydantic import Field
 
 from hexapla.encoder.config import ENCODER, MAX_SEED, LoadSettings
 from hexapla.errors import InputError
-from hexapla.runs.config import GpuClusterSettings, OutputSettings, ResumableSettings
+from hexapla.runs.config import (
+    GpuClusterSettings,
+    OutputSettings,
+    ResumableSettings,
+    TextLimitSettings,
+)
 from hexapla.runs.settings import DATA, FilePath, Flag, Name, settings
 
 Margin = Literal["ratio", "distance", "absolute"]
@@ -43,7 +48,7 @@ class SearchSettings(LoadSettings):
 
 
 @settings
-class MineConfig(SearchSettings, GpuClusterSettings, ResumableSettings):
+class MineConfig(SearchSettings, GpuClusterSettings, ResumableSettings, TextLimitSettings):
     """Settings of a mining run."""
 
     source: Annotated[Name, DATA, Flag(positional=True)]
@@ -87,7 +92,7 @@ class MineConfig(SearchSettings, GpuClusterSettings, ResumableSettings):
 
 
 @settings
-class ScoreConfig(SearchSettings, OutputSettings):
+class ScoreConfig(SearchSettings, OutputSettings, TextLimitSettings):
     """Settings of a run that scores given pairs."""
 
     bitext: Annotated[FilePath, DATA, Flag(positional=True)]
@@ -103,7 +108,7 @@ class ScoreConfig(SearchSettings, OutputSettings):
 
 
 @settings
-class AlignDocumentsConfig(LoadSettings, OutputSettings):
+class AlignDocumentsConfig(LoadSettings, OutputSettings, TextLimitSettings):
     """Settings of a sentence alignment of two documents."""
 
     source: Annotated[FilePath, DATA, Flag(positional=True)]

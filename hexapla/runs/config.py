@@ -9,6 +9,7 @@ from pydantic import Field
 
 from hexapla.errors import InputError
 from hexapla.runs.settings import SAFETY, FilePath, Flag, settings
+from hexapla.text.limits import MAX_TEXT_MIB
 
 Executor = Literal["local", "ray"]
 
@@ -23,6 +24,15 @@ class OutputSettings:
     """Where to write."""
     overwrite: Annotated[bool, SAFETY] = False
     """Replace what an earlier run left there."""
+
+
+@settings
+class TextLimitSettings:
+    """Settings of a command that reads texts of any origin."""
+
+    max_text_mib: Annotated[int, Field(ge=1, le=1 << 20), SAFETY] = MAX_TEXT_MIB
+    """Size in MiB, decompressed, of the longest line, row or segment that is read; a longer one is
+    an error, since a damaged or hostile file may fill the memory."""
 
 
 @settings

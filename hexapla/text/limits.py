@@ -7,11 +7,16 @@ limit is therefore an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from hexapla.errors import InputError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MAX_TEXT_MIB = 64
 """Size of the longest text by default. Whole books in one line have less than 10 MiB."""
@@ -31,6 +36,18 @@ def text_limit(max_text_mib: int) -> Iterator[None]:
         _max_bytes.reset(token)
 
 
+def with_text_limit(stage: Callable[P, T]) -> Callable[P, T]:
+    """Make a stage read texts up to the `max_text_mib` of its settings, its first argument."""
+
+    @wraps(stage)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> T:
+        config = args[0] if args else kwargs["config"]
+        with text_limit(config.max_text_mib):  # type: ignore[attr-defined]
+            return stage(*args, **kwargs)
+
+    return limited
+
+
 def max_text_bytes() -> int:
     """Return the size of the longest text."""
     return _max_bytes.get()
@@ -47,7 +64,7 @@ def too_long(place: str, what: str, n_bytes: int | None = None) -> InputError:
     mib = (max_text_bytes() if n_bytes is None else n_bytes) / 2**20
     return InputError(
         f"{place}: {what} is longer than {mib:,.4g} MiB, so the file may be damaged or no text; "
-        "if it is right, raise the limit (--max-text-mib of build, import and mine)"
+        "if it is right, raise the limit (--max-text-mib of build, import, mine and score)"
     )
 
 
