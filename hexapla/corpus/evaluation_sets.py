@@ -26,6 +26,7 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
 from hexapla.text.lines import ending, read_lines
+from hexapla.text.special_files import refuse_special
 
 MTEB = "mteb:"
 SUFFIXES = (".txt", *tables.SUFFIXES)
@@ -52,7 +53,9 @@ def check_sets(names: Iterable[str]) -> None:
                     f"{name} needs the library mteb; "
                     "install it with: pip install 'hexapla[evaluate]'"
                 )
-        elif not Path(name).exists():
+            continue
+        refuse_special(name)
+        if not Path(name).exists():
             raise InputError(
                 f"there is no evaluation set at {name}; give a file, a folder, or {MTEB}TASK"
             )
@@ -94,7 +97,10 @@ def _files(folder: Path) -> list[Path]:
 
     A file of another kind is refused, because it might be a set that would go unread.
     """
-    inside = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    found = [path for path in folder.rglob("*") if not path.is_dir()]
+    for path in found:
+        refuse_special(path)
+    inside = (path.relative_to(folder) for path in found)
     files = sorted(
         path
         for path in inside

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from hexapla.corpus.rows import META, as_meta
 from hexapla.errors import InputError, did_you_mean
 from hexapla.text.lines import COMPRESSIONS, damaged, open_bytes
+from hexapla.text.special_files import refuse_special
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:
@@ -26,6 +27,7 @@ def open_parquet(path: Path) -> pq.ParquetFile:
     Raises:
         InputError: The file is damaged, or not Parquet.
     """
+    refuse_special(path)
     try:
         source = _decompressed(path) if path.suffix.lower() in COMPRESSIONS else path
         return pq.ParquetFile(source, memory_map=True, page_checksum_verification=True)

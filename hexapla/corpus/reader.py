@@ -37,6 +37,7 @@ from hexapla.corpus.work_folder import whereabouts
 from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.atomic import write_beside
 from hexapla.text import languages as codes
+from hexapla.text.special_files import refuse_special
 
 if TYPE_CHECKING:
     import datasets
@@ -242,6 +243,7 @@ def open_corpus(
             language.
     """
     path = _sample() if source == SAMPLE and isinstance(source, str) else Path(source)
+    refuse_special(path)
     if not path.exists():
         raise InputError(_no_corpus(path))
     asked = None if languages is None else codes.parse_list(languages)

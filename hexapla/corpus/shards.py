@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from hexapla.corpus.parquet import open_parquet, read_parquet
 from hexapla.errors import InputError
+from hexapla.text.special_files import refuse_special
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ def check_shard(path: Path, facts: Mapping[str, Any]) -> None:
     Raises:
         InputError: The shard is missing, truncated or altered.
     """
+    refuse_special(path)
     if not path.is_file():
         raise InputError(f"{path} is missing; the corpus is not whole without it")
     if (n_bytes := path.stat().st_size) < facts["n_bytes"]:

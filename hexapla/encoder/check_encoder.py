@@ -15,6 +15,7 @@ from hexapla.encoder.locate import (
     read_modules,
 )
 from hexapla.errors import InputError
+from hexapla.text.special_files import refuse_special
 
 OWN_POOLING = "{name}: has its own pooling; leave --pooling out, which is for bare transformers"
 _KIND = "SentenceTransformer"
@@ -60,6 +61,8 @@ def check_folder(
         InputError: The folder needs remote code, has pickled weights only, has no weights, or lacks
             a module.
     """
+    for path in folder.rglob("*"):
+        refuse_special(path)  # libraries read files that are not ours, such as the card
     modules = read_modules(folder)
     _check_modules(folder, modules)
     if not trust_remote_code:

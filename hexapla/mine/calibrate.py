@@ -12,6 +12,7 @@ from hexapla.errors import InputError
 from hexapla.mine.margin import Pairs
 from hexapla.mine.sides import Side
 from hexapla.text.lines import read_lines
+from hexapla.text.special_files import refuse_special
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,7 @@ def read_gold(path: Path, source: Side, target: Side) -> set[tuple[int, int]]:
     Raises:
         InputError: There is no such file, a line has another form, or a place has no sentence.
     """
+    refuse_special(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file of known pairs (--calibrate)")
     pairs = set()

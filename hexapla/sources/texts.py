@@ -16,6 +16,7 @@ from hexapla.corpus import tables
 from hexapla.errors import InputError, did_you_mean
 from hexapla.sources.hub import Dataset, is_dataset_name, missing_field
 from hexapla.text.lines import COMPRESSIONS, decode_lines, ending, read_lines
+from hexapla.text.special_files import refuse_special
 
 STANDARD_INPUT = "-"
 ENDINGS = (".txt", *tables.SUFFIXES)
@@ -140,7 +141,9 @@ def find_sources(texts: Sequence[str]) -> list[Source]:
         path = Path(text)
         if text == STANDARD_INPUT:
             sources.append(StandardInput())
-        elif path.is_dir():
+            continue
+        refuse_special(path)
+        if path.is_dir():
             sources += _files_in(path)
         elif path.exists():
             _check_endings([path])
@@ -164,12 +167,14 @@ def _files_in(folder: Path) -> list[File]:
         raise InputError(
             f"{folder} holds no files; give a folder with files ending in {', '.join(ENDINGS)}"
         )
+    for name in names:
+        refuse_special(folder / name)
     _check_endings([folder / name for name in names])
     return [File(folder / name, name.as_posix(), listed=True) for name in names]
 
 
 def _check_endings(paths: Sequence[Path]) -> None:
-    others = [str(path) for path in paths if ending(path) not in ENDINGS or path.is_fifo()]
+    others = [str(path) for path in paths if ending(path) not in ENDINGS]
     if others:
         named = ", ".join(others[:_MAX_NAMED]) + (
             f" and {len(others) - _MAX_NAMED} more" if others[_MAX_NAMED:] else ""

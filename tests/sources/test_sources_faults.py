@@ -141,7 +141,7 @@ def test_what_cannot_be_opened_or_read_twice_is_refused(tmp_path: Path) -> None:
             use(SourceConfig(texts=(str(tmp_path),)))
     os.mkfifo(tmp_path / "pipe.txt")
     with pytest.raises(
-        InputError, match=r'pipe\.txt: no file of a known ending; .* or pipe text into "-"'
+        InputError, match=r'pipe\.txt is a pipe; .* pipe text into hexapla build with "-"'
     ):
         read_sentences(SourceConfig(texts=(str(tmp_path / "pipe.txt"),)))
 

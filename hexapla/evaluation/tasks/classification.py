@@ -30,6 +30,7 @@ from hexapla.evaluation.tasks.inputs import (
 )
 from hexapla.evaluation.tasks.protocol import ENGLISH, Key, Measurement, NamedTask
 from hexapla.text import languages as codes
+from hexapla.text.special_files import refuse_special
 
 if TYPE_CHECKING:
     from hexapla.evaluation.tasks.protocol import Embed
@@ -193,6 +194,8 @@ def classification_languages(folder: str | Path) -> list[str]:
 
 def _files(folder: str | Path) -> tuple[Path, Path]:
     train_file, test_file = Path(folder) / "train.parquet", Path(folder) / "test.parquet"
+    refuse_special(train_file)
+    refuse_special(test_file)
     if missing := [file.name for file in (train_file, test_file) if not file.is_file()]:
         raise InputError(
             f"{folder}: no {' and no '.join(missing)}; topics are a folder with train.parquet and "

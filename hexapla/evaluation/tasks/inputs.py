@@ -12,6 +12,7 @@ from hexapla.corpus.reader import Corpus
 from hexapla.corpus.shards import N_ROWS
 from hexapla.errors import InputError
 from hexapla.text import languages as codes
+from hexapla.text.special_files import refuse_special
 
 
 def language_files(folder: Path) -> dict[str, Path]:
@@ -42,6 +43,7 @@ def read_table_columns(file: Path, names: Sequence[str]) -> dict[str, list[Any]]
     Raises:
         InputError: The file is missing, unreadable, or lacks a column.
     """
+    refuse_special(file)
     if not file.is_file():
         raise InputError(f"{file} does not exist")
     columns: dict[str, list[Any]] = {name: [] for name in names}
