@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +30,14 @@ CALLS = ("rename", "replace", "link", "unlink", "rmdir", "mkdir")
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def overwrite(out: Path) -> None:
@@ -233,3 +243,47 @@ def test_two_commands_with_one_output_exclude_each_other(tmp_path: Path) -> None
             with pytest.raises(InputError, match=r"another run is writing here \(process"):
                 command()
     assert not out.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.fuzz
+@pytest.mark.parametrize("kind", ["import", "filter"])
+def test_ten_kills_at_random_moments_leave_nothing_after_the_next_run(
+    tmp_path: Path, kind: str
+) -> None:
+    table = tmp_path / "in.tsv"
+    lines = (f"This is sentence {i}.\tDas ist Satz {i}." for i in range(4000))
+    table.write_text("\n".join(["eng_Latn\tdeu_Latn", *lines]) + "\n")
+    out = tmp_path / "outs" / "out"
+
+    def command(overwrite: bool) -> None:
+        if kind == "import":
+            import_corpus(
+                ImportConfig(files=(str(table),), out=out, overwrite=overwrite), quiet=True
+            )
+        else:
+            config = FilterConfig(
+                corpus=str(table), out=out, overwrite=overwrite, filters="none", max_loss=1.0
+            )
+            filter_corpus(config, quiet=True)
+
+    started = time.monotonic()
+    command(overwrite=False)
+    usual = time.monotonic() - started
+    expected = contents(out)
+    draw, n_killed, n_left = random.Random(0), 0, 0
+    while n_killed < 10:
+        child = os.fork()
+        if child == 0:
+            try:
+                command(overwrite=True)
+            finally:
+                os._exit(0)
+        time.sleep(draw.uniform(0, usual))
+        os.kill(child, signal.SIGKILL)
+        n_killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        n_left += names(out.parent) != ["out"]
+        assert contents(out) == expected, "the older corpus or the new one, which are equal"
+        command(overwrite=True)
+        assert (names(out.parent), contents(out)) == (["out"], expected)
+    print(f"{n_killed} kills, {n_left} of them left a work folder")
