@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hexapla.corpus.rows import META, as_meta
 from hexapla.errors import InputError, did_you_mean
+from hexapla.text.limits import max_text_bytes, too_long
 from hexapla.text.lines import COMPRESSIONS, damaged, open_bytes
 from hexapla.text.special_files import refuse_special
 
@@ -49,8 +51,10 @@ def _decompressed(path: Path) -> IO[bytes]:
 def read_parquet(path: Path, columns: Sequence[str], n_rows: int) -> Iterator[pa.RecordBatch]:
     """Yield batches of at most `n_rows` rows with `columns` in that order, as they are in the file.
 
+    Of long rows, such as whole documents, a batch has fewer.
+
     Raises:
-        InputError: The file is damaged, or lacks a column.
+        InputError: The file is damaged, lacks a column, or has a cell beyond the limit of a text.
     """
     with open_parquet(path) as file:
         names = frozenset(file.schema_arrow.names)
@@ -58,11 +62,32 @@ def read_parquet(path: Path, columns: Sequence[str], n_rows: int) -> Iterator[pa
             if name not in names:
                 hint = did_you_mean(name, file.schema_arrow.names)
                 raise InputError(f"{path} has no column {name}{hint}")
+        n_rows = min(n_rows, max(1, max_text_bytes() // _bytes_per_row(file.metadata)))
+        n_before = 0
         try:
             for batch in file.iter_batches(batch_size=n_rows, columns=list(columns)):
+                _check_cells(path, n_before, batch)
+                n_before += batch.num_rows
                 yield batch.select(list(columns))
         except (OSError, pa.ArrowException) as error:
             raise _damaged(path, error) from error
+
+
+def _bytes_per_row(metadata: pq.FileMetaData) -> int:
+    """Return the mean size of a row, decompressed, in the row group where it is largest."""
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    return (
+        max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=1) or 1
+    )
+
+
+def _check_cells(path: Path, n_before: int, batch: pa.RecordBatch) -> None:
+    for column in batch.columns:
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            lengths = pc.binary_length(column)
+            if (pc.max(lengths).as_py() or 0) > max_text_bytes():
+                row = n_before + 1 + pc.index(lengths, pc.max(lengths)).as_py()
+                raise too_long(f"{path}: row {row}", "the cell")
 
 
 def parquet_rows(
