@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import Annotated
 
 from pydantic import Field
 
 from hexapla.encoder.config import ENCODER, LoadSettings
+from hexapla.errors import InputError
 from hexapla.runs.settings import DATA, Flag, Languages, Name, settings
+from hexapla.text.printable import printable
 
 SERVER = Flag(group="Server")
 
@@ -29,7 +33,30 @@ class ExploreConfig(LoadSettings):
     """Rows of the corpus, from its start."""
     host: Annotated[str, SERVER] = "127.0.0.1"
     """Address to listen on. Any other than loopback lets other machines query the encoder."""
+    allow_host: Annotated[tuple[str, ...], SERVER, Flag(repeated=True, metavar="NAME")] = ()
+    """Name by which the page may be asked for, besides loopback, the host and, where it listens on
+    every address, all addresses."""
     port: Annotated[int, Field(ge=0, le=65535), SERVER] = 7860
     """Port to listen on; 0 means any free one."""
     open: Annotated[bool, SERVER] = False
     """Open the page in a browser."""
+
+    def __post_init__(self) -> None:
+        """Take the brackets off an IPv6 address, and refuse what is no name and no address."""
+        for field, given in (("host", (self.host,)), ("allow_host", self.allow_host)):
+            for host in given:
+                if not _is_host(host):
+                    raise InputError(
+                        f"{field} is {printable(host)!r}; it must be a name or an address "
+                        "without a port, such as localhost, 127.0.0.1 or ::1"
+                    )
+        object.__setattr__(self, "host", self.host.strip("[]"))
+        object.__setattr__(self, "allow_host", tuple(one.strip("[]") for one in self.allow_host))
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return re.fullmatch(r"[\w.-]{1,253}", text, re.ASCII) is not None
+    return True

@@ -7,14 +7,11 @@ plain HTML tables, escaped, so that they can be copied and a screen reader reads
 from __future__ import annotations
 
 import html
-import socket
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hexapla.errors import InputError
-from hexapla.explore.config import ExploreConfig
-from hexapla.explore.explorer import Explorer, Neighbour
+from hexapla.explore.explorer import MAX_QUERY, Explorer, Neighbour
 from hexapla.text import languages as codes
 from hexapla.text.printable import printable
 
@@ -23,13 +20,7 @@ if TYPE_CHECKING:
     import gradio as gr
 
 MAX_SHOWN = 50  # neighbours in each table
-_CSS = """
-table.hx { width: 100%; border: 0 !important; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-table.hx caption { text-align: left; padding-bottom: .3rem; opacity: .8; }
-table.hx th, table.hx td { text-align: left; vertical-align: top; padding: .35rem .5rem; border: 0; border-bottom: 1px solid var(--border-color-primary); }
-table.hx td:first-child, table.hx td:nth-child(4), table.hx td:nth-child(5) { text-align: right; white-space: nowrap; }
-table.hx tr.translation td { background: color-mix(in srgb, var(--color-accent) 14%, transparent); }
-"""  # noqa: E501
+_MAX_QUEUED = 16  # queries that wait; one is answered at a time
 _TITLES = {"before": "Before alignment", "after": "After alignment"}
 
 
@@ -40,7 +31,9 @@ def build_page(explorer: Explorer) -> gr.Blocks:
     titles = [_TITLES[name] for name in explorer.encoders]
     with gr.Blocks(analytics_enabled=False, title="Hexapla: explore") as page:
         gr.Markdown(_introduction(explorer))
-        query = gr.Textbox(label="Sentence", placeholder="in any language", autofocus=True)
+        query = gr.Textbox(
+            label="Sentence", placeholder="in any language", autofocus=True, max_length=MAX_QUERY
+        )
         with gr.Row():
             k = gr.Slider(1, MAX_SHOWN, value=10, step=1, label="Sentences shown")
             chosen = gr.Dropdown(
@@ -77,6 +70,7 @@ def build_page(explorer: Explorer) -> gr.Blocks:
         inputs, outputs = [query, k, chosen, own], [*tables, *maps]
         for event in (query.submit, search.click, k.release, chosen.change, own.change):
             event(answer, inputs, outputs, api_visibility="private")
+    page.queue(max_size=_MAX_QUEUED, default_concurrency_limit=1)
     return page
 
 
@@ -151,46 +145,3 @@ def _map(explorer: Explorer, name: str, query: str) -> alt.LayerChart:
         .encode(**axes)
     )
     return cells + cross
-
-
-def serve(
-    page: gr.Blocks, config: ExploreConfig, *, block: bool, announce: Callable[[str], object]
-) -> gr.Blocks:
-    """Serve a page, announce its address, and wait for Ctrl-C if `block`.
-
-    Args:
-        page: As `build_page` returns it.
-        config: Address, port, and whether to open a browser.
-        block: Wait until interrupted, then close the page.
-        announce: Called with the page's address once it is served.
-    """
-    import gradio as gr
-
-    fonts = ["system-ui", "sans-serif"]
-    _, url, _ = page.launch(
-        server_name=config.host,
-        server_port=config.port or _free_port(config.host),
-        share=False,
-        quiet=True,
-        show_error=True,
-        inbrowser=config.open,
-        prevent_thread_lock=True,
-        footer_links=[],
-        css=_CSS,
-        ssr_mode=False,
-        theme=gr.themes.Default(font=fonts, font_mono=["monospace"]),
-        enable_monitoring=False,
-    )
-    announce(url)
-    if block:
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            page.close()
-    return page
-
-
-def _free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
+MAX_QUERY = 5000  # characters; encoders read some hundred tokens
 _TEXTS_PER_STEP = 512  # between two updates of the progress bar
 
 
@@ -127,11 +128,15 @@ class Explorer:
                 language of any other query is not known.
 
         Raises:
-            InputError: The query is blank, or its vector is not finite.
+            InputError: The query is blank or too long, or its vector is not finite.
         """
         query = query.strip()
         if not query:
             raise InputError("the query is empty; type a sentence")
+        if len(query) > MAX_QUERY:
+            raise InputError(
+                f"the query has {len(query):,} characters; it must have at most {MAX_QUERY:,}"
+            )
         cosine = self._vectors[encoder] @ _encode(self._models[encoder], [query])[0]
         equal = [(row, code) for row, code, text in self._cells if text == query]
         rows, own = {row for row, _ in equal}, {code for _, code in equal}

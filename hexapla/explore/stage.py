@@ -6,10 +6,9 @@ All that can be wrong is checked before torch is imported: corpus, languages, ad
 from __future__ import annotations
 
 import logging
-import socket
+import threading
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder.alignment_record import AlignRun
@@ -18,15 +17,13 @@ from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import locate
 from hexapla.errors import InputError
 from hexapla.explore.config import ExploreConfig
-from hexapla.explore.explore_page import build_page, serve
+from hexapla.explore.explore_page import build_page
 from hexapla.explore.explorer import Explorer
+from hexapla.explore.page_server import PageServer, open_socket
+from hexapla.runs.loopback import is_loopback
 from hexapla.runs.progress import Progress
 from hexapla.runs.record import read_record
 
-if TYPE_CHECKING:
-    import gradio as gr
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _log = logging.getLogger(__name__)
 
 
@@ -77,7 +74,7 @@ def _check(config: ExploreConfig) -> Corpus:
         raise InputError(
             f"{config.corpus} has no {', '.join(absent)}; it has {', '.join(corpus.languages)}"
         )
-    _check_address(config)
+    open_socket(config).close()
     for encoder in filter(None, (config.encoder, config.before)):
         check_encoder(
             encoder,
@@ -85,20 +82,6 @@ def _check(config: ExploreConfig) -> Corpus:
             allow_pickle=config.allow_pickle,
         )
     return corpus
-
-
-def _check_address(config: ExploreConfig) -> None:
-    """Refuse an address or port that is taken or not allowed."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((config.host, config.port))
-        except OSError as error:
-            raise InputError(
-                f"port {config.port} of {config.host} cannot be used ({error.strerror}); "
-                "give another --port, or 0 for any free one"
-            ) from error
 
 
 def _base_of(encoder: str) -> str | None:
@@ -116,7 +99,7 @@ def launch(
     *,
     block: bool = True,
     announce: Callable[[str], object] = print,
-) -> gr.Blocks:
+) -> PageServer:
     """Serve the page at the address of the settings, and nowhere else.
 
     Args:
@@ -126,12 +109,22 @@ def launch(
         announce: Called with the page's address once it is served.
 
     Returns:
-        Gradio's blocks; their `close()` ends the page.
+        The server; its `close()` ends the page.
+
+    Raises:
+        InputError: The address or port cannot be used.
     """
-    if config.host not in LOOPBACK:
+    if not is_loopback(config.host):
         _log.warning(
             "the page listens on %s: whoever reaches this machine can read the corpus and query "
             "the encoder",
             config.host,
         )
-    return serve(build_page(explorer), config, block=block, announce=announce)
+    server = PageServer(build_page(explorer), config)
+    announce(server.url)
+    if block:
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            server.close()
+    return server
