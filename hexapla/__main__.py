@@ -5,8 +5,8 @@ import os
 import sys
 from contextlib import suppress
 
-from hexapla.cli.app import main
-from hexapla.cli.signals import is_interruption
+_INTERRUPTED = 130
+_ENDED = (_INTERRUPTED, 143, 129)  # by Ctrl-C, SIGTERM or SIGHUP, see hexapla.cli.signals
 
 
 def entry() -> None:
@@ -18,14 +18,21 @@ def entry() -> None:
     status = 0
 
     def end_at_once() -> None:
-        if is_interruption(status):
+        if status in _ENDED:
             for stream in (sys.stdout, sys.stderr):
                 with suppress(OSError, ValueError, AttributeError):  # closed, or nobody reads it
                     stream.flush()
             os._exit(status)
 
     atexit.register(end_at_once)  # the first one registered is the last one called
-    status = main()
+    try:
+        from hexapla.cli.app import main  # half a second, in which Ctrl-C may come
+
+        status = main()
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+        with suppress(OSError, ValueError, AttributeError):
+            print("hexapla: interrupted", file=sys.stderr)
     sys.exit(status)
 
 

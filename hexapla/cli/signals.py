@@ -17,11 +17,6 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # the last one is unknown to Windows
 _BASE = 128  # what a shell adds to the number of the signal that ended a command
 
 
-def is_interruption(status: int) -> bool:
-    """Return whether an exit status is that of a command which a signal has ended."""
-    return status in {_BASE + getattr(signal, name, 0) for name in _NAMES}
-
-
 class Interruption:
     """Whether and by which signal a command was told to end.
 

@@ -99,13 +99,14 @@ def test_an_interrupted_process_ends_after_what_libraries_do_at_exit() -> None:
     script = """
 import atexit, os, sys
 from hexapla import __main__
+from hexapla.cli import app
 class Slow:
     def __del__(self, write=os.write): write(1, b"unloaded")
 def main():
     atexit.register(print, "cleaned up")
     sys.slow = Slow()
     return int(sys.argv[1])
-__main__.main = main
+app.main = main
 __main__.entry()
 """
     for status, printed in ((143, "cleaned up\n"), (2, "cleaned up\nunloaded")):
@@ -113,3 +114,20 @@ __main__.entry()
             [sys.executable, "-c", script, str(status)], capture_output=True, text=True, check=False
         )
         assert (done.returncode, done.stdout) == (status, printed)
+
+
+def test_ctrl_c_before_the_command_line_is_loaded_is_told_in_one_line() -> None:
+    script = """
+import sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from hexapla import __main__
+__main__.entry()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "hexapla: interrupted\n")
