@@ -51,7 +51,11 @@ class RequestCache:
         self.path = path
 
     def get(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return the translations that the cache has, by key."""
+        """Return the translations that the cache has, by key.
+
+        Raises:
+            InputError: The file cannot be read, is no cache, or holds what is no translation.
+        """
         wanted = list(dict.fromkeys(keys))
         if not wanted or not self.path.exists():
             return {}
@@ -62,6 +66,10 @@ class RequestCache:
                 marks = ",".join("?" * len(some))
                 query = f"SELECT key, translation FROM answers WHERE key IN ({marks})"
                 found.update(connection.execute(query, some))
+        if not all(isinstance(text, str) and text.strip() for text in found.values()):
+            raise InputError(
+                f"{self.path} is damaged: it holds what is no translation; give another cache"
+            )
         return found
 
     def put(self, answers: Mapping[str, str]) -> None:

@@ -121,6 +121,41 @@ def test_a_file_that_is_no_cache_is_named(tmp_path: Path) -> None:
         RequestCache(path).get(["a"])
 
 
+@pytest.mark.parametrize("value", [b"bytes", b"\xff", "", "  "])
+def test_a_cache_with_what_is_no_translation_is_named(tmp_path: Path, value: object) -> None:
+    path = tmp_path / "answers.sqlite"
+    RequestCache(path).put({"a": "eins"})
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE answers SET translation = ?", (value,))
+    with pytest.raises(InputError, match=r"answers.sqlite is damaged: .*give another cache"):
+        RequestCache(path).get(["a"])
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["CREATE TABLE answers (a, b)", "CREATE VIEW answers AS SELECT 1", "CREATE TABLE b (c)"],
+)
+def test_the_database_of_another_program_is_named_or_left_alone(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "answers.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute(table)
+    if "answers" in table:
+        with pytest.raises(InputError, match=r"answers.sqlite: .*give another cache"):
+            RequestCache(path).get(["a"])
+    else:
+        assert RequestCache(path).get(["a"]) == {}
+
+
+def test_a_damaged_page_of_the_cache_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    RequestCache(path).put({f"key {number}": "text" * 50 for number in range(500)})
+    whole = bytearray(path.read_bytes())
+    whole[4096:] = bytes(range(256)) * ((len(whole) - 4096) // 256)
+    path.write_bytes(whole)
+    with pytest.raises(InputError, match=r"answers.sqlite: .*malformed.*give another cache"):
+        RequestCache(path).get(["key 1"])
+
+
 def test_a_cache_that_cannot_be_made_is_reported_before_anything_is_paid(
     server: BadEndpoint, tmp_path: Path
 ) -> None:
