@@ -19,6 +19,11 @@ CORPORA, ENCODERS, SCORES, COMPARISONS, LOGS, FIGURES = (
     "logs",
     "figures",
 )
+OWN = (
+    *(CORPORA, ENCODERS, SCORES, COMPARISONS, LOGS, FIGURES),
+    *("run.json", "recipe.toml", "results.md", "results.json"),
+)
+"""What a result folder holds; other files in it are the user's."""
 
 
 def keyed_folder(parent: Path, name: str, key: str) -> Path:

@@ -24,10 +24,11 @@ from hexapla.reproduce.matrix import MatrixCell
 from hexapla.reproduce.matrix_estimate import MatrixEstimate, estimate_cells
 from hexapla.reproduce.matrix_plan import MatrixPlan, plan_matrix
 from hexapla.reproduce.matrix_runner import MatrixRunner
-from hexapla.reproduce.result_folder import FORMAT
+from hexapla.reproduce.result_folder import FORMAT, OWN
 from hexapla.reproduce.results import write_results
 from hexapla.runs.atomic import write_text
 from hexapla.runs.executors import Executor, Processes, Ray
+from hexapla.runs.foreign_files import warn_of_foreign
 from hexapla.runs.lock import clear_locked, locked
 from hexapla.runs.progress import Progress
 from hexapla.runs.ray_cluster import connect, cores_per_task
@@ -162,7 +163,7 @@ def _start(config: ReproduceConfig, plan: MatrixPlan) -> None:
     out = config.out
     text = find_recipe(config.recipe, "experiments").read_text(encoding="utf-8")
     if config.overwrite:
-        clear_locked(out)
+        warn_of_foreign(out, clear_locked(out, OWN))
     settings = {
         "recipe": str(config.recipe),
         "data": config.data,
