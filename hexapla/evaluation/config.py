@@ -11,8 +11,16 @@ from hexapla.encoder.config import ENCODER, MAX_SEED, EncodingSettings
 from hexapla.errors import InputError
 from hexapla.evaluation.mteb_table import OWN_SUITES, SUITES, TASKS, parse_suite
 from hexapla.runs.config import ResumableSettings
-from hexapla.runs.settings import DATA, FilePath, Flag, Languages, Name, identity, settings
-from hexapla.text import languages as codes
+from hexapla.runs.settings import (
+    DATA,
+    FilePath,
+    Flag,
+    Languages,
+    Name,
+    identity,
+    parse_languages,
+    settings,
+)
 
 Pairs = Literal["pivot", "all"]
 Split = Literal["all", "held-out"]
@@ -22,7 +30,7 @@ SPEED = Flag(group="Speed", identity=False)
 
 SeenLanguages = Annotated[
     tuple[str, ...],
-    BeforeValidator(lambda value: codes.parse_list(value) if value else ()),
+    BeforeValidator(lambda value: () if value in ("", [], ()) else parse_languages(value)),
     Flag(metavar="LANG,..."),
 ]
 

@@ -7,7 +7,6 @@ a key that is left out has its default. `name = false` above the sections switch
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +21,9 @@ from hexapla.filters.cosine import Cosine
 from hexapla.filters.form import LengthRatio, Marks, Problem, Repetition
 from hexapla.filters.han_variant import HanVariant
 from hexapla.filters.language import LanguageIdentity, Script
+from hexapla.runs.recipe import read_toml
 from hexapla.runs.settings import read_settings, settings
+from hexapla.text.special_files import refuse_special
 
 DEFAULT, NONE = "default", "none"
 _LIBRARIES = {"copy": "rapidfuzz", "language": "py3langid"}  # of filters that need one
@@ -105,15 +106,13 @@ def read_filters(name: str | Path) -> FilterSettings:
     if str(name) == NONE:
         return FilterSettings(**dict.fromkeys(filter_names()))
     path = Path(name)
+    refuse_special(path)
     if not path.is_file():
         hint = did_you_mean(str(name), [DEFAULT, NONE])
         raise InputError(
             f'{name}: no such file of filters; give a TOML file, "{DEFAULT}" or "{NONE}"{hint}'
         )
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a TOML file: {error}") from error
+    content = read_toml(path)
     chosen: dict[str, Any] = {key: _read_filter(path, key, content[key]) for key in content}
     return FilterSettings(**chosen)
 

@@ -32,7 +32,8 @@ def check_trainings(recipe: MatrixRecipe, experiment: Experiment) -> None:
                     "out": "unknown",
                     "budget": budget,
                 }
-                config = at(place, partial(make, AlignConfig, settings))
+                for seed in experiment.seeds:
+                    config = at(place, partial(make, AlignConfig, {**settings, "seed": seed}))
                 for suite in on_corpus:
                     _check_held_out(config, recipe.suites[suite], suite, regime)
         _check_seen(recipe, experiment, [recipe.settings(encoder, regime) for regime in trained])

@@ -30,11 +30,13 @@ from hexapla.reproduce.recipe_tables import (
     as_table,
     at,
     check_keys,
+    check_settings,
     keys_of,
     named_tables,
     place_data,
 )
 from hexapla.runs.recipe import find_recipe, read_toml
+from hexapla.runs.schema import shown
 from hexapla.runs.settings import make
 
 _TABLES = ("title", "align", "corpora", "encoders", "regimes", "suites", "experiments")
@@ -77,9 +79,9 @@ def _read_recipe(content: Mapping[str, Any]) -> MatrixRecipe:
     check_keys("the recipe", content, _TABLES)
     title = content.get("title", "What alignment gained")
     if not isinstance(title, str) or not title:
-        raise InputError(f"title is {title!r}; it must be a text")
+        raise InputError(f"title is {shown(title)}; it must be a text")
     align = as_table("align", content.get("align", {}))
-    check_keys("align", align, ALIGN_KEYS)
+    check_settings("align", align, AlignConfig, ALIGN_KEYS)
     corpora, sweeps, meanings = _read_corpora(named_tables(content, "corpora"))
     encoders = {
         key: _read_encoder(key, table) for key, table in named_tables(content, "encoders").items()
@@ -151,7 +153,7 @@ def _read_corpus(
     values = table[name]
     if not values or len(set(map(repr, values))) < len(values):
         raise InputError(
-            f"{place}.{name} is {values!r}; a list has one value or more, each of them once"
+            f"{place}.{name} is {shown(values)}; a list has one value or more, each of them once"
         )
     corpora, sweeps = {}, {}
     for value in values:
@@ -174,7 +176,8 @@ def _check_build(place: str, table: Mapping[str, Any]) -> None:
 def _read_encoder(key: str, table: dict[str, Any]) -> EncoderRecipe:
     place = f"encoders.{key}"
     check_keys(place, table, keys_of(EncoderRecipe))
-    check_keys(f"{place}.align", as_table(f"{place}.align", table.get("align", {})), ALIGN_KEYS)
+    align = as_table(f"{place}.align", table.get("align", {}))
+    check_settings(f"{place}.align", align, AlignConfig, ALIGN_KEYS)
     return at(place, lambda: make(EncoderRecipe, {"name": key, **table}))
 
 
@@ -185,7 +188,7 @@ def _read_regimes(tables: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, A
             raise InputError(
                 f"regimes.{BASE}: this name stands for the encoder as it is; choose another"
             )
-        check_keys(f"regimes.{key}", table, ALIGN_KEYS)
+        check_settings(f"regimes.{key}", table, AlignConfig, ALIGN_KEYS)
         regimes[key] = {"regime": key, **table} if key in tuple(Regime) else table
     return regimes
 
@@ -229,13 +232,13 @@ def _read_experiment(
     is_list = isinstance(seeds, list) and all(type(seed) is int and seed >= 0 for seed in seeds)
     if not is_list or not seeds:
         raise InputError(
-            f"{place}.seeds is {seeds!r}; it must be a list of whole numbers, 0 or more"
+            f"{place}.seeds is {shown(seeds)}; it must be a list of whole numbers, 0 or more"
         )
     regimes = chosen["regimes"]
     baseline = table.get("baseline", regimes[0])
     if baseline not in regimes:
         raise InputError(
-            f'{place}.baseline is "{baseline}"; it must be one of its regimes, '
+            f"{place}.baseline is {shown(baseline)}; it must be one of its regimes, "
             f"{', '.join(regimes)}{did_you_mean(str(baseline), regimes)}"
         )
     if len(regimes) < 2:
@@ -257,7 +260,7 @@ def _read_names(place: str, values: object, allowed: Sequence[str]) -> tuple[str
     is_list = isinstance(values, list) and all(isinstance(value, str) for value in values)
     if not isinstance(values, list) or not is_list or not values:
         raise InputError(
-            f"{place} is {values!r}; it must be a list of one or more of {', '.join(allowed)}"
+            f"{place} is {shown(values)}; it must be a list of one or more of {', '.join(allowed)}"
         )
     for value in values:
         if value not in allowed:

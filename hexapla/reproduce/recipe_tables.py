@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hexapla.errors import InputError, did_you_mean
-from hexapla.runs.settings import walk_settings
+from hexapla.runs.schema import shown
+from hexapla.runs.settings import check_values, walk_settings
 
 DATA = "DATA/"
 """Start of a path in the folder of data that the caller names."""
@@ -58,7 +59,7 @@ def as_table(place: str, value: object) -> dict[str, Any]:
         InputError: It is none.
     """
     if not isinstance(value, dict):
-        raise InputError(f"{place} is {value!r}; it must be a table, [{place}]")
+        raise InputError(f"{place} is {shown(value)}; it must be a table, [{place}]")
     return value
 
 
@@ -75,6 +76,18 @@ def check_keys(place: str, table: Mapping[str, Any], allowed: Iterable[str]) -> 
                 f'{place} has the unknown key "{key}"{did_you_mean(key, known)}; '
                 f"it may have {', '.join(known)}"
             )
+
+
+def check_settings(
+    place: str, table: Mapping[str, Any], config_class: type[Any], allowed: Iterable[str]
+) -> None:
+    """Refuse an unknown key, and a value that its setting cannot have.
+
+    Raises:
+        InputError: See above. Settings are not checked against each other, as some may be missing.
+    """
+    check_keys(place, table, allowed)
+    at(place, lambda: check_values(config_class, table))
 
 
 def keys_of(config_class: type[Any], *, without: Iterable[str] = ()) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hexapla.errors import InputError, did_you_mean
-from hexapla.runs.settings import walk_settings
+from hexapla.runs.schema import check_content, read_text
+from hexapla.runs.settings import check_values, walk_settings
+from hexapla.text.special_files import refuse_special
 
 Kind = Literal["recipes", "experiments"]
 
@@ -30,6 +32,7 @@ def find_recipe(name: str | Path, kind: Kind = "recipes") -> Path:
     """
     carried = carried_recipes(kind)
     path = carried.get(str(name), Path(name))
+    refuse_special(path)
     if not path.is_file():
         allowed, hint = ", ".join(carried), did_you_mean(str(name), carried)
         raise InputError(f"{name}: no such recipe; give a TOML file, or one of {allowed}{hint}")
@@ -40,12 +43,17 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file.
 
     Raises:
-        InputError: The file is not TOML.
+        InputError: The file cannot be read, is not TOML, is nested too deep, or holds an integer of
+            more than 64 bits.
     """
+    text = read_text(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content: dict[str, Any] = check_content(tomllib.loads(text), finite=False)
+    except RecursionError as error:
+        raise InputError(f"{path}: not a TOML file: it is nested too deep") from error
+    except ValueError as error:
         raise InputError(f"{path}: not a TOML file: {error}") from error
+    return content
 
 
 def read_recipe(name: str | Path, stage: str, config_class: type[Any]) -> dict[str, Any]:
@@ -57,11 +65,11 @@ def read_recipe(name: str | Path, stage: str, config_class: type[Any]) -> dict[s
         config_class: The settings class whose settings the keys must be.
 
     Returns:
-        The keys and values of the table; the settings class checks the values.
+        The keys and values of the table. The settings class checks the values against each other.
 
     Raises:
         InputError: There is no such recipe, it is not TOML, or it has an unknown table or key (the
-            nearest known one is suggested).
+            nearest known one is suggested), or a value that is not allowed.
     """
     path = find_recipe(name)
     content = read_toml(path)
@@ -83,4 +91,8 @@ def read_recipe(name: str | Path, stage: str, config_class: type[Any]) -> dict[s
                 f'{path}: unknown key "{key}" in [{stage}]{did_you_mean(key, allowed_keys)}; '
                 f"it may have {', '.join(allowed_keys)}"
             )
+    try:
+        check_values(config_class, settings)
+    except InputError as error:
+        raise InputError(f"{path}: [{stage}] {error}") from error
     return dict(settings)

@@ -165,7 +165,7 @@ def check_content(content: Any, *, finite: bool = True) -> Any:
             elif isinstance(value, list):
                 below += value
             else:
-                _check_value(value, finite)
+                _check_value(value, finite=finite)
         level = below
         if not level:
             return content
@@ -263,7 +263,7 @@ def _loads(text: str, **hooks: Any) -> Any:
         raise ValueError(_TOO_LONG if "digits" in str(error) else str(error)) from error
 
 
-def _check_value(value: Any, finite: bool) -> None:
+def _check_value(value: Any, *, finite: bool) -> None:
     if isinstance(value, str):
         if not value.isascii():
             _check_letters(value)

@@ -8,6 +8,7 @@ them from there: `hexapla.cli.from_settings` makes the flags, `hexapla.runs.reci
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import re
@@ -15,6 +16,7 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import (
     Annotated,
@@ -37,6 +39,8 @@ from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
 
 T = TypeVar("T")
+
+_MAX_SHOWN = 200  # characters of a value in an error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +78,20 @@ Name = Annotated[
 FilePath = Annotated[Path, Strict(False)]
 """A path; text is accepted and converted."""
 
-Languages = Annotated[tuple[str, ...], BeforeValidator(codes.parse_list), Flag(metavar="LANG,...")]
+
+def parse_languages(value: Any) -> Any:
+    """Return canonical codes of languages; what cannot be a list of them is for pydantic to refuse.
+
+    Raises:
+        InputError: See `hexapla.text.languages.parse_list`.
+    """
+    if isinstance(value, list | tuple):
+        value = tuple(value)
+    is_list = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    return codes.parse_list(value) if is_list or isinstance(value, str) else value
+
+
+Languages = Annotated[tuple[str, ...], BeforeValidator(parse_languages), Flag(metavar="LANG,...")]
 """Language codes in any common spelling; one text with commas is accepted."""
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -168,6 +185,11 @@ class Setting:
 
 def read_settings(config_class: type[Any]) -> list[Setting]:
     """Return the fields of a settings class, its own before inherited ones."""
+    return list(_read_once(config_class))
+
+
+@cache
+def _read_once(config_class: type[Any]) -> tuple[Setting, ...]:
     fields: dict[str, FieldInfo] = config_class.__pydantic_fields__
     bases: tuple[Any, ...] = config_class.__mro__
     # The class that declares a field; pydantic forgets the help of an inherited one.
@@ -175,10 +197,10 @@ def read_settings(config_class: type[Any]) -> list[Setting]:
         name: next(base for base in bases if name in inspect.get_annotations(base))
         for name in fields
     }
-    return [
+    return tuple(
         _read_setting(name, fields[name], home[name].__pydantic_fields__[name].description)
         for name in sorted(fields, key=lambda name: bases.index(home[name]))
-    ]
+    )
 
 
 def walk_settings(config_class: type[Any]) -> Iterator[Setting]:
@@ -213,10 +235,33 @@ def _make(config_class: type[T], given: Mapping[str, Any]) -> T:
     return config_class(**values)
 
 
+def check_values(config_class: type[Any], given: Mapping[str, Any]) -> None:
+    """Refuse flat values that settings cannot have, whatever the others are; some may be missing.
+
+    Raises:
+        InputError: A value is not allowed. A key that is unknown is ignored.
+    """
+    own = {}
+    for setting in read_settings(config_class):
+        if setting.nested is not None:
+            check_values(setting.nested, given)
+        elif setting.name in given:
+            own[setting.name] = given[setting.name]
+    try:
+        config_class(**own)
+    except InputError as error:
+        if not isinstance(error.__cause__, pydantic.ValidationError):
+            raise
+        for complaint in error.__cause__.errors(include_url=False):
+            if complaint["loc"] and complaint["loc"][0] in own:
+                raise InputError(_explain_one(config_class, complaint)) from error
+
+
 def parse_text(setting: Setting, text: str) -> Any:
     """Return the number that a command-line text stands for, or the text for the class to check."""
     if setting.kind is int and re.fullmatch(r"[+-]?[0-9]+", text.strip()):
-        return int(text)
+        with contextlib.suppress(ValueError):  # Python reads at most 4,300 digits
+            return int(text)
     if setting.kind is float:
         try:
             return float(text)
@@ -227,7 +272,10 @@ def parse_text(setting: Setting, text: str) -> Any:
 
 def explain(config_class: type[Any], error: pydantic.ValidationError) -> str:
     """Return pydantic's first complaint in one line: what was given, and what is allowed."""
-    first = error.errors(include_url=False)[0]
+    return _explain_one(config_class, error.errors(include_url=False)[0])
+
+
+def _explain_one(config_class: type[Any], first: Any) -> str:
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, InputError):
         return str(cause)
@@ -245,8 +293,14 @@ def explain(config_class: type[Any], error: pydantic.ValidationError) -> str:
         return str(first["msg"])
     value, setting = first["input"], known[name]
     hint = did_you_mean(str(value), setting.choices) if setting.choices else ""
+    inside = len(first["loc"]) > 1 and first["type"] == "string_type"
+    allowed = "a text" if inside else setting.allowed
+    return f"{'.'.join(map(str, first['loc']))} is {_shorten(value)}; it must be {allowed}{hint}"
+
+
+def _shorten(value: object) -> str:
     shown = f'"{value}"' if isinstance(value, str) else repr(value)
-    return f"{'.'.join(map(str, first['loc']))} is {shown}; it must be {setting.allowed}{hint}"
+    return shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}…"
 
 
 def _read_setting(name: str, info: FieldInfo, description: str | None) -> Setting:

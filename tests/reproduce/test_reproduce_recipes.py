@@ -35,7 +35,7 @@ def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) ->
         (
             "epochs = 2",
             "epochs = -2",
-            "experiments.main, encoder one, regime en-x: epochs is -2; it must be a number above 0",
+            "align: epochs is -2; it must be a number above 0",
         ),
         ("epochs = 2", "temperature = 0", "temperature is 0; it must be a number above 0"),
         (
