@@ -23,7 +23,8 @@ def open_tokenizer(files: CheckpointFiles) -> Any:
     at too small a vocabulary, although the tokenizer knows the ids of all.
 
     Raises:
-        InputError: It cannot be read, needs a library that is missing, or its ids disagree.
+        InputError: It cannot be read, needs a library that is missing, lacks a special token, or
+            its ids disagree.
     """
     tokenizer = _load(files.folder, files.name)
     ids: Mapping[str, int] = getattr(tokenizer, "lang_token_to_id", {})
@@ -35,6 +36,7 @@ def open_tokenizer(files: CheckpointFiles) -> Any:
                 f"{files.name}: its tokenizer gives the language tokens other ids than its "
                 "vocabulary does"
             )
+    _check_special_tokens(tokenizer, files.name)
     if tokenizer.is_fast:  # what tokenizer.json was saved with must not cut texts short
         tokenizer.backend_tokenizer.no_truncation()
         tokenizer.backend_tokenizer.no_padding()
@@ -85,6 +87,15 @@ def decode_texts(tokenizer: Any, ids: Sequence[Sequence[int]]) -> list[str]:
             ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
     return [text.strip() for text in texts]
+
+
+def _check_special_tokens(tokenizer: Any, name: str) -> None:
+    for kind in ("pad", "eos", "unk"):
+        if getattr(tokenizer, f"{kind}_token_id") is None:
+            raise InputError(
+                f"{name}: its tokenizer has no {kind}_token; give the tokenizer_config.json of the "
+                "original"
+            )
 
 
 def _load(folder: Path, name: str, **settings: Any) -> Any:

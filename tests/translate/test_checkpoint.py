@@ -226,6 +226,15 @@ def test_a_tokenizer_that_does_not_mark_the_source_is_refused(tmp_path: Path) ->
         opened(folder)
 
 
+def test_a_tokenizer_without_a_special_token_is_refused(tmp_path: Path) -> None:
+    folder = toy_nmt("marian-de", tmp_path / "toy")
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings["pad_token"] = None
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises(InputError, match=r"its tokenizer has no pad_token"):
+        opened(folder)
+
+
 def test_truncation_that_a_tokenizer_was_saved_with_is_off(tmp_path: Path) -> None:
     folder = toy_nmt("nllb", tmp_path / "nllb")
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
