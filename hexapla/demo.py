@@ -14,7 +14,8 @@ from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.encoder.locate import TINY
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.report.config import CompareConfig
-from hexapla.runs.record import check_run_folder, remove_run, write_record
+from hexapla.runs.record import check_run_folder, write_record
+from hexapla.runs.run_folder import hold_run, remove_run
 
 if TYPE_CHECKING:
     from hexapla.report import Comparison
@@ -25,6 +26,9 @@ UNSEEN = ("ita_Latn", "pol_Latn", "hin_Deva")
 # to be meaningful.
 HELD_OUT = 0.3
 EPOCHS, LEARNING_RATE, ROWS_PER_STEP = 6.0, 1e-3, 32
+_REGIMES = (Regime.EN_X, Regime.MULTIWAY)
+# Each is the folder of a run, all of which is replaced.
+_OWN = ("run.json", *(str(regime) for regime in _REGIMES), "scores", "comparison")
 _log = logging.getLogger(__name__)
 
 
@@ -43,15 +47,22 @@ def demo(out: Path, *, seed: int = 0, overwrite: bool = False, quiet: bool = Fal
     settings = {"seed": seed}
     done = "comparison/comparison.json"
     check_run_folder(out, "demo", settings, done=done, resume=None, overwrite=overwrite)
+    with hold_run(out, "then run the command again"):
+        # Again, now that no other run can write there.
+        check_run_folder(out, "demo", settings, done=done, resume=None, overwrite=overwrite)
+        remove_run(out, _OWN)
+        write_record(out, "demo", settings)
+        return _run(out, seed, quiet)
+
+
+def _run(out: Path, seed: int, quiet: bool) -> Comparison:
     # These import torch, after the check.
     from hexapla.alignment.stage import align
     from hexapla.evaluation.stage import evaluate
     from hexapla.report.stage import compare
 
-    remove_run(out)
-    write_record(out, "demo", settings)
     encoders = {"base": TINY}
-    for regime in (Regime.EN_X, Regime.MULTIWAY):
+    for regime in _REGIMES:
         _log.info("Aligning the tiny encoder under %s ...", regime)
         encoders[regime] = str(out / regime)
         align(_align_config(out / regime, regime, seed), quiet=quiet)

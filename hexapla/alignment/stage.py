@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import torch
 from accelerate import PartialState
@@ -35,11 +36,13 @@ from hexapla.alignment.trainer_setup import make_trainer
 from hexapla.alignment.training_record import record_training
 from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
 from hexapla.encoder.locate import RESULT
-from hexapla.encoder.save import save_encoder
+from hexapla.encoder.save import ENCODER_FILES, save_encoder
 from hexapla.encoder.whitening import append_dense, whiten
 from hexapla.errors import InputError
+from hexapla.runs.disk_errors import disk_errors
 from hexapla.runs.progress import Progress
-from hexapla.runs.record import remove_run, write_record
+from hexapla.runs.record import write_record
+from hexapla.runs.run_folder import hold_run, remove_run
 
 _log = logging.getLogger(__name__)
 
@@ -61,14 +64,22 @@ def align(config: AlignConfig, *, quiet: bool = False) -> dict[str, Any]:
             checkpoint cannot be written.
     """
     processes = PartialState(cpu=not torch.cuda.is_available())
-    if not processes.is_main_process:
-        quiet = True
-        logging.getLogger("hexapla").setLevel(logging.ERROR)  # only rank 0 logs
-    prepared = prepare(config, n_processes=processes.num_processes)
-    if prepared.is_finished:
-        _log.info("%s: this run is finished already", config.out)
-        return dict(json.loads((config.out / RESULT).read_text(encoding="utf-8")))
-    inputs = _load(config, prepared, quiet=quiet)
+    if processes.is_main_process:
+        with hold_run(config.out, worthless=["logs/*"]):
+            return _align(config, processes, quiet=quiet)
+    logging.getLogger("hexapla").setLevel(logging.ERROR)  # only rank 0 logs
+    return _align(config, processes, quiet=True)
+
+
+def _align(config: AlignConfig, processes: PartialState, *, quiet: bool) -> dict[str, Any]:
+    """Align in a folder that rank 0 has locked."""
+    # Rows and tokens are kept in the cache of `datasets`, perhaps on another disk.
+    with disk_errors(Path(datasets.config.HF_DATASETS_CACHE)):
+        prepared = prepare(config, n_processes=processes.num_processes)
+        if prepared.is_finished:
+            _log.info("%s: this run is finished already", config.out)
+            return dict(json.loads((config.out / RESULT).read_text(encoding="utf-8")))
+        inputs = _load(config, prepared, quiet=quiet)
     _begin_run(config, prepared)
     started = time.monotonic()
     trained = _train(config, prepared, inputs, quiet=quiet)
@@ -160,7 +171,7 @@ def _begin_run(config: AlignConfig, prepared: Prepared) -> None:
     processes.wait_for_everyone()  # until all have checked the folder
     if processes.is_main_process:
         if config.overwrite:
-            remove_run(config.out)
+            remove_run(config.out, ENCODER_FILES)
         if not config.resume:
             write_record(config.out, "align", prepared.identity)
     processes.wait_for_everyone()

@@ -27,6 +27,7 @@ from hexapla.alignment.checkpoints import complete_checkpoint, last_checkpoint
 from hexapla.alignment.gradient_cache import TOKENS_PER_PASS
 from hexapla.alignment.loss import MultiwayLoss, NonFiniteError
 from hexapla.errors import TrainingError
+from hexapla.runs.disk_errors import disk_errors
 
 _WEIGHTS = "trained.safetensors"
 _log = logging.getLogger(__name__)
@@ -148,11 +149,12 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
             left = (
                 f"{last} is complete, and --resume continues from there"
                 if last
-                else "there is none before it"
+                else "there is none before it, so start again"
             )
-            raise TrainingError(
-                f"checkpoint {folder} could not be written ({error}); {left}"
-            ) from error
+            with disk_errors(folder, f"then go on: {left}"):
+                raise TrainingError(
+                    f"checkpoint {folder} could not be written ({error}); {left}"
+                ) from error
 
     def _save(
         self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None

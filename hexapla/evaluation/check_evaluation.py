@@ -18,7 +18,25 @@ def check_evaluation(config: EvaluateConfig) -> None:
         InputError: One of them cannot be used.
     """
     out = Path(config.out)
-    check_apart(out, {"encoder": config.encoder, "data": config.data, "corpus": config.corpus})
+    inputs = {"encoder": config.encoder, "data": config.data, "corpus": config.corpus}
+    check_apart(out, {**inputs, "folder of vectors": config.vectors})
+    check_score_folder(config)
+    check_encoder(
+        config.encoder,
+        trust_remote_code=config.trust_remote_code,
+        allow_pickle=config.allow_pickle,
+        has_pooling=config.pooling is not None,
+    )
+    check_data(config)
+
+
+def check_score_folder(config: EvaluateConfig) -> None:
+    """Check that the run may use the output folder, as far as the settings alone tell.
+
+    Raises:
+        InputError: It may not.
+    """
+    out = config.out
     # Whether a run in the folder is the one to resume is known only when the data are read.
     if not config.resume or not read_record(out):
         check_run_folder(
@@ -29,10 +47,3 @@ def check_evaluation(config: EvaluateConfig) -> None:
             resume=config.resume,
             overwrite=config.overwrite,
         )
-    check_encoder(
-        config.encoder,
-        trust_remote_code=config.trust_remote_code,
-        allow_pickle=config.allow_pickle,
-        has_pooling=config.pooling is not None,
-    )
-    check_data(config)

@@ -10,7 +10,9 @@ from hexapla.errors import InputError
 from hexapla.evaluation.mteb_loading import FETCHED, import_mteb
 from hexapla.evaluation.mteb_table import parse_suite
 from hexapla.runs.atomic import write_json
+from hexapla.runs.disk_errors import find_disk_error
 from hexapla.runs.record import check_folder_to_be
+from hexapla.runs.run_folder import hold_run
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +32,8 @@ def fetch_data(suite: str, out: Path) -> list[Path]:
     """
     names = parse_suite(suite)
     check_folder_to_be(out)
-    return [_fetch(name, out / name) for name in names]
+    with hold_run(out, "then run the command again: tasks copied before are kept"):
+        return [_fetch(name, out / name) for name in names]
 
 
 def _fetch(name: str, folder: Path) -> Path:
@@ -43,6 +46,9 @@ def _fetch(name: str, folder: Path) -> Path:
     try:
         snapshot_download(repository, repo_type="dataset", revision=revision, local_dir=folder)
     except (OSError, ValueError) as error:  # all errors of the Hub's client
+        # An error of the disk has the system's number itself; one of the network is wrapped.
+        if isinstance(error, OSError) and error.errno is not None and find_disk_error(error):
+            raise
         reason = str(error).strip().splitlines()[0]
         raise InputError(
             f"{name} ({repository}) cannot be fetched: {reason}; this needs a network, and "

@@ -19,12 +19,13 @@ import pyarrow as pa
 from hexapla.encoder.load import load_encoder, save_prompt
 from hexapla.encoder.locate import EncoderFacts, describe
 from hexapla.evaluation import resume
-from hexapla.evaluation.check_evaluation import check_evaluation
+from hexapla.evaluation.check_evaluation import check_evaluation, check_score_folder
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.contamination_report import CONTAMINATION_FILE, corpus_overlap, find_corpus
 from hexapla.evaluation.data import EvaluationData, read_data
-from hexapla.evaluation.examples import write_examples
+from hexapla.evaluation.examples import EXAMPLES, write_examples
 from hexapla.evaluation.mteb_check import check_with_mteb
+from hexapla.evaluation.per_item import PER_ITEM_FOLDER
 from hexapla.evaluation.scores import SCORES_FILE, Score, read_scores, write_scores
 from hexapla.evaluation.scoring import Scorer
 from hexapla.evaluation.tasks.protocol import EvaluationTask
@@ -32,12 +33,24 @@ from hexapla.evaluation.vector_cache import VectorCache
 from hexapla.evaluation.vectors import Vectors
 from hexapla.runs.atomic import write_json
 from hexapla.runs.progress import Progress
-from hexapla.runs.record import check_run_folder, remove_run, write_record
+from hexapla.runs.record import check_run_folder, write_record
+from hexapla.runs.run_folder import hold_run, remove_run
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 VECTORS_FOLDER = "vectors"
+SCORE_FILES = (
+    "run.json",
+    SCORES_FILE,
+    resume.UNFINISHED,
+    EXAMPLES,
+    CONTAMINATION_FILE,
+    f"{PER_ITEM_FOLDER}/*.parquet",
+    f"{VECTORS_FOLDER}/*.npz",
+    "mteb",
+)
+"""What an evaluation writes into its folder, as patterns."""
 
 
 def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
@@ -54,7 +67,14 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
         InputError: The data, a language, the encoder or the output folder cannot be used.
     """
     check_evaluation(config)
-    out = Path(config.out)
+    with hold_run(config.out, worthless=[f"{PER_ITEM_FOLDER}/*"]):
+        check_score_folder(config)  # again, now that no other run can write there
+        return _evaluate(config, quiet=quiet)
+
+
+def _evaluate(config: EvaluateConfig, *, quiet: bool) -> list[Score]:
+    """Evaluate in a folder that is locked and checked."""
+    out = config.out
     facts = describe(config.encoder)
     corpus = find_corpus(config.encoder, facts, config.corpus)
     data = read_data(config)
@@ -65,7 +85,7 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
         return read_scores(out)
     model = _load(config)
     if not config.resume:
-        remove_run(out)
+        remove_run(out, SCORE_FILES)
         write_record(out, "evaluate", identity, encoder=dataclasses.asdict(facts), seed=config.seed)
     scores = _measure(config, facts, data, model, quiet=quiet)
     if corpus is not None:

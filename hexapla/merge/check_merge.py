@@ -23,6 +23,7 @@ from hexapla.merge.config import MergeConfig
 from hexapla.merge.encoder_difference import folder_difference
 from hexapla.merge.pivot_quality import read_pairs
 from hexapla.runs.record import RUN_FILE, check_apart, check_run_folder, read_record
+from hexapla.runs.settings import identity
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class CheckedMerge:
         held_out: Share of the rows that were held out; 0 if all rows judge.
         origin: What alignment used these rows for, to end "1000 rows" with.
         judged: Judged pairs in the pivot's language, or None.
+        identity: Settings and hashes that make this merge the same one when it is resumed.
     """
 
     base: EncoderFacts
@@ -51,6 +53,7 @@ class CheckedMerge:
     held_out: float
     origin: str
     judged: JudgedPairs | None
+    identity: dict[str, Any]
 
     @property
     def n_rows(self) -> int:
@@ -81,6 +84,15 @@ def check_merge(config: MergeConfig) -> CheckedMerge:
     held_out = recorded if config.held_out is None else config.held_out
     corpus = whole.split(held_out)[1] if held_out else whole
     columns = _read_columns(config, corpus, held_out)
+    run = {
+        **identity(config),
+        "held_out": held_out,
+        "base_sha256": base.sha256,
+        "aligned_sha256": aligned.sha256,
+        "corpus_sha256": corpus.sha256,
+        "sts_sha256": judged.data_sha if judged else None,
+    }
+    check_merge_folder(config, run)
     return CheckedMerge(
         base=base,
         aligned=aligned,
@@ -90,6 +102,7 @@ def check_merge(config: MergeConfig) -> CheckedMerge:
         held_out=held_out,
         origin=_origin(config, whole, alignment, held_out, recorded),
         judged=judged,
+        identity=run,
     )
 
 
@@ -115,7 +128,9 @@ def _check_encoders(
     }
     inputs = {f"{name} encoder": folder for name, folder in folders.items()}
     check_apart(config.out, {**inputs, "corpus": config.corpus, "judged pairs": config.sts})
-    check_run_folder(config.out, "merge", {}, done=MERGED, resume=None, overwrite=config.overwrite)
+    # Whether a run in the folder is the one to resume is known only when the corpus is open.
+    if not config.resume:
+        check_merge_folder(config, {})
     alignment, recorded = _read_alignment(config.aligned, folders["aligned"])
     base, aligned = describe(config.base), describe(config.aligned)
     if base.sha256 == aligned.sha256:
@@ -137,6 +152,17 @@ def _check_encoders(
             base.sha256[:16],
         )
     return base, aligned, alignment, recorded
+
+
+def check_merge_folder(config: MergeConfig, run: Mapping[str, Any]) -> bool:
+    """Return whether the output folder holds the finished merge of these settings already.
+
+    Raises:
+        InputError: The folder cannot be used.
+    """
+    return check_run_folder(
+        config.out, "merge", run, done=MERGED, resume=config.resume, overwrite=config.overwrite
+    )
 
 
 def _read_alignment(name: str, folder: Path | None) -> tuple[dict[str, Any], float]:

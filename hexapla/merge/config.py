@@ -9,7 +9,7 @@ from pydantic import Field
 
 from hexapla.encoder.config import ENCODER, LoadSettings
 from hexapla.errors import InputError
-from hexapla.runs.config import OutputSettings
+from hexapla.runs.config import ResumableSettings
 from hexapla.runs.settings import DATA, FilePath, Flag, Languages, Name, Share, settings
 
 _MAX_ALPHAS = 1001  # a step of a thousandth; each alpha takes one pass over the held-out rows
@@ -20,7 +20,7 @@ _FORMS = (
 
 
 @settings
-class MergeConfig(LoadSettings, OutputSettings):
+class MergeConfig(LoadSettings, ResumableSettings):
     """Settings of a merge."""
 
     base: Annotated[Name, ENCODER, Flag(positional=True)]
@@ -46,6 +46,7 @@ class MergeConfig(LoadSettings, OutputSettings):
 
     def __post_init__(self) -> None:
         """Check alpha, and fill in the default tolerance."""
+        super().__post_init__()
         parse_alphas(self.alpha)
         if self.tolerance is None:
             object.__setattr__(self, "tolerance", 0.05 if self.sts is None else 0.0)

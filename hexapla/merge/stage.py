@@ -9,17 +9,17 @@ than `MergeConfig.tolerance` allows.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hexapla.encoder.locate import MERGED
-from hexapla.merge.check_merge import CheckedMerge, check_merge
+from hexapla.encoder.locate import MERGED, read_json_object
+from hexapla.merge.check_merge import CheckedMerge, check_merge, check_merge_folder
 from hexapla.merge.config import MergeConfig
 from hexapla.runs.atomic import write_json
-from hexapla.runs.record import remove_run, write_record
+from hexapla.runs.record import write_record
+from hexapla.runs.run_folder import hold_run, remove_run
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -47,16 +47,28 @@ def merge(config: MergeConfig, *, quiet: bool = False) -> dict[str, Any]:
         quiet: Show no progress.
 
     Returns:
-        The content of `merge.json`: the alpha kept, what it was chosen by, and the sweep.
+        The content of `merge.json`: the alpha kept, what it was chosen by, and the sweep. With
+        `resume`, alphas that the interrupted run measured are not measured again.
 
     Raises:
         InputError: Settings, corpus, encoders or output folder cannot be used. Nothing is written
             then.
     """
     checked = check_merge(config)
+    with hold_run(config.out):
+        # Again, now that no other run can write there.
+        if check_merge_folder(config, checked.identity):
+            _log.info("%s: this run is finished already", config.out)
+            return dict(read_json_object(config.out / MERGED))
+        return _merge(config, checked, quiet=quiet)
+
+
+def _merge(config: MergeConfig, checked: CheckedMerge, *, quiet: bool) -> dict[str, Any]:
+    """Merge in a folder that is locked and checked."""
     # These import torch.
+    from hexapla.encoder.save import ENCODER_FILES
     from hexapla.merge.pivot_quality import agreement_with_base, agreement_with_scores
-    from hexapla.merge.sweep import best_point, load_ends, sweep
+    from hexapla.merge.sweep import SWEEP, best_point, load_ends, sweep
 
     started = time.monotonic()
     model, interpolation = load_ends(config, checked)
@@ -66,8 +78,9 @@ def merge(config: MergeConfig, *, quiet: bool = False) -> dict[str, Any]:
     else:
         measure = agreement_with_scores(checked.judged)
     if config.overwrite:
-        remove_run(config.out)
-    write_record(config.out, "merge", _settings(config, checked))
+        remove_run(config.out, ENCODER_FILES)
+    if not config.resume:
+        write_record(config.out, "merge", checked.identity)
 
     points = sweep(config, checked, model, interpolation, measure, quiet=quiet)
     kept = best_point(points)
@@ -76,17 +89,8 @@ def merge(config: MergeConfig, *, quiet: bool = False) -> dict[str, Any]:
     interpolation.set(kept["alpha"])
     result = _result(config, checked, points, kept, time.monotonic() - started)
     _save(model, config.out, checked.alignment, result)
+    (config.out / SWEEP).unlink(missing_ok=True)
     return result
-
-
-def _settings(config: MergeConfig, checked: CheckedMerge) -> dict[str, Any]:
-    return {
-        **dataclasses.asdict(config),
-        "held_out": checked.held_out,
-        "base_sha256": checked.base.sha256,
-        "aligned_sha256": checked.aligned.sha256,
-        "corpus_sha256": checked.corpus.sha256,
-    }
 
 
 def _result(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +19,22 @@ from hexapla.merge.config import MergeConfig, parse_alphas
 from hexapla.merge.encoder_difference import loaded_difference
 from hexapla.merge.interpolation import Interpolation
 from hexapla.merge.pivot_quality import Measure
+from hexapla.runs.atomic import write_json
 from hexapla.runs.progress import Progress
+from hexapla.runs.schema import Stored, read_object
+
+SWEEP = "sweep.json"
+"""Name of the file of an unfinished merge that holds what was measured."""
+
+
+class _StoredPoint(Stored):
+    alpha: float
+    accuracy: float
+    pivot: float
+
+
+class _StoredSweep(Stored):
+    points: list[_StoredPoint]
 
 
 def load_ends(
@@ -56,6 +72,8 @@ def sweep(
 ) -> list[dict[str, Any]]:
     """Measure every alpha, the smallest first; alpha 0 is the reference and always measured.
 
+    What is measured is written at once, and a resumed run does not measure it again.
+
     Args:
         config: Settings.
         checked: The rows that judge.
@@ -76,22 +94,34 @@ def sweep(
     )
     asked = parse_alphas(config.alpha)
     alphas = sorted({0.0, *asked})
-    points: list[dict[str, Any]] = []
+    measured = _read_measured(config.out)
     with Progress(quiet=quiet) as progress:
-        for alpha in progress.track(alphas, "merging", len(alphas), unit="alphas"):
-            interpolation.set(alpha)
-            retrieval, value = accuracy(model)[accuracy.primary_metric], measure(model)
-            reference = points[0]["pivot"] if points else value
-            points.append(
-                {
-                    "alpha": alpha,
-                    "accuracy": retrieval,
-                    "pivot": value,
-                    "loses_nothing": value >= reference - float(config.tolerance or 0.0),
-                    "asked": alpha in asked,
-                }
-            )
-    return points
+        bar = progress.add("merging", len(alphas), unit="alphas")
+        bar.skip(len(measured))
+        for alpha in alphas:
+            if alpha not in measured:
+                interpolation.set(alpha)
+                retrieval, value = accuracy(model)[accuracy.primary_metric], measure(model)
+                measured[alpha] = {"alpha": alpha, "accuracy": retrieval, "pivot": value}
+                write_json(config.out / SWEEP, {"points": list(measured.values())})
+                bar.advance()
+    lowest = measured[0.0]["pivot"] - float(config.tolerance or 0.0)
+    return [
+        {
+            **measured[alpha],
+            "loses_nothing": measured[alpha]["pivot"] >= lowest,
+            "asked": alpha in asked,
+        }
+        for alpha in alphas
+    ]
+
+
+def _read_measured(out: Path) -> dict[float, dict[str, float]]:
+    """Return what an interrupted run measured, by alpha."""
+    if not (out / SWEEP).is_file():
+        return {}
+    stored = read_object(out / SWEEP, _StoredSweep, "remove it to measure again")
+    return {point["alpha"]: point for point in stored["points"]}
 
 
 def best_point(points: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -31,7 +31,11 @@ from hexapla.mine.encoding_progress import encode_with_progress
 from hexapla.mine.link_costs import link_costs
 from hexapla.mine.neutral_sentences import neutral_sentences
 from hexapla.runs.progress import Progress
+from hexapla.runs.record import check_apart
+from hexapla.runs.run_folder import hold_file
+from hexapla.text.limits import with_text_limit
 from hexapla.text.lines import read_lines
+from hexapla.text.special_files import refuse_special
 
 Sentences = list[tuple[int, str]]
 """The sentences of a document, each with its line number from 1."""
@@ -41,6 +45,7 @@ HEADER = ("source_lines", "target_lines", "cost", "source", "target")
 _log = logging.getLogger(__name__)
 
 
+@with_text_limit
 def align_documents(config: AlignDocumentsConfig, *, quiet: bool = False) -> list[Link]:
     """Align two documents, and write the links in order, as TSV or Parquet.
 
@@ -55,7 +60,16 @@ def align_documents(config: AlignDocumentsConfig, *, quiet: bool = False) -> lis
         InputError: A file or the encoder cannot be used, the documents are too long, or the output
             exists already.
     """
+    inputs = {"source": config.source, "target": config.target, "encoder": config.encoder}
+    check_apart(config.out, inputs)
     check_file(config.out, overwrite=config.overwrite)
+    with hold_file(config.out):
+        check_file(config.out, overwrite=config.overwrite)  # again, now that it is locked
+        return _align_documents(config, quiet)
+
+
+def _align_documents(config: AlignDocumentsConfig, quiet: bool) -> list[Link]:
+    """Align into a file that is locked and checked."""
     check_encoder(
         config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
     )
@@ -149,6 +163,7 @@ def _encode(
 
 def _read_sentences(path: Path) -> Sentences:
     """Return the lines of a file that are not empty."""
+    refuse_special(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     sentences = [(number, line.strip()) for number, line in read_lines(path) if line.strip()]

@@ -22,8 +22,13 @@ from hexapla.mine.config import ScoreConfig
 from hexapla.mine.encoding_progress import encode_with_progress
 from hexapla.mine.margin import margin_scores
 from hexapla.runs.progress import Progress
+from hexapla.runs.record import check_apart
+from hexapla.runs.run_folder import hold_file
+from hexapla.text.limits import with_text_limit
+from hexapla.text.special_files import refuse_special
 
 
+@with_text_limit
 def score(config: ScoreConfig, *, quiet: bool = False) -> pa.Table:
     """Score every pair of a bitext, and write the pairs in their order.
 
@@ -39,7 +44,15 @@ def score(config: ScoreConfig, *, quiet: bool = False) -> pa.Table:
         InputError: A file, a field, the encoder or a setting cannot be used, or the output exists
             already.
     """
+    check_apart(config.out, {"bitext": config.bitext, "encoder": config.encoder})
     check_file(config.out, overwrite=config.overwrite)
+    with hold_file(config.out):
+        check_file(config.out, overwrite=config.overwrite)  # again, now that it is locked
+        return _score(config, quiet)
+
+
+def _score(config: ScoreConfig, quiet: bool) -> pa.Table:
+    """Score into a file that is locked and checked."""
     check_encoder(
         config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
     )
@@ -102,6 +115,7 @@ def _rows(distinct: list[str], texts: list[str]) -> NDArray[np.int64]:
 
 
 def _read_cells(path: Path, field: str) -> list[str | None]:
+    refuse_special(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if field not in (fields := text_fields(path)):

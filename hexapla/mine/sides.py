@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hexapla.errors import InputError
+from hexapla.mine.disk_space import allocate
 from hexapla.runs.atomic import write_json
 from hexapla.runs.progress import Bar
 from hexapla.sources.texts import find_sources
@@ -83,26 +84,36 @@ def read_side(path: str, field: str | None = None) -> Side:
     return Side(path, tuple(rows), tuple(places), row_of)
 
 
-def encode_side(side: Side, folder: Path, encode: Steps, dim: int, bar: Bar) -> NDArray[np.float16]:
+def vectors_path(side: Side, work: Path) -> Path:
+    """Return the file of a side's vectors; equal sides share one, so they are encoded once."""
+    return work / side.sha256[:32] / "vectors.f16"
+
+
+def encode_side(side: Side, work: Path, encode: Steps, dim: int, bar: Bar) -> NDArray[np.float16]:
     """Encode the sentences that are not encoded yet.
 
     Args:
         side: The sentences.
-        folder: Folder for the vectors of these sentences by this encoder, which is made if needed.
+        work: Folder of the run, in which vectors of these sentences get a folder.
         encode: Encodes lists of sentences.
         dim: Number of dimensions.
         bar: Counts the sentences.
 
     Returns:
         (S, D) unit vectors, memory-mapped and read-only.
+
+    Raises:
+        OSError: The disk has no room for the vectors.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path, record = folder / "vectors.f16", folder / _RECORD
+    path = vectors_path(side, work)
+    record = path.with_name(_RECORD)
+    path.parent.mkdir(parents=True, exist_ok=True)
     shape = (len(side.sentences), dim)
     n_done = json.loads(record.read_text(encoding="utf-8"))["n_done"] if record.is_file() else 0
     if not path.is_file() or path.stat().st_size != 2 * shape[0] * shape[1]:
         n_done = 0  # the vectors were lost or cut short, so the record does not hold
-    vectors_SD = np.memmap(path, dtype=np.float16, mode="r+" if n_done else "w+", shape=shape)
+    allocate(path, 2 * shape[0] * shape[1])
+    vectors_SD = np.memmap(path, dtype=np.float16, mode="r+", shape=shape)
     bar.skip(n_done)
     starts = range(n_done, len(side.sentences), _SENTENCES_PER_STEP)
     steps = (list(side.sentences[start : start + _SENTENCES_PER_STEP]) for start in starts)

@@ -6,7 +6,7 @@ continues. Neighbours are searched within the given memory. The output is writte
 
 from __future__ import annotations
 
-import shutil
+import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,10 +20,21 @@ from hexapla.mine.bitext_files import check_file, write_table
 from hexapla.mine.calibrate import Calibration, calibrate, read_gold
 from hexapla.mine.check_search import check_indexed, check_k, import_faiss
 from hexapla.mine.config import MineConfig
+from hexapla.mine.disk_space import allocated, check_room
+from hexapla.mine.finished import read_finished
 from hexapla.mine.margin import Pairs, mine_pairs
-from hexapla.mine.sides import Side, Steps, encode_side, read_side
+from hexapla.mine.sides import Side, Steps, encode_side, read_side, vectors_path
 from hexapla.runs.progress import Progress
-from hexapla.runs.record import check_run_folder, remove_run, write_record
+from hexapla.runs.record import (
+    RunRecord,
+    check_apart,
+    check_run_folder,
+    read_record,
+    write_record,
+)
+from hexapla.runs.run_folder import hold_run, remove_run
+from hexapla.runs.schema import OPTIONAL
+from hexapla.text.limits import with_text_limit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +44,13 @@ if TYPE_CHECKING:
     from hexapla.mine.search import Neighbours
 
 _MAX_COMPARISONS = 10**12  # of an exact search that nobody asked for
+_NEIGHBOURS = "neighbours.safetensors"
+_WORK_FILES = ("run.json", _NEIGHBOURS, "*/vectors.f16", "*/done.json")
+_log = logging.getLogger(__name__)
+
+
+class _MineRecord(RunRecord):
+    replaces: bool = OPTIONAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +72,7 @@ class _Inputs:
     identity: dict[str, str]
 
 
+@with_text_limit
 def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration | None]:
     """Find the sentences of two sides that translate each other; write them, the best first.
 
@@ -63,14 +82,31 @@ def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration
 
     Returns:
         The written pairs, by rows of the distinct sentences, and the calibration on known pairs if
-        there were any.
+        there were any. With `resume` of a finished run, the pairs in its output alone.
 
     Raises:
-        InputError: A file, the encoder or a setting cannot be used, the memory is too small, a
-            known pair names a place without a sentence, or the output or another run exists
-            already. Nothing is written then.
+        InputError: A file, the encoder or a setting cannot be used, the memory or the disk is too
+            small, a known pair names a place without a sentence, or the output or another run
+            exists already. Nothing is written then.
     """
-    inputs = _read_inputs(config)
+    _check_paths(config)
+    with hold_run(config.work):
+        _check_paths(config)  # again, now that no other run can write there
+        inputs = _read_inputs(config)
+        if _is_finished(config):
+            pairs = read_finished(config.out, inputs.source, inputs.target)
+            _log.info(
+                "%s: is finished already, and of the same sentences; it does not tell whether the "
+                "encoder and the settings are the same",
+                config.out,
+            )
+            remove_run(config.work, _WORK_FILES)
+            return pairs, None
+        return _mine(config, inputs, quiet)
+
+
+def _mine(config: MineConfig, inputs: _Inputs, quiet: bool) -> tuple[Pairs, Calibration | None]:
+    """Mine in a work folder that is locked and checked."""
     neighbours = _find_neighbours(config, inputs, quiet)
     pairs = mine_pairs(*neighbours, margin=config.margin, retrieval=config.retrieval)
     calibration = None if inputs.gold is None else calibrate(pairs, inputs.gold)
@@ -78,13 +114,35 @@ def mine(config: MineConfig, *, quiet: bool = False) -> tuple[Pairs, Calibration
     if threshold is not None:
         pairs = pairs.above(threshold)
     write_table(_table(pairs, inputs.source, inputs.target), config.out)
-    shutil.rmtree(config.work)
+    remove_run(config.work, _WORK_FILES)
     return pairs, calibration
+
+
+def _check_paths(config: MineConfig) -> None:
+    """Refuse an output that is an input, or that exists and may not be replaced."""
+    inputs = {
+        "source": config.source,
+        "target": config.target,
+        "known pairs": config.calibrate,
+        "encoder": config.encoder,
+    }
+    check_apart(config.out, inputs, inside=False)
+    check_apart(config.work, inputs, inside=False)
+    check_file(config.out, overwrite=config.overwrite or config.resume)
+
+
+def _is_finished(config: MineConfig) -> bool:
+    """Return whether the output of the run to resume is there already.
+
+    An output that the run was to replace is there from the start.
+    """
+    if not config.resume or not config.out.exists():
+        return False
+    return not read_record(config.work, _MineRecord).get("replaces", False)
 
 
 def _read_inputs(config: MineConfig) -> _Inputs:
     """Read both sides, and check all that can be checked without loading the encoder."""
-    check_file(config.out, overwrite=config.overwrite)
     check_encoder(
         config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
     )
@@ -110,14 +168,15 @@ def _read_inputs(config: MineConfig) -> _Inputs:
             "encoder_sha256": describe(config.encoder).sha256,
         },
     )
-    check_run_folder(
-        config.work,
-        "mine",
-        inputs.identity,
-        done="none",
-        resume=config.resume,
-        overwrite=config.overwrite,
-    )
+    if not _is_finished(config):
+        check_run_folder(
+            config.work,
+            "mine",
+            inputs.identity,
+            done="none",
+            resume=config.resume,
+            overwrite=config.overwrite,
+        )
     return inputs
 
 
@@ -136,8 +195,9 @@ def _find_neighbours(
         n_source, n_target = len(inputs.source.sentences), len(inputs.target.sentences)
         block_rows(n_source, n_target, dim, config.k, config.memory_mib)
     if not config.resume:
-        remove_run(config.work)
-        write_record(config.work, "mine", inputs.identity)
+        remove_run(config.work, _WORK_FILES)
+        write_record(config.work, "mine", inputs.identity, replaces=config.out.exists())
+    _check_room(config, inputs, dim)
     if cluster is None:
         steps: Steps = partial(
             map, partial(encode, model, task="BitextMining", batch_size=config.batch_size)
@@ -152,11 +212,26 @@ def _find_neighbours(
             for side in sides
         ]
         of_source, of_target = (
-            # Equal sides share a folder, so they are encoded once.
-            encode_side(side, config.work / side.sha256[:32], steps, dim, bar)
+            encode_side(side, config.work, steps, dim, bar)
             for side, bar in zip(sides, bars, strict=True)
         )
     return _search(config, cluster, of_source, of_target, is_exact=inputs.is_exact)
+
+
+def _check_room(config: MineConfig, inputs: _Inputs, dim: int) -> None:
+    """Refuse a disk without room for the vectors, the neighbours, and the pairs at their most."""
+    sides = {side.sha256: side for side in (inputs.source, inputs.target)}
+    n_bytes = sum(
+        2 * dim * len(side.sentences) - allocated(vectors_path(side, config.work))
+        for side in sides.values()
+    )
+    both = (inputs.source, inputs.target)
+    if inputs.is_exact and config.executor == "local":
+        # Those of a minute before stay until the new ones are written.
+        n_bytes += 2 * 12 * config.k * sum(len(side.sentences) for side in both)
+    if config.threshold is None and config.calibrate is None:
+        n_bytes += sum(len(text.encode()) for side in both for text in side.sentences)
+    check_room(config.work, n_bytes, "vectors, neighbours and pairs")
 
 
 def _connect(config: MineConfig) -> Cluster | None:
@@ -184,7 +259,7 @@ def _search(
         return search(source, target, config.k, seed=config.seed)
     if cluster is not None:
         return cluster.nearest(source, target, config.k, memory_mib=config.memory_mib)
-    saved = config.work / "neighbours.safetensors"
+    saved = config.work / _NEIGHBOURS
     return nearest(source, target, config.k, memory_mib=config.memory_mib, saved=saved)
 
 

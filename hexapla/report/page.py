@@ -26,9 +26,10 @@ from hexapla.report.maps import Examples, project, read_examples
 from hexapla.report.model_index import check_has_card, model_index, put_scores_into_card
 from hexapla.report.page_html import PageContent, page_html
 from hexapla.report.seeds import RunColumn
-from hexapla.report.stage import compare_columns, read_columns, write_comparison
+from hexapla.report.stage import compare_columns, hold_comparison, read_columns, write_comparison
 from hexapla.report.training import read_curves
 from hexapla.report.training_chart import training_chart
+from hexapla.runs.record import check_apart
 
 PAGE = "report.html"
 _LIBRARIES = ("altair", "jinja2", "vl_convert")
@@ -53,6 +54,13 @@ def report(config: ReportConfig) -> Path:
     _check_libraries()
     if config.card is not None:
         check_has_card(config.card)
+        check_apart(cast(Path, config.compare.out), {"encoder of the card": config.card})
+    with hold_comparison(config.compare):
+        return _report(config)
+
+
+def _report(config: ReportConfig) -> Path:
+    """Write a report into a folder that is locked and checked."""
     columns, notes = read_columns(config.compare)
     scores = {str(run.path): list(run.scores.values()) for column in columns for run in column.runs}
     card = None if config.card is None else _index_of_encoder(config.card, scores.values())

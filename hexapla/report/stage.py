@@ -10,7 +10,9 @@ in the seed are one column.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from statistics import fmean
 
 from hexapla.errors import InputError
@@ -24,9 +26,20 @@ from hexapla.report.score_runs import ScoreKey, check_comparable, read_runs
 from hexapla.report.seeds import RunColumn, baseline_first, group_seeds
 from hexapla.report.table_lines import task_blocks
 from hexapla.runs.atomic import write_beside, write_json
-from hexapla.runs.record import check_folder_to_be, write_record
+from hexapla.runs.record import check_apart, check_run_folder, write_record
+from hexapla.runs.run_folder import hold_run, remove_run
 
 RESULT = "comparison.json"
+_OWN = (
+    "run.json",
+    RESULT,
+    "comparison.md",
+    "report.html",
+    "summary.md",
+    "charts/*.svg",
+    "charts/*.png",
+    "model-index/*.yaml",
+)
 
 
 def compare(config: CompareConfig) -> Comparison:
@@ -35,23 +48,38 @@ def compare(config: CompareConfig) -> Comparison:
     Raises:
         InputError: Runs cannot be read or compared, or the output folder is not empty.
     """
-    columns, notes = read_columns(config)
-    comparison = compare_columns(columns, notes, config)
-    write_comparison(comparison, config)
+    with hold_comparison(config):
+        columns, notes = read_columns(config)
+        comparison = compare_columns(columns, notes, config)
+        write_comparison(comparison, config)
     return comparison
 
 
+@contextmanager
+def hold_comparison(config: CompareConfig) -> Iterator[None]:
+    """Check and lock the output folder of a comparison, if it has one.
+
+    Raises:
+        InputError: It cannot be used or written, or another run writes there.
+    """
+    if config.out is None:
+        yield
+        return
+    _check_out(config.out, config)
+    with hold_run(config.out, "then run the command again"):
+        _check_out(config.out, config)  # again, now that no other run can write there
+        yield
+
+
 def read_columns(config: CompareConfig) -> tuple[list[RunColumn], list[str]]:
-    """Check the output folder, read the scores, and group them into columns, the baseline first.
+    """Read the scores, and group them into columns, the baseline first.
 
     Returns:
         Two or more columns, and notes about their runs.
 
     Raises:
-        InputError: Runs cannot be read or compared, the baseline is unknown, or the output folder
-            is not empty.
+        InputError: Runs cannot be read or compared, or the baseline is unknown.
     """
-    _check_out(config)
     runs = read_runs(config.scores)
     notes = check_comparable(runs)
     notes += check_budgets(runs, different_budgets=config.different_budgets)
@@ -109,9 +137,8 @@ def write_comparison(
     out = config.out
     if out is None:
         return
+    remove_run(out, _OWN)
     write_record(out, "compare", dataclasses.asdict(config))
-    # The result of an earlier run would not match run.json.
-    (out / RESULT).unlink(missing_ok=True)
     tables = {"comparison.md": comparison_to_markdown(comparison)}
     for path, content in {**(files or {}), **tables}.items():
         (out / path).parent.mkdir(exist_ok=True)
@@ -121,14 +148,10 @@ def write_comparison(
     write_json(out / RESULT, comparison.to_json())
 
 
-def _check_out(config: CompareConfig) -> None:
-    if config.out is None:
-        return
-    check_folder_to_be(config.out)
-    if not config.overwrite and config.out.is_dir() and any(config.out.iterdir()):
-        raise InputError(
-            f"{config.out} is not empty; give another folder, or overwrite (--overwrite)"
-        )
+def _check_out(out: Path, config: CompareConfig) -> None:
+    for path in config.scores:
+        check_apart(out, {"scores": path})
+    check_run_folder(out, "compare", {}, done=RESULT, resume=None, overwrite=config.overwrite)
 
 
 def _run_facts(column: RunColumn) -> RunFacts:

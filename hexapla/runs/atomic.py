@@ -40,6 +40,10 @@ def write_beside(path: Path) -> Iterator[Path]:
         flush(partial)
         os.replace(partial, path)
         flush(path.parent)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, str(partial)):
+            error.filename = str(path)  # a full disk names no file, and `partial` says nothing
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

@@ -22,12 +22,14 @@ from filelock import FileLock, Timeout
 from hexapla.errors import InputError
 from hexapla.runs.atomic import write_text
 from hexapla.runs.foreign_files import is_hidden, remove_own
-from hexapla.runs.record import RUN_FILE
 from hexapla.text.printable import printable
 
 LOCK = ".lock"
 HOLDER = ".lock-holder"  # a file of its own, since filelock may empty or remove the lock's
+_RUN_FILE = "run.json"  # as in hexapla.runs.record, which asks for the lock
 _MAX_COMMAND = 200  # characters of the holder's command line that an error shows
+
+_held: set[tuple[int, int]] = set()  # the locks of this process, by `_identity`
 
 
 @contextmanager
@@ -49,15 +51,38 @@ def locked(folder: Path) -> Iterator[None]:
     """
     lock = _acquire(folder)
     identity = _identity(folder)
+    if identity is not None:
+        _held.add(identity)
     try:
         yield
     finally:
+        if identity is not None:
+            _held.discard(identity)
         try:
             # Another run may have a lock of the same name if this folder was moved or replaced.
             if identity is not None and _identity(folder) == identity:
                 _leave(folder)
         finally:
             lock.release()
+
+
+def check_unlocked(folder: Path) -> None:
+    """Refuse a folder whose lock another process holds; nothing is made or changed.
+
+    Raises:
+        InputError: Another run holds the lock.
+    """
+    identity = _identity(folder)
+    if identity is None or identity in _held:
+        return
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise InputError(_refusal(folder)) from error
+    except OSError:  # a folder that may not be written, which is told when it is
+        return
+    lock.release()
 
 
 def clear_locked(folder: Path, own: Sequence[str] = ("*",)) -> list[Path]:
@@ -72,7 +97,7 @@ def clear_locked(folder: Path, own: Sequence[str] = ("*",)) -> list[Path]:
     Returns:
         The foreign files that were kept, as paths from the folder.
     """
-    return remove_own(folder, own, spared=(LOCK, HOLDER), last=RUN_FILE)
+    return remove_own(folder, own, spared=(LOCK, HOLDER), last=_RUN_FILE)
 
 
 def is_in_use(folder: Path) -> bool:
@@ -100,15 +125,15 @@ def _acquire(folder: Path) -> FileLock:
             return lock
         except Timeout as error:
             if (folder / LOCK).exists():
-                raise InputError(
-                    f"{folder}: another run is writing here ({_holder(folder)}); "
-                    "wait for it or stop it"
-                ) from error
+                raise InputError(_refusal(folder)) from error
         except (FileNotFoundError, FileExistsError):  # the run before is removing its folder
             lock.release()
             if folder.exists() and not folder.is_dir():
                 raise
         except BaseException:
+            if lock.is_locked:
+                with suppress(OSError):
+                    _leave(folder)
             lock.release()
             raise
 
@@ -130,6 +155,10 @@ def _this_process() -> str:
         command = f"{command[:_MAX_COMMAND]}…"
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     return f"process {os.getpid()} on {platform.node()}, since {since}: {printable(command)}"
+
+
+def _refusal(folder: Path) -> str:
+    return f"{folder}: another run is writing here ({_holder(folder)}); wait for it or stop it"
 
 
 def _holder(folder: Path) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
+import os
 import platform
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +19,8 @@ from typing import Any
 import hexapla
 from hexapla.errors import InputError
 from hexapla.runs.atomic import write_json
+from hexapla.runs.foreign_files import is_hidden
+from hexapla.runs.lock import check_unlocked
 from hexapla.runs.schema import OPTIONAL, Stored, read_object
 
 RUN_FILE = "run.json"
@@ -133,7 +135,7 @@ def check_run_folder(
     if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other")
     check_folder_to_be(folder)
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or all(is_hidden(path.name) for path in folder.iterdir()):
         if resume:
             raise InputError(f"{folder}: no run to resume here; leave --resume out to start one")
         return False
@@ -142,6 +144,7 @@ def check_run_folder(
         return False
     is_finished = (folder / done).is_file()
     if not resume:
+        check_unlocked(folder)  # if another run is at work there, that is what is wrong
         raise InputError(_in_use(folder, is_finished=is_finished, resumable=resume is not None))
     _refuse_another_run(folder, config, before)
     return is_finished
@@ -185,30 +188,43 @@ def check_folder_to_be(out: Path) -> None:
             raise InputError(f"{out}: {parent} is a file; no folder can lie in it")
 
 
-def check_apart(out: Path, inputs: Mapping[str, str | Path | None]) -> None:
-    """Refuse an output folder that holds an input of the run, which replacing it would remove.
+def check_apart(out: Path, inputs: Mapping[str, str | Path | None], *, inside: bool = True) -> None:
+    """Refuse an output that is an input of the run, or a folder that holds one.
+
+    Links and other spellings of a path are seen through.
 
     Args:
-        out: The folder.
+        out: The file or folder to write.
         inputs: Files and folders by what they are, such as "corpus". A name that is no path on this
             machine (of the Hub) is ignored.
+        inside: Allow an output that lies in a folder that is read.
 
     Raises:
-        InputError: One of them is `out` or lies in it.
+        InputError: One of them is `out`, or lies in it, or holds it where that is not allowed.
     """
-    for name, path in inputs.items():
-        if (
-            path is not None
-            and Path(path).exists()
-            and Path(path).resolve().is_relative_to(out.resolve())
-        ):
+    for name, given in inputs.items():
+        if given is None or (isinstance(given, str) and not os.path.exists(given)):
+            continue
+        path = Path(given)
+        if path.is_file() and _is_same(path, out):
+            raise InputError(f"{out}: is the {name}, {path}; give another path to write (--out)")
+        if _is_same(path, out) or _lies_in(path, out):
             raise InputError(f"{out}: holds the {name}, {path}; give another folder to write")
+        if not inside and _lies_in(out, path):
+            raise InputError(f"{out}: lies in the {name}, {path}; give another path to write")
 
 
-def remove_run(folder: Path) -> None:
-    """Remove a run's folder, which `check_run_folder` has allowed to replace."""
-    if folder.is_dir():
-        shutil.rmtree(folder)
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them does not exist
+        return one.resolve() == other.resolve()
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Return whether a path lies in a folder, as it is written or as links lead."""
+    parents = {*path.absolute().parents, *path.resolve().parents}
+    return any(_is_same(parent, folder) for parent in parents)
 
 
 def _shown(value: object) -> str:

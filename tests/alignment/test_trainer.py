@@ -340,8 +340,8 @@ def test_a_full_disk_leaves_the_checkpoint_before(settings, tmp_path, monkeypatc
 
     monkeypatch.setattr(hexapla.alignment.trainer, "save_file", full)
     with pytest.raises(
-        TrainingError,
-        match=r"checkpoint-12 could not be written .*No space left.*checkpoint-8 is complete",
+        InputError,
+        match=r"checkpoint-12: No space left on device; make room, .*checkpoint-8 is complete",
     ):
         align(AlignConfig(**settings), quiet=True)
     checkpoints = settings["out"] / "checkpoints"

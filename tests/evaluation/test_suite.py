@@ -464,8 +464,7 @@ def test_vectors_that_are_not_finite_are_refused(oracle: Oracle, config: Evaluat
         InputError, match=r"vectors that are not finite for 1 texts, the first of them '"
     ):
         evaluate(config)
-    with pytest.raises(InputError, match="its evaluation did not finish"):
-        read_scores(config.out)
+    assert not config.out.exists(), "nothing was measured that could be resumed"
 
 
 # The output folder

@@ -203,5 +203,8 @@ def test_a_finished_merge_is_replaced_only_when_that_was_asked_for(settings):
     with pytest.raises(InputError, match="holds a finished run; --overwrite replaces it"):
         merge(MergeConfig(**settings, alpha="0"), quiet=True)
     (settings["out"] / "1_Old").mkdir()
+    (settings["out"] / "1_Old" / "config.json").touch()
+    (settings["out"] / "notes.txt").touch()
     assert merge(MergeConfig(**settings, alpha="0", overwrite=True), quiet=True)["alpha"] == 0
     assert not (settings["out"] / "1_Old").exists()
+    assert (settings["out"] / "notes.txt").exists()

@@ -329,7 +329,7 @@ def test_a_comparison_is_written_and_replaced_only_with_overwrite(tmp_path: Path
     assert (found["baseline"], found["n_resamples"], found["seed"]) == ("xlmr", 200, 0)
     assert (out / "comparison.md").read_text() == comparison_to_markdown(comparison)
     before = (out / "comparison.json").read_bytes()
-    with pytest.raises(InputError, match=r"out is not empty; .*--overwrite"):
+    with pytest.raises(InputError, match=r"out: holds a finished run; --overwrite"):
         run_compare(*paths, out=out, seed=1)
     assert (out / "comparison.json").read_bytes() == before
     run_compare(*paths, out=out, seed=1, overwrite=True)
