@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hexapla.corpus.manifest import MANIFEST
 from hexapla.errors import InputError
+from hexapla.runs.atomic import replace_folder
 from hexapla.runs.foreign_files import foreign_files
 
 UNFINISHED = "corpus"
@@ -125,7 +126,7 @@ def _put_back(work: Path, final: Path) -> None:
     if not replaced.exists() or (final / MANIFEST).exists():
         return  # in the latter case the new one is in place, and the older one only has to go
     try:
-        os.rename(replaced, final)  # over an empty folder too
+        replace_folder(replaced, final, overwrite=False)  # over an empty folder too
     except OSError as error:
         raise InputError(
             f"{replaced} is the older corpus of {final}, left by a killed command, and cannot be "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO
+
+from hexapla.runs.atomic import replace_folder
 
 REJECTED = "rejected"
 """The folder of these files in a corpus folder."""
@@ -56,7 +57,7 @@ class RejectedFiles:
     def move_into(self, corpus: Path) -> None:
         """Make the files the folder `REJECTED` of a corpus folder that is being written."""
         self._close()
-        os.rename(self._folder, corpus / REJECTED)
+        replace_folder(self._folder, corpus / REJECTED, overwrite=False)
 
     def _close(self) -> None:
         for file in self._files.values():

@@ -232,13 +232,14 @@ def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Ctrl-C reaches every process of the terminal; the parent stops and ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pipe.send(_READY)
+    message: Any = _READY
     while True:
         try:
+            pipe.send(message)
             task = pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):  # the parent has closed the pipe, or is gone
             return
-        pipe.send((work(task),))
+        message = (work(task),)
 
 
 def _end_with_parent() -> None:

@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.runs.executors import Executor, Processes, Ray, Receipt, ThisProcess
+from hexapla.runs.executors import Executor, Processes, Ray, Receipt, ThisProcess, _serve
 
 
 @dataclass
@@ -212,3 +212,12 @@ def test_ray_refuses_work_that_no_actor_can_receive(ray: Any) -> None:
         list(executor.run(NotHere(), "abc"))
     with pytest.raises(InputError, match="no such language"):
         executor.call(refuse)
+
+
+def test_a_process_whose_parent_is_gone_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    here, there = multiprocessing.Pipe()
+    here.close()
+    _serve(there, print)
