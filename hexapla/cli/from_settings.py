@@ -16,6 +16,7 @@ import typer
 from rich.markup import escape
 
 from hexapla.cli.options import Debug, Quiet
+from hexapla.cli.path_names import check_path_names, check_utf8
 from hexapla.runs.settings import SAFETY, Setting, make, parse_text, walk_settings
 
 _METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
@@ -50,11 +51,14 @@ def from_settings(
             for name, value in values.items()
             if value is not None and value != []
         } | dict.fromkeys(switched_off, False)
+        check_utf8({**given, "recipe": named})
         if recipe and named:
             from hexapla.runs.recipe import read_recipe
 
             given = {**read_recipe(named, recipe, config_class), **given}
-        function(make(config_class, given), **more)
+        config = make(config_class, given)
+        check_path_names(config)
+        function(config, **more)
 
     parameters = [
         *(_parameter(setting) for setting in _ordered(shown)),

@@ -1,0 +1,68 @@
+"""Names given on the command line -> a refusal of those that no file of a command could have."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hexapla.errors import InputError
+
+# File systems allow a name of 255 bytes; a command writes beside its output under a longer name.
+_MAX_BYTES = 255
+_MAX_BYTES_OUT = 190
+
+
+def check_path_names(config: Any) -> None:
+    """Refuse settings with a name that is too long, or with an output that has no name.
+
+    Raises:
+        InputError: The setting is named, with what it may be.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            check_path_names(value)
+            continue
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, Path):
+                _check_lengths(field.name, one, _MAX_BYTES)
+        if field.name == "out" and isinstance(value, Path):
+            _check_out(value)
+            if value.is_symlink() and not value.exists():
+                # The output is made where the link points to; no folder can be made of the link.
+                object.__setattr__(config, "out", value.resolve())
+
+
+def check_utf8(given: Mapping[str, Any]) -> None:
+    """Refuse values of flags that are not UTF-8; records, cards and manifests could not name them.
+
+    Raises:
+        InputError: The flag is named.
+    """
+    for setting, value in given.items():
+        for text in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise InputError(
+                    f"{setting} is {text}, which is not UTF-8; rename the file or folder, or run "
+                    "with the locale that its name is written in"
+                )
+
+
+def _check_lengths(setting: str, path: Path, most: int) -> None:
+    for part in path.parts:
+        if (length := len(os.fsencode(part))) > most:
+            raise InputError(
+                f"{setting} has a name of {length} bytes, {part[:40]}…; at most {most} are allowed"
+            )
+
+
+def _check_out(out: Path) -> None:
+    if out.name in ("", ".."):
+        raise InputError(
+            f'out is "{out}", which does not end in a name; give the output a name, such as '
+            f"{out / 'result'}"
+        )
+    _check_lengths("out", Path(out.name), _MAX_BYTES_OUT)
