@@ -63,7 +63,7 @@ def chart_image(
     chart: alt.TopLevelMixin, ending: Literal["svg", "png"], *, scale_factor: int = 1
 ) -> bytes:
     """Draw a chart, its texts printable and short."""
-    clean: Any = type(chart).from_dict(chart_spec(chart))  # type: ignore[attr-defined]
+    clean: Any = type(chart).from_dict(chart_spec(chart))
     if ending == "svg":
         drawn = io.StringIO()
         clean.save(drawn, format="svg")
