@@ -60,8 +60,8 @@ def align_documents(config: AlignDocumentsConfig, *, quiet: bool = False) -> lis
         InputError: A file or the encoder cannot be used, the documents are too long, or the output
             exists already.
     """
-    inputs = {"source": config.source, "target": config.target, "encoder": config.encoder}
-    check_apart(config.out, inputs)
+    texts = {"source": config.source, "target": config.target}
+    check_apart(config.out, {**texts, "encoder": config.encoder})
     check_file(config.out, overwrite=config.overwrite)
     with hold_file(config.out):
         check_file(config.out, overwrite=config.overwrite)  # again, now that it is locked

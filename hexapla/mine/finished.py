@@ -33,8 +33,10 @@ def read_finished(out: Path, source: Side, target: Side) -> Pairs:
         for name, side in (("source", source), ("target", target))
     ]
     return Pairs(
-        *(np.array(side, dtype=np.int64) for side in rows),
-        *(np.array(columns[name], dtype=np.float32) for name in ("margin", "cosine")),
+        np.array(rows[0], dtype=np.int64),
+        np.array(rows[1], dtype=np.int64),
+        np.array(columns["margin"], dtype=np.float32),
+        np.array(columns["cosine"], dtype=np.float32),
     )
 
 

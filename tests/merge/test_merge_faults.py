@@ -208,3 +208,26 @@ def test_a_finished_merge_is_replaced_only_when_that_was_asked_for(settings):
     assert merge(MergeConfig(**settings, alpha="0", overwrite=True), quiet=True)["alpha"] == 0
     assert not (settings["out"] / "1_Old").exists()
     assert (settings["out"] / "notes.txt").exists()
+
+
+def test_an_interrupted_merge_is_resumed_and_measures_nothing_twice(settings, monkeypatch):
+    whole = merge(MergeConfig(**{**settings, "out": settings["out"].parent / "whole"}), quiet=True)
+    plain, n_done = sweep.HeldOutAccuracy.__call__, [0]
+
+    def counted(self, *args, **kwargs):
+        if n_done[0] == 4:
+            raise KeyboardInterrupt("killed")
+        n_done[0] += 1
+        return plain(self, *args, **kwargs)
+
+    monkeypatch.setattr(sweep.HeldOutAccuracy, "__call__", counted)
+    with pytest.raises(KeyboardInterrupt, match="killed"):
+        merge(MergeConfig(**settings), quiet=True)
+    n_done[0] = -100
+    with pytest.raises(InputError, match=r'holds another run \(alpha was "0:1:0.1" and is "1"\)'):
+        merge(MergeConfig(**settings, alpha="1", resume=True), quiet=True)
+    resumed = merge(MergeConfig(**settings, resume=True), quiet=True)
+    assert n_done[0] == -100 + 11 - 4
+    assert {**resumed, "seconds": 0} == {**whole, "seconds": 0}
+    assert not (settings["out"] / "sweep.json").exists()
+    assert merge(MergeConfig(**settings, resume=True), quiet=True) == resumed
