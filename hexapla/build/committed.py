@@ -8,7 +8,6 @@ of workers.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.corpus.shards import file_facts
+from hexapla.errors import InputError
 from hexapla.runs.atomic import write_beside, write_json
+from hexapla.runs.schema import Count, Sha256, Stored, Text, read_object
+
+_ADVICE = "remove the folder it lies in, and build again"
+
+
+class _TableRecord(Stored):
+    """What is known of a committed table."""
+
+    key: Text
+    n_bytes: Count
+    sha256: Sha256
 
 
 def commit(table: pa.Table, path: Path, key: str) -> dict[str, Any]:
@@ -43,7 +54,7 @@ def is_committed(path: Path, key: str) -> bool:
     try:
         record = _read_record(path, key)
         return record is not None and record["sha256"] == file_facts(path)["sha256"]
-    except (OSError, KeyError):
+    except OSError:
         return False
 
 
@@ -52,24 +63,25 @@ def has_record(path: Path, key: str) -> bool:
     try:
         record = _read_record(path, key)
         return record is not None and record["n_bytes"] == path.stat().st_size
-    except (OSError, KeyError):
+    except OSError:
         return False
 
 
 def read_json(path: Path) -> Mapping[str, Any] | None:
-    """Return the content of a JSON file, or None if there is no such file."""
-    if not path.is_file():
-        return None
-    content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+    """Return the object that a JSON file holds, or None if there is no such file.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    return read_object(path, Stored, _ADVICE) if path.is_file() else None
 
 
 def _read_record(path: Path, key: str) -> Mapping[str, Any] | None:
     try:
-        record = read_json(_record_path(path))
-    except ValueError:
-        return None  # torn, so the table is made again
-    return record if isinstance(record, dict) and record.get("key") == key else None
+        record = read_object(_record_path(path), _TableRecord)
+    except InputError:
+        return None  # missing or torn, so the table is made again
+    return record if record["key"] == key else None
 
 
 def _record_path(path: Path) -> Path:

@@ -13,13 +13,12 @@ from hexapla.corpus.work_folder import work_folder
 from hexapla.errors import InputError
 from hexapla.filters.config import FilteringSettings
 from hexapla.runs.config import SCALE, ClusterSettings, ResumableSettings, TextLimitSettings
-from hexapla.runs.settings import Flag, settings
+from hexapla.runs.settings import Flag, parse_languages, settings
 from hexapla.sources.config import SourceConfig
-from hexapla.text import languages as codes
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.translator import Translator
 
-Targets = Annotated[tuple[str, ...], BeforeValidator(codes.parse_list), Flag(metavar="LANG,...")]
+Targets = Annotated[tuple[str, ...], BeforeValidator(parse_languages), Flag(metavar="LANG,...")]
 
 
 @settings

@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow as pa
+from pydantic import ConfigDict
 
-from hexapla.build.committed import commit, read_json
+from hexapla.build.committed import commit
 from hexapla.build.config import BuildConfig
 from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
 from hexapla.runs.atomic import write_beside, write_json
+from hexapla.runs.schema import Count, FileName, Stored, read_object
 from hexapla.sources import Sentence, SourceReport, read_sentences
 
 PLAN, LEFT_OUT, SOURCE = "plan.json", "left_out.jsonl", "source"
@@ -54,10 +56,21 @@ class ShardPlan:
         return sum(self.n_rows.values())
 
 
+class _PlanRecord(Stored):
+    """The plan as a file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    n_rows: dict[FileName, Count]
+    counts: dict[str, Any]
+
+
 def read_shard_plan(work: Path) -> ShardPlan | None:
     """Return the plan of a build, or None while there is none."""
-    content = read_json(work / PLAN)
-    return ShardPlan(**content) if content else None
+    path = work / PLAN
+    if not path.is_file():
+        return None
+    return ShardPlan(**read_object(path, _PlanRecord, "remove the folder, and build again"))
 
 
 def plan_shards(config: BuildConfig, contamination: Contamination | None, key: str) -> ShardPlan:

@@ -8,7 +8,6 @@ except for case, punctuation and white space, or if a cell contains more than ha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from hexapla.encoder.alignment_record import AlignRun
 from hexapla.encoder.locate import EncoderFacts, locate
 from hexapla.errors import InputError
 from hexapla.runs.record import read_record
+from hexapla.runs.schema import Count, Stored, read_object
 from hexapla.text.words import tokens
 
 CONTAMINATION_FILE = "contamination.json"
@@ -155,6 +155,24 @@ def find_corpus(
     return None
 
 
+class _TaskFacts(Stored):
+    """A `TaskOverlap` as a file has it."""
+
+    task: str
+    split: str
+    n_sentences: Count
+    n_found: Count
+    examples: list[str]
+
+
+class _OverlapFacts(Stored):
+    """An `Overlap` as a file has it."""
+
+    corpus: str
+    corpus_sha256: str
+    tasks: list[_TaskFacts]
+
+
 def read_overlap(folder: Path) -> Overlap | None:
     """Read the `contamination.json` of a score folder, or return None if nothing was checked.
 
@@ -164,20 +182,15 @@ def read_overlap(folder: Path) -> Overlap | None:
     path = folder / CONTAMINATION_FILE
     if not path.is_file():
         return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        tasks = tuple(
-            TaskOverlap(
-                str(one["task"]),
-                str(one["split"]),
-                int(one["n_sentences"]),
-                int(one["n_found"]),
-                tuple(map(str, one["examples"])),
-            )
-            for one in found["tasks"]
+    found = read_object(path, _OverlapFacts, "evaluate again")
+    tasks = tuple(
+        TaskOverlap(
+            one["task"],
+            one["split"],
+            one["n_sentences"],
+            one["n_found"],
+            tuple(one["examples"]),
         )
-        return Overlap(str(found["corpus"]), str(found["corpus_sha256"]), tasks)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is damaged ({type(error).__name__}: {error}); evaluate again"
-        ) from error
+        for one in found["tasks"]
+    )
+    return Overlap(found["corpus"], found["corpus_sha256"], tasks)

@@ -20,6 +20,7 @@ from hexapla.reproduce.matrix import CellGroup, MatrixCell
 from hexapla.reproduce.matrix_plan import MatrixPlan
 from hexapla.reproduce.result_folder import COMPARISONS
 from hexapla.runs.atomic import write_json
+from hexapla.runs.schema import Stored, read_object
 
 _MADE_OF = "made-of.json"
 _log = logging.getLogger(__name__)
@@ -116,4 +117,4 @@ def _hash_inputs(
 
 def _is_made_of(folder: Path, made_of: str) -> bool:
     path = folder / _MADE_OF
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["sha256"] == made_of
+    return path.is_file() and read_object(path, Stored).get("sha256") == made_of

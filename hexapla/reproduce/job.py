@@ -6,7 +6,6 @@ process or on another machine that shares the folder.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from hexapla.encoder.locate import RESULT
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.scores import SCORES_FILE
 from hexapla.runs.record import RUN_FILE
+from hexapla.runs.schema import Stored, read_object
 
 CELL_RECORD = "cell.json"
 
@@ -42,10 +42,16 @@ class CellJob:
     keep: bool = True
 
 
+class _CellTimes(Stored):
+    """What is read of a cell's record."""
+
+    seconds: dict[str, float]
+
+
 def seconds_of(scores: Path) -> dict[str, float]:
     """Return how long each stage of a cell took, by its record, over all runs that ended."""
     path = scores / CELL_RECORD
-    return dict(json.loads(path.read_text(encoding="utf-8"))["seconds"]) if path.is_file() else {}
+    return dict(read_object(path, _CellTimes)["seconds"]) if path.is_file() else {}
 
 
 def is_evaluated(folder: Path) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from hexapla.report.stage import RESULT
 from hexapla.reproduce.matrix import CellGroup
 from hexapla.reproduce.result_folder import COMPARISONS
+from hexapla.runs.schema import Stored, Text, read_object
 
 _KINDS = {
     "bitext": "bitext mining",
@@ -50,10 +52,36 @@ class MatrixValue:
         return _KINDS.get(self.task.split("/")[0])
 
 
+_ADVICE = "remove its folder, and continue with --resume"
+
+
+class _RunFacts(Stored):
+    scores: Annotated[list[str], Field(min_length=1)]
+
+
+class _LineFacts(Stored):
+    group: str
+    cells: Annotated[list[dict[str, Any]], Field(min_length=1)]
+
+
+class _BlockFacts(Stored):
+    task: Text
+    metric: Text
+    headline: bool
+    lines: list[_LineFacts]
+
+
+class _ComparisonFacts(Stored):
+    """What is read of a comparison."""
+
+    runs: list[_RunFacts]
+    blocks: list[_BlockFacts]
+
+
 def read_comparison(group: CellGroup, out: Path) -> dict[str, Any] | None:
     """Return the result of a group's comparison in a result folder, or None if there is none."""
     path = out / COMPARISONS / group.name / RESULT
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_object(path, _ComparisonFacts, _ADVICE) if path.is_file() else None
 
 
 def read_values(group: CellGroup, out: Path) -> list[MatrixValue]:

@@ -172,6 +172,6 @@ def test_a_written_report_is_read_again_and_a_damaged_one_is_refused(
     assert overlap.tasks == (("sts/b", "test", 2, 1, ("Good morning.",)),)
     (tmp_path / CONTAMINATION_FILE).write_text('{"corpus": "courses", "tasks": [{}]}')
     with pytest.raises(
-        InputError, match=r"contamination.json is damaged \(KeyError: 'task'\); evaluate again"
+        InputError, match=r"contamination.json is damaged: it has no corpus_sha256; evaluate again"
     ):
         read_overlap(tmp_path)
