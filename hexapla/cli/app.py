@@ -247,7 +247,7 @@ def main(arguments: list[str] | None = None) -> int:
         # A library may have made another error, or none, of the interruption.
         if interruption.number is not None or status == _INTERRUPTED:
             return _fail(
-                f"{interruption.verb}; --resume continues align, build, evaluate, mine and "
+                f"{interruption.verb}; --resume continues align, build, evaluate, merge, mine and "
                 "reproduce",
                 interruption.status,
             )
