@@ -12,7 +12,7 @@ import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -25,6 +25,7 @@ from hexapla.text.special_files import refuse_special
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _BUFFER_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 15  # stays in the cache of the processor
 # UTF-32 first, whose little-endian mark begins with that of UTF-16.
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -107,6 +108,10 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             be decompressed to its end, or one whose name does not say that it is compressed.
     """
     with open_bytes(path) as file:
+        # No line of a plain file is longer than the file.
+        is_short = path.suffix.lower() not in COMPRESSIONS and (
+            path.stat().st_size <= max_text_bytes()
+        )
         try:
             head = cast(io.BufferedReader, file).peek(8)
             for magic, what in _NO_TEXT.items():
@@ -116,7 +121,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 if head.startswith(mark):
                     yield from _other_lines(file, encoding, str(path))
                     return
-            yield from decode_lines(file, str(path))
+            lines = file if is_short else _guarded(file)
+            yield from _decoded(lines, str(path))
         except OSError as error:
             if path.suffix.lower() in COMPRESSIONS:
                 raise damaged(path, error) from error
@@ -133,46 +139,55 @@ def decode_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
     Raises:
         InputError: A line beyond the limit, or bytes that are not UTF-8; the line is named.
     """
-    n_before = number = 0
-    for block in _whole_lines(file, name):
-        lines: Iterable[bytes] = io.BytesIO(block)
-        if codecs.BOM_UTF8 in block:
-            lines = (line.removeprefix(codecs.BOM_UTF8) for line in lines)
-        for number, line in enumerate(lines, start=n_before + 1):
-            try:
-                yield number, line.decode()
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{name}:{number}: byte {error.start + 1} of the line is not UTF-8; "
-                    "save the file as UTF-8"
-                ) from error
-        n_before = number
+    return _decoded(_guarded(file), name)
 
 
-def _whole_lines(file: BinaryIO, name: str) -> Iterator[bytes]:
-    """Yield a stream in blocks of whole lines.
+def _decoded(lines: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+    number = 0
+    try:
+        for number, line in enumerate(lines, start=1):
+            yield number, line.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name}:{number}: byte {error.start + 1} of the line is not UTF-8; "
+            "save the file as UTF-8"
+        ) from error
+    except _LineTooLongError as error:
+        raise too_long(f"{name}:{number + 1}", "the line") from error
 
-    Counting here costs nothing, while `readline` with a limit takes half as long again as without.
 
-    Raises:
-        InputError: A line beyond the limit.
+def _guarded(file: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_LineGuard(file), _BLOCK_BYTES))
+
+
+class _LineTooLongError(Exception):
+    """The line after the last whole one is beyond the limit."""
+
+
+class _LineGuard(io.RawIOBase):
+    """The bytes of a stream, until a line is beyond the limit.
+
+    Lines are measured block by block, since `readline` with a limit takes half as long again.
     """
-    limit = max_text_bytes()
-    begun = bytearray()  # a line without its end
-    n_begun = n_lines = 0
-    while block := cast(io.BufferedReader, file).read1(_BUFFER_BYTES):
-        n_begun += block.find(b"\n") + 1 or len(block)
-        if n_begun > limit:
-            raise too_long(f"{name}:{n_lines + 1}", "the line")
-        if end := block.rfind(b"\n") + 1:
-            whole = bytes(begun) + block[:end]
-            n_lines += whole.count(b"\n")
-            yield whole
-            begun.clear()
-            n_begun = len(block) - end
-        begun += block[end:]
-    if begun:
-        yield bytes(begun)
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = cast(io.BufferedReader, file)
+        self._limit = max_text_bytes()
+        self._n_begun = 0  # bytes of the line that has not ended
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill the buffer; 0 at the end."""
+        n_read = self._file.readinto1(buffer)
+        block = bytes(buffer[:n_read])
+        end = block.find(b"\n") + 1
+        if self._n_begun + (end or n_read) > self._limit:
+            raise _LineTooLongError
+        self._n_begun = n_read - block.rfind(b"\n") - 1 if end else self._n_begun + n_read
+        return n_read
 
 
 def damaged(path: Path, error: OSError) -> InputError:
