@@ -185,7 +185,7 @@ class Setting:
 
 def read_settings(config_class: type[Any]) -> list[Setting]:
     """Return the fields of a settings class, its own before inherited ones."""
-    return list(_read_once(config_class))
+    return list(_read_once(config_class))  # type: ignore[arg-type]  # a class is hashable
 
 
 @cache
