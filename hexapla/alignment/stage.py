@@ -89,7 +89,7 @@ def _align(config: AlignConfig, processes: PartialState, *, quiet: bool) -> dict
     )
     result |= {"n_truncated": inputs.cells.n_truncated, "n_whitened": n_whitened}
     if processes.is_main_process:
-        save_encoder(model, config.out, result)
+        result = save_encoder(model, config.out, result)
     processes.wait_for_everyone()
     return result
 

@@ -58,7 +58,7 @@ ENCODER_FILES = (
 """What `align` and `merge` write into their folder, as patterns."""
 
 
-def save_encoder(model: SentenceTransformer, out: Path, result: dict[str, Any]) -> None:
+def save_encoder(model: SentenceTransformer, out: Path, result: dict[str, Any]) -> dict[str, Any]:
     """Write an encoder with its card and record, and remove the checkpoints.
 
     The files are written beside and then moved in, `modules.json` after all others and `align.json`
@@ -69,6 +69,9 @@ def save_encoder(model: SentenceTransformer, out: Path, result: dict[str, Any]) 
         model: The encoder.
         out: Folder of the run, which has its records already.
         result: What `align.json` and the card say.
+
+    Returns:
+        The content of `align.json`: `result` and the hash.
     """
     partial = out / _PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
@@ -77,8 +80,10 @@ def save_encoder(model: SentenceTransformer, out: Path, result: dict[str, Any]) 
         move_into(partial, out, last="modules.json")
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    write_json(out / RESULT, {**result, "sha256": hash_encoder(out)})
+    record = {**result, "sha256": hash_encoder(out)}
+    write_json(out / RESULT, record)
     shutil.rmtree(out / _CHECKPOINTS, ignore_errors=True)
+    return record
 
 
 def _write_encoder(model: SentenceTransformer, folder: Path, result: dict[str, Any]) -> None:

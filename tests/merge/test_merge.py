@@ -256,6 +256,7 @@ def test_the_merged_encoder_says_what_it_was_made_of(settings, base, aligned):
     )
     alignment = json.loads((out / "align.json").read_text())
     assert alignment.pop("merged") == result
+    assert alignment.pop("sha256") == facts.sha256 != describe(aligned).sha256
     assert alignment == json.loads((aligned / "align.json").read_text())
     assert (result["base_sha256"], result["aligned_sha256"]) == (
         describe(base).sha256,
