@@ -13,8 +13,7 @@ from hexapla.corpus.inspect import inspect_corpus
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
-
-from ..fixtures.damage import JSON_VALUES, as_json, replaced
+from tests.fixtures.damaged_values import JSON_VALUES, as_json, replaced
 
 LANGUAGES = ("eng_Latn", "deu_Latn")
 

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from hexapla.encoder.load import encode, load_encoder
 from hexapla.encoder.locate import describe
 from hexapla.errors import InputError
-from tests.fixtures.damage import Damage, damages
+from tests.fixtures.damaged_encoders import Damage, damages
 from tests.fixtures.toy import (
     LANGUAGES,
     N_WORDS,

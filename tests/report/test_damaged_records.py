@@ -14,8 +14,8 @@ from hexapla.errors import InputError
 from hexapla.report.score_runs import check_comparable, read_runs
 from hexapla.report.training import read_curves
 from hexapla.report.training_chart import training_chart
+from tests.fixtures.damaged_values import JSON_VALUES, as_json, replaced
 
-from ..fixtures.damage import JSON_VALUES, as_json, replaced
 from ..fixtures.merging import write_records
 from ..fixtures.score_folders import record, twins, two_languages
 from ..fixtures.toy import toy_encoder

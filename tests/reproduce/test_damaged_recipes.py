@@ -12,8 +12,7 @@ from hexapla.errors import InputError
 from hexapla.reproduce import experiment_reader
 from hexapla.runs import recipe as recipes
 from hexapla.runs.recipe import carried_recipes, read_recipe
-
-from ..fixtures.damage import TOML_VALUES, replaced
+from tests.fixtures.damaged_values import TOML_VALUES, replaced
 
 
 @pytest.mark.parametrize(
