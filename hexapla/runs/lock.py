@@ -131,9 +131,11 @@ def _acquire(folder: Path) -> FileLock:
             if folder.exists() and not folder.is_dir():
                 raise
         except BaseException:
-            if lock.is_locked:
-                with suppress(OSError):
+            with suppress(OSError):
+                if lock.is_locked:
                     _leave(folder)
+                else:
+                    folder.rmdir()  # made in vain; it stays if anything is in it
             lock.release()
             raise
 

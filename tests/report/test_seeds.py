@@ -22,6 +22,7 @@ from tests.fixtures.score_folders import (
 )
 
 MEASURED = {(BITEXT, DEU): hits(5)}
+MERGED = {"base": "tiny", "alpha": 0.5, "accuracy": 0.9, "qualified": True, "n_rows": 20}
 
 
 def base(tmp_path: Path, n_hits: int = 2) -> Path:
@@ -128,7 +129,7 @@ def test_a_column_for_each_seed_when_asked_for(tmp_path: Path) -> None:
             {"learning_rate": 1e-4},
             ["multiway learning rate 2e-05", "multiway learning rate 0.0001"],
         ),
-        ({"merged": {"alpha": 0.5}}, ["multiway merged no", "multiway merged yes"]),
+        ({"merged": MERGED}, ["multiway merged no", "multiway merged yes"]),
         ({"n_rows_seen": 20_000}, ["multiway rows 10,000", "multiway rows 20,000"]),
         ({"base_sha256": "other"}, ["multiway seed 0", "multiway seed 1"]),
         ({"signed": {"max_tokens": 64}}, ["multiway seed 0", "multiway seed 1"]),
