@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hexapla.encoder.encoder_card import write_card
-from hexapla.encoder.locate import MERGED, RESULT, hash_encoder
+from hexapla.encoder.locate import MERGED, RESULT, SWEEP, hash_encoder
 from hexapla.runs.atomic import move_into, write_json
 from hexapla.text import languages as codes
 
@@ -49,7 +49,7 @@ ENCODER_FILES = (
     RESULT,
     MERGED,
     "run.json",
-    "sweep.json",
+    SWEEP,
     "[0-9]*_Normalize",
     "logs",
     _CHECKPOINTS,

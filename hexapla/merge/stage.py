@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hexapla.encoder.locate import MERGED, read_json_object
+from hexapla.encoder.locate import MERGED, SWEEP, read_json_object
 from hexapla.merge.check_merge import CheckedMerge, check_merge, check_merge_folder
 from hexapla.merge.config import MergeConfig
 from hexapla.runs.atomic import write_json
@@ -68,7 +68,7 @@ def _merge(config: MergeConfig, checked: CheckedMerge, *, quiet: bool) -> dict[s
     # These import torch.
     from hexapla.encoder.save import ENCODER_FILES
     from hexapla.merge.pivot_quality import agreement_with_base, agreement_with_scores
-    from hexapla.merge.sweep import SWEEP, best_point, load_ends, sweep
+    from hexapla.merge.sweep import best_point, load_ends, sweep
 
     started = time.monotonic()
     model, interpolation = load_ends(config, checked)

@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 
 from hexapla.encoder.held_out import HeldOutAccuracy
 from hexapla.encoder.load import load_encoder, training_prompt
-from hexapla.encoder.locate import is_bare
+from hexapla.encoder.locate import SWEEP, is_bare
 from hexapla.errors import InputError
 from hexapla.merge.check_merge import CheckedMerge, mismatch_message
 from hexapla.merge.config import MergeConfig, parse_alphas
@@ -22,9 +22,6 @@ from hexapla.merge.pivot_quality import Measure
 from hexapla.runs.atomic import write_json
 from hexapla.runs.progress import Progress
 from hexapla.runs.schema import Stored, read_object
-
-SWEEP = "sweep.json"
-"""Name of the file of an unfinished merge that holds what was measured."""
 
 
 class _StoredPoint(Stored):
