@@ -27,6 +27,7 @@ from hexapla.text.printable import printable
 LOCK = ".lock"
 HOLDER = ".lock-holder"  # a file of its own, since filelock may empty or remove the lock's
 _RUN_FILE = "run.json"  # as in hexapla.runs.record, which asks for the lock
+_MAX_TRIES = 1000  # to enter a folder that other runs make and remove; no path needs so many
 _MAX_COMMAND = 200  # characters of the holder's command line that an error shows
 
 _held: set[tuple[int, int]] = set()  # the locks of this process, by `_identity`
@@ -40,7 +41,8 @@ def locked(folder: Path) -> Iterator[None]:
     leave is in it.
 
     Raises:
-        InputError: Another run holds the lock. Its process, start and command are named.
+        InputError: Another run holds the lock, whose process, start and command are named; or no
+            folder can be made there.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp()) / "out"
@@ -116,10 +118,11 @@ def _leave(folder: Path) -> None:
 
 
 def _acquire(folder: Path) -> FileLock:
-    while True:
+    real = Path(os.path.realpath(folder))  # no folder can be made of a link to nothing
+    for _ in range(_MAX_TRIES):
         lock = FileLock(folder / LOCK)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            real.mkdir(parents=True, exist_ok=True)
             lock.acquire(blocking=False)
             write_text(folder / HOLDER, _this_process())
             return lock
@@ -128,8 +131,8 @@ def _acquire(folder: Path) -> FileLock:
                 raise InputError(_refusal(folder)) from error
         except (FileNotFoundError, FileExistsError):  # the run before is removing its folder
             lock.release()
-            if folder.exists() and not folder.is_dir():
-                raise
+            if os.path.lexists(real) and not real.is_dir():
+                break
         except BaseException:
             with suppress(OSError):
                 if lock.is_locked:
@@ -138,6 +141,7 @@ def _acquire(folder: Path) -> FileLock:
                     folder.rmdir()  # made in vain; it stays if anything is in it
             lock.release()
             raise
+    raise InputError(f"{folder}: no folder can be made here; give another output")
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

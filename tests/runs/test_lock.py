@@ -152,3 +152,18 @@ def test_processes_that_make_and_remove_the_folder_are_inside_one_at_a_time(
         process.join()
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_link_to_nothing_is_made_where_it_points(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "out")
+    with locked(tmp_path / "out"):
+        assert (tmp_path / "disk" / "out").is_dir()
+    assert (tmp_path / "out").is_symlink() and list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_path_at_which_no_folder_can_be_made_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "loop", tmp_path / "file", Path("/proc/out")):
+        with pytest.raises(InputError, match="no folder can be made here"), locked(folder):
+            pass
