@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import reprlib
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Strict
 
-from hexapla.encoder.config import ENCODER, MAX_SEED, EncodingSettings
+from hexapla.encoder.config import ENCODER, EncodingSettings
 from hexapla.errors import InputError
 from hexapla.runs.config import ResumableSettings
+from hexapla.runs.ranges import Seed, Share
 from hexapla.runs.settings import (
     BUDGET,
     DATA,
@@ -18,7 +21,6 @@ from hexapla.runs.settings import (
     Flag,
     Languages,
     Name,
-    Share,
     identity,
     settings,
 )
@@ -30,6 +32,10 @@ Whiten = Literal["none", "start", "end"]
 
 TEMPERATURE = 0.05  # also the default of the loss as a module
 MAX_EPOCHS_CONVERGED = 50.0
+MAX_STEPS = 10**9  # at a thousand steps a second, two weeks
+MAX_CHUNK = 2**30  # tokens; the activations of one take a kilobyte or more
+MAX_DIMENSIONS = 32  # each costs a loss of its own
+_DIMENSION = re.compile("[1-9][0-9]{0,6}")
 # Of (1 + margin) / temperature; above it float32 cannot distinguish cosines 1e-3 apart.
 MAX_LOGIT = 1e4
 
@@ -58,13 +64,16 @@ class Regime(StrEnum):
 
 def _parse_dimensions(value: object) -> tuple[int, ...]:
     """Return dimensions, largest first, from a tuple, a list or a text such as "256,128,64"."""
-    parts = value.split(",") if isinstance(value, str) else value
-    if isinstance(parts, list | tuple) and all(
-        str(part).strip().isdecimal() and int(part) > 0 for part in parts
+    parts = value.split(",", MAX_DIMENSIONS) if isinstance(value, str) else value
+    if (
+        isinstance(parts, list | tuple)
+        and len(parts) <= MAX_DIMENSIONS
+        and all(_DIMENSION.fullmatch(str(part).strip()) for part in parts)
     ):
         return tuple(sorted({int(part) for part in parts}, reverse=True))
     raise InputError(
-        f"matryoshka is {value!r}; it must be numbers of dimensions, such as 256,128,64"
+        f"matryoshka is {reprlib.repr(value)}; it must be at most {MAX_DIMENSIONS} numbers of "
+        "dimensions, such as 256,128,64"
     )
 
 
@@ -98,30 +107,30 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     negatives: Annotated[Negatives, LOSS] = "target"
     """Negatives of a pair: the target language's cells of other rows (target), or the cells of
     other rows in every language (all)."""
-    temperature: Annotated[float, Field(gt=0), LOSS] = TEMPERATURE
+    temperature: Annotated[float, Field(gt=0, le=100), LOSS] = TEMPERATURE
     """Divisor of cosines in the loss."""
     margin: Annotated[float, Field(ge=0, lt=2), LOSS] = 0.0
     """Additive cosine margin on the positive (LaBSE: 0.3)."""
-    epochs: Annotated[Annotated[float, Field(gt=0)] | None, BUDGET] = None
+    epochs: Annotated[Annotated[float, Field(gt=0, le=1_000_000)] | None, BUDGET] = None
     """Passes over the rows. By default 1, and at most 50 under the budget "converged"."""
-    rows_per_step: Annotated[int, Field(ge=2), SIZE] = 64
+    rows_per_step: Annotated[int, Field(ge=2, le=65_536), SIZE] = 64
     """Rows in one batch."""
-    learning_rate: Annotated[float, Field(gt=0), BUDGET] = 2e-5
+    learning_rate: Annotated[float, Field(gt=0, le=1), BUDGET] = 2e-5
     """Peak learning rate of AdamW. It falls linearly to 0 after the warm-up; under the budget
     "converged" it falls as `patience` says."""
     warmup: Annotated[Share, BUDGET] = 0.1
     """Fraction of steps used for linear warm-up; none under the budget "converged"."""
-    weight_decay: Annotated[float, Field(ge=0), BUDGET] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, le=100), BUDGET] = 0.01
     """Weight decay of AdamW."""
-    gradient_accumulation: Annotated[int, Field(ge=1), SIZE] = 1
+    gradient_accumulation: Annotated[int, Field(ge=1, le=65_536), SIZE] = 1
     """Batches per optimiser step. Negatives do not cross batches."""
-    chunk_tokens: Annotated[Annotated[int, Field(ge=1)] | None, _NO_IDENTITY] = None
+    chunk_tokens: Annotated[Annotated[int, Field(ge=1, le=MAX_CHUNK)] | None, _NO_IDENTITY] = None
     """Maximum number of tokens whose activations are held at once. A larger step uses gradient
     caching, with the same gradients and about 1.4 times the work. By default a whole step is held,
     and half as much after running out of memory."""
     gradient_checkpointing: Annotated[bool, SIZE] = False
     """Recompute activations in the backward pass: slower, far less memory."""
-    lora: Annotated[int, Field(ge=0), SIZE] = 0
+    lora: Annotated[int, Field(ge=0, le=4096), SIZE] = 0
     """Rank of low-rank adapters, which are trained instead of the transformer's weights and merged
     at the end; 0 trains the weights."""
     matryoshka: Annotated[Dimensions, LOSS] = ()
@@ -129,7 +138,7 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     whiten: Annotated[Whiten, LOSS] = "none"
     """Append a linear layer that whitens vectors by the covariance within rows (WCCN). start: it is
     trained with the encoder. end: it is fitted to the trained encoder."""
-    preserve: Annotated[float, Field(ge=0), LOSS] = 0.0
+    preserve: Annotated[float, Field(ge=0, le=1000), LOSS] = 0.0
     """Weight of a term that keeps the pivot's vectors where the encoder had them; 0 leaves it
     out."""
     compile: Annotated[bool, _NO_IDENTITY] = False
@@ -137,17 +146,17 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     held_out: Annotated[Share | None, DATA] = None
     """Share of the rows kept from training, chosen by row hash. By default 0, and 0.05 under the
     budget "converged"."""
-    patience: Annotated[int, Field(ge=1), BUDGET] = 4
+    patience: Annotated[int, Field(ge=1, le=10_000), BUDGET] = 4
     """Under the budget "converged": evaluations (four an epoch) without improvement after which the
     learning rate is multiplied by 0.3. Three times as many end the run."""
-    checkpoint_steps: Annotated[int, Field(ge=1), _NO_IDENTITY] = 500
+    checkpoint_steps: Annotated[int, Field(ge=1, le=MAX_STEPS), _NO_IDENTITY] = 500
     """Steps between checkpoints."""
     precision: Annotated[Literal["auto", "bf16", "fp32"], SIZE] = "auto"
     """Precision of training. auto: bf16 on a GPU that has it, else fp32."""
     report_to: Annotated[str, _NO_IDENTITY] = "tensorboard"
     """Where the trainer logs: "tensorboard" (in the output folder), "none", or another of its
     integrations."""
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED), BUDGET] = 0
+    seed: Annotated[Seed, BUDGET] = 0
     """Seed of the row order, the drawn languages and dropout."""
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings, TextLim
     to: Targets
     """Languages to translate into."""
     translator: TranslatorConfig | SkipValidation[Translator]
-    rows_per_shard: Annotated[int, Field(ge=1), SCALE] = 2048
+    rows_per_shard: Annotated[int, Field(ge=1, le=1_000_000), SCALE] = 2048
     """Rows that are translated and committed at once."""
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ import errno
 import importlib
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -147,6 +148,8 @@ COMMANDS = {
 
 # Characters of an error; what is allowed and what to do stands at its end.
 _MAX_LINE = 3000
+# A word of an error that is longer, such as a path or a list, is shortened in the middle.
+_LONG_WORD = re.compile(r"(\S{200})\S{200,}(\S{100})")
 # What the system says of a path that the user gave.
 _MENDABLE = {
     errno.ENAMETOOLONG,
@@ -296,6 +299,7 @@ def _fail(message: str, status: int) -> int:
     if State.debug:
         print_error(traceback.format_exc())
     line = " ".join(printable(f"hexapla: {message}").split())
+    line = _LONG_WORD.sub(r"\1…\2", line)
     if len(line) > _MAX_LINE:
         line = f"{line[: _MAX_LINE // 2]} … {line[-_MAX_LINE // 2 :]}"
     print_error(line)

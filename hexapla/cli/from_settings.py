@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 
 from hexapla.cli.options import Debug, Quiet
-from hexapla.cli.path_names import check_path_names, check_utf8
+from hexapla.cli.path_names import check_path_names, check_texts
 from hexapla.runs.settings import SAFETY, Setting, make, parse_text, walk_settings
 
 _METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
@@ -51,7 +51,7 @@ def from_settings(
             for name, value in values.items()
             if value is not None and value != []
         } | dict.fromkeys(switched_off, False)
-        check_utf8({**given, "recipe": named})
+        check_texts({**given, "recipe": named})
         if recipe and named:
             from hexapla.runs.recipe import read_recipe
 
@@ -143,8 +143,10 @@ def _metavar(setting: Setting) -> str:
 def _default(setting: Setting) -> str:
     if setting.required:
         return "" if setting.flag.positional else " [red dim]\\[required][/]"
-    shown = format_default(setting)
-    return f" [dim]\\[default: {escape(shown)}][/dim]" if shown else ""
+    shown = [f"default: {format_default(setting)}"] if format_default(setting) else []
+    if setting.kind in (int, float):
+        shown.insert(0, setting.allowed.split(" number ", 1)[-1].removeprefix("of "))
+    return f" [dim]\\[{escape('; '.join(shown))}][/dim]" if shown else ""
 
 
 def format_default(setting: Setting) -> str:

@@ -33,22 +33,38 @@ def check_path_names(config: Any) -> None:
             _check_out(value)
             if value.is_symlink() and not value.exists():
                 # The output is made where the link points to; no folder can be made of the link.
-                object.__setattr__(config, "out", value.resolve())
+                object.__setattr__(config, "out", _target(value))
 
 
-def check_utf8(given: Mapping[str, Any]) -> None:
-    """Refuse values of flags that are not UTF-8; records, cards and manifests could not name them.
+def check_texts(given: Mapping[str, Any]) -> None:
+    """Refuse values of flags that are not UTF-8 or have a NUL character.
+
+    Records, cards and manifests could not name the first, and no file has the second in its name.
 
     Raises:
         InputError: The flag is named.
     """
     for setting, value in given.items():
         for text in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
+            if not isinstance(text, str):
+                continue
+            if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
                 raise InputError(
                     f"{setting} is {text}, which is not UTF-8; rename the file or folder, or run "
                     "with the locale that its name is written in"
                 )
+            if "\0" in text:
+                raise InputError(
+                    f"{setting} is {text!r}, which has a NUL character; no name and no text may "
+                    "have one"
+                )
+
+
+def _target(link: Path) -> Path:
+    try:
+        return link.resolve()
+    except RuntimeError as error:
+        raise InputError(f"{link}: is a link that leads back to itself; give a folder") from error
 
 
 def _check_lengths(setting: str, path: Path, most: int) -> None:

@@ -6,15 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hexapla.runs.ranges import Tokens
 from hexapla.runs.settings import SAFETY, Flag, settings
 
 Pooling = Literal["mean", "cls", "lasttoken"]
 
 ENCODER = Flag(group="Encoder")
-MAX_SEED = 2**32 - 1
 # Searching among more rows is slower and hardly steadier: the standard error of an accuracy on 1000
 # rows is at most 1.6 points.
 MAX_HELD_OUT_ROWS = 1000
+MAX_PROMPT = 10_000  # characters; instructions have some hundreds
 
 
 @settings
@@ -34,7 +35,7 @@ class EncodingSettings(LoadSettings):
     pooling: Annotated[Pooling | None, ENCODER] = None
     """Pooling of a bare transformer. By default the last token where attention is causal, and the
     mean elsewhere."""
-    max_tokens: Annotated[Annotated[int, Field(ge=3)] | None, ENCODER] = None
+    max_tokens: Annotated[Annotated[Tokens, Field(ge=3)] | None, ENCODER] = None
     """Truncate longer texts. By default the encoder's own limit."""
-    prompt: Annotated[str | None, ENCODER] = None
+    prompt: Annotated[Annotated[str, Field(max_length=MAX_PROMPT)] | None, ENCODER] = None
     """Text put before every text. By default the one saved in the encoder, or "query: " for E5."""

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from hexapla.encoder.config import ENCODER, MAX_SEED, EncodingSettings
+from hexapla.encoder.config import ENCODER, EncodingSettings
 from hexapla.errors import InputError
 from hexapla.evaluation.mteb_table import OWN_SUITES, SUITES, TASKS, parse_suite
 from hexapla.runs.config import ResumableSettings
+from hexapla.runs.ranges import BatchSize, Seed
 from hexapla.runs.settings import (
     DATA,
     FilePath,
@@ -69,12 +70,12 @@ class EvaluateConfig(EncodingSettings, ResumableSettings):
     that the encoder's folder names."""
     vectors: Annotated[FilePath | None, SPEED] = None
     """Folder in which vectors are kept for further evaluations of the same weights."""
-    batch_size: Annotated[int, Field(ge=1), SPEED] = 64
+    batch_size: Annotated[BatchSize, SPEED] = 64
     """Texts in one forward pass."""
     precision: Annotated[Precision, Flag(group="Speed")] = "fp32"
     """Precision of matrix products. bf16 is faster on hardware that supports it, and gives nearly
     the same vectors."""
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED), DATA] = 42
+    seed: Annotated[Seed, DATA] = 42
     """Seed of the few-shot draws in classification and topics; 42 is MTEB's."""
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from hexapla.encoder.config import ENCODER, LoadSettings
 from hexapla.errors import InputError
+from hexapla.runs.ranges import Amount
 from hexapla.runs.settings import DATA, Flag, Languages, Name, settings
 from hexapla.text.printable import printable
 
@@ -29,7 +30,7 @@ class ExploreConfig(LoadSettings):
     loaded."""
     languages: Annotated[Languages | None, DATA] = None
     """Columns of the corpus. By default all."""
-    rows: Annotated[int, Field(ge=1), DATA] = 2000
+    rows: Annotated[Amount, DATA] = 2000
     """Rows of the corpus, from its start."""
     host: Annotated[str, SERVER] = "127.0.0.1"
     """Address to listen on. Any other than loopback lets other machines query the encoder."""

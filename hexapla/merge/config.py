@@ -10,7 +10,8 @@ from pydantic import Field
 from hexapla.encoder.config import ENCODER, LoadSettings
 from hexapla.errors import InputError
 from hexapla.runs.config import ResumableSettings
-from hexapla.runs.settings import DATA, FilePath, Flag, Languages, Name, Share, settings
+from hexapla.runs.ranges import Share
+from hexapla.runs.settings import DATA, FilePath, Flag, Languages, Name, settings
 
 _MAX_ALPHAS = 1001  # a step of a thousandth; each alpha takes one pass over the held-out rows
 _FORMS = (
@@ -39,7 +40,7 @@ class MergeConfig(LoadSettings, ResumableSettings):
     By default the share that the aligned encoder held out, and all rows if it held out none."""
     sts: Annotated[FilePath | None, DATA] = None
     """Parquet file of pairs in the pivot's language with columns sentence1, sentence2, score."""
-    tolerance: Annotated[Annotated[float, Field(ge=0)] | None, DATA] = None
+    tolerance: Annotated[Annotated[float, Field(ge=0, le=2)] | None, DATA] = None
     """How far the pivot value may fall below that of alpha 0. With `sts`, the value is the Spearman
     correlation of cosines with scores, and the default 0. Without, it is the correlation of the
     pivot's cosines with the base's, 1 at alpha 0, and the default 0.05."""
@@ -69,6 +70,8 @@ def parse_alphas(text: str) -> tuple[float, ...]:
         given = [_decimal(part) for part in text.split(":" if is_range else ",")]
     except (InvalidOperation, ValueError) as error:
         raise InputError(f'alpha is "{text}"; {_FORMS}') from error
+    if len(given) > _MAX_ALPHAS:
+        raise InputError(f"alpha has {len(given):,} values; at most {_MAX_ALPHAS} are allowed")
     if not is_range:
         return _checked(text, given)
     if len(given) != 3:
@@ -81,17 +84,18 @@ def parse_alphas(text: str) -> tuple[float, ...]:
             f'alpha is "{text}", from {start} down to {stop}; give the smaller end first'
         )
     _checked(text, [start, stop])
-    if (n_alphas := int((stop - start) / step) + 1) > _MAX_ALPHAS:
+    if stop - start >= _MAX_ALPHAS * step:  # a quotient may have a billion digits
         raise InputError(
-            f'alpha is "{text}", which is {n_alphas} alphas; {_MAX_ALPHAS} are allowed, so give a '
-            "larger step"
+            f'alpha is "{text}", which is more than {_MAX_ALPHAS} alphas; give a larger step'
         )
+    n_alphas = int((stop - start) / step) + 1
     return _checked(text, [start + step * number for number in range(n_alphas)])
 
 
 def _decimal(text: str) -> Decimal:
     number = Decimal(text.strip())
-    if not number.is_finite():
+    # Decimal also reads digits of other scripts and "0_1".
+    if not number.is_finite() or not text.isascii() or "_" in text:
         raise ValueError(text)
     return number
 

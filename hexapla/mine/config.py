@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hexapla.encoder.config import ENCODER, MAX_SEED, LoadSettings
+from hexapla.encoder.config import ENCODER, LoadSettings
 from hexapla.errors import InputError
 from hexapla.runs.config import (
     GpuClusterSettings,
@@ -15,6 +15,7 @@ from hexapla.runs.config import (
     ResumableSettings,
     TextLimitSettings,
 )
+from hexapla.runs.ranges import BatchSize, Seed
 from hexapla.runs.settings import DATA, FilePath, Flag, Name, settings
 
 Margin = Literal["ratio", "distance", "absolute"]
@@ -36,14 +37,14 @@ class SearchSettings(LoadSettings):
 
     encoder: Annotated[Name, ENCODER]
     """Hub name, encoder folder, or "tiny"."""
-    batch_size: Annotated[int, Field(ge=1), ENCODER, Flag(identity=False)] = 64
+    batch_size: Annotated[BatchSize, ENCODER, Flag(identity=False)] = 64
     """Texts in one forward pass."""
-    k: Annotated[int, Field(ge=1), SEARCH] = 4
+    k: Annotated[int, Field(ge=1, le=1024), SEARCH] = 4
     """Nearest neighbours whose mean cosine a margin score is relative to."""
     margin: Annotated[Margin, SEARCH] = "ratio"
     """Margin score: the cosine divided by that mean (ratio), minus it (distance), or alone
     (absolute)."""
-    memory_mib: Annotated[int, Field(ge=1), SEARCH, Flag(identity=False)] = 2048
+    memory_mib: Annotated[int, Field(ge=1, le=1 << 24), SEARCH, Flag(identity=False)] = 2048
     """Memory in MiB for the exact search, besides the vectors; on a cluster, for each task."""
 
 
@@ -62,14 +63,14 @@ class MineConfig(SearchSettings, GpuClusterSettings, ResumableSettings, TextLimi
     retrieval: Annotated[Retrieval, SEARCH] = "max"
     """Which candidates become pairs: the best of both directions (max), those that both directions
     agree on (intersection), or those of one direction (forward, backward)."""
-    threshold: Annotated[float | None, SEARCH] = None
+    threshold: Annotated[Annotated[float, Field(ge=-1e6, le=1e6)] | None, SEARCH] = None
     """Minimum margin score of a pair. By default all pairs are written."""
     calibrate: Annotated[FilePath | None, SEARCH, Flag(metavar="GOLD")] = None
     """File of known pairs, on which the threshold with the best F1 is chosen."""
     search: Annotated[SearchKind, SEARCH] = "auto"
     """exact: every source sentence with every target sentence. ivf-pq: candidates from FAISS,
     ranked exactly. auto: exact up to 10^12 comparisons, a million sentences a side."""
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED), SEARCH] = 0
+    seed: Annotated[Seed, SEARCH] = 0
     """Seed of the sample that FAISS's index is trained on."""
 
     def __post_init__(self) -> None:
@@ -117,9 +118,9 @@ class AlignDocumentsConfig(LoadSettings, OutputSettings, TextLimitSettings):
     """Its translation, in the same form."""
     encoder: Annotated[Name, ENCODER]
     """Hub name, encoder folder, or "tiny"."""
-    skip_cost: Annotated[float, Field(gt=0), SEARCH] = SKIP_COST
+    skip_cost: Annotated[float, Field(gt=0, le=100), SEARCH] = SKIP_COST
     """Cost of a sentence without translation; linking two unlike sentences costs about 1."""
-    batch_size: Annotated[int, Field(ge=1), ENCODER, Flag(identity=False)] = 64
+    batch_size: Annotated[BatchSize, ENCODER, Flag(identity=False)] = 64
     """Texts in one forward pass."""
 
     def __post_init__(self) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from hexapla.encoder.config import MAX_SEED
 from hexapla.errors import InputError
+from hexapla.runs.ranges import Seed
 from hexapla.runs.settings import DATA, SAFETY, FilePath, Flag, settings
 
 Seeds = Literal["together", "apart"]
@@ -34,10 +34,10 @@ class CompareConfig:
     itself."""
     different_budgets: Annotated[bool, STATISTICS] = False
     """Compare regimes although their budgets or corpora differ, with a note."""
-    resamples: Annotated[int, Field(ge=100), STATISTICS] = 1000
+    resamples: Annotated[int, Field(ge=100, le=100_000), STATISTICS] = 1000
     """Resamples of the bootstrap, and draws of each permutation test. With fewer than 100 an end of
     the interval would rest on two or three draws."""
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED), STATISTICS] = 0
+    seed: Annotated[Seed, STATISTICS] = 0
     """Seed of the bootstrap and the permutation tests."""
     overwrite: Annotated[bool, SAFETY] = False
     """Replace an earlier comparison in the folder."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, Strict
 
 from hexapla.errors import InputError
+from hexapla.runs.ranges import MAX_COUNT, Seed, Share
 from hexapla.runs.settings import Languages, settings
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ _Paths = Annotated[
     Strict(False),
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
 ]
-_Count = Annotated[int, Field(ge=2)]
-_Share = Annotated[float, Field(ge=0, lt=1)]
+_Count = Annotated[int, Field(ge=2, le=MAX_COUNT)]
 
 
 @settings
@@ -41,18 +41,18 @@ class CorpusRecipe:
     """How many of these columns to take, from the first on."""
     n_rows: _Count | None = None
     """How many rows to draw at random. By default all."""
-    n_cells: Annotated[int, Field(ge=4)] | None = None
+    n_cells: Annotated[int, Field(ge=4, le=MAX_COUNT)] | None = None
     """How many cells to take, none missing, instead of `n_rows`."""
-    missing: _Share = 0.0
+    missing: Share = 0.0
     """Share of the cells, the pivot's apart, that are made null."""
     noise: Noise | None = None
     """Damage of some cells, the pivot's apart. swapped: the cell of another row. truncated: the
     first half."""
-    noise_share: _Share = 0.0
+    noise_share: Share = 0.0
     """Share of the cells that are damaged."""
     filters: str = "none"
     """"none", "default" or a TOML file for `hexapla filter`, which sees the damage."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the draws."""
 
     def __post_init__(self) -> None:

@@ -35,6 +35,7 @@ from hexapla.reproduce.recipe_tables import (
     named_tables,
     place_data,
 )
+from hexapla.runs.ranges import MAX_SEED
 from hexapla.runs.recipe import find_recipe, read_toml
 from hexapla.runs.schema import shown
 from hexapla.runs.settings import make
@@ -229,10 +230,13 @@ def _read_experiment(
         for kind, allowed in names.items()
     }
     seeds = table.get("seeds", [0])
-    is_list = isinstance(seeds, list) and all(type(seed) is int and seed >= 0 for seed in seeds)
+    is_list = isinstance(seeds, list) and all(
+        type(seed) is int and 0 <= seed <= MAX_SEED for seed in seeds
+    )
     if not is_list or not seeds:
         raise InputError(
-            f"{place}.seeds is {shown(seeds)}; it must be a list of whole numbers, 0 or more"
+            f"{place}.seeds is {shown(seeds)}; it must be a list of whole numbers from 0 to "
+            f"{MAX_SEED:,}"
         )
     regimes = chosen["regimes"]
     baseline = table.get("baseline", regimes[0])

@@ -14,6 +14,7 @@ from pydantic import Field, Strict
 
 from hexapla.alignment.config import Budget
 from hexapla.reproduce.corpus_recipe import CorpusRecipe
+from hexapla.runs.ranges import Seed
 from hexapla.runs.settings import Name, settings
 
 BASE = "base"
@@ -51,7 +52,7 @@ class Experiment:
     """Names of its suites."""
     budgets: Annotated[tuple[Budget, ...], Strict(False)] = ("rows",)
     """Budgets of the trainings."""
-    seeds: Annotated[tuple[int, ...], Strict(False)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Strict(False)] = (0,)
     """Seeds of the trainings."""
     baseline: str = ""
     """Regime that the others are compared with. By default the first one."""

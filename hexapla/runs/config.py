@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hexapla.errors import InputError
+from hexapla.runs.ranges import Seed, Workers
 from hexapla.runs.settings import SAFETY, FilePath, Flag, settings
 from hexapla.text.limits import MAX_TEXT_MIB
 
@@ -41,7 +42,7 @@ class DemoConfig(OutputSettings):
 
     out: Annotated[FilePath, Flag(identity=False)] = Path("demo")
     """Folder for the two encoders, their scores and the comparison."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the two trainings."""
 
 
@@ -64,7 +65,7 @@ class ClusterSettings:
 
     executor: Annotated[Executor, SCALE] = "local"
     """Processes on this machine, or a Ray cluster that shares the output folder."""
-    workers: Annotated[int, Field(ge=1), SCALE] = 1
+    workers: Annotated[Workers, SCALE] = 1
     """Processes or cluster tasks that run at once."""
     address: Annotated[str | None, SCALE] = None
     """Address of the Ray cluster. By default the cluster that this machine belongs to, or else a
@@ -80,7 +81,7 @@ class ClusterSettings:
 class GpuClusterSettings(ClusterSettings):
     """Settings of a command whose cluster tasks may need a GPU."""
 
-    gpus: Annotated[float, Field(ge=0), SCALE] = 0.0
+    gpus: Annotated[float, Field(ge=0, le=1024), SCALE] = 0.0
     """GPUs that Ray reserves for one task; a fraction shares a GPU."""
 
     def __post_init__(self) -> None:

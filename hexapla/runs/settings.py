@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
+import math
 import re
 import types
 from collections.abc import Iterator, Mapping
@@ -41,6 +42,7 @@ from hexapla.text import languages as codes
 T = TypeVar("T")
 
 _MAX_SHOWN = 200  # characters of a value in an error
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +95,6 @@ def parse_languages(value: Any) -> Any:
 
 Languages = Annotated[tuple[str, ...], BeforeValidator(parse_languages), Flag(metavar="LANG,...")]
 """Language codes in any common spelling; one text with commas is accepted."""
-
-Share = Annotated[float, Field(ge=0, lt=1)]
-"""A share of a whole, 0 or more and below 1."""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
@@ -259,14 +258,12 @@ def check_values(config_class: type[Any], given: Mapping[str, Any]) -> None:
 
 def parse_text(setting: Setting, text: str) -> Any:
     """Return the number that a command-line text stands for, or the text for the class to check."""
-    if setting.kind is int and re.fullmatch(r"[+-]?[0-9]+", text.strip()):
-        with contextlib.suppress(ValueError):  # Python reads at most 4,300 digits
-            return int(text)
-    if setting.kind is float:
-        try:
-            return float(text)
-        except ValueError:
-            pass
+    # Python would also read digits of other scripts and "1_000".
+    if setting.kind in (int, float) and _NUMBER.fullmatch(text.strip()):
+        with contextlib.suppress(ValueError):  # 3.5 is no whole number, nor are 5,000 digits one
+            number = setting.kind(text)
+            if math.isfinite(number):
+                return number
     return text
 
 
@@ -370,12 +367,20 @@ def _choices(kind: Any) -> tuple[str, ...]:
 
 def _range(setting: Setting) -> str:
     """Return the range of a number in words, such as " above 0 and at most 1"."""
-    bounds = {type(item): item for item in setting.constraints}
+    bounds: dict[Any, Any] = {type(item): item for item in setting.constraints}
+    if length := bounds.get(annotated_types.MaxLen):
+        return f" of at most {length.max_length:,} characters"
     least, above = bounds.get(annotated_types.Ge), bounds.get(annotated_types.Gt)
     most, below = bounds.get(annotated_types.Le), bounds.get(annotated_types.Lt)
     if least and most:
-        return f" from {least.ge} to {most.le}"
-    lower = f"of {least.ge} or more" if least else f"above {above.gt}" if above else ""
-    upper = f"at most {most.le}" if most else f"below {below.lt}" if below else ""
+        return f" from {_shown(least.ge)} to {_shown(most.le)}"
+    lower = (
+        f"of {_shown(least.ge)} or more" if least else f"above {_shown(above.gt)}" if above else ""
+    )
+    upper = f"at most {_shown(most.le)}" if most else f"below {_shown(below.lt)}" if below else ""
     words = " and ".join(filter(None, [lower, upper]))
     return f" {words}" if words else ""
+
+
+def _shown(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.10g}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, Strict
+from pydantic import BeforeValidator, Strict
 
 from hexapla.errors import InputError
+from hexapla.runs.ranges import Amount, Seed
 from hexapla.runs.settings import Flag, settings
 from hexapla.text import languages as codes
 
@@ -29,15 +30,15 @@ class SourceConfig:
     """Field that holds the text in JSONL, CSV, TSV, Parquet or a dataset."""
     split_sentences: Annotated[bool, TEXT] = True
     """Split a text into sentences."""
-    min_characters: Annotated[int, Field(ge=1), TEXT] = 10
+    min_characters: Annotated[Amount, TEXT] = 10
     """Minimum characters of a sentence; shorter ones are left out."""
-    max_characters: Annotated[int, Field(ge=1), TEXT] = 500
+    max_characters: Annotated[Amount, TEXT] = 500
     """Maximum characters of a sentence; longer ones are left out."""
-    limit: Annotated[Annotated[int, Field(ge=1)] | None, TEXT] = None
+    limit: Annotated[Amount | None, TEXT] = None
     """Number of sentences to use, the first ones. By default all."""
-    sample: Annotated[Annotated[int, Field(ge=1)] | None, TEXT] = None
+    sample: Annotated[Amount | None, TEXT] = None
     """Number of sentences to draw at random. By default all are used."""
-    seed: Annotated[int, Field(ge=0, lt=2**63), TEXT] = 0
+    seed: Annotated[Seed, TEXT] = 0
     """Seed of the random sample."""
 
     def __post_init__(self) -> None:

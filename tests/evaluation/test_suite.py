@@ -416,9 +416,9 @@ def test_mistakes_are_reported_before_an_encoder_is_loaded(
             "split is held-out and suite is test; only bitext on your own corpus has",
         ),
         ({"held_out": 1.0}, "held_out is 1.0; it must be a number above 0 and below 1"),
-        ({"batch_size": 0}, "batch_size is 0; it must be a whole number of 1 or more"),
+        ({"batch_size": 0}, "batch_size is 0; it must be a whole number from 1 to 8,192"),
         ({"pooling": "max"}, 'pooling is "max"; it must be mean, cls or lasttoken'),
-        ({"seed": -1}, "seed is -1; it must be a whole number from 0 to 4294967295"),
+        ({"seed": -1}, "seed is -1; it must be a whole number from 0 to 4,294,967,295"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(

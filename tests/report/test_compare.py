@@ -299,7 +299,7 @@ def test_scores_of_two_encoders_in_one_path_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"resamples": 20}, "resamples is 20; it must be a whole number of 100 or more"),
+        ({"resamples": 20}, "resamples is 20; it must be a whole number from 100 to 100,000"),
         ({"seed": -1}, "seed is -1; it must be a whole number from 0 to"),
     ],
 )

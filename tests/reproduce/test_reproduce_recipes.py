@@ -46,7 +46,7 @@ def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) ->
         (
             "n_rows = 32",
             "n_rows = 1",
-            "corpora.toy: n_rows is 1; it must be a whole number of 2 or more",
+            "corpora.toy: n_rows is 1; it must be a whole number from 2 to",
         ),
         (
             "n_rows = 32",

@@ -15,12 +15,12 @@ from pydantic import Field, Strict
 
 from hexapla.cli.app import COMMANDS
 from hexapla.errors import InputError
+from hexapla.runs.ranges import Share
 from hexapla.runs.settings import (
     FilePath,
     Flag,
     Languages,
     Name,
-    Share,
     identity,
     make,
     read_settings,

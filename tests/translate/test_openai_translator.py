@@ -258,13 +258,13 @@ def test_json_is_found_after_thoughts_and_between_fences() -> None:
         ({"base_url": "http://[::1/v1"}, "is no http address"),
         ({"base_url": "http:///v1"}, 'base URL "http:///v1" is no http address'),
         ({"base_url": ""}, 'base URL "" is no http address'),
-        ({"concurrency": 0}, "concurrency is 0; it must be a whole number of 1 or more"),
+        ({"concurrency": 0}, "concurrency is 0; it must be a whole number from 1 to 1,000"),
         (
             {"sentences_per_request": -1},
-            "sentences_per_request is -1; it must be a whole number of 1 or more",
+            "sentences_per_request is -1; it must be a whole number from 1 to 1,000",
         ),
         ({"timeout_s": float("inf")}, "timeout_s is inf; it must be a number above 0"),
-        ({"price_in": -0.1}, "price_in is -0.1; it must be a number of 0 or more"),
+        ({"price_in": -0.1}, "price_in is -0.1; it must be a number from 0 to"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings: dict[str, Any], message: str) -> None:

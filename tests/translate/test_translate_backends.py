@@ -207,8 +207,8 @@ def test_auto_uses_ctranslate2_where_it_can_and_transformers_elsewhere(
             {"compute_type": "int8", "backend": "transformers"},
             "give auto or one of float32, bfloat16",
         ),
-        ({"beam_size": 0}, "beam_size is 0; it must be a whole number of 1 or more"),
-        ({"threads": 0}, "threads is 0; it must be a whole number of 1 or more"),
+        ({"beam_size": 0}, "beam_size is 0; it must be a whole number from 1 to 256"),
+        ({"threads": 0}, "threads is 0; it must be a whole number from 1 to"),
         ({"pivot": "englsh"}, 'language "englsh" is unknown'),
     ],
 )
