@@ -14,6 +14,7 @@ from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.encoder.locate import TINY
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.report.config import CompareConfig
+from hexapla.runs.disk_errors import AGAIN
 from hexapla.runs.record import check_run_folder, write_record
 from hexapla.runs.run_folder import hold_run, remove_run
 
@@ -47,7 +48,7 @@ def demo(out: Path, *, seed: int = 0, overwrite: bool = False, quiet: bool = Fal
     settings = {"seed": seed}
     done = "comparison/comparison.json"
     check_run_folder(out, "demo", settings, done=done, resume=None, overwrite=overwrite)
-    with hold_run(out, "then run the command again"):
+    with hold_run(out, AGAIN):
         # Again, now that no other run can write there.
         check_run_folder(out, "demo", settings, done=done, resume=None, overwrite=overwrite)
         remove_run(out, _OWN)

@@ -17,6 +17,7 @@ from pathlib import Path
 from hexapla.corpus.manifest import MANIFEST
 from hexapla.errors import InputError
 from hexapla.runs.atomic import replace_folder
+from hexapla.runs.disk_errors import disk_errors
 from hexapla.runs.foreign_files import foreign_files
 
 UNFINISHED = "corpus"
@@ -44,12 +45,12 @@ def open_work_folder(out: str | Path) -> Iterator[Path]:
     It is removed afterwards, with all that is in it.
 
     Raises:
-        InputError: Another run holds it, it holds an unfinished build or what is not Hexapla's, or
-            no folder can be made there.
+        InputError: Another run holds it, it holds an unfinished build or what is not Hexapla's, no
+            folder can be made there, or its disk cannot be written.
     """
     from hexapla.runs.lock import clear_locked
 
-    with lock_work_folder(out) as work:
+    with disk_errors(Path(out)), lock_work_folder(out) as work:
         if (work / _RUN_FILE).exists():
             raise InputError(
                 f"{work}: holds an unfinished build of {out}; continue it with hexapla build "
@@ -79,7 +80,8 @@ def lock_work_folder(out: str | Path) -> Iterator[Path]:
     work = work_folder(out)
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(work))
+            with disk_errors(work):
+                stack.enter_context(locked(work))
         except OSError as error:
             raise InputError(f"no folder can be made in {work.parent}: {error.strerror}") from error
         _put_back(work, Path(os.path.realpath(out)))

@@ -17,7 +17,6 @@ from typing import Self
 
 from hexapla.corpus.rows import row_id
 from hexapla.corpus.work_folder import JOIN
-from hexapla.errors import InputError
 
 _TABLES = """
 PRAGMA journal_mode = OFF;
@@ -78,11 +77,6 @@ class RowJoin:
     ) -> None:
         self._database.close()
         (self._work / JOIN).unlink(missing_ok=True)
-        if isinstance(error, sqlite3.OperationalError):
-            raise InputError(
-                f"{self._work}: the join cannot be kept: {error}; make room on that disk, or give "
-                "an output on another one"
-            ) from error
 
     def add(self, cells: Mapping[str, str], ranks: Mapping[str, int], number: int) -> None:
         """Add one unit.

@@ -26,6 +26,7 @@ from hexapla.report.score_runs import ScoreKey, check_comparable, read_runs
 from hexapla.report.seeds import RunColumn, baseline_first, group_seeds
 from hexapla.report.table_lines import task_blocks
 from hexapla.runs.atomic import write_beside, write_json
+from hexapla.runs.disk_errors import AGAIN
 from hexapla.runs.record import check_apart, check_run_folder, write_record
 from hexapla.runs.run_folder import hold_run, remove_run
 
@@ -66,7 +67,7 @@ def hold_comparison(config: CompareConfig) -> Iterator[None]:
         yield
         return
     _check_out(config.out, config)
-    with hold_run(config.out, "then run the command again"):
+    with hold_run(config.out, AGAIN):
         _check_out(config.out, config)  # again, now that no other run can write there
         yield
 

@@ -29,11 +29,12 @@ from hexapla.reproduce.results import write_results
 from hexapla.runs.atomic import write_text
 from hexapla.runs.executors import Executor, Processes, Ray
 from hexapla.runs.foreign_files import warn_of_foreign
-from hexapla.runs.lock import clear_locked, locked
+from hexapla.runs.lock import clear_locked
 from hexapla.runs.progress import Progress
 from hexapla.runs.ray_cluster import connect, cores_per_task
 from hexapla.runs.recipe import find_recipe
 from hexapla.runs.record import write_record
+from hexapla.runs.run_folder import hold_run
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
     Raises:
         InputError: The recipe is wrong; languages, encoders or data that it names are missing; the
             result folder holds something else or results of another version; or there is too little
-            disk. All of this is found before anything is made.
+            disk. All of this is found before anything is made. Or the disk cannot be written.
     """
     recipe = check_reproduction(config)
     plan = plan_matrix(recipe)
@@ -88,7 +89,7 @@ def reproduce(config: ReproduceConfig, *, quiet: bool = False) -> Outcome:
     expected = _estimate(config, plan, missing)
     _check_disk(config.out, expected)
     executor, worker = _open_executor(config)
-    with locked(config.out):
+    with hold_run(config.out, worthless=["recipe.toml", "logs/*"]):
         _start(config, plan)
         for line in (*plan.lines(), *expected.lines()):
             _log.info("%s", line)

@@ -46,8 +46,12 @@ _WORDS = (
 )
 
 
+AGAIN = "then run the command again"
+"""How a command goes on after a disk error if nothing was kept."""
+
+
 @contextmanager
-def disk_errors(out: Path, advice: str = "then run the command again") -> Iterator[None]:
+def disk_errors(out: Path, advice: str = AGAIN) -> Iterator[None]:
     """Turn what a full, read-only or forbidden disk raises into one line.
 
     Args:

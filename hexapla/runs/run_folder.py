@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hexapla.errors import InputError
-from hexapla.runs.disk_errors import disk_errors
+from hexapla.runs.disk_errors import AGAIN, disk_errors, find_disk_error
 from hexapla.runs.foreign_files import HIDDEN, warn_of_foreign
 from hexapla.runs.lock import clear_locked, locked
 from hexapla.runs.record import RUN_FILE
@@ -28,25 +28,26 @@ def hold_run(
 
     Args:
         folder: The folder, made if need be.
-        advice: As in `disk_errors`.
+        advice: As in `disk_errors`, if anything is left; otherwise the command is run again.
         worthless: Patterns of paths in the folder that no run is resumed from, such as "logs/*".
 
     Raises:
         InputError: Another run holds the folder, or its disk cannot be written.
     """
-    with disk_errors(folder, advice), locked(folder):
+    was_begun = (folder / RUN_FILE).exists()
+    with disk_errors(folder, advice if was_begun else AGAIN), locked(folder):
         was_begun = (folder / RUN_FILE).exists()
         try:
-            with disk_errors(folder, advice):
-                yield
-        except InputError:
-            if not was_begun:
-                _forget(folder, worthless)
-            raise
+            yield
+        except Exception as error:
+            is_mendable = isinstance(error, InputError) or find_disk_error(error) is not None
+            is_kept = was_begun or not is_mendable or not _forget(folder, worthless)
+            with disk_errors(folder, advice if is_kept else AGAIN):
+                raise
 
 
 @contextmanager
-def hold_file(out: Path, advice: str = "then run the command again") -> Iterator[None]:
+def hold_file(out: Path, advice: str = AGAIN) -> Iterator[None]:
     """Lock an output file by a hidden folder beside it, which is removed afterwards.
 
     Raises:
@@ -67,9 +68,15 @@ def remove_run(folder: Path, own: Sequence[str]) -> None:
     warn_of_foreign(folder, clear_locked(folder, own))
 
 
-def _forget(folder: Path, worthless: Sequence[str]) -> None:
-    """Remove all of a run that has left nothing but its record and what is worthless without it."""
+def _forget(folder: Path, worthless: Sequence[str]) -> bool:
+    """Remove a run that has left nothing but its record and what is worthless without it.
+
+    Returns:
+        Whether it was so.
+    """
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()]
     patterns = (RUN_FILE, *HIDDEN, *worthless)
-    if all(any(fnmatchcase(name, pattern) for pattern in patterns) for name in files):
+    is_worthless = all(any(fnmatchcase(name, pattern) for pattern in patterns) for name in files)
+    if is_worthless:
         clear_locked(folder)
+    return is_worthless

@@ -281,7 +281,7 @@ def test_an_impossible_folder_is_refused_before_the_corpus_is_read(tmp_path: Pat
         filter_corpus(
             FilterConfig(corpus=make(tmp_path, rows), out=tmp_path / "file" / "out"), quiet=True
         )
-    with pytest.raises(InputError, match=r"no folder can be made in .*: File name too long"):
+    with pytest.raises(InputError, match="File name too long; give a shorter name"):
         filter_corpus(
             FilterConfig(corpus=make(tmp_path, rows, overwrite=True), out=tmp_path / ("x" * 250)),
             quiet=True,
