@@ -6,11 +6,13 @@ Python.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hexapla.build.config import BuildConfig
 from hexapla.corpus.manifest import MANIFEST
 from hexapla.corpus.writer import check_corpus_folder
 from hexapla.filters.filter_settings import FilterSettings, read_filters
-from hexapla.runs.record import RUN_FILE, check_run_folder
+from hexapla.runs.record import RUN_FILE, check_apart, check_run_folder
 from hexapla.sources.hub import Dataset
 from hexapla.sources.texts import find_sources
 from hexapla.text.limits import with_text_limit
@@ -33,7 +35,7 @@ def check_build(config: BuildConfig, *, dry_run: bool = False) -> FilterSettings
 
     Raises:
         InputError: A text, filter or translator is missing or cannot be used, the translator lacks
-            a language, or the output folder may not be written.
+            a language, or the output folder may not be written or holds what is read.
     """
     for source in find_sources(config.source.texts):
         if not isinstance(source, Dataset):
@@ -44,6 +46,16 @@ def check_build(config: BuildConfig, *, dry_run: bool = False) -> FilterSettings
         if (config.work / RUN_FILE).is_file() and not config.overwrite:
             check_run_folder(config.work, "build", {}, done=MANIFEST, resume=False, overwrite=False)
         check_corpus_folder(config.out, config.overwrite)
+        _check_apart(config)
     if isinstance(config.translator, TranslatorConfig):
         check_translator(config.translator, config.to)
     return filters
+
+
+def _check_apart(config: BuildConfig) -> None:
+    """Refuse to replace what the build is made from."""
+    inputs = (*config.source.texts, *config.against, config.filters)
+    named: dict[str, str | Path | None] = {f"input {name}": name for name in inputs}
+    if isinstance(config.translator, TranslatorConfig):
+        named |= {"translator": config.translator.translator, "cache": config.translator.cache}
+    check_apart(config.out, named)

@@ -46,7 +46,8 @@ def filter_corpus(config: FilterConfig, *, quiet: bool = False) -> FilterReport:
             Nothing is written then.
     """
     check_corpus_folder(config.out, config.overwrite)
-    check_apart(config.out, {"corpus": config.corpus})
+    read = {f"input {name}": name for name in (*config.against, config.filters)}
+    check_apart(config.out, {"corpus": config.corpus, **read})
     settings = read_filters(config.filters)
     settings.check_available()
     seen = NearDuplicates(config.near_duplicates) if config.near_duplicates is not None else None

@@ -19,7 +19,7 @@ from hexapla.reproduce.experiment_reader import read_experiments
 from hexapla.reproduce.experiments import CORPUS, MatrixRecipe
 from hexapla.reproduce.recipe_tables import at
 from hexapla.reproduce.result_folder import FORMAT
-from hexapla.runs.lock import is_in_use
+from hexapla.runs.lock import check_unlocked, is_in_use
 from hexapla.runs.record import check_apart, check_folder_to_be, read_record
 
 _PAGE_LIBRARIES = ("altair", "jinja2", "vl_convert")
@@ -80,6 +80,7 @@ def _check_out(config: ReproduceConfig) -> None:
     """Refuse a folder that must not be written."""
     out = config.out
     check_folder_to_be(out)
+    check_unlocked(out)
     if not out.is_dir() or not is_in_use(out):
         return
     record = read_record(out)

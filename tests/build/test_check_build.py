@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from hexapla.build import build
 from hexapla.build.build_state import BuildState, find_build_state, start_build
 from hexapla.errors import InputError
+from hexapla.sources.config import SourceConfig
 from tests.fixtures.builds import toy_config, tree, write_text
 
 HEAVY = ("torch", "transformers", "sentence_transformers", "datasets", "ctranslate2")
@@ -70,3 +72,16 @@ def test_asking_for_the_state_of_a_build_changes_nothing(tmp_path: Path) -> None
     replaced = toy_config(tmp_path, overwrite=True)
     assert find_build_state(replaced, {"to": ["fra_Latn"]}) is BuildState.NEW
     assert tree(tmp_path) == before
+
+
+def test_a_build_never_replaces_what_it_is_made_from(tmp_path: Path) -> None:
+    write_text(tmp_path)
+    build(toy_config(tmp_path), quiet=True)
+    text = write_text(tmp_path / "corpus")
+    for changes in (
+        {"source": SourceConfig(texts=(str(text),), split_sentences=False)},
+        {"against": (str(tmp_path / "corpus"),)},
+    ):
+        with pytest.raises(InputError, match=r"corpus: (holds|is) the input .*; give another"):
+            build(toy_config(tmp_path, overwrite=True, **changes), quiet=True)
+    assert text.exists() and (tmp_path / "corpus" / "corpus.json").exists()
