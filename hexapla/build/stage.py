@@ -48,6 +48,7 @@ from hexapla.runs.disk_errors import disk_errors
 from hexapla.runs.executors import Executor, Processes
 from hexapla.runs.lock import clear_locked
 from hexapla.runs.progress import Progress
+from hexapla.runs.run_folder import RESUMED
 from hexapla.sources import source_facts
 from hexapla.sources.texts import STANDARD_INPUT, find_sources
 from hexapla.text.limits import with_text_limit
@@ -70,7 +71,7 @@ def build(config: BuildConfig, *, quiet: bool = False) -> FilterReport:
         InputError: Something that was given is wrong, which is found before the first sentence is
             translated where possible; or a language lost more than `max_loss`.
     """
-    with disk_errors(config.work, "and continue with --resume: what was committed is kept"):
+    with disk_errors(config.work):
         filters = check_build(config)
         for source in find_sources(config.source.texts):
             source.check(config.source.field)
@@ -92,8 +93,9 @@ def build(config: BuildConfig, *, quiet: bool = False) -> FilterReport:
             else:
                 if state is BuildState.NEW:
                     start_build(config, settings)
-                run = _Run(config, worker, executor, contamination, facts, quiet)
-                report = run.do()
+                with disk_errors(config.work, RESUMED):
+                    run = _Run(config, worker, executor, contamination, facts, quiet)
+                    report = run.do()
             clear_locked(config.work)
         return report
 

@@ -18,7 +18,7 @@ from hexapla.errors import InputError
 _ROOM = "make room"
 _RIGHT = "give the right to write there, or another output"
 _NAME = "give a shorter name"
-_DISK = "check that disk"
+_DISK = "check that disk, and the limit on the size of files (ulimit -f)"
 _REMEDIES = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: f"{_ROOM}, or have the quota raised",

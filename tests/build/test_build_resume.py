@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from hexapla.build import build
+from hexapla.build import build, stage
 from hexapla.build.committed import commit, has_record, is_committed
 from hexapla.build.shard_worker import ShardTask, ShardWorker
 from hexapla.corpus.reader import open_corpus
@@ -226,3 +226,17 @@ def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
     error = worker(ShardTask("cells", "00000", ("deu_Latn",))).error
     assert isinstance(error, InputError)
     assert "shared file system" in str(error)
+
+
+def test_a_disk_on_which_no_build_could_start_does_not_promise_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_text(tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(stage, "start_build", full)
+    with pytest.raises(InputError, match=r"building: No space left .*, then run the command again"):
+        build(toy_config(tmp_path), quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
