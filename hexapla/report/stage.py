@@ -67,7 +67,8 @@ def hold_comparison(config: CompareConfig) -> Iterator[None]:
         yield
         return
     _check_out(config.out, config)
-    with hold_run(config.out, AGAIN):
+    unfinished = [name for name in _OWN if name != RESULT]
+    with hold_run(config.out, AGAIN, worthless=unfinished):
         _check_out(config.out, config)  # again, now that no other run can write there
         yield
 
