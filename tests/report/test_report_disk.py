@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -25,11 +26,11 @@ def test_half_of_a_comparison_is_not_left_on_a_full_disk(
     monkeypatch.setattr(stage, "comparison_to_markdown", lambda _: "a table")
     scores = (tmp_path / "one", tmp_path / "two")
     config = CompareConfig(scores=scores, out=tmp_path / "out")
-    nothing = Comparison(runs=(), blocks=(), n_resamples=1, seed=0, notes=())
+    comparison = MagicMock(spec=Comparison)
     files = {"charts/gains.svg": "<svg/>", "summary.md": "one"}
     with (
         pytest.raises(InputError, match=r"out: No space left .*, then run the command again"),
         hold_comparison(config),
     ):
-        write_comparison(nothing, config, files)
+        write_comparison(comparison, config, files)
     assert list(tmp_path.iterdir()) == []
