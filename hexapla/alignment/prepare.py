@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from transformers.integrations.integration_utils import get_available_reporting_
 
 from hexapla.alignment.batches import encodings_per_epoch
 from hexapla.alignment.check_alignment import check_alignment
-from hexapla.alignment.config import AlignConfig, Regime
+from hexapla.alignment.config import MAX_STEPS, AlignConfig, Regime
 from hexapla.corpus.presence import present_cells, usable_rows
 from hexapla.corpus.reader import Corpus
 from hexapla.encoder.locate import EncoderFacts
@@ -32,6 +33,7 @@ class Prepared:
         held_out: The held-out rows, or None.
         base: The encoder to train.
         epochs: Passes over the usable rows that spend the budget.
+        n_steps: Steps of the optimiser in these passes.
         encodings_per_epoch: Sentences encoded in one pass.
         identity: Settings and hashes that make this run the same run when it is resumed.
         is_finished: The output folder holds the finished run already.
@@ -43,6 +45,7 @@ class Prepared:
     held_out: Dataset | None
     base: EncoderFacts
     epochs: float
+    n_steps: int
     encodings_per_epoch: int
     identity: dict[str, Any]
     is_finished: bool
@@ -68,6 +71,7 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
     if config.budget == "encodings":
         multiway = present_RC[usable_rows(present_RC, Regime.MULTIWAY.min_cells)]
         epochs *= encodings_per_epoch(multiway, Regime.MULTIWAY) / n_encodings
+    n_steps = _count_steps(config, len(usable), epochs)
     return Prepared(
         corpus=dataclasses.replace(kept, languages=languages),
         rows=rows,
@@ -75,10 +79,23 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
         held_out=held_out.dataset() if config.held_out else None,
         base=checked.base,
         epochs=epochs,
+        n_steps=n_steps,
         encodings_per_epoch=n_encodings,
         identity=checked.identity,
         is_finished=checked.is_finished,
     )
+
+
+def _count_steps(config: AlignConfig, n_rows: int, epochs: float) -> int:
+    """Return the number of steps, if training can end."""
+    batches = -(-n_rows // config.rows_per_step)
+    n_steps = max(1, math.ceil(epochs * -(-batches // config.gradient_accumulation)))
+    if n_steps > MAX_STEPS:
+        raise InputError(
+            f"epochs is {config.epochs:g}, which makes {n_steps:,} steps; at most {MAX_STEPS:,} "
+            "can end, so lower epochs (--epochs) or give steps more rows (--rows-per-step)"
+        )
+    return n_steps
 
 
 def _check_reporter(name: str) -> None:

@@ -34,6 +34,7 @@ from hexapla.alignment.token_cache import TokenCache, open_token_cache
 from hexapla.alignment.trainer import MultiwayTrainer
 from hexapla.alignment.trainer_setup import make_trainer
 from hexapla.alignment.training_record import record_training
+from hexapla.encoder.check_prompt import check_prompt
 from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
 from hexapla.encoder.locate import RESULT
 from hexapla.encoder.save import ENCODER_FILES, save_encoder
@@ -81,6 +82,7 @@ def _align(config: AlignConfig, processes: PartialState, *, quiet: bool) -> dict
             return dict(json.loads((config.out / RESULT).read_text(encoding="utf-8")))
         inputs = _load(config, prepared, quiet=quiet)
     _begin_run(config, prepared)
+    _log.info("%s", _announcement(config, prepared, inputs.cells))
     started = time.monotonic()
     trained = _train(config, prepared, inputs, quiet=quiet)
     model, n_whitened = _finish(config, prepared, inputs, trained)
@@ -119,6 +121,7 @@ def _load(config: AlignConfig, prepared: Prepared, *, quiet: bool) -> _Inputs:
     model = _load_base(config)
     _check_loaded(config, model)
     prompt = config.prompt if config.prompt is not None else training_prompt(model)
+    check_prompt(model, prompt)
     with PartialState().main_process_first():
         cells = open_token_cache(
             prepared.rows,
@@ -135,6 +138,18 @@ def _load(config: AlignConfig, prepared: Prepared, *, quiet: bool) -> _Inputs:
             model.max_seq_length,
         )
     return _Inputs(model=model, prompt=prompt, cells=cells)
+
+
+def _announcement(config: AlignConfig, prepared: Prepared, cells: TokenCache) -> str:
+    """Return what training will take, so that a slip in a setting shows before hours are lost."""
+    longest = "at most " if config.budget == "converged" else ""
+    n_encodings = round(prepared.epochs * prepared.encodings_per_epoch)
+    line = f"{longest}{prepared.n_steps:,} steps, {n_encodings:,} sentences to encode"
+    if config.chunk_tokens is None:
+        return line
+    per_step = len(cells.ids) * prepared.epochs / prepared.n_steps
+    n_passes = min(per_step / config.chunk_tokens, n_encodings / prepared.n_steps)
+    return f"{line}, in about {max(1, round(n_passes)):,} passes of the encoder a step"
 
 
 def _load_base(config: AlignConfig) -> SentenceTransformer:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hexapla.encoder.alignment_record import read_alignment
 from hexapla.encoder.check_encoder import OWN_POOLING, check_encoder
+from hexapla.encoder.check_prompt import check_prompt
 from hexapla.encoder.check_sizes import check_sizes
 from hexapla.encoder.check_weights import (
     UNUSED,
@@ -98,6 +99,8 @@ def load_encoder(
     if _E5.search(Path(source).name) and not any(model.prompts.values()):
         save_prompt(model, "query: ")
         _log.info('%s is an E5 without saved prompts: "query: " is put before every text', name)
+    for task in get_args(Task):
+        check_prompt(model, model.prompts.get(task) or "")
     return model
 
 
@@ -245,7 +248,12 @@ def training_prompt(model: SentenceTransformer) -> str:
 
 
 def save_prompt(model: SentenceTransformer, prompt: str) -> None:
-    """Save a prompt under MTEB's task types; in these, MTEB does not look for "query"."""
+    """Save a prompt under MTEB's task types; in these, MTEB does not look for "query".
+
+    Raises:
+        InputError: The prompt leaves no room for a text.
+    """
+    check_prompt(model, prompt)
     if prompt or any(model.prompts.get(task) for task in get_args(Task)):
         model.prompts = {
             **model.prompts,

@@ -49,7 +49,10 @@ from tests.fixtures.toy import LANGUAGES, toy_rows
         ({"chunk_tokens": 0}, "chunk_tokens is 0; it must be a whole number from 1 to"),
         ({"lora": -1}, "lora is -1; it must be a whole number from 0 to"),
         ({"preserve": -1.0}, "preserve is -1.0; it must be a number from 0 to"),
-        ({"matryoshka": "64,many"}, "matryoshka is '64,many'; it must be at most 32 numbers of dimensions"),
+        (
+            {"matryoshka": "64,many"},
+            "matryoshka is '64,many'; it must be at most 32 numbers of dimensions",
+        ),
         (
             {"pooling": "lastoken"},
             'pooling is "lastoken"; it must be mean, cls or lasttoken; did you mean "lasttoken"',
