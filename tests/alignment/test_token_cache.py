@@ -34,6 +34,7 @@ def rows() -> datasets.Dataset:
 
 def test_tokens_are_those_of_the_encoder_with_its_prompt(encoder, monkeypatch):
     monkeypatch.setattr(token_cache, "_ROWS_PER_BATCH", 7)  # several batches of several widths
+    monkeypatch.setattr(token_cache, "_MAX_CHARACTERS", 150)  # and several parts of each
     data = rows()
     cache = open_token_cache(data, LANGUAGES, encoder, "eng59 ", ("corpus", "encoder"))
     assert cache.texts.shape == (50, 4)
@@ -48,6 +49,23 @@ def test_tokens_are_those_of_the_encoder_with_its_prompt(encoder, monkeypatch):
                 expected = encoder.tokenizer("eng59 " + row[language])["input_ids"]
                 assert cache.tokens(cell)["input_ids"].tolist() == expected
     assert n_missing > 30
+
+
+def test_long_texts_are_tokenised_one_by_one(encoder, monkeypatch):
+    monkeypatch.setattr(token_cache, "_MAX_CHARACTERS", 100)
+    sizes = []
+    tokenise = encoder.preprocess
+
+    def counted(texts, **settings):
+        sizes.append(sum(map(len, texts)))
+        return tokenise(texts, **settings)
+
+    monkeypatch.setattr(encoder, "preprocess", counted)
+    texts = ["eng01 " * 50, "eng02", "eng03 " * 60, "eng04", "eng05"]
+    data = datasets.Dataset.from_list([{"a": text} for text in texts])
+    cache = open_token_cache(data, ("a",), encoder, "", ("long",))
+    assert sizes == [300, 5, 360, 10]
+    assert cache.n_truncated == 2 and cache.lengths(np.arange(5)).tolist() == [16, 3, 16, 3, 3]
 
 
 def test_equal_cells_have_equal_text_ids_and_others_have_not(encoder):
