@@ -7,6 +7,7 @@ building are checked by the classes that the command line uses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,8 @@ from hexapla.runs.schema import shown
 from hexapla.runs.settings import make
 
 _TABLES = ("title", "align", "corpora", "encoders", "regimes", "suites", "experiments")
+MAX_CELLS = 10_000
+"""Trainings and evaluations of one experiment: at a minute each, a week."""
 ALIGN_KEYS = keys_of(
     AlignConfig,
     without=(
@@ -248,15 +251,28 @@ def _read_experiment(
     if len(regimes) < 2:
         raise InputError(f"{place}.regimes has {baseline} alone; a comparison needs two or more")
     corpora = dict.fromkeys(name for each in chosen["corpora"] for name in meanings[each])
+    seeds = tuple(dict.fromkeys(seeds))
+    _check_size(place, {**chosen, "corpora": tuple(corpora), "seeds": seeds})
     settings = {
         **table,
         **chosen,
         "name": key,
         "corpora": tuple(corpora),
-        "seeds": tuple(dict.fromkeys(seeds)),
+        "seeds": seeds,
         "baseline": baseline,
     }
     return at(place, lambda: make(Experiment, settings))
+
+
+def _check_size(place: str, lists: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse more cells than can be done, before any of them is made."""
+    sizes = {kind: len(values) for kind, values in lists.items() if kind != "suites"}
+    if (n_cells := math.prod(sizes.values())) > MAX_CELLS:
+        counted = " x ".join(f"{size:,} {kind}" for kind, size in sizes.items())
+        raise InputError(
+            f"{place}: {counted} are {n_cells:,} cells; at most {MAX_CELLS:,} are allowed, so "
+            "shorten a list"
+        )
 
 
 def _read_names(place: str, values: object, allowed: Sequence[str]) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ from hexapla.reproduce.suite_size import SuiteSize, measure_suite, suite_key
 from hexapla.translate.backends import open_translator
 from hexapla.translate.config import TranslatorConfig
 
+_MAX_LISTED = 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class MatrixPlan:
@@ -63,8 +65,8 @@ class MatrixPlan:
                 ("seeds", *map(str, experiment.seeds)),
             )
             lines.append(
-                f"experiment {experiment.name}: {' x '.join(' '.join(each) for each in lists)}, "
-                f"measured on {' '.join(experiment.suites)}"
+                f"experiment {experiment.name}: {' x '.join(map(_listed, lists))}, "
+                f"measured on {_listed(experiment.suites)}"
             )
         for name, suite in self.suites.items():
             lines.append(f"suite {name}: {suite.n_texts:,} sentences")
@@ -115,6 +117,13 @@ def plan_matrix(recipe: MatrixRecipe, *, dry_run: bool = False) -> MatrixPlan:
         suites=suites,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names on one line, a long list shortened."""
+    if len(names) <= _MAX_LISTED:
+        return " ".join(names)
+    return f"{' '.join(names[: _MAX_LISTED - 1])} … {names[-1]} ({len(names):,})"
 
 
 def _encoder_key(

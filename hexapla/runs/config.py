@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,9 @@ from hexapla.runs.settings import SAFETY, FilePath, Flag, settings
 from hexapla.text.limits import MAX_TEXT_MIB
 
 Executor = Literal["local", "ray"]
+
+# More would only wait for each other, each with libraries of half a GiB in its memory.
+MAX_WORKERS_PER_CORE = 16
 
 SCALE = Flag(group="Scale", identity=False)
 
@@ -73,6 +77,13 @@ class ClusterSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings of a cluster where none is used."""
+        n_cores = os.cpu_count() or 1
+        if self.executor == "local" and self.workers > MAX_WORKERS_PER_CORE * n_cores:
+            raise InputError(
+                f"workers is {self.workers:,} on a machine of {n_cores} cores; at most "
+                f"{MAX_WORKERS_PER_CORE} processes a core are started, "
+                f"{MAX_WORKERS_PER_CORE * n_cores} here"
+            )
         if self.executor == "local" and self.address is not None:
             raise InputError("address is a setting of a Ray cluster; use it with --executor ray")
 

@@ -103,6 +103,16 @@ def test_a_recipe_is_printed_to_be_copied(capsys: pytest.CaptureFixture[str]) ->
         ),
         (
             "seeds = [0]",
+            "seeds = [4294967296]",
+            r"seeds is \[4294967296\]; it must be a list of whole numbers from 0 to 4,294,967,295",
+        ),
+        (
+            "seeds = [0]",
+            f"seeds = {list(range(5_000))}",
+            r"experiments.main: .* 5,000 seeds are 15,000 cells; at most 10,000 are allowed",
+        ),
+        (
+            "seeds = [0]",
             'seeds = [0]\nbudgets = ["row"]',
             r'budgets has "row"; .*did you mean "rows"\?',
         ),
