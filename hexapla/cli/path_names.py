@@ -16,7 +16,7 @@ _MAX_BYTES_OUT = 190
 
 
 def check_path_names(config: Any) -> None:
-    """Refuse settings with a name that is too long, or with an output that has no name.
+    """Refuse names that are too long, links that lead in circles, and an output without a name.
 
     Raises:
         InputError: The setting is named, with what it may be.
@@ -29,11 +29,12 @@ def check_path_names(config: Any) -> None:
         for one in value if isinstance(value, tuple) else (value,):
             if isinstance(one, Path):
                 _check_lengths(field.name, one, _MAX_BYTES)
+                _check_loop(field.name, one)
         if field.name == "out" and isinstance(value, Path):
             _check_out(value)
             if value.is_symlink() and not value.exists():
                 # The output is made where the link points to; no folder can be made of the link.
-                object.__setattr__(config, "out", _target(value))
+                object.__setattr__(config, "out", value.resolve())
 
 
 def check_texts(given: Mapping[str, Any]) -> None:
@@ -60,11 +61,13 @@ def check_texts(given: Mapping[str, Any]) -> None:
                 )
 
 
-def _target(link: Path) -> Path:
+def _check_loop(setting: str, path: Path) -> None:
     try:
-        return link.resolve()
-    except RuntimeError as error:
-        raise InputError(f"{link}: is a link that leads back to itself; give a folder") from error
+        path.resolve()
+    except RuntimeError as error:  # Python's own for a loop
+        raise InputError(
+            f"{setting} is {path}, a link that leads back to itself; give a file or folder"
+        ) from error
 
 
 def _check_lengths(setting: str, path: Path, most: int) -> None:

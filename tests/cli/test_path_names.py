@@ -38,6 +38,7 @@ BYTES = os.fsdecode(b"x\xff")
     ("name", "told"),
     [
         (BYTES, "which is not UTF-8"),
+        ("a\0b", "has a NUL character"),
         ("n" * 300, "a name of 300 bytes"),
         ("n" * 240, "a name of 240 bytes"),
         (f"{'ü' * 128}/out", "a name of 256 bytes"),
@@ -102,3 +103,21 @@ def test_an_output_that_is_a_link_to_nothing_is_made_where_it_points(
     assert main(["compare", *runs, "--out", str(tmp_path / "link")]) == 0
     assert (tmp_path / "place" / "comparison.json").is_file()
     assert (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["filter", "sample", "--out", "loop"],
+        ["build", "a.txt", "--to", "de", "--translator", "x", "--out", "out", "--cache", "loop"],
+        ["score", "loop", "--encoder", "tiny", "--out", "out.tsv"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_link_that_leads_back_to_itself_is_refused(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    assert main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is loop, a link that leads back to itself" in line
+    assert os.listdir(tmp_path) == ["loop"]
