@@ -27,8 +27,8 @@ MAX_DEPTH = 64
 
 _MAX_SHOWN = 60  # characters of a value in an error
 _MAX_BITS = 64
+_MAX_FOREIGN_BITS = 128  # transformers writes 10^30 for a tokenizer without a limit of length
 _TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
-_TOO_LONG = f"it holds an integer of more than {_MAX_BITS} bits"
 
 
 class Stored(pydantic.BaseModel):
@@ -97,14 +97,16 @@ def read_object(path: Path, schema: type[Stored], advice: str = "") -> dict[str,
 def read_foreign(path: Path) -> Any:
     """Read a JSON file that another program wrote.
 
-    It may repeat a key, or hold numbers that are not finite, as far as that program reads it.
+    It may repeat a key, or hold numbers that are not finite and integers of up to 128 bits, as far
+    as that program reads it.
 
     Raises:
         InputError: The file cannot be read, is larger than `MAX_MIB`, or is not JSON.
     """
     text = read_text(path)
     try:
-        return check_content(_loads(text), finite=False)
+        content = _loads(text, max_bits=_MAX_FOREIGN_BITS)
+        return check_content(content, finite=False, max_bits=_MAX_FOREIGN_BITS)
     except ValueError as error:
         raise InputError(damage_message(path, error)) from error
 
@@ -144,16 +146,17 @@ def parse_json(text: str) -> Any:
     return check_content(_loads(text, object_pairs_hook=_once))
 
 
-def check_content(content: Any, *, finite: bool = True) -> Any:
+def check_content(content: Any, *, finite: bool = True, max_bits: int = _MAX_BITS) -> Any:
     """Return what was parsed from JSON or TOML, if all of it can be copied, counted and written.
 
     Args:
         content: Lists and objects, within one another.
         finite: Refuse NaN and infinite numbers.
+        max_bits: Bits of the largest integer.
 
     Raises:
-        ValueError: It is nested deeper than `MAX_DEPTH`, has an integer of more than 64 bits, or a
-            text with half a surrogate pair.
+        ValueError: It is nested deeper than `MAX_DEPTH`, has a larger integer, or a text with half
+            a surrogate pair.
     """
     level: list[Any] = [content]
     for _ in range(MAX_DEPTH + 1):
@@ -165,7 +168,7 @@ def check_content(content: Any, *, finite: bool = True) -> Any:
             elif isinstance(value, list):
                 below += value
             else:
-                _check_value(value, finite=finite)
+                _check_value(value, finite=finite, max_bits=max_bits)
         level = below
         if not level:
             return content
@@ -252,7 +255,7 @@ def _allowed(complaint: Any) -> str:
     return str(context.get("error", complaint["msg"]))
 
 
-def _loads(text: str, **hooks: Any) -> Any:
+def _loads(text: str, *, max_bits: int = _MAX_BITS, **hooks: Any) -> Any:
     try:
         return json.loads(text, **hooks)
     except RecursionError as error:
@@ -260,16 +263,21 @@ def _loads(text: str, **hooks: Any) -> Any:
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON ({error})") from error
     except ValueError as error:
-        raise ValueError(_TOO_LONG if "digits" in str(error) else str(error)) from error
+        reason = _too_long(max_bits) if "digits" in str(error) else str(error)
+        raise ValueError(reason) from error
 
 
-def _check_value(value: Any, *, finite: bool) -> None:
+def _too_long(max_bits: int) -> str:
+    return f"it holds an integer of more than {max_bits} bits"
+
+
+def _check_value(value: Any, *, finite: bool, max_bits: int) -> None:
     if isinstance(value, str):
         if not value.isascii():
             _check_letters(value)
     elif isinstance(value, int):
-        if value.bit_length() > _MAX_BITS:
-            raise ValueError(_TOO_LONG)
+        if value.bit_length() > max_bits:
+            raise ValueError(_too_long(max_bits))
     elif isinstance(value, float) and finite and not math.isfinite(value):
         raise ValueError(f"it holds {json.dumps(value)}, which is not a finite number")
 

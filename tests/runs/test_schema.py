@@ -89,6 +89,16 @@ def test_a_file_beyond_the_limit_is_refused_before_it_is_read(
     assert schema.MAX_MIB == 64
 
 
+def test_an_integer_that_means_no_limit_to_another_program_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text('{"model_max_length": 1000000000000000019884624838656}', encoding="utf-8")
+    assert read_foreign(path) == {"model_max_length": int(1e30)}
+    for digits in (50, 5000):
+        path.write_text('{"model_max_length": 1' + "0" * digits + "}", encoding="utf-8")
+        with pytest.raises(InputError, match="an integer of more than 128 bits"):
+            read_foreign(path)
+
+
 def test_files_of_other_programs_may_repeat_keys_and_hold_infinity(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text('{"a": 1, "a": Infinity}')
