@@ -7,6 +7,7 @@ carries. Nothing here imports torch, so a mistake in a name is answered at once.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import os
@@ -34,6 +35,8 @@ _RECORDS = (RESULT, MERGED, SWEEP, "run.json", *NOT_WEIGHTS)
 _LOADED = (".safetensors", ".json", ".model", ".spm", ".vocab", ".tiktoken", ".py", *PICKLED)
 _VOCABULARIES = ("vocab.txt", "merges.txt", "dict.txt", "bpe.codes")
 _NOT_LOADED = ("checkpoints", "logs")
+# Bytes. Such a file takes 50 ms to hash, so a change that follows gives it another time.
+_LARGE = 64 * 2**20
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 _log = logging.getLogger(__name__)
 
@@ -185,11 +188,29 @@ def hash_encoder(folder: Path) -> str:
     for path in encoder_files(folder):
         digest.update(path.relative_to(folder).as_posix().encode(errors="surrogateescape"))
         try:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(_hash_file(path))
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     return digest.hexdigest()
+
+
+def _hash_file(path: Path) -> bytes:
+    status = path.stat()
+    if status.st_size < _LARGE:
+        return _digest(path)
+    state = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return _hash_large(path.resolve(), state)
+
+
+@functools.lru_cache(maxsize=256)
+def _hash_large(path: Path, state: tuple[int, ...]) -> bytes:
+    """Hash a file once in a process: a stage describes an encoder, and then loads it."""
+    return _digest(path)
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _hub_commit(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from hexapla.encoder import locate
 from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.encoder_card import inspect_encoder
 from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
@@ -173,6 +175,27 @@ def test_description_changes_with_the_weights_and_not_with_the_card(folder):
     weights[-1] ^= 1
     (folder / "model.safetensors").write_bytes(weights)
     assert describe(folder).sha256 != first.sha256
+
+
+def test_large_files_are_hashed_once_until_they_change(folder, monkeypatch):
+    monkeypatch.setattr(locate, "_LARGE", 4096)
+    hashed = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(
+        hashlib, "file_digest", lambda file, kind: hashed.append(file.name) or digest(file, kind)
+    )
+    weights = folder / "model.safetensors"
+    first = describe(folder).sha256
+    assert describe(folder).sha256 == first
+    assert hashed.count(str(weights)) == 1
+    assert hashed.count(str(folder / "config.json")) == 2
+    os.utime(weights, ns=(0, 0))
+    assert describe(folder).sha256 == first
+    assert hashed.count(str(weights)) == 2
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert describe(folder).sha256 != first
 
 
 @pytest.mark.parametrize("name", ["vocab.txt", "merges.txt", "source.spm", "own_model.py"])
