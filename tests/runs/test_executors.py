@@ -172,7 +172,7 @@ def ray() -> Iterator[Any]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 
-    ray.init(num_cpus=2, object_store_memory=100 * 2**20, include_dashboard=False)
+    ray.init("local", num_cpus=2, object_store_memory=100 * 2**20, include_dashboard=False)
     yield connect(None)
     ray.shutdown()
 
