@@ -290,6 +290,8 @@ def _explain(error: Exception) -> int:
         return _fail(str(error), 2)
     if isinstance(error, OSError) and error.errno in _MENDABLE and error.filename is not None:
         return _fail(f"{error.filename}: {error.strerror}; give a path that can be used", 2)
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from"):
+        return _fail(f"{error}: a link leads back to itself; give a file or folder", 2)
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
         return _fail(f"{error.object}: a name in this is not UTF-8; rename the file or folder", 2)
     return _fail(f"{type(error).__name__}: {error} (--debug shows where)", 1)

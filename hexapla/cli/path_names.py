@@ -16,7 +16,7 @@ _MAX_BYTES_OUT = 190
 
 
 def check_path_names(config: Any) -> None:
-    """Refuse names that are too long, links that lead in circles, and an output without a name.
+    """Refuse names that are too long, and an output without a name.
 
     Raises:
         InputError: The setting is named, with what it may be.
@@ -29,7 +29,6 @@ def check_path_names(config: Any) -> None:
         for one in value if isinstance(value, tuple) else (value,):
             if isinstance(one, Path):
                 _check_lengths(field.name, one, _MAX_BYTES)
-                _check_loop(field.name, one)
         if field.name == "out" and isinstance(value, Path):
             _check_out(value)
             if value.is_symlink() and not value.exists():
@@ -59,15 +58,6 @@ def check_texts(given: Mapping[str, Any]) -> None:
                     f"{setting} is {text!r}, which has a NUL character; no name and no text may "
                     "have one"
                 )
-
-
-def _check_loop(setting: str, path: Path) -> None:
-    try:
-        path.resolve()
-    except RuntimeError as error:  # Python's own for a loop
-        raise InputError(
-            f"{setting} is {path}, a link that leads back to itself; give a file or folder"
-        ) from error
 
 
 def _check_lengths(setting: str, path: Path, most: int) -> None:

@@ -109,8 +109,8 @@ def test_an_output_that_is_a_link_to_nothing_is_made_where_it_points(
     "command",
     [
         ["filter", "sample", "--out", "loop"],
-        ["build", "a.txt", "--to", "de", "--translator", "x", "--out", "out", "--cache", "loop"],
         ["score", "loop", "--encoder", "tiny", "--out", "out.tsv"],
+        ["evaluate", "tiny", "--suite", "bitext", "--data", "loop", "--out", "out"],
     ],
     ids=lambda command: command[0],
 )
@@ -119,5 +119,5 @@ def test_a_link_that_leads_back_to_itself_is_refused(command, tmp_path, monkeypa
     (tmp_path / "loop").symlink_to("loop")
     assert main(command) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "is loop, a link that leads back to itself" in line
+    assert "a link leads back to itself; give a file or folder" in line
     assert os.listdir(tmp_path) == ["loop"]
