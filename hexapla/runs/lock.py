@@ -1,13 +1,15 @@
 """The lock of an output folder: two runs never write to the same folder at once.
 
 The lock belongs to the process, so that one which is killed leaves its folder free. It holds on one
-machine; on a shared file system it holds as far as that one supports `flock`. Its files are removed
-at the end of the run. A process that has opened a removed lock notices that it has no name any more
-and starts over (`filelock` looks at the number of links), so only one is ever inside.
+machine; on a shared file system it holds as far as that one supports `flock`. Without `flock`,
+`filelock` takes a file's existence for the lock. Its files are removed at the end of the run. A
+process that has opened a removed lock notices that it has no name any more and starts over
+(`filelock` looks at the number of links), so only one is ever inside.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import shlex
@@ -17,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from hexapla.errors import InputError
 from hexapla.runs.atomic import write_text
@@ -28,6 +30,7 @@ LOCK = ".lock"
 HOLDER = ".lock-holder"  # a file of its own, since filelock may empty or remove the lock's
 _RUN_FILE = "run.json"  # as in hexapla.runs.record, which asks for the lock
 _MAX_TRIES = 1000  # to enter a folder that other runs make and remove; no path needs so many
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP}  # of a network file system without its lock service
 _MAX_COMMAND = 200  # characters of the holder's command line that an error shows
 
 _held: set[tuple[int, int]] = set()  # the locks of this process, by `_identity`
@@ -42,7 +45,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         InputError: Another run holds the lock, whose process, start and command are named; or no
-            folder can be made there.
+            folder can be made there, or its file system has no locks.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp()) / "out"
@@ -117,13 +120,13 @@ def _leave(folder: Path) -> None:
         folder.rmdir()
 
 
-def _acquire(folder: Path) -> FileLock:
+def _acquire(folder: Path) -> BaseFileLock:
     real = Path(os.path.realpath(folder))  # no folder can be made of a link to nothing
     for _ in range(_MAX_TRIES):
         lock = FileLock(folder / LOCK)
         try:
             real.mkdir(parents=True, exist_ok=True)
-            lock.acquire(blocking=False)
+            _take(lock, folder)
             write_text(folder / HOLDER, _this_process())
             return lock
         except Timeout as error:
@@ -142,6 +145,19 @@ def _acquire(folder: Path) -> FileLock:
             lock.release()
             raise
     raise InputError(f"{folder}: no folder can be made here; give another output")
+
+
+def _take(lock: BaseFileLock, folder: Path) -> None:
+    try:
+        lock.acquire(blocking=False)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        (folder / LOCK).unlink(missing_ok=True)  # made, and no other run can have locked it
+        raise InputError(
+            f"{folder}: its file system has no locks ({error.strerror}); have them switched on "
+            "(flock), or give an output on another disk"
+        ) from error
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -6,6 +6,8 @@ removed; of several processes that lock and remove the same folder, only one is 
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import platform
@@ -167,3 +169,35 @@ def test_a_path_at_which_no_folder_can_be_made_is_refused_at_once(tmp_path: Path
     for folder in (tmp_path / "loop", tmp_path / "file", Path("/proc/out")):
         with pytest.raises(InputError, match="no folder can be made here"), locked(folder):
             pass
+
+
+@pytest.fixture
+def without_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(request.param, os.strerror(request.param))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+
+
+@pytest.mark.parametrize("without_locks", [errno.ENOSYS], indirect=True)
+@pytest.mark.filterwarnings("ignore:flock not supported")
+@pytest.mark.usefixtures("without_locks")
+def test_where_flock_does_not_exist_the_file_alone_is_the_lock(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / "out"),
+        pytest.raises(InputError, match="another run"),
+        locked(tmp_path / "out"),
+    ):
+        pass
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("without_locks", [errno.ENOLCK, errno.EOPNOTSUPP], indirect=True)
+@pytest.mark.usefixtures("without_locks")
+def test_a_file_system_whose_locks_fail_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match=r"out: its file system has no locks .*; have them"),
+        locked(tmp_path / "out"),
+    ):
+        pass
+    assert not (tmp_path / "out").exists()
