@@ -63,7 +63,9 @@ class RowJoin:
         self._pivot, self._work = pivot, work
         self.n_rows = self.n_joined = self.n_cells = self.n_repeats = 0
         self.conflicts: Counter[str] = Counter()
-        self._database = sqlite3.connect(work / JOIN)
+        # The work folder is locked. A network's file system may lack the locks that SQLite takes.
+        database = f"{(work / JOIN).absolute().as_uri()}?nolock=1"
+        self._database = sqlite3.connect(database, uri=True)
         self._database.executescript(_TABLES)
 
     def __enter__(self) -> Self:
