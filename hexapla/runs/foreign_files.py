@@ -63,7 +63,9 @@ def link_foreign(old: Path, new: Path, own: Sequence[str]) -> list[Path]:
     for path in kept:
         (new / path).parent.mkdir(parents=True, exist_ok=True)
         if (old / path).is_dir() and not (old / path).is_symlink():
-            shutil.copytree(old / path, new / path, symlinks=True, copy_function=_link)
+            shutil.copytree(
+                old / path, new / path, symlinks=True, copy_function=_link, dirs_exist_ok=True
+            )
         else:
             _link(old / path, new / path)
     return kept

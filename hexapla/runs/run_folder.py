@@ -74,7 +74,11 @@ def _forget(folder: Path, worthless: Sequence[str]) -> bool:
     Returns:
         Whether it was so.
     """
-    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()]
+    files = [
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    ]
     patterns = (RUN_FILE, *HIDDEN, *worthless)
     is_worthless = all(any(fnmatchcase(name, pattern) for pattern in patterns) for name in files)
     if is_worthless:

@@ -53,6 +53,18 @@ def test_foreign_files_stand_in_the_old_and_the_new_folder_after_linking(
     assert not (new / "corpus.json").exists()
 
 
+def test_a_folder_without_files_of_ours_is_joined_with_the_new_one_of_its_name(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "rejected/deu_Latn.jsonl").unlink()
+    new = tmp_path / "new"
+    (new / "rejected").mkdir(parents=True)
+    (new / "rejected/deu_Latn.jsonl").write_text("new")
+    assert Path("rejected") in link_foreign(folder, new, OWN)
+    assert (new / "rejected/why.txt").read_text() == "rejected/why.txt"
+    assert (new / "rejected/deu_Latn.jsonl").read_text() == "new"
+
+
 def test_foreign_files_are_copied_where_the_file_system_has_no_links(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,15 @@ def test_a_full_disk_leaves_no_folder_that_nothing_can_be_resumed_from(tmp_path:
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoints", "run.json"]
 
 
+def test_a_link_of_the_users_is_not_taken_for_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "data").symlink_to(tmp_path)
+    with pytest.raises(InputError, match="No space left"):
+        fail(folder)
+    assert (folder / "data").is_symlink()
+
+
 def test_a_fault_of_the_program_leaves_the_folder_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError, match="bug"):
         fail(tmp_path / "out", error=ZeroDivisionError("bug"))
