@@ -97,16 +97,14 @@ def _files(folder: Path) -> list[Path]:
 
     A file of another kind is refused, because it might be a set that would go unread.
     """
-    found = [path for path in folder.rglob("*") if not path.is_dir()]
-    for path in found:
-        refuse_special(path)
-    inside = (path.relative_to(folder) for path in found)
+    inside = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
     files = sorted(
         path
         for path in inside
         if path.name not in _ABOUT and not any(p[0] == "." for p in path.parts)
     )
     for file in files:
+        refuse_special(folder / file)
         if ending(file) not in SUFFIXES:
             raise InputError(
                 f"{folder} has {file}, which is none of {', '.join(SUFFIXES)}; "

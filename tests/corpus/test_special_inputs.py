@@ -67,3 +67,10 @@ def test_a_pipe_a_socket_or_a_device_is_refused_at_once(tmp_path: Path, name: st
         listening.bind(str(path))
         with pytest.raises(InputError, match=rf"x{suffix} is a socket"):
             read(path)
+
+
+def test_hidden_files_in_a_folder_of_sets_are_ignored_whatever_they_are(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("Good day\n")
+    (tmp_path / ".git").mkdir()
+    os.mkfifo(tmp_path / ".git" / "fsmonitor--daemon.ipc")
+    assert list(read_set(str(tmp_path), ["deu_Latn"])) == ["Good day"]
