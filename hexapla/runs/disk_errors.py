@@ -16,7 +16,7 @@ from pathlib import Path
 from hexapla.errors import InputError
 
 _ROOM = "make room"
-_RIGHT = "give the right to write there, or another output"
+_RIGHT = "give the right to use it, or another path"
 _NAME = "give a shorter name"
 _DISK = "check that disk, and the limit on the size of files (ulimit -f)"
 _REMEDIES = {

@@ -36,8 +36,8 @@ def test_every_library_s_error_of_a_full_disk_becomes_the_same_line(error: Excep
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (errno.EROFS, "Read-only file system; give the right to write there, or another output"),
-        (errno.EACCES, "Permission denied; give the right to write there"),
+        (errno.EROFS, "Read-only file system; give the right to use it, or another path"),
+        (errno.EACCES, "Permission denied; give the right to use it, or another path"),
         (errno.EDQUOT, "Disk quota exceeded; make room, or have the quota raised"),
         (errno.EFBIG, r"File too large; have the limit on the size of files raised \(ulimit -f\)"),
         (errno.ENAMETOOLONG, "File name too long; give a shorter name"),
