@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 # Of several scripts and with a sign that few vocabularies have.
-_SHORT = "a"
+_SHORT = "A word."
 _LONG = "One sentence, 1234 число 漢字 بيت \u10ff; and more words than the other text has."
+# Special tokens that a tokenizer puts around, between or in place of what a text says.
+_WRITTEN_BY_TOKENIZER = ("bos", "eos", "cls", "sep", "pad", "unk")
 _MIN_COSINE = 0.999  # of a text's vectors alone and beside another; 1 up to rounding
 _log = logging.getLogger(__name__)
 
@@ -39,9 +41,9 @@ def check_tokens(name: str, model: SentenceTransformer) -> None:
         if isinstance(module, StaticEmbedding):
             check_embeddings(name, module.tokenizer.get_vocab(), module.embedding.weight)
         elif isinstance(module, Transformer) and module.tokenizer is not None:
-            table = module.auto_model.get_input_embeddings()
-            if getattr(table, "weight", None) is not None:
-                check_embeddings(name, module.tokenizer.get_vocab(), table.weight)
+            weight = _input_embeddings(module.auto_model)
+            if weight is not None:
+                check_embeddings(name, _written_tokens(name, module.tokenizer, weight), weight)
             _check_positions(name, module)
 
 
@@ -90,6 +92,37 @@ def check_vectors(name: str, model: SentenceTransformer) -> None:
             "tokenizer's padding token and attention mask with the original's",
             name,
         )
+
+
+def _input_embeddings(model: Any) -> Any:
+    """Return the (V, D) embeddings of a transformer; None if it has none, or does not say which."""
+    try:
+        return getattr(model.get_input_embeddings(), "weight", None)
+    except NotImplementedError:  # CANINE hashes characters into several tables
+        return None
+
+
+def _written_tokens(name: str, tokenizer: Any, weight: Any) -> dict[str, int]:
+    """Return a vocabulary without special tokens that have no embedding and need none.
+
+    Published encoders have such, as Gemma 3 has one for images. Texts do not hold them.
+    """
+    vocabulary: dict[str, int] = tokenizer.get_vocab()
+    if max(vocabulary.values(), default=-1) < len(weight):
+        return vocabulary
+    written = {getattr(tokenizer, f"{role}_token_id", None) for role in _WRITTEN_BY_TOKENIZER}
+    unused = [
+        token.content
+        for number, token in tokenizer.added_tokens_decoder.items()
+        if token.special and number >= len(weight) and number not in written
+    ]
+    if unused:
+        _log.warning(
+            "%s: its special token %s has no embedding; a text that holds it cannot be encoded",
+            name,
+            unused[0],
+        )
+    return {token: number for token, number in vocabulary.items() if token not in unused}
 
 
 def _check_positions(name: str, module: Any) -> None:

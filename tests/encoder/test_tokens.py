@@ -11,7 +11,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
 from tokenizers import Tokenizer
+from transformers import AutoTokenizer
 
+from hexapla.encoder.check_tokens import check_tokens
 from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from tests.fixtures.text_files import edit_json
@@ -37,6 +39,46 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(tmp_path: Path)
         load_encoder(folder)
 
 
+def add_special_token(folder: Path, token: str) -> None:
+    """Give a tokenizer one more special token than the weights have embeddings."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([token], special_tokens=True)
+    tokenizer.save_pretrained(folder)
+
+
+def test_a_special_token_that_no_text_needs_may_lack_an_embedding(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = toy_transformer(tmp_path / "bare")
+    whole = encode(load_encoder(folder), ["eng01"], task="STS")
+    add_special_token(folder, "<image>")
+    with caplog.at_level(logging.WARNING, logger="hexapla"):
+        model = load_encoder(folder)
+    assert "its special token <image> has no embedding" in caplog.text
+    assert (encode(model, ["eng01"], task="STS") == whole).all()
+
+
+def test_a_padding_token_without_an_embedding_is_refused(tmp_path: Path) -> None:
+    folder = toy_transformer(tmp_path / "bare")
+    add_special_token(folder, "<novel>")
+    edit_json(folder / "tokenizer_config.json", pad_token="<novel>")
+    with pytest.raises(InputError, match=r'numbers tokens up to 245 \("<novel>"\)'):
+        load_encoder(folder)
+
+
+def test_an_encoder_that_does_not_say_which_its_embeddings_are_is_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_encoder(toy_transformer(tmp_path / "bare"))
+
+    def refuse(_: object) -> None:
+        raise NotImplementedError("as in CanineModel")
+
+    monkeypatch.setattr(type(model[0].auto_model), "get_input_embeddings", refuse)
+    check_tokens("toy", model)
+    assert model.max_seq_length == 16
+
+
 def test_static_embeddings_are_compared_with_their_tokenizer(tmp_path: Path) -> None:
     size = toy_tokenizer(tmp_path / "tokenizer", 16)
     tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer" / "tokenizer.json"))
@@ -54,7 +96,8 @@ def test_texts_are_truncated_at_the_positions_where_the_limit_is_lost_or_too_lon
 ) -> None:
     folder = toy_transformer(tmp_path / "bare")
     whole = encode(load_encoder(folder), [LENGTHY], task="STS")
-    for length in (None, 10**6):
+    no_limit = int(1e30)  # what transformers writes
+    for length in (None, 10**6, no_limit):
         edit_json(folder / "tokenizer_config.json", model_max_length=length)
         caplog.clear()
         with caplog.at_level(logging.WARNING, logger="hexapla"):
