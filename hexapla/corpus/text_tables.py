@@ -24,6 +24,7 @@ from typing import Any
 
 from hexapla.corpus.rows import META, BadRow, as_meta
 from hexapla.errors import InputError
+from hexapla.runs.schema import unique_keys
 from hexapla.text.limits import MAX_COLUMNS, check_n_columns, max_text_bytes, too_long
 from hexapla.text.lines import ending, read_lines
 
@@ -175,16 +176,7 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
         yield number, record
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON, of whose equal keys all texts but the last would be lost."""
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        names = Counter(name for name, _ in pairs)
-        raise ValueError(f'the key "{names.most_common(1)[0][0]:.100}" occurs twice')
-    return record
-
-
-_decode = json.JSONDecoder(object_pairs_hook=_once).decode
+_decode = json.JSONDecoder(object_pairs_hook=unique_keys).decode
 
 
 def _not_json(place: str, error: Exception) -> BadRow:

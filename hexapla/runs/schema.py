@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages as codes
 
 MAX_MIB = 64
-"""Size of the largest JSON or TOML file that is read; one of a million shards has less."""
+"""Size of the largest JSON or TOML file that is read; that of 300,000 shards has less."""
 MAX_DEPTH = 64
 """Lists and objects within one another in such a file; what commands write has fewer than 10."""
 
@@ -143,7 +144,20 @@ def parse_json(text: str) -> Any:
     Raises:
         ValueError: It is not JSON, it repeats a key, or its content cannot be; see `check_content`.
     """
-    return check_content(_loads(text, object_pairs_hook=_once))
+    return check_content(_loads(text, object_pairs_hook=unique_keys))
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, of whose equal keys all values but the last would be lost.
+
+    Raises:
+        ValueError: Two keys are equal.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = Counter(key for key, _ in pairs)
+        raise ValueError(f"the key {shown(keys.most_common(1)[0][0])} occurs twice")
+    return found
 
 
 def check_content(content: Any, *, finite: bool = True, max_bits: int = _MAX_BITS) -> Any:
@@ -287,12 +301,3 @@ def _check_letters(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"{shown(text)} is no text: it has half a surrogate pair") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in found if keys.count(key) > 1)
-        raise ValueError(f"it has {shown(twice)} twice")
-    return found

@@ -19,6 +19,7 @@ from hexapla.runs.schema import (
     check_object,
     read_foreign,
     read_object,
+    unique_keys,
 )
 
 
@@ -40,7 +41,7 @@ class Facts(Stored):
         ('{"parts": []}'.encode("utf-16"), r"it is not UTF-8"),
         (b"\x80\x04K\x05.", r"it is not UTF-8"),
         (b"[1]", r"it is \[1\]; it must be an object"),
-        (b'{"parts": [], "parts": []}', r'it has "parts" twice'),
+        (b'{"parts": [], "parts": []}', r'the key "parts" occurs twice'),
         (b'{"parts": [], "x": NaN}', r"it holds NaN, which is not a finite number"),
         (b'{"parts": [], "x": 1e999}', r"it holds Infinity, which is not a finite number"),
         (b'{"parts": [], "x": 1' + b"0" * 5000 + b"}", r"an integer of more than 64 bits"),
@@ -138,3 +139,9 @@ def test_a_hash_has_64_digits() -> None:
             check_object({"sha256": wrong}, Hashed)
     with pytest.raises(ValueError, match="n is 3; it must be below 3"):
         check_object({"sha256": "0" * 64, "n": 3}, Hashed)
+
+
+def test_one_repeated_key_of_very_many_is_found_in_linear_time() -> None:
+    pairs = [(f"k{number}", 0) for number in range(200_000)]
+    with pytest.raises(ValueError, match='the key "k199999" occurs twice'):
+        unique_keys([*pairs, pairs[-1]])
