@@ -31,9 +31,6 @@ def check_path_names(config: Any) -> None:
                 _check_lengths(field.name, one, _MAX_BYTES)
         if field.name == "out" and isinstance(value, Path):
             _check_out(value)
-            if value.is_symlink() and not value.exists():
-                # The output is made where the link points to; no folder can be made of the link.
-                object.__setattr__(config, "out", value.resolve())
 
 
 def check_texts(given: Mapping[str, Any]) -> None:

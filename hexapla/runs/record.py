@@ -7,6 +7,7 @@ a run is resumed or replaced only if that was asked for.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.metadata
 import json
 import os
@@ -179,8 +180,13 @@ def check_folder_to_be(out: Path) -> None:
     """Refuse a path at which no output folder can be made.
 
     Raises:
-        InputError: It is a file, or lies under one.
+        InputError: It is a file, lies under one, or is a link that leads back to itself.
     """
+    try:
+        out.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InputError(f"{out}: a link leads back to itself; give a file or folder") from error
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; the output must be a folder")
     for parent in out.absolute().parents:
