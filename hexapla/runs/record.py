@@ -186,7 +186,9 @@ def check_folder_to_be(out: Path) -> None:
         out.stat()
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise InputError(f"{out}: a link leads back to itself; give a file or folder") from error
+            raise InputError(
+                f"{out}: a link leads back to itself; give a file or folder"
+            ) from error
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; the output must be a folder")
     for parent in out.absolute().parents:

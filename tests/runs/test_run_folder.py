@@ -11,7 +11,12 @@ from hexapla.encoder.save import ENCODER_FILES
 from hexapla.errors import InputError
 from hexapla.evaluation.stage import SCORE_FILES
 from hexapla.runs.foreign_files import foreign_files
-from hexapla.runs.record import check_apart, check_run_folder, write_record
+from hexapla.runs.record import (
+    check_apart,
+    check_folder_to_be,
+    check_run_folder,
+    write_record,
+)
 from hexapla.runs.run_folder import hold_file, hold_run, remove_run
 from tests.runs.test_lock import holder
 
@@ -113,3 +118,9 @@ def test_an_output_is_compared_with_inputs_through_links(tmp_path: Path) -> None
     check_apart(tmp_path / "corpus" / "scores", {"corpus": tmp_path / "corpus"})
     with pytest.raises(InputError, match=r"lies in the corpus, .*; give another path"):
         check_apart(tmp_path / "corpus" / "x", {"corpus": tmp_path / "corpus"}, inside=False)
+
+
+def test_an_output_that_is_a_link_in_a_circle_is_refused_before_work(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(InputError, match="loop: a link leads back to itself"):
+        check_folder_to_be(tmp_path / "loop")
