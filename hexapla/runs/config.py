@@ -37,7 +37,7 @@ class TextLimitSettings:
 
     max_text_mib: Annotated[int, Field(ge=1, le=1 << 20), SAFETY] = MAX_TEXT_MIB
     """Size in MiB, decompressed, of the longest line, row or segment that is read; a longer one is
-    an error, since a damaged or hostile file may fill the memory."""
+    an error, since a damaged file may fill the memory."""
 
 
 @settings
