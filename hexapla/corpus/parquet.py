@@ -48,10 +48,18 @@ def _decompressed(path: Path) -> IO[bytes]:
     return plain
 
 
-def read_parquet(path: Path, columns: Sequence[str], n_rows: int) -> Iterator[pa.RecordBatch]:
+def read_parquet(
+    path: Path, columns: Sequence[str], n_rows: int, *, any_length: bool = False
+) -> Iterator[pa.RecordBatch]:
     """Yield batches of at most `n_rows` rows with `columns` in that order, as they are in the file.
 
     Of long rows, such as whole documents, a batch has fewer.
+
+    Args:
+        path: The file.
+        columns: Names of columns that it has.
+        n_rows: Rows of a batch.
+        any_length: Do not limit a cell. A corpus was limited when its texts were read.
 
     Raises:
         InputError: The file is damaged, lacks a column, or has a cell beyond the limit of a text.
@@ -66,7 +74,8 @@ def read_parquet(path: Path, columns: Sequence[str], n_rows: int) -> Iterator[pa
         n_before = 0
         try:
             for batch in file.iter_batches(batch_size=n_rows, columns=list(columns)):
-                _check_cells(path, n_before, batch)
+                if not any_length:
+                    _check_cells(path, n_before, batch)
                 n_before += batch.num_rows
                 yield batch.select(list(columns))
         except (OSError, pa.ArrowException) as error:

@@ -85,7 +85,7 @@ def read_shard(
     """
     schema = string_schema(["row_id", *columns])
     n_before = 0
-    for batch in read_parquet(path, schema.names, n_rows):
+    for batch in read_parquet(path, schema.names, n_rows, any_length=True):
         if pivot in columns and batch.column(pivot).null_count:
             number = n_before + batch.column(pivot).is_null().index(True).as_py() + 1
             raise InputError(f"{path}: row {number} has no {pivot} cell; every row needs its pivot")
