@@ -268,7 +268,9 @@ def _run(arguments: list[str] | None) -> int:
     except SystemExit as end:
         # The parser ends so, without a word, when a pipe or connection of a stage breaks.
         error = end.__context__
-        return _explain(error) if isinstance(error, OSError) else int(end.code or 0)
+        if isinstance(error, OSError):
+            return _explain(error)
+        return end.code if isinstance(end.code, int) else 1 if end.code else 0
     except Exception as error:
         return _explain(error)
     return status if isinstance(status, int) else 0
