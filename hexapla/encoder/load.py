@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 Task = Literal["BitextMining", "STS", "Classification"]
 
 _E5 = re.compile(r"(^|[-_/])e5(-|_|$)", re.IGNORECASE)
+_LONG_TEXT = 100_000  # characters; a tokenizer takes up to 270 bytes for each
 _log = logging.getLogger(__name__)
 
 
@@ -225,21 +226,30 @@ def encode(
 ) -> np.ndarray:
     """Encode texts, equal ones once, with the prompt that the encoder saved for a task.
 
+    Very long texts are encoded one by one: a tokenizer reads all of a text before it truncates it.
+
     Returns:
         (n, dim) float32 vectors of unit length, in the order given.
     """
     import numpy as np
 
     distinct, place = np.unique(np.array(texts, dtype=object), return_inverse=True)
-    vectors = model.encode(
-        distinct.tolist(),
-        prompt=model.prompts.get(task) or None,
-        batch_size=batch_size,
-        normalize_embeddings=True,
-        convert_to_numpy=True,
-        show_progress_bar=show_progress,
-    )
-    return np.asarray(vectors, dtype=np.float32)[place]
+    is_long = np.array([len(text) > _LONG_TEXT for text in distinct], dtype=bool)
+    groups = [np.flatnonzero(~is_long), np.flatnonzero(is_long)]
+    parts = [
+        model.encode(
+            distinct[rows].tolist(),
+            prompt=model.prompts.get(task) or None,
+            batch_size=size,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=show_progress,
+        )
+        for rows, size in zip(groups, (batch_size, 1), strict=True)
+        if len(rows) or not len(distinct)
+    ]
+    order = np.argsort(np.concatenate(groups))
+    return np.concatenate(parts).astype(np.float32)[order][place]
 
 
 def training_prompt(model: SentenceTransformer) -> str:

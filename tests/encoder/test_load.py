@@ -39,6 +39,22 @@ def test_vectors_have_unit_length_and_the_order_given(folder):
         np.testing.assert_allclose(encode(model, [text], task="STS")[0], together[i], atol=1e-6)
 
 
+def test_very_long_texts_are_encoded_one_by_one(folder, monkeypatch):
+    model = load_encoder(folder)
+    texts = ["w1 w2", "w3 w4 " * 4, "w5", "w6 w7 " * 5]
+    expected = encode(model, texts, task="STS")
+    batches = []
+    tokenise = model.preprocess
+    monkeypatch.setattr("hexapla.encoder.load._LONG_TEXT", 20)
+    monkeypatch.setattr(
+        model,
+        "preprocess",
+        lambda batch, **more: batches.append(len(batch)) or tokenise(batch, **more),
+    )
+    np.testing.assert_allclose(encode(model, texts, task="STS"), expected, atol=1e-6)
+    assert batches == [2, 1, 1]
+
+
 def test_a_saved_prompt_is_used_for_its_task(folder):
     model = load_encoder(folder)
     plain = encode(model, ["eng01"], task="STS")
