@@ -57,16 +57,14 @@ def allocate(path: Path, n_bytes: int) -> None:
     is_kept = path.is_file() and path.stat().st_size == n_bytes
     try:
         with path.open("r+b" if is_kept else "wb") as file:
-            _fill(file.fileno(), allocated(path) if is_kept else 0, n_bytes)
+            _fill(file.fileno(), n_bytes, has_content=is_kept)
     except OSError as error:
         path.unlink(missing_ok=True)
         error.filename = error.filename or str(path)
         raise
 
 
-def _fill(descriptor: int, n_done: int, n_bytes: int) -> None:
-    if n_done >= n_bytes:
-        return
+def _fill(descriptor: int, n_bytes: int, *, has_content: bool) -> None:
     if hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(descriptor, 0, n_bytes)
@@ -75,7 +73,7 @@ def _fill(descriptor: int, n_done: int, n_bytes: int) -> None:
                 raise
         else:
             return
-    if n_done:
-        return  # zeros would overwrite what it holds
+    if has_content:
+        return  # zeros would overwrite it
     for start in range(0, n_bytes, _MIB):
         os.pwrite(descriptor, bytes(min(_MIB, n_bytes - start)), start)

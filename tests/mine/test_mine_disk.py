@@ -76,6 +76,21 @@ def test_a_file_gets_all_its_room_and_keeps_what_it_holds(
     assert path.read_bytes() == bytes(10)
 
 
+def test_vectors_are_kept_where_a_file_system_neither_allocates_nor_counts_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "vectors"
+    path.write_bytes(bytes(range(1, 101)))
+
+    def unable(*_: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", unable)
+    monkeypatch.setattr("hexapla.mine.disk_space.allocated", lambda path: 0)
+    allocate(path, 100)
+    assert path.read_bytes() == bytes(range(1, 101))
+
+
 def test_a_finished_run_is_resumed_with_success(
     settings: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
