@@ -239,7 +239,7 @@ def test_a_run_whose_files_have_changed_is_not_resumed(
         ({"address": "auto"}, "address is a setting of a Ray cluster; use it with --executor ray"),
         ({"gpus": 1.0}, "gpus is a setting of a Ray cluster; use it with --executor ray"),
         ({"executor": "rya"}, r'executor is "rya"; it must be local or ray; did you mean "ray"\?'),
-        ({"executor": "ray", "gpus": -1.0}, r"gpus is -1\.0; it must be a number of 0 or more"),
+        ({"executor": "ray", "gpus": -1.0}, r"gpus is -1\.0; it must be a number from 0 to 1,024"),
         (
             {"executor": "ray", "address": "127.0.0.1:1"},
             r"no Ray cluster answers at 127\.0\.0\.1:1",

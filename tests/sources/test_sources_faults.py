@@ -170,19 +170,19 @@ def test_a_name_of_nothing_names_the_nearest_file(tmp_path: Path) -> None:
         ({"texts": ("-", "-")}, '"-" is given twice; standard input can be read once'),
         (
             {"min_characters": 0},
-            "min_characters is 0; it must be a whole number of 1 or more",
+            "min_characters is 0; it must be a whole number from 1 to",
         ),
         (
             {"min_characters": 9, "max_characters": 8},
             "min_characters is 9 and max_characters 8; the first must not be above the second",
         ),
-        ({"limit": 0}, "limit is 0; it must be a whole number of 1 or more"),
-        ({"sample": -1}, "sample is -1; it must be a whole number of 1 or more"),
+        ({"limit": 0}, "limit is 0; it must be a whole number from 1 to"),
+        ({"sample": -1}, "sample is -1; it must be a whole number from 1 to"),
         (
             {"limit": 5, "sample": 5},
             "limit is 5 and sample 5; give only one of them",
         ),
-        ({"sample": 5, "seed": -1}, "seed is -1; it must be a whole number of 0 or more"),
+        ({"sample": 5, "seed": -1}, "seed is -1; it must be a whole number from 0 to 4,294,967,295"),
         ({"pivot": "Englsh"}, 'language "Englsh" is unknown'),
     ],
 )
