@@ -93,8 +93,8 @@ def killed_at(step: int, settings: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("extra", "n_kills", "expected_steps"),
     [
-        ({}, 5, 30),
-        ({"regime": "en-x", "gradient_accumulation": 2, "chunk_tokens": 60}, 4, 16),
+        ({}, 3, 30),
+        ({"regime": "en-x", "gradient_accumulation": 2, "chunk_tokens": 60}, 2, 16),
         ({"lora": 4, "preserve": 1.0, "gradient_checkpointing": True, "whiten": "start"}, 2, 30),
     ],
 )

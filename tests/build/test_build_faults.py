@@ -107,7 +107,7 @@ def _fresh(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stride", [8, pytest.param(1, marks=pytest.mark.fuzz)])
+@pytest.mark.parametrize("stride", [16, pytest.param(1, marks=pytest.mark.fuzz)])
 def test_a_kill_at_any_step_changes_nothing_in_the_end(
     tmp_path: Path, whole: dict[str, str], processes: ForkServerContext, stride: int
 ) -> None:
