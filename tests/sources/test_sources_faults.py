@@ -182,7 +182,10 @@ def test_a_name_of_nothing_names_the_nearest_file(tmp_path: Path) -> None:
             {"limit": 5, "sample": 5},
             "limit is 5 and sample 5; give only one of them",
         ),
-        ({"sample": 5, "seed": -1}, "seed is -1; it must be a whole number from 0 to 4,294,967,295"),
+        (
+            {"sample": 5, "seed": -1},
+            "seed is -1; it must be a whole number from 0 to 4,294,967,295",
+        ),
         ({"pivot": "Englsh"}, 'language "Englsh" is unknown'),
     ],
 )
