@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sqlite3
 from pathlib import Path
 
@@ -63,7 +64,10 @@ def test_the_cause_of_another_error_is_found() -> None:
 def test_other_errors_pass_unchanged() -> None:
     for error in (FileNotFoundError(2, "none"), RuntimeError("a bug"), KeyError("a")):
         assert find_disk_error(error) is None
-        with pytest.raises(type(error)) as caught, disk_errors(Path("out")):
+        with (
+            pytest.raises(type(error), match=re.escape(str(error))) as caught,
+            disk_errors(Path("out")),
+        ):
             raise error
         assert caught.value is error
     with pytest.raises(InputError, match=r"^mine$"), disk_errors(Path("out")):
