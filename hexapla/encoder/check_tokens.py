@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import nn
 
-# Of several scripts and with a sign that few vocabularies have.
+# The long text has several scripts, and a character that few vocabularies have.
 _SHORT = "A word."
 _LONG = "One sentence, 1234 число 漢字 بيت \u10ff; and more words than the other text has."
 # Special tokens that a tokenizer puts around, between or in place of what a text says.

@@ -80,7 +80,7 @@ def printable_all(content: T) -> T:
 
 def _printable_all(content: Any) -> Any:
     if isinstance(content, str):
-        # An enumeration's member is left: its values are our own.
+        # Members of an enumeration stay as they are, since their values are in this package.
         return printable(content) if type(content) is str else content
     if dataclasses.is_dataclass(content) and not isinstance(content, type):
         fields = {field.name: getattr(content, field.name) for field in dataclasses.fields(content)}
