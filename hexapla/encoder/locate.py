@@ -2,7 +2,7 @@
 
 An encoder is given as a Hub name (`org/name` or `org/name@revision`), as a folder of
 sentence-transformers or of a bare transformer, or as the word `tiny`, the encoder that the package
-carries. Nothing here imports torch, so a mistake in a name is answered at once.
+carries, or as `small`, which `hexapla fetch-encoder` made (`fetched.py`). Nothing here imports torch, so a mistake in a name is answered at once.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.encoder.alignment_record import read_alignment
+from hexapla.encoder.fetched import SMALL, locate_fetched, parse_depth
 from hexapla.errors import InputError
 from hexapla.runs.schema import read_foreign
 
@@ -66,19 +67,24 @@ class EncoderFacts:
 
 
 def is_encoder(name: str | Path) -> bool:
-    """Return whether a name is `tiny` or a folder that holds an encoder."""
-    return str(name) == TINY or any((Path(name) / file).is_file() for file in _CONFIGURATIONS)
+    """Return whether a name is `tiny`, `small`, or a folder that holds an encoder."""
+    if str(name) == TINY or parse_depth(str(name)) is not None:
+        return True
+    return any((Path(name) / file).is_file() for file in _CONFIGURATIONS)
 
 
 def locate(name: str | Path) -> Path | None:
     """Return the folder of an encoder, or None for a name that can only be on the Hub.
 
     Raises:
-        InputError: The folder is missing or holds no encoder, or the name has not the form of a Hub
-            name.
+        InputError: The folder is missing or holds no encoder, the name has not the form of a Hub
+            name, or the encoder `small` has not been fetched.
     """
     if str(name) == TINY:
         return Path(str(resources.files("hexapla") / "data" / TINY))
+    fetched = locate_fetched(str(name))
+    if fetched is not None:
+        return fetched
     path = Path(name)
     if path.is_dir():
         if not is_encoder(path):
@@ -89,8 +95,8 @@ def locate(name: str | Path) -> Path | None:
     is_local = str(name).startswith((".", "/", "~")) or str(name).partition("@")[0].count("/") > 1
     if is_local or path.exists() or not _HUB_NAME.fullmatch(str(name)):
         raise InputError(
-            f'{name}: no such encoder folder; give a folder, a Hub name such as "org/name", or '
-            f'"{TINY}"'
+            f'{name}: no such encoder folder; give a folder, a Hub name such as "org/name", '
+            f'"{TINY}", or "{SMALL}"'
         )
     return None
 

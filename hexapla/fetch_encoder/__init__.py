@@ -1,0 +1,1 @@
+"""Fetching a real encoder where only a package index can be reached."""
