@@ -29,6 +29,7 @@ from hexapla.cli.streams import (
     standard_streams,
 )
 from hexapla.errors import InputError
+from hexapla.runs.disk_errors import quiet_threads
 from hexapla.text.printable import printable
 
 _INTERRUPTED = 130  # what the parser makes of Ctrl-C, and the shell's own number for it
@@ -266,7 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str] | None) -> int:
     run: Callable[..., Any] = app
     try:
-        with standard_streams():
+        with standard_streams(), quiet_threads():
             _set_up_logging()
             status = run(args=arguments, standalone_mode=False, prog_name="hexapla")
     except ReaderGoneError:

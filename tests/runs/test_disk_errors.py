@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import re
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.runs.disk_errors import disk_errors, find_disk_error
+from hexapla.runs.disk_errors import disk_errors, find_disk_error, quiet_threads
 
 # As these libraries raised it on a file system of 64 KiB.
 FULL = [
@@ -72,3 +73,21 @@ def test_other_errors_pass_unchanged() -> None:
         assert caught.value is error
     with pytest.raises(InputError, match=r"^mine$"), disk_errors(Path("out")):
         raise InputError("mine")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_printed"), [(OSError(errno.EFBIG, "File too large"), False), (ValueError(), True)]
+)
+def test_a_thread_prints_no_traceback_of_a_disk_error(monkeypatch, error, is_printed) -> None:
+    printed: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", printed.append)
+
+    def write() -> None:
+        raise error
+
+    with quiet_threads():
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+    assert bool(printed) == is_printed
+    assert threading.excepthook == printed.append
