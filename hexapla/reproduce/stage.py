@@ -135,9 +135,8 @@ def _check_disk(out: Path, expected: MatrixEstimate) -> None:
     free_mib = shutil.disk_usage(existing).free / 2**20
     if expected.disk_mib > free_mib:
         raise InputError(
-            f"{out}: {expected.disk_mib / 1024:,.1f} GiB are needed and {free_mib / 1024:,.1f} GiB "
-            "are free; give another folder, drop the encoders (--no-keep-encoders), or name fewer "
-            "seeds"
+            f"{out}: {expected.disk_mib:,.0f} MiB are needed and {free_mib:,.0f} MiB are free; "
+            "give another folder, drop the encoders (--no-keep-encoders), or name fewer seeds"
         )
 
 

@@ -288,6 +288,6 @@ def test_too_little_disk_is_said_before_it_starts(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=2**20))
-    with pytest.raises(InputError, match=r"GiB are needed and 0.0 GiB are free"):
+    with pytest.raises(InputError, match=r"[1-9]\d* MiB are needed and 1 MiB are free"):
         reproduce(toy_config(toy_recipe(tmp_path / "toy.toml"), data, tmp_path / "out"))
     assert not (tmp_path / "out").exists() and here == []
