@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -25,6 +24,7 @@ from hexapla.encoder.check_weights import (
     recorded_reports,
 )
 from hexapla.encoder.config import Pooling
+from hexapla.encoder.kind import e5_prompt
 from hexapla.encoder.locate import RESULT, hash_encoder, is_bare, split_revision
 from hexapla.errors import InputError
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 # MTEB's task types, which are also the keys of saved prompts.
 Task = Literal["BitextMining", "STS", "Classification"]
 
-_E5 = re.compile(r"(^|[-_/])e5(-|_|$)", re.IGNORECASE)
 _LONG_TEXT = 100_000  # characters; a tokenizer takes up to 270 bytes for each
 _log = logging.getLogger(__name__)
 
@@ -97,9 +96,7 @@ def load_encoder(
     _make_dense_exact(model)
     if max_tokens is not None:
         model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
-    if _E5.search(Path(source).name) and not any(model.prompts.values()):
-        save_prompt(model, "query: ")
-        _log.info('%s is an E5 without saved prompts: "query: " is put before every text', name)
+    _give_prompts(model, name)
     for task in get_args(Task):
         check_prompt(model, model.prompts.get(task) or "")
     return model
@@ -182,10 +179,33 @@ def _add_pooling(model: SentenceTransformer, pooling: Pooling | None) -> None:
     """Set the pooling of a bare transformer and append normalisation."""
     from sentence_transformers.sentence_transformer.modules import Normalize
 
+    transformer = model[0].auto_model
+    if transformer.config.is_encoder_decoder and hasattr(transformer, "decoder"):
+        # The decoder only repeats the text; the encoder reads all of it in both directions.
+        model[0].modality_config["text"]["method_output_name"] = "encoder_last_hidden_state"
+        transformer = transformer.encoder
     # Where attention is causal, the last token alone has seen the whole text.
-    is_causal = any(getattr(module, "is_causal", False) for module in model[0].auto_model.modules())
+    is_causal = any(getattr(module, "is_causal", False) for module in transformer.modules())
     model[1].pooling_mode = pooling or ("lasttoken" if is_causal else "mean")
     model.append(Normalize())
+
+
+def _give_prompts(model: SentenceTransformer, name: str | Path) -> None:
+    """Save a prompt for every task, so that an encoder is judged with the one it is trained with.
+
+    A retriever saved prompts for queries and documents, e5-mistral for bitext and similarity, and
+    most E5 none.
+    """
+    saved = model.prompts
+    if any(task in saved for task in get_args(Task)):
+        return
+    if saved.get("bitext_query") and saved.get("sts_query"):
+        save_prompt(model, saved["sts_query"])
+        model.prompts = {**model.prompts, "BitextMining": saved["bitext_query"]}
+        _log.info("%s: its saved prompts for bitext and similarity are used", name)
+    elif prompt := training_prompt(model) or ("" if any(saved.values()) else e5_prompt(name)):
+        save_prompt(model, prompt)
+        _log.info("%s: the prompt %r is put before every text (see --prompt)", name, prompt)
 
 
 def _make_dense_exact(model: SentenceTransformer) -> None:
@@ -254,7 +274,8 @@ def encode(
 
 def training_prompt(model: SentenceTransformer) -> str:
     """Return the saved prompt that training puts before every text, "" for most encoders."""
-    return str(model.prompts.get("BitextMining") or model.prompts.get("query") or "")
+    keys = ("BitextMining", model.default_prompt_name or "", "query")
+    return next((prompt for key in keys if (prompt := model.prompts.get(key))), "")
 
 
 def save_prompt(model: SentenceTransformer, prompt: str) -> None:

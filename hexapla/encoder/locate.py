@@ -102,22 +102,17 @@ def locate(name: str | Path) -> Path | None:
     return None
 
 
-def is_bare(name: str | Path) -> bool:
-    """Return whether an encoder is a bare transformer, without pooling; the Hub may be asked."""
+def is_bare(name: str | Path, *, ask_hub: bool = True) -> bool:
+    """Return whether an encoder is a bare transformer, without pooling.
+
+    Args:
+        name: As for `locate`.
+        ask_hub: Ask the Hub for an encoder on it, and not its local cache alone.
+    """
     folder = locate(name)
     if folder is not None:
         return not os.path.lexists(folder / "modules.json")
-    from huggingface_hub.errors import RepositoryNotFoundError
-    from sentence_transformers.util import is_sentence_transformer_model
-
-    given, revision = split_revision(str(name))
-    for repository in _repositories(given):
-        try:
-            if is_sentence_transformer_model(repository, revision=revision):
-                return False
-        except RepositoryNotFoundError as error:
-            _log.debug("%s: %s", repository, error)
-    return True
+    return hub_file(str(name), "modules.json", ask_hub=ask_hub) is None
 
 
 def _repositories(given: str) -> list[str]:
@@ -221,20 +216,29 @@ def _digest(path: Path) -> bytes:
 
 
 def _hub_commit(name: str) -> str:
+    for file in ("config.json", "modules.json"):
+        if path := hub_file(name, file):
+            return path.parent.name
+    raise InputError(
+        f"{name}: no such folder, and the Hub does not have it (nor its cache, when offline); "
+        "check the name and the network"
+    )
+
+
+def hub_file(name: str, file: str, *, ask_hub: bool = True) -> Path | None:
+    """Fetch a small file of an encoder on the Hub; None if the encoder or the file is not there."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     given, revision = split_revision(name)
     for repository in _repositories(given):
-        for file in ("config.json", "modules.json"):
-            try:
-                return Path(hf_hub_download(repository, file, revision=revision)).parent.name
-            except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-                _log.debug("%s/%s: %s", repository, file, error)
-    raise InputError(
-        f"{name}: no such folder, and the Hub does not have it (nor its cache, when offline); "
-        "check the name and the network"
-    )
+        try:
+            return Path(
+                hf_hub_download(repository, file, revision=revision, local_files_only=not ask_hub)
+            )
+        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+            _log.debug("%s/%s: %s", repository, file, error)
+    return None
 
 
 def split_revision(name: str) -> tuple[str, str | None]:

@@ -309,6 +309,8 @@ def test_finding_and_describing_an_encoder_loads_nothing_heavy():
         "from hexapla.encoder.locate import describe\n"
         "check_encoder('tiny', allow_pickle=True, has_pooling=False)\n"
         "assert describe('tiny') == inspect_encoder('tiny').facts\n"
+        "from hexapla.encoder.kind import find_kind\n"
+        "find_kind('tiny')\n"
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'datasets', 'numpy'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
