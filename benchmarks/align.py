@@ -134,7 +134,7 @@ class Ours:
     def trainer(self, packing: Packing) -> MultiwayTrainer:
         """Return a trainer with a new optimiser."""
         return make_trainer(
-            self.config,
+            self.prepared.config,
             self.prepared,
             self.model,
             self.cells,

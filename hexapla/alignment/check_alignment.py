@@ -11,9 +11,12 @@ import importlib.util
 from dataclasses import dataclass
 from typing import Any
 
+from hexapla.alignment.check_teacher import check_teacher
 from hexapla.alignment.config import AlignConfig, Regime
+from hexapla.alignment.kind_defaults import fill_in
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder.check_encoder import check_encoder
+from hexapla.encoder.kind import Kind, find_kind
 from hexapla.encoder.locate import RESULT, EncoderFacts, describe
 from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.record import check_apart, check_run_folder
@@ -43,14 +46,20 @@ class CheckedRun:
     """An alignment run whose inputs and output folder exist and fit its settings.
 
     Attributes:
+        config: The settings, with the defaults of the encoder's kind.
+        kind: What the encoder is.
         corpus: The corpus with the columns to train on, the pivot first.
         base: The encoder to train.
+        teacher: The encoder to learn from, or None.
         identity: Settings and hashes that make this run the same run when it is resumed.
         is_finished: The output folder holds the finished run already.
     """
 
+    config: AlignConfig
+    kind: Kind
     corpus: Corpus
     base: EncoderFacts
+    teacher: EncoderFacts | None
     identity: dict[str, Any]
     is_finished: bool
 
@@ -80,20 +89,34 @@ def check_alignment(config: AlignConfig, *, verify: bool = False) -> CheckedRun:
         allow_pickle=config.allow_pickle,
         has_pooling=config.pooling is not None,
     )
-    check_apart(config.out, {"encoder": encoder, "corpus": config.corpus})
+    check_apart(
+        config.out, {"encoder": encoder, "corpus": config.corpus, "teacher": config.teacher}
+    )
+    teacher = check_teacher(config)
     corpus = open_corpus(config.corpus, verify=verify)
     corpus = dataclasses.replace(corpus, languages=_columns(config, corpus))
     base = describe(config.encoder)
+    kind = find_kind(config.encoder)
+    config = fill_in(config, kind)
     identity = {
         **config.identity(),
         "languages": list(corpus.languages),
         "corpus_sha256": corpus.sha256,
         "encoder_sha256": base.sha256,
+        **({"teacher_sha256": teacher.sha256} if teacher else {}),
     }
     is_finished = check_run_folder(
         config.out, "align", identity, done=RESULT, resume=config.resume, overwrite=config.overwrite
     )
-    return CheckedRun(corpus=corpus, base=base, identity=identity, is_finished=is_finished)
+    return CheckedRun(
+        config=config,
+        kind=kind,
+        corpus=corpus,
+        base=base,
+        teacher=teacher,
+        identity=identity,
+        is_finished=is_finished,
+    )
 
 
 def _columns(config: AlignConfig, corpus: Corpus) -> tuple[str, ...]:

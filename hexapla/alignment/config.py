@@ -86,7 +86,8 @@ Dimensions = Annotated[
 class AlignConfig(EncodingSettings, ResumableSettings):
     """Settings of an alignment run.
 
-    The defaults are ours for a base-size encoder; the paper's are not known to us.
+    Defaults that depend on the kind of the encoder are None here, and `check_alignment` fills them
+    in. The paper's settings are not known to us.
     """
 
     corpus: Annotated[Name, DATA, Flag(positional=True)]
@@ -115,9 +116,10 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     """Passes over the rows. By default 1, and at most 50 under the budget "converged"."""
     rows_per_step: Annotated[int, Field(ge=2, le=65_536), SIZE] = 64
     """Rows in one batch."""
-    learning_rate: Annotated[float, Field(gt=0, le=1), BUDGET] = 2e-5
+    learning_rate: Annotated[Annotated[float, Field(gt=0, le=1)] | None, BUDGET] = None
     """Peak learning rate of AdamW. It falls linearly to 0 after the warm-up; under the budget
-    "converged" it falls as `patience` says."""
+    "converged" it falls as `patience` says. By default 1e-4 for a sentence encoder and 2e-5 for a
+    bare language model."""
     warmup: Annotated[Share, BUDGET] = 0.1
     """Fraction of steps used for linear warm-up; none under the budget "converged"."""
     weight_decay: Annotated[float, Field(ge=0, le=100), BUDGET] = 0.01

@@ -18,6 +18,7 @@ from hexapla.alignment.check_alignment import check_alignment
 from hexapla.alignment.config import MAX_STEPS, AlignConfig, Regime
 from hexapla.corpus.presence import present_cells, usable_rows
 from hexapla.corpus.reader import Corpus
+from hexapla.encoder.kind import Kind
 from hexapla.encoder.locate import EncoderFacts
 from hexapla.errors import InputError
 
@@ -27,11 +28,14 @@ class Prepared:
     """An alignment run that has been checked as far as possible without its encoder.
 
     Attributes:
+        config: The settings, with the defaults of the encoder's kind.
+        kind: What the encoder is.
         corpus: The rows that are not held out, with the columns to train on.
         rows: The same as a dataset.
         usable: Indices of the rows that the regime can train on.
         held_out: The held-out rows, or None.
         base: The encoder to train.
+        teacher: The encoder to learn from, or None.
         epochs: Passes over the usable rows that spend the budget.
         n_steps: Steps of the optimiser in these passes.
         encodings_per_epoch: Sentences encoded in one pass.
@@ -39,11 +43,14 @@ class Prepared:
         is_finished: The output folder holds the finished run already.
     """
 
+    config: AlignConfig
+    kind: Kind
     corpus: Corpus
     rows: Dataset
     usable: NDArray[np.int64]
     held_out: Dataset | None
     base: EncoderFacts
+    teacher: EncoderFacts | None
     epochs: float
     n_steps: int
     encodings_per_epoch: int
@@ -73,11 +80,14 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
         epochs *= encodings_per_epoch(multiway, Regime.MULTIWAY) / n_encodings
     n_steps = _count_steps(config, len(usable), epochs)
     return Prepared(
+        config=checked.config,
+        kind=checked.kind,
         corpus=dataclasses.replace(kept, languages=languages),
         rows=rows,
         usable=usable,
         held_out=held_out.dataset() if config.held_out else None,
         base=checked.base,
+        teacher=checked.teacher,
         epochs=epochs,
         n_steps=n_steps,
         encodings_per_epoch=n_encodings,

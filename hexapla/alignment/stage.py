@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import numpy as np
 import torch
 from accelerate import PartialState
-from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from transformers import set_seed
 
@@ -30,6 +28,8 @@ from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.alignment.lora import Lora
 from hexapla.alignment.packing import Packing
 from hexapla.alignment.prepare import Prepared, prepare
+from hexapla.alignment.reference import Reference
+from hexapla.alignment.teacher_vectors import open_teacher
 from hexapla.alignment.token_cache import TokenCache, open_token_cache
 from hexapla.alignment.trainer import MultiwayTrainer
 from hexapla.alignment.trainer_setup import make_trainer
@@ -80,8 +80,10 @@ def _align(config: AlignConfig, processes: PartialState, *, quiet: bool) -> dict
         if prepared.is_finished:
             _log.info("%s: this run is finished already", config.out)
             return dict(json.loads((config.out / RESULT).read_text(encoding="utf-8")))
+        config = prepared.config
         inputs = _load(config, prepared, quiet=quiet)
     _begin_run(config, prepared)
+    _log.info("%s", _start(prepared, inputs))
     _log.info("%s", _announcement(config, prepared, inputs.cells))
     started = time.monotonic()
     trained = _train(config, prepared, inputs, quiet=quiet)
@@ -98,11 +100,12 @@ def _align(config: AlignConfig, processes: PartialState, *, quiet: bool) -> dict
 
 @dataclass(frozen=True, kw_only=True)
 class _Inputs:
-    """What training starts from; `prompt` is put before every text."""
+    """What training starts from; `prompt` is put before every text. `taught` is a teacher's."""
 
     model: SentenceTransformer
     prompt: str
     cells: TokenCache
+    taught: Reference | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,13 +134,26 @@ def _load(config: AlignConfig, prepared: Prepared, *, quiet: bool) -> _Inputs:
             (prepared.corpus.sha256, prepared.base.sha256),
             quiet=quiet,
         )
+        taught = open_teacher(config, prepared, model, quiet=quiet) if config.teacher else None
+    if config.teacher:
+        # Loading one may draw random numbers, and one whose vectors are cached is not loaded.
+        set_seed(config.seed)
     if cells.n_truncated:
         _log.warning(
             "%d texts are longer than %d tokens and are truncated",
             cells.n_truncated,
             model.max_seq_length,
         )
-    return _Inputs(model=model, prompt=prompt, cells=cells)
+    return _Inputs(model=model, prompt=prompt, cells=cells, taught=taught)
+
+
+def _start(prepared: Prepared, inputs: _Inputs) -> str:
+    """Return what kind of encoder is trained, and what was chosen because of it."""
+    pooling = next((m.pooling_mode for m in inputs.model if hasattr(m, "pooling_mode")), "its own")
+    return (
+        f"{prepared.base.name} is {prepared.kind}: {pooling} pooling, prompt {inputs.prompt!r}, "
+        f"learning rate {prepared.config.learning_rate:g}"
+    )
 
 
 def _announcement(config: AlignConfig, prepared: Prepared, cells: TokenCache) -> str:
@@ -197,7 +213,7 @@ def _train(config: AlignConfig, prepared: Prepared, inputs: _Inputs, *, quiet: b
     model, prompt = inputs.model, inputs.prompt
     checkpoint = _checkpoint_to_resume(config) if config.resume else None
     n_whitened = _whiten(prepared, model, prompt) if config.whiten == "start" else 0
-    reference = _reference(prepared, model, prompt) if config.preserve else None
+    reference = _own_pivots(prepared, model, prompt) if config.preserve else inputs.taught
     lora = Lora(model, config.lora) if config.lora else None
     if config.gradient_checkpointing:
         model[0].auto_model.gradient_checkpointing_enable(
@@ -240,14 +256,14 @@ def _whiten(prepared: Prepared, model: SentenceTransformer, prompt: str) -> int:
     return whiten(model, prepared.rows, prepared.corpus.languages, prompt)
 
 
-def _reference(prepared: Prepared, model: SentenceTransformer, prompt: str) -> NDArray[np.float32]:
-    """Return (R, D) the unit vectors that the encoder gives the pivots before it is trained."""
+def _own_pivots(prepared: Prepared, model: SentenceTransformer, prompt: str) -> Reference:
+    """Return what the encoder gives the pivots before it is trained, for the pivots."""
     pivots = list(prepared.rows[prepared.corpus.pivot])
     prompts = dict(model.prompts)
     save_prompt(model, prompt)
     vectors = encode(model, pivots, task="STS")
     model.prompts = prompts
-    return vectors
+    return Reference(vectors_RE=vectors, pivots_only=True)
 
 
 def _finish(

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.alignment.config import AlignConfig, Budget, Regime
+from hexapla.alignment.kind_defaults import fill_in
+from hexapla.encoder.kind import Kind
 from hexapla.errors import InputError
 from hexapla.reproduce.content_keys import hash_facts
 from hexapla.reproduce.experiments import BASE, CORPUS, Experiment, MatrixRecipe
@@ -31,11 +33,13 @@ class MatrixKeys:
     Attributes:
         corpora: Of each corpus's settings and texts.
         encoders: Of each base encoder's weights.
+        kinds: The kind of each base encoder, from which defaults of training follow.
         suites: Of each suite's settings and data.
     """
 
     corpora: Mapping[str, str]
     encoders: Mapping[str, str]
+    kinds: Mapping[str, Kind]
     suites: Mapping[str, str]
 
 
@@ -188,7 +192,7 @@ class _CellMaker:
         )
         key = _hash(
             {
-                **config.identity(),
+                **fill_in(config, self.keys.kinds[self.encoder]).identity(),
                 "encoder": self.keys.encoders[self.encoder],
                 "corpus": self.keys.corpora[self.corpus],
             }

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from hexapla.encoder.check_encoder import check_folder
+from hexapla.encoder.kind import find_kind
 from hexapla.encoder.locate import cached_folder, describe, locate
 from hexapla.errors import InputError
 from hexapla.reproduce.build_settings import make_build
@@ -97,6 +98,13 @@ def plan_matrix(recipe: MatrixRecipe, *, dry_run: bool = False) -> MatrixPlan:
         },
         encoders={
             name: at(f"encoders.{name}", partial(_encoder_key, recipe, name, dry_run, notes.append))
+            for name in recipe.used("encoders")
+        },
+        kinds={
+            name: at(
+                f"encoders.{name}",
+                partial(find_kind, recipe.encoders[name].name, ask_hub=not dry_run),
+            )
             for name in recipe.used("encoders")
         },
         suites={

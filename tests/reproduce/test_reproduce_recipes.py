@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hexapla.cli.app import main
+from hexapla.encoder.kind import Kind
 from hexapla.errors import InputError
 from hexapla.reproduce import reproduce
 from hexapla.reproduce.config import ReproduceConfig
@@ -341,7 +342,13 @@ def test_the_first_seed_of_every_experiment_comes_before_the_second_of_any(tmp_p
         more=f"\n[experiments.more]{more}".replace('"one"', '"two"'),
     )
     recipe.write_text(recipe.read_text().replace("seeds = [0]", "seeds = [5, 6]"))
-    keys = MatrixKeys(corpora={"toy": "c"}, encoders={"one": "1", "two": "2"}, suites={"toy": "s"})
+    kinds = {"one": Kind.SENTENCE, "two": Kind.SENTENCE}
+    keys = MatrixKeys(
+        corpora={"toy": "c"},
+        encoders={"one": "1", "two": "2"},
+        kinds=kinds,
+        suites={"toy": "s"},
+    )
     cells = make_cells(read_experiments(recipe, tmp_path), keys)
     assert [(cell.encoder, cell.seed) for cell in cells if cell.is_trained] == [
         ("one", 5),
@@ -353,3 +360,19 @@ def test_the_first_seed_of_every_experiment_comes_before_the_second_of_any(tmp_p
         ("two", 6),
         ("two", 6),
     ]
+
+
+def test_a_default_of_the_encoders_kind_is_part_of_the_key(tmp_path: Path) -> None:
+    path = toy_recipe(tmp_path / "toy.toml")
+
+    def keys(kind: Kind) -> set[str]:
+        hashes = {"corpora": {"toy": "c"}, "encoders": {"one": "1"}, "suites": {"toy": "s"}}
+        cells = make_cells(
+            read_experiments(path, tmp_path), MatrixKeys(**hashes, kinds={"one": kind})
+        )
+        return {cell.key for cell in cells if cell.is_trained}
+
+    given = keys(Kind.SENTENCE)
+    assert keys(Kind.MASKED) == given
+    path.write_text(path.read_text().replace("learning_rate = 3e-3\n", ""))
+    assert len(keys(Kind.SENTENCE) | keys(Kind.MASKED) | given) == 3 * len(given)
