@@ -5,7 +5,7 @@ depends on the seed and the epoch alone, so a resumed run sees what an uninterru
 seen. The collator chooses columns. What it draws depends on the seed, the epoch and the row, so it
 survives a resume too, and is the same for any number of processes.
 
-Shape suffixes: R rows, C columns, N cells, P pivots, D dimensions.
+Shape suffixes: R rows, C columns, N cells, P cells with a reference.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from hexapla.alignment.cell_batch import CellBatch
 from hexapla.alignment.config import Regime
+from hexapla.alignment.reference import Reference
 from hexapla.alignment.token_cache import TokenCache
 
 
@@ -129,15 +130,14 @@ class CellCollator:
         keys: (R,) a hash of each row's id, so that draws of languages do not depend on the row's
             position.
         sampler: The sampler of the rows, whose seed and epoch also decide the draws.
-        reference: (R, D) unit vectors that the encoder gave the pivots before training, for the
-            term that preserves them; None without it.
+        reference: What cells are drawn to besides each other; None if to nothing.
     """
 
     cache: TokenCache
     regime: Regime
     keys: NDArray[np.uint64]
     sampler: RowBatchSampler
-    reference: NDArray[np.float32] | None = None
+    reference: Reference | None = None
 
     def __call__(self, rows: list[int]) -> dict[str, Any]:
         """Return the batch of some rows, as the inputs of sentence-transformers' trainer."""
@@ -153,18 +153,18 @@ class CellCollator:
         )
         index_N = np.array(rows)[row_N]
         ids_N3 = np.stack([row_N, side_N, self.cache.texts[index_N, column_N]], axis=1)
-        pivots_P = reference_PD = None
+        referenced_P = reference_PD = None
         if self.reference is not None:
-            pivots = np.flatnonzero(column_N == 0)
-            pivots_P = torch.from_numpy(pivots)
-            reference_PD = torch.from_numpy(self.reference[index_N[pivots]])
+            places = self.reference.places(column_N)
+            referenced_P = torch.from_numpy(places)
+            reference_PD = torch.from_numpy(self.reference.vectors_of(index_N[places]))
         return CellBatch(
             tokens=self.cache.tokens(cell_N),
             lengths=self.cache.lengths(cell_N).tolist(),
             ids_N3=torch.from_numpy(ids_N3),
             constants=self.cache.constants,
             corpus_rows=rows,
-            pivots_P=pivots_P,
+            referenced_P=referenced_P,
             reference_PD=reference_PD,
         )
 

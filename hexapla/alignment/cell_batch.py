@@ -8,7 +8,7 @@ A plain `SentenceTransformerTrainer` knows no cells: its collator makes one set 
 for each column of a dataset. `from_features` accepts those as well, and leaves out the cells that
 are missing (`missing_cells.py`).
 
-Shape suffixes: N cells, T tokens, P pivots, D dimensions.
+Shape suffixes: N cells, T tokens, P cells with a reference, D dimensions.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _LABEL = "label"
 # Features that are none of a token. All others are, `input_ids` among them, by which
 # sentence-transformers recognises a set of features.
 _LENGTHS, _CONSTANTS, _CORPUS_ROWS = "lengths", "constants", "corpus_rows"
-_PIVOTS, _REFERENCE = "pivots", "reference"
-_NOT_TOKENS = frozenset({_LENGTHS, _CONSTANTS, _CORPUS_ROWS, _PIVOTS, _REFERENCE})
+_REFERENCED, _REFERENCE = "referenced", "reference"
+_NOT_TOKENS = frozenset({_LENGTHS, _CONSTANTS, _CORPUS_ROWS, _REFERENCED, _REFERENCE})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,9 +50,8 @@ class CellBatch:
             `prompt_length`.
         corpus_rows: Number in the corpus of each row of the batch, to name it in an error; empty if
             not known.
-        pivots_P: (P,) positions of the pivots among the cells; None without a reference.
-        reference_PD: (P, D) unit vectors that the encoder gave the pivots before training, for the
-            term that preserves them; None without one.
+        referenced_P: (P,) positions of the cells that have a reference; None if none has.
+        reference_PD: (P, D) the vectors that these cells are drawn to (`reference.py`), or None.
     """
 
     tokens: dict[str, Tensor]
@@ -60,7 +59,7 @@ class CellBatch:
     ids_N3: Tensor
     constants: dict[str, Any] = field(default_factory=dict)
     corpus_rows: list[int] = field(default_factory=list)
-    pivots_P: Tensor | None = None
+    referenced_P: Tensor | None = None
     reference_PD: Tensor | None = None
 
     @cached_property
@@ -87,7 +86,7 @@ class CellBatch:
             _CORPUS_ROWS: self.corpus_rows,
         }
         if self.reference_PD is not None:
-            features |= {_PIVOTS: self.pivots_P, _REFERENCE: self.reference_PD}
+            features |= {_REFERENCED: self.referenced_P, _REFERENCE: self.reference_PD}
         return {**{_PREFIX + key: value for key, value in features.items()}, _LABEL: self.ids_N3}
 
     @classmethod
@@ -132,7 +131,7 @@ class CellBatch:
             ids_N3=labels,
             constants=first[_CONSTANTS],
             corpus_rows=first[_CORPUS_ROWS],
-            pivots_P=first.get(_PIVOTS),
+            referenced_P=first.get(_REFERENCED),
             reference_PD=first.get(_REFERENCE),
         )
 

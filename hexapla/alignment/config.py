@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Strict
 
-from hexapla.encoder.config import ENCODER, EncodingSettings
+from hexapla.encoder.config import ENCODER, MAX_PROMPT, EncodingSettings
 from hexapla.errors import InputError
 from hexapla.runs.config import ResumableSettings
 from hexapla.runs.ranges import Seed, Share
@@ -29,16 +29,19 @@ Budget = Literal["rows", "encodings", "converged"]
 Negatives = Literal["target", "all"]
 Pairs = Literal["all", "pivot"]
 Whiten = Literal["none", "start", "end"]
+TeacherLoss = Literal["cosine", "mse"]
 
 TEMPERATURE = 0.05  # also the default of the loss as a module
 MAX_EPOCHS_CONVERGED = 50.0
 MAX_STEPS = 10**9  # at a thousand steps a second, two weeks
 MAX_CHUNK = 2**30  # tokens; the activations of one take a kilobyte or more
+TEACHER_WEIGHTS = {"cosine": 3.0, "mse": 500.0}  # by hand
 MAX_DIMENSIONS = 32  # each costs a loss of its own
 _DIMENSION = re.compile("[1-9][0-9]{0,6}")
 # Of (1 + margin) / temperature; above it float32 cannot distinguish cosines 1e-3 apart.
 MAX_LOGIT = 1e4
 
+_TEACHER = Flag(group="Teacher")
 _NO_IDENTITY = Flag(group="Size", identity=False)
 
 
@@ -120,6 +123,9 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     """Peak learning rate of AdamW. It falls linearly to 0 after the warm-up; under the budget
     "converged" it falls as `patience` says. By default 1e-4 for a sentence encoder and 2e-5 for a
     bare language model."""
+    layer_decay: Annotated[float, Field(gt=0, le=1), BUDGET] = 1.0
+    """What the learning rate is multiplied by for each layer below the top, and once more for the
+    embeddings; 1 gives all the same."""
     warmup: Annotated[Share, BUDGET] = 0.1
     """Fraction of steps used for linear warm-up; none under the budget "converged"."""
     weight_decay: Annotated[float, Field(ge=0, le=100), BUDGET] = 0.01
@@ -135,6 +141,10 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     lora: Annotated[int, Field(ge=0, le=4096), SIZE] = 0
     """Rank of low-rank adapters, which are trained instead of the transformer's weights and merged
     at the end; 0 trains the weights."""
+    freeze_embeddings: Annotated[bool, SIZE] = False
+    """Leave the token embeddings as they are. In small multilingual encoders they are most of the
+    weights, and their gradients and AdamW's state most of what a step holds in memory besides
+    activations."""
     matryoshka: Annotated[Dimensions, LOSS] = ()
     """Matryoshka dimensions: leading parts of the vectors whose losses are averaged."""
     whiten: Annotated[Whiten, LOSS] = "none"
@@ -143,6 +153,20 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     preserve: Annotated[float, Field(ge=0, le=1000), LOSS] = 0.0
     """Weight of a term that keeps the pivot's vectors where the encoder had them; 0 leaves it
     out."""
+    contrastive_weight: Annotated[float, Field(ge=0, le=1000), LOSS] = 1.0
+    """Weight of the contrastive term; 0 leaves it out, so that a teacher teaches alone."""
+    teacher: Annotated[Name | None, _TEACHER] = None
+    """Encoder to learn from: every cell of a row that a step takes is drawn to the vector that the
+    teacher gives the row's pivot. A Hub name, a folder, "small" or "tiny"; it may be the encoder
+    itself. A teacher of another dimension is brought to that of the encoder by a linear layer."""
+    teacher_weight: Annotated[Annotated[float, Field(gt=0, le=1_000_000)] | None, _TEACHER] = None
+    """Weight of the teacher's term. By default 3 for the cosine and 500 for mse."""
+    teacher_loss: Annotated[TeacherLoss | None, _TEACHER] = None
+    """The teacher's term. cosine: 1 - cosine. mse: mean squared difference of the components, of
+    vectors as teacher and encoder give them. By default cosine."""
+    teacher_prompt: Annotated[Annotated[str, Field(max_length=MAX_PROMPT)] | None, _TEACHER] = None
+    """Text put before every text that the teacher reads. By default the one saved in it, or
+    "query: " for E5."""
     compile: Annotated[bool, _NO_IDENTITY] = False
     """Compile the encoder with torch.compile; sentences are then padded instead of packed."""
     held_out: Annotated[Share | None, DATA] = None
@@ -170,13 +194,20 @@ class AlignConfig(EncodingSettings, ResumableSettings):
         if self.held_out is None:
             object.__setattr__(self, "held_out", 0.05 if converged else 0.0)
         check_loss(self.temperature, self.margin, self.negatives, "all")
+        if self.lora and self.freeze_embeddings:
+            raise InputError(
+                f"lora is {self.lora}, which trains no embeddings; leave freeze_embeddings out"
+            )
         if self.whiten != "none" and self.regime == Regime.PIVOT_ONLY:
             raise InputError(
                 f"whiten is {self.whiten} and the regime pivot-only; whitening is fitted to the "
                 "differences between translations, so set it to none (--whiten none)"
             )
-        if self.whiten == "end" and (self.preserve or self.matryoshka):
-            trained = "preserve" if self.preserve else "matryoshka"
+        self._fill_in_teacher()
+        if self.whiten == "end" and (self.preserve or self.matryoshka or self.teacher):
+            trained = (
+                "preserve" if self.preserve else "matryoshka" if self.matryoshka else "the teacher"
+            )
             raise InputError(
                 f"whiten is end, which rotates and scales the vectors that {trained} has trained; "
                 "use whiten start or none (--whiten start)"
@@ -186,6 +217,33 @@ class AlignConfig(EncodingSettings, ResumableSettings):
                 "budget is converged and held_out is 0; held-out rows decide when training ends, "
                 "so give a share (--held-out 0.05)"
             )
+
+    def _fill_in_teacher(self) -> None:
+        """Fill in what a teacher's term needs, and refuse settings of it without a teacher."""
+        if self.teacher is None:
+            given = ("teacher_weight", "teacher_loss", "teacher_prompt")
+            for name in (name for name in given if getattr(self, name) is not None):
+                raise InputError(
+                    f"{name} is {getattr(self, name)!r} and there is no teacher; name one "
+                    "(--teacher), or leave it out"
+                )
+            if not self.contrastive_weight:
+                raise InputError(
+                    "contrastive_weight is 0 and there is no teacher, so nothing would be learnt; "
+                    "name one (--teacher), or give a weight above 0"
+                )
+            return
+        if self.preserve:
+            raise InputError(
+                f"preserve is {self.preserve:g} and teacher {self.teacher}; both would draw the "
+                "pivot's vectors, so leave one of them out"
+            )
+        if self.teacher_weight is None:
+            object.__setattr__(
+                self, "teacher_weight", TEACHER_WEIGHTS[self.teacher_loss or "cosine"]
+            )
+        if self.teacher_loss is None:
+            object.__setattr__(self, "teacher_loss", "cosine")
 
     def identity(self) -> dict[str, Any]:
         """Return the settings that the trained encoder depends on, defaults written out."""

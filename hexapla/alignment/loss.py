@@ -5,7 +5,7 @@ every rank (`distributed.py`) and scored (`functional.py`). The module accepts w
 own collator makes of a dataset with one text column per language, in which a missing cell is an
 empty text, and what `hexapla.alignment.batches.CellCollator` makes; `CellBatch` knows both.
 
-Shape suffixes: N cells, P pivots, D dimensions.
+Shape suffixes: N cells, P cells with a reference, D dimensions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from hexapla.alignment import distributed as ranks
 from hexapla.alignment.cell_batch import CellBatch
-from hexapla.alignment.config import TEMPERATURE, Negatives, Pairs, check_loss
+from hexapla.alignment.config import TEMPERATURE, Negatives, Pairs, TeacherLoss, check_loss
 from hexapla.alignment.functional import multiway_loss
 from hexapla.alignment.gradient_cache import Passes, encode_cells
 from hexapla.alignment.missing_cells import BlankCells
@@ -61,8 +61,10 @@ class MultiwayLoss(nn.Module):
             the activations of the whole step.
         matryoshka: Matryoshka dimensions (Kusupati et al. 2022): leading parts of the vectors whose
             losses are averaged. The full vector counts only if its dimension is among them.
-        preserve: Weight of the term that keeps pivots near a reference, for batches that have one;
-            see `drift`.
+        contrastive_weight: Weight of the contrastive term; 0 leaves it out.
+        reference_weight: Weight of the term that draws cells to a reference, for batches that have
+            one; see `drift`.
+        reference_loss: "cosine" or "mse"; see `drift`.
         packing: The entered `Packing` of the encoder, to encode sentences without padding where it
             can. None pads.
 
@@ -82,7 +84,9 @@ class MultiwayLoss(nn.Module):
         *,
         chunk_tokens: int | None = None,
         matryoshka: Sequence[int] = (),
-        preserve: float = 0.0,
+        contrastive_weight: float = 1.0,
+        reference_weight: float = 0.0,
+        reference_loss: TeacherLoss = "cosine",
         packing: Packing | None = None,
     ) -> None:
         super().__init__()
@@ -95,7 +99,9 @@ class MultiwayLoss(nn.Module):
         self.negatives: Negatives = negatives
         self.pairs: Pairs = pairs
         self.matryoshka = tuple(matryoshka)
-        self.preserve = preserve
+        self.contrastive_weight = contrastive_weight
+        self.reference_weight = reference_weight
+        self.reference_loss: TeacherLoss = reference_loss
         tokenizer = getattr(model, "tokenizer", None)
         self.blank_cells = BlankCells(tokenizer)
         self.passes = Passes(
@@ -118,19 +124,25 @@ class MultiwayLoss(nn.Module):
             list(sentence_features), labels, self.blank_cells, self.pairs
         )
         vectors_ND = encode_cells(self.model, batch, self.passes)
-        has_pairs_N = batch.ids_N3[:, 0] >= 0
-        if has_pairs_N.all():
-            loss = self.score(vectors_ND, batch.ids_N3)
-        else:  # one cell, encoded because other ranks wait for this one's gradients
-            scored = self.score(vectors_ND[has_pairs_N], batch.ids_N3[has_pairs_N])
-            loss = scored + 0.0 * vectors_ND.sum()
-        if self.preserve and batch.reference_PD is not None:
-            loss = loss + self.preserve * self.drift(vectors_ND[batch.pivots_P], batch.reference_PD)
+        loss = self._contrast(vectors_ND, batch.ids_N3)
+        if self.reference_weight and batch.reference_PD is not None:
+            drift = self.drift(vectors_ND[batch.referenced_P], batch.reference_PD)
+            loss = loss + self.reference_weight * drift
         if ranks.any_rank(not bool(torch.isfinite(loss)), loss.device):
             bad_N = ~torch.isfinite(vectors_ND).all(dim=1)
             at_fault = batch.ids_N3[bad_N if bad_N.any() else slice(None), 0]
             raise NonFiniteError(sorted(set(at_fault.tolist())))
         return loss
+
+    def _contrast(self, vectors_ND: Tensor, ids_N3: Tensor) -> Tensor:
+        """Return the contrastive loss of the cells that have a pair, times its weight."""
+        if not self.contrastive_weight:
+            return 0.0 * vectors_ND.sum()
+        has_pairs_N = ids_N3[:, 0] >= 0
+        loss = self.score(vectors_ND[has_pairs_N], ids_N3[has_pairs_N])
+        if not has_pairs_N.all():  # one cell, encoded because others wait for this rank's gradients
+            loss = loss + 0.0 * vectors_ND.sum()
+        return self.contrastive_weight * loss
 
     def score(self, vectors_ND: Tensor, ids_N3: Tensor) -> Tensor:
         """Return the contrastive loss of vectors.
@@ -171,20 +183,26 @@ class MultiwayLoss(nn.Module):
             return total * len(sizes) / max(1, len(self.matryoshka))
 
     def drift(self, vectors_PD: Tensor, reference_PD: Tensor) -> Tensor:
-        """Return how far pivots are from a reference.
+        """Return how far cells are from their references.
 
         Args:
-            vectors_PD: (P, D) vectors of this rank's pivots, of any norm.
-            reference_PD: (P, D) unit vectors.
+            vectors_PD: (P, D) vectors of this rank's cells that have a reference.
+            reference_PD: (P, D) the references; for "cosine" unit vectors.
 
         Returns:
-            The mean of 1 - cosine, 0 to 2, lower is nearer: half the squared distance of unit
-            vectors. It is scaled over ranks as `score` is.
+            The mean over cells, lower is nearer, scaled over ranks as `score` is. For "cosine", of
+            1 - cosine, 0 to 2, whatever the vectors' norms: half the squared distance of unit
+            vectors. For "mse", of the mean squared difference of the D components, which for unit
+            vectors is 1 - cosine times 2 / D.
         """
-        n_pivots = sum(ranks.gather_int(len(vectors_PD), vectors_PD.device))
+        n_cells = sum(ranks.gather_int(len(vectors_PD), vectors_PD.device))
         with torch.autocast(vectors_PD.device.type, enabled=False):
-            cosine_P = (F.normalize(vectors_PD.float(), dim=1) * reference_PD).sum(dim=1)
-            return (1 - cosine_P).sum() / n_pivots * ranks.n_ranks()
+            wide_PD = vectors_PD.float()
+            if self.reference_loss == "mse":
+                far_P = (wide_PD - reference_PD).square().mean(dim=1)
+            else:
+                far_P = 1 - (F.normalize(wide_PD, dim=1) * reference_PD).sum(dim=1)
+            return far_P.sum() / n_cells * ranks.n_ranks()
 
     def get_config_dict(self) -> dict[str, Any]:
         """Return the settings for the model card."""
@@ -194,7 +212,9 @@ class MultiwayLoss(nn.Module):
             "negatives": self.negatives,
             "pairs": self.pairs,
             "matryoshka": list(self.matryoshka),
-            "preserve": self.preserve,
+            "contrastive_weight": self.contrastive_weight,
+            "reference_weight": self.reference_weight,
+            "reference_loss": self.reference_loss,
         }
 
     @property

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from datasets import Dataset
-from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from transformers.integrations import TensorBoardCallback
@@ -14,9 +13,11 @@ from transformers.integrations import TensorBoardCallback
 from hexapla.alignment.batches import CellCollator, CellLoader, RowBatchSampler, shared_texts
 from hexapla.alignment.callbacks import LogAtCheckpoints, TrainingProgress
 from hexapla.alignment.config import AlignConfig, Regime
+from hexapla.alignment.layer_rates import layer_rates
 from hexapla.alignment.loss import MultiwayLoss
 from hexapla.alignment.packing import Packing
 from hexapla.alignment.prepare import Prepared
+from hexapla.alignment.reference import Reference
 from hexapla.alignment.token_cache import TokenCache
 from hexapla.alignment.trainer import MultiwayTrainer
 from hexapla.encoder.held_out import METRIC, HeldOutAccuracy
@@ -40,7 +41,7 @@ def make_trainer(
     *,
     packing: Packing,
     progress: Progress,
-    reference: NDArray[np.float32] | None = None,
+    reference: Reference | None = None,
 ) -> MultiwayTrainer:
     """Wire loss, batches and callbacks into a trainer.
 
@@ -52,8 +53,7 @@ def make_trainer(
         prompt: Text that is put before every text.
         packing: The entered `Packing` of the encoder.
         progress: Where the steps are shown.
-        reference: (R, D) unit vectors that the encoder gave the pivots before training; None if
-            they are not preserved.
+        reference: What cells are drawn to besides each other; None if to nothing.
     """
     loss = MultiwayLoss(
         model,
@@ -63,7 +63,9 @@ def make_trainer(
         "pivot" if config.regime == Regime.STAR else "all",
         chunk_tokens=config.chunk_tokens,
         matryoshka=config.matryoshka,
-        preserve=config.preserve,
+        contrastive_weight=config.contrastive_weight,
+        reference_weight=config.teacher_weight or config.preserve,
+        reference_loss=config.teacher_loss or "cosine",
         packing=packing,
     )
     row_ids = prepared.rows.select_columns(["row_id"])
@@ -72,9 +74,13 @@ def make_trainer(
     if prepared.held_out is not None:
         evaluator = HeldOutAccuracy(prepared.held_out, prepared.corpus.languages, prompt)
     n_steps = -(-len(loader) // config.gradient_accumulation)
+    arguments = _arguments(config, prepared.epochs, n_steps)
+    if config.layer_decay < 1:
+        rates = layer_rates(loss, model, arguments.learning_rate, config.layer_decay)
+        arguments.learning_rate_mapping = rates
     trainer = MultiwayTrainer(
         model=model,
-        args=_arguments(config, prepared.epochs, n_steps),
+        args=arguments,
         loader=loader,
         row_ids=row_ids,
         loss=loss,
@@ -91,7 +97,7 @@ def _make_loader(
     prepared: Prepared,
     cells: TokenCache,
     row_ids: Dataset,
-    reference: NDArray[np.float32] | None,
+    reference: Reference | None,
 ) -> CellLoader:
     """Make the batches of this process."""
     processes = PartialState()

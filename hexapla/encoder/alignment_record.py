@@ -87,7 +87,14 @@ class Alignment(Stored):
     matryoshka: list[Count] = OPTIONAL
     whiten: str = OPTIONAL
     preserve: float | None = OPTIONAL
+    contrastive_weight: float = OPTIONAL
+    teacher: Text | None = OPTIONAL
+    teacher_sha256: Text | None = OPTIONAL
+    teacher_weight: float | None = OPTIONAL
+    teacher_loss: str | None = OPTIONAL
     lora: int | None = OPTIONAL
+    layer_decay: float = OPTIONAL
+    freeze_embeddings: bool = OPTIONAL
     learning_rate: float = OPTIONAL
     rows_per_step: Count = OPTIONAL
     n_rows: Count = OPTIONAL

@@ -71,8 +71,8 @@ Aligned by Hexapla from {base}.
 - Settings: temperature {result["temperature"]}, margin {result["margin"]},
   learning rate {result["learning_rate"]}, {result["rows_per_step"]} rows per step,
   seed {result["seed"]}{_extras(result)}
-- Length: {result["n_steps"]} steps, {result["epochs"]} epochs of {result["n_rows"]} rows,
-  {result["n_encodings"]} sentences encoded
+{_teacher(result)}- Length: {result["n_steps"]} steps, {result["epochs"]} epochs of
+  {result["n_rows"]} rows, {result["n_encodings"]} sentences encoded
 {_scores(result)}"""
 
 
@@ -85,10 +85,15 @@ def _named(result: dict[str, Any], key: str) -> str:
 def _extras(result: dict[str, Any]) -> str:
     """Return the settings that most encoders are made without."""
     dims = ", ".join(map(str, result.get("matryoshka", ())))
+    weight = result.get("contrastive_weight", 1)
+    decay = result.get("layer_decay")
     extras = {
         "whitened at the": result.get("whiten"),
         "preserve": result.get("preserve"),
+        "contrastive weight": None if weight == 1 else str(weight),
         "LoRA of rank": result.get("lora"),
+        "layer decay": None if decay == 1 else decay,
+        "frozen": "token embeddings" if result.get("freeze_embeddings") else None,
         "Matryoshka dimensions": dims,
     }
     return "".join(
@@ -96,6 +101,14 @@ def _extras(result: dict[str, Any]) -> str:
         for name, value in extras.items()
         if value not in (None, 0, "", "none")
     )
+
+
+def _teacher(result: dict[str, Any]) -> str:
+    """Return the line on the teacher, nothing without one."""
+    if not result.get("teacher"):
+        return ""
+    weight, loss = result["teacher_weight"], markdown_code(result["teacher_loss"])
+    return f"- Teacher: {_named(result, 'teacher')}, weight {weight:g}, {loss}\n"
 
 
 def _scores(result: dict[str, Any]) -> str:

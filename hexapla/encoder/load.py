@@ -24,6 +24,7 @@ from hexapla.encoder.check_weights import (
     recorded_reports,
 )
 from hexapla.encoder.config import Pooling
+from hexapla.encoder.fetched import index_hint
 from hexapla.encoder.kind import e5_prompt
 from hexapla.encoder.locate import RESULT, hash_encoder, is_bare, split_revision
 from hexapla.errors import InputError
@@ -159,7 +160,8 @@ def _load(
             reason = next(iter(str(error).strip().splitlines()), "no reason given")
             if not isinstance(error, OSError | ValueError):
                 reason = f"{type(error).__name__}: {reason}"
-            hint = "" if is_local else "; check the name, the network, and that it has safetensors"
+            hint = "; check the name, the network, and that it has safetensors"
+            hint = "" if is_local else f"{hint}{index_hint(name)}"
             raise InputError(
                 f"{name}: could not be loaded as an encoder: {reason}{hint}"
             ) from error
@@ -243,13 +245,15 @@ def encode(
     task: Task,
     batch_size: int = 64,
     show_progress: bool = False,
+    normalize: bool = True,
 ) -> np.ndarray:
     """Encode texts, equal ones once, with the prompt that the encoder saved for a task.
 
     Very long texts are encoded one by one: a tokenizer reads all of a text before it truncates it.
 
     Returns:
-        (n, dim) float32 vectors of unit length, in the order given.
+        (n, dim) float32 vectors in the order given: of unit length, or, without `normalize`, as
+        the encoder gives them.
     """
     import numpy as np
 
@@ -261,7 +265,7 @@ def encode(
             distinct[rows].tolist(),
             prompt=model.prompts.get(task) or None,
             batch_size=size,
-            normalize_embeddings=True,
+            normalize_embeddings=normalize,
             convert_to_numpy=True,
             show_progress_bar=show_progress,
         )

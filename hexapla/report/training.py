@@ -33,7 +33,14 @@ _SETTINGS = (
     "matryoshka",
     "whiten",
     "preserve",
+    "contrastive_weight",
+    "teacher",
+    "teacher_sha256",
+    "teacher_weight",
+    "teacher_loss",
     "lora",
+    "layer_decay",
+    "freeze_embeddings",
     "learning_rate",
     "rows_per_step",
 )
@@ -112,7 +119,14 @@ def read_training(folder: Path, score: Score) -> Training | None:
         )
     if not record:
         return None
-    record = {"whiten": "none", **record}  # missing from older records
+    # Missing from older records.
+    record = {
+        "whiten": "none",
+        "contrastive_weight": 1.0,
+        "freeze_embeddings": False,
+        "layer_decay": 1.0,
+        **record,
+    }
     if record["budget"] not in _AMOUNTS:
         raise InputError(
             f"{folder / RUN_FILE}: the training budget is {record['budget']}; this version knows "

@@ -14,6 +14,7 @@ from hexapla.alignment.batches import (
     shared_texts,
 )
 from hexapla.alignment.config import Regime
+from hexapla.alignment.reference import Reference
 from hexapla.alignment.token_cache import TokenCache
 from tests.fixtures.toy import LANGUAGES, toy_rows
 
@@ -178,7 +179,9 @@ def test_pivot_only_takes_the_pivot_twice():
 
 def test_cells_come_longest_first_with_their_tokens_and_ids():
     rows = toy_rows(12, missing=0.3)
-    made = collator(Regime.MULTIWAY, rows, reference=np.arange(12, dtype=np.float32)[:, None])
+    numbers = np.arange(12, dtype=np.float32)[:, None]
+    kept = Reference(vectors_RE=numbers, pivots_only=True)
+    made = collator(Regime.MULTIWAY, rows, reference=kept)
     batch = made.collect([7, 3, 11])
     assert batch.corpus_rows == [7, 3, 11]
     assert batch.lengths == sorted(batch.lengths, reverse=True)
@@ -198,7 +201,7 @@ def test_cells_come_longest_first_with_their_tokens_and_ids():
         for c, language in enumerate(LANGUAGES)
         if rows[row][language]
     }
-    pivots = batch.ids_N3[batch.pivots_P]
+    pivots = batch.ids_N3[batch.referenced_P]
     assert pivots[:, 1].tolist() == [0, 0, 0]
     assert batch.reference_PD.flatten().tolist() == [[7, 3, 11][i] for i in pivots[:, 0].tolist()]
 

@@ -18,7 +18,7 @@ BATCH = CellBatch(
     corpus_rows=[40, 17],
 )
 WITH_REFERENCE = dataclasses.replace(
-    BATCH, pivots_P=torch.tensor([0, 1]), reference_PD=torch.eye(2)
+    BATCH, referenced_P=torch.tensor([0, 1]), reference_PD=torch.eye(2)
 )
 
 
@@ -27,7 +27,7 @@ def assert_equal(got: CellBatch, expected: CellBatch) -> None:
     assert all(torch.equal(got.tokens[key], value) for key, value in expected.tokens.items())
     for name in ("lengths", "constants", "corpus_rows"):
         assert getattr(got, name) == getattr(expected, name)
-    for name in ("ids_N3", "pivots_P", "reference_PD"):
+    for name in ("ids_N3", "referenced_P", "reference_PD"):
         one, other = getattr(got, name), getattr(expected, name)
         assert one is other is None or torch.equal(one, other)
 

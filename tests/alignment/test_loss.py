@@ -202,8 +202,8 @@ def test_matryoshka_is_the_mean_of_the_losses_of_the_leading_dimensions(encoder)
     assert got == pytest.approx(sum(alone) / 3, rel=1e-5)
 
 
-def test_pivots_drift_by_one_less_their_cosine():
-    loss = MultiwayLoss(torch.nn.Identity(), preserve=1.0)
+def test_cells_drift_by_one_less_their_cosine():
+    loss = MultiwayLoss(torch.nn.Identity(), reference_weight=1.0)
     vectors, reference = (
         torch.tensor([[3.0, 4.0], [0.0, 2.0]]),
         torch.tensor([[1.0, 0.0], [0.0, 1.0]]),

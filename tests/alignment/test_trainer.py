@@ -22,7 +22,7 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError, TrainingError
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
-from tests.fixtures.weights import read_weights
+from tests.fixtures.weights import assert_bit_equal, read_weights
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +45,6 @@ def settings(parts, tmp_path) -> dict[str, object]:
         "epochs": 2,
         "checkpoint_steps": 4,
     }
-
-
-def assert_bit_equal(first: Path, second: Path) -> None:
-    expected, got = read_weights(first), read_weights(second)
-    assert expected.keys() == got.keys()
-    for name, tensor in expected.items():
-        assert torch.equal(got[name], tensor), name
 
 
 class AtStep(TrainerCallback):
