@@ -38,4 +38,5 @@ class EncodingSettings(LoadSettings):
     max_tokens: Annotated[Annotated[Tokens, Field(ge=3)] | None, ENCODER] = None
     """Truncate longer texts. By default the encoder's own limit."""
     prompt: Annotated[Annotated[str, Field(max_length=MAX_PROMPT)] | None, ENCODER] = None
-    """Text put before every text. By default the one saved in the encoder, or "query: " for E5."""
+    """Text put before every text. By default the one that the encoder saved for bitext or for
+    queries, or that of E5 if its name says so: "query: ", or an instruction for "-instruct"."""
