@@ -17,9 +17,21 @@ if TYPE_CHECKING:
 
     from tests.fixtures.bad_endpoint import BadEndpoint
 
+
+def _user_assets() -> str:
+    """Return where the user's own cache has fetched encoders, as huggingface_hub finds it."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("HF_HOME", os.path.join(cache, "huggingface"))
+    assets = os.environ.get("HF_ASSETS_CACHE", os.path.join(home, "assets"))
+    return os.path.expandvars(os.path.expanduser(assets))
+
+
+# Kept in the environment for the processes of xdist, which inherit the HF_HOME that follows.
+_ASSETS = os.environ.setdefault("HEXAPLA_TESTS_ASSETS", _user_assets())
 _HOME = tempfile.mkdtemp(prefix="hexapla-tests-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ["HF_HOME"] = _HOME  # the cache of `datasets` lies under it
+os.environ.pop("HF_ASSETS_CACHE", None)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -59,6 +71,17 @@ def server(quick_and_keyless: None) -> Iterator[BadEndpoint]:
 
     with bad_endpoint.bad_endpoint() as running:
         yield running
+
+
+@pytest.fixture
+def small_4(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a real encoder, in the user's cache; it is not to be written to."""
+    from hexapla.encoder.fetched import cache_of
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_ASSETS_CACHE", _ASSETS)
+    if not (cache_of(4) / "modules.json").is_file():
+        pytest.skip("small@4 is not in the cache: hexapla fetch-encoder small@4")
+    return "small@4"
 
 
 @pytest.fixture(scope="session")

