@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.encoder.alignment_record import read_alignment
-from hexapla.encoder.fetched import SMALL, locate_fetched, parse_depth
+from hexapla.encoder.fetched import SMALL, index_hint, locate_fetched, parse_depth
 from hexapla.errors import InputError
 from hexapla.runs.schema import read_foreign
 
@@ -221,7 +221,7 @@ def _hub_commit(name: str) -> str:
             return path.parent.name
     raise InputError(
         f"{name}: no such folder, and the Hub does not have it (nor its cache, when offline); "
-        "check the name and the network"
+        f"check the name and the network{index_hint(name)}"
     )
 
 
