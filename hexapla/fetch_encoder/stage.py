@@ -46,9 +46,7 @@ use, is zeros.
 """
 
 
-def fetch_encoder(
-    config: FetchEncoderConfig, *, quiet: bool = False, patient: bool = True
-) -> Path:
+def fetch_encoder(config: FetchEncoderConfig, *, quiet: bool = False, patient: bool = True) -> Path:
     """Make the encoder in the cache, unless it is there, and copy it to the output folder.
 
     Args:

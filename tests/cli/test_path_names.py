@@ -30,6 +30,7 @@ BYTES = os.fsdecode(b"x\xff")
         ["merge", "tiny", "nowhere", "--corpus", "sample", "--out"],
         ["build", "a.txt", "--to", "de", "--translator", "nowhere", "--out"],
         ["fetch-data", "--suite", "quick", "--out"],
+        ["fetch-encoder", "small", "--out"],
         ["demo", "--out"],
     ],
     ids=lambda command: command[0],
