@@ -1,4 +1,4 @@
-"""LoRA, gradient checkpointing, compilation, Matryoshka dimensions and preserved pivots do what they say."""
+"""LoRA, gradient checkpointing, compilation, Matryoshka, preserved pivots and bf16 do what they say."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sentence_transformers import (
     SentenceTransformer,
 )
 
-from hexapla.alignment import stage
+from hexapla.alignment import stage, trainer_setup
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
 from hexapla.corpus.reader import open_corpus
@@ -125,3 +125,17 @@ def test_preserve_keeps_the_pivots_structure_and_alignment_still_rises(settings,
         moved[name] = (structure(tmp_path / name) - structure(encoder)).square().mean().item()
     assert moved["kept"] < 0.5 * moved["free"]
     assert accuracy["kept"][-1] > accuracy["kept"][0] + 0.05
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_bf16_is_warned_of_on_a_cpu_that_has_no_instructions_for_it(
+    settings, monkeypatch, caplog, has_bf16
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has_bf16})
+    assert trainer_setup._uses_bf16(AlignConfig(**settings, precision="bf16"))
+    warned = "precision is bf16, for which this CPU has no instructions" in caplog.text
+    assert warned == (not has_bf16)
+    caplog.clear()
+    assert not trainer_setup._uses_bf16(AlignConfig(**settings, precision="auto"))
+    assert not caplog.records
