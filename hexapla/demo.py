@@ -36,7 +36,7 @@ HELD_OUT = 0.3
 ROWS_PER_STEP = 32
 _SMALL: Final = "small@4"
 EPOCHS = {_SMALL: 2.0, TINY: 6.0}
-LEARNING_RATE = {_SMALL: 2e-4, TINY: 1e-3}
+LEARNING_RATE = {_SMALL: 5e-4, TINY: 1e-3}
 _REGIMES = (Regime.EN_X, Regime.MULTIWAY)
 # Each is the folder of a run, all of which is replaced.
 _OWN = ("run.json", *(str(regime) for regime in _REGIMES), "scores", "comparison")
