@@ -8,7 +8,7 @@ of all experiments, then the second, so that a first comparison of everything is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,14 @@ class MatrixKeys:
         encoders: Of each base encoder's weights.
         kinds: The kind of each base encoder, from which defaults of training follow.
         suites: Of each suite's settings and data.
+        teachers: Of each teacher's weights, by the name that settings give.
     """
 
     corpora: Mapping[str, str]
     encoders: Mapping[str, str]
     kinds: Mapping[str, Kind]
     suites: Mapping[str, str]
+    teachers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +196,7 @@ class _CellMaker:
             {
                 **fill_in(config, self.keys.kinds[self.encoder]).identity(),
                 "encoder": self.keys.encoders[self.encoder],
+                "teacher": config.teacher and self.keys.teachers[config.teacher],
                 "corpus": self.keys.corpora[self.corpus],
             }
         )

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from hexapla.encoder.check_encoder import check_folder
 from hexapla.encoder.kind import find_kind
@@ -107,6 +109,7 @@ def plan_matrix(recipe: MatrixRecipe, *, dry_run: bool = False) -> MatrixPlan:
             )
             for name in recipe.used("encoders")
         },
+        teachers=_teacher_keys(recipe, dry_run, notes.append),
         suites={
             name: at(f"suites.{name}", partial(suite_key, config, suites[name]))
             for name, config in configs.items()
@@ -138,10 +141,33 @@ def _encoder_key(
     recipe: MatrixRecipe, encoder: str, dry_run: bool, note: Callable[[str], None]
 ) -> str:
     """Return the hash of an encoder's weights; a dry run does not ask the Hub."""
-    name = recipe.encoders[encoder].name
+    trust = encoder_settings(recipe, encoder, TRUST_KEYS)
+    return _weights_key(recipe.encoders[encoder].name, trust, dry_run, note)
+
+
+def _teacher_keys(
+    recipe: MatrixRecipe, dry_run: bool, note: Callable[[str], None]
+) -> dict[str, str]:
+    """Return the hash of each teacher's weights, by the name that settings give."""
+    keys: dict[str, str] = {}
+    for experiment in recipe.experiments:
+        for encoder, regime in product(experiment.encoders, experiment.regimes):
+            settings = {} if regime == BASE else recipe.settings(encoder, regime)
+            name = settings.get("teacher")
+            if name is not None and name not in keys:
+                trust = {key: settings[key] for key in TRUST_KEYS if key in settings}
+                keys[name] = at(
+                    f"regimes.{regime}", partial(_weights_key, name, trust, dry_run, note)
+                )
+    return keys
+
+
+def _weights_key(
+    name: str, trust: Mapping[str, Any], dry_run: bool, note: Callable[[str], None]
+) -> str:
     folder = locate(name)
     if folder is not None:
-        check_folder(folder, **encoder_settings(recipe, encoder, TRUST_KEYS))
+        check_folder(folder, **trust)
     if dry_run and folder is None:
         folder = cached_folder(name)
         if folder is None:
