@@ -13,12 +13,16 @@ from sentence_transformers.sentence_transformer.losses import MSELoss
 from sentence_transformers.sentence_transformer.modules import Dense
 
 from hexapla.alignment import teacher_vectors
+from hexapla.alignment.checkpoints import last_checkpoint
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.loss import MultiwayLoss
+from hexapla.alignment.prepare import prepare
 from hexapla.alignment.reference import Reference, fit_bridge
 from hexapla.alignment.stage import align
+from hexapla.alignment.trainer import MultiwayTrainer
+from hexapla.corpus.reader import open_corpus
 from hexapla.errors import InputError
-from tests.fixtures.toy import knowing_encoder, toy_encoder
+from tests.fixtures.toy import knowing_encoder
 from tests.fixtures.weights import assert_bit_equal
 
 
@@ -110,8 +114,6 @@ def mean_cosine(folder: str, teacher: str, rows) -> float:
 
 
 def test_a_teacher_alone_teaches_its_vectors_and_is_recorded(settings, teacher, tmp_path):
-    from hexapla.corpus.reader import open_corpus
-
     rows = list(open_corpus(settings["corpus"]).rows())
     before = mean_cosine(settings["encoder"], teacher, rows)
     result = align(
@@ -126,32 +128,34 @@ def test_a_teacher_alone_teaches_its_vectors_and_is_recorded(settings, teacher, 
     assert "teacher" in card and saved["teacher_sha256"][:16] in card
 
 
-def test_the_teachers_vectors_are_made_once_and_shared(settings, teacher, tmp_path, monkeypatch):
-    run = {**settings, "teacher": teacher, "epochs": 0.2, "lora": 2}
-    align(AlignConfig(**run), quiet=True)
-
-    def refused(*given, **more):
-        raise AssertionError("the teacher was loaded again")
-
-    monkeypatch.setattr(teacher_vectors, "load_encoder", refused)
-    align(AlignConfig(**{**run, "out": tmp_path / "again"}), quiet=True)
-    assert_bit_equal(settings["out"], tmp_path / "again")
+def opened(settings, encoder, **more) -> Reference:
+    """Return what the teacher of some settings gives, without a training."""
+    config = AlignConfig(**{**settings, **more})
+    return teacher_vectors.open_teacher(
+        config, prepare(config), SentenceTransformer(encoder, device="cpu")
+    )
 
 
-def test_a_changed_prompt_makes_other_vectors(settings, teacher, tmp_path, cache_folder):
-    run = {**settings, "teacher": teacher, "epochs": 0.1}
-    align(AlignConfig(**run), quiet=True)
-    align(AlignConfig(**{**run, "out": tmp_path / "b"}, teacher_prompt="eng07 "), quiet=True)
-    one, other = (np.load(path) for path in sorted(cache_folder.glob("teacher-*/vectors.npy")))
-    assert one.shape == other.shape and one.shape[1] == 32
-    assert not np.allclose(one, other, atol=1e-2)
+def test_another_prompt_makes_other_vectors(settings, encoder, teacher):
+    plain = opened(settings, encoder, teacher=teacher)
+    prompted = opened(settings, encoder, teacher=teacher, teacher_prompt="eng07 ")
+    assert plain.bridge_ED is None and plain.vectors_RE.shape == prompted.vectors_RE.shape
+    assert not np.allclose(plain.vectors_RE, prompted.vectors_RE, atol=1e-2)
+    pivots = list(open_corpus(settings["corpus"]).dataset()["eng_Latn"])
+    expected = SentenceTransformer(teacher, device="cpu").encode(pivots, prompt="eng07 ")
+    assert np.allclose(prompted.vectors_RE, expected, atol=1e-5)
 
 
-def test_a_wider_teacher_leaves_the_encoder_its_dimension(settings, wide_teacher, cache_folder):
-    align(AlignConfig(**settings, teacher=wide_teacher, epochs=0.2), quiet=True)
-    assert SentenceTransformer(str(settings["out"]), device="cpu").get_embedding_dimension() == 32
-    (bridge,) = cache_folder.glob("teacher-*/bridge-32.npy")
-    assert np.load(bridge).shape == (48, 32)
+def test_a_wider_teacher_is_brought_to_the_encoders_dimension_once(
+    settings, encoder, wide_teacher, cache_folder, monkeypatch
+):
+    first = opened(settings, encoder, teacher=wide_teacher)
+    assert first.bridge_ED.shape == (48, 32) and first.vectors_of(np.arange(9)).shape == (9, 32)
+    assert len(list(cache_folder.glob("teacher-*/bridge-32.npy"))) == 1
+    for name in ("load_encoder", "fit_bridge"):
+        monkeypatch.setattr(teacher_vectors, name, None)
+    again = opened(settings, encoder, teacher=wide_teacher)
+    assert np.array_equal(again.bridge_ED, first.bridge_ED)
 
 
 def test_mse_refuses_norms_that_unit_vectors_cannot_have(settings, wide_teacher):
@@ -174,28 +178,38 @@ def test_a_disk_that_is_full_while_vectors_are_written_leaves_no_cache(
     assert list(cache_folder.glob("*teacher*")) == [] and not settings["out"].exists()
 
 
-def test_a_taught_run_resumes_to_the_same_weights_bit_for_bit(
+def test_a_taught_run_resumes_bit_for_bit_with_the_vectors_that_are_there(
     settings, teacher, tmp_path, monkeypatch
 ):
-    from hexapla.alignment import stage
+    run = {**settings, "teacher": teacher, "checkpoint_steps": 3, "epochs": 0.4, "lora": 2}
+    load = teacher_vectors.load_encoder
 
-    run = {**settings, "teacher": teacher, "checkpoint_steps": 5, "epochs": 0.6}
+    def drawing(*given, **more):
+        torch.rand(1)  # as for weights that a file lacks
+        return load(*given, **more)
+
+    monkeypatch.setattr(teacher_vectors, "load_encoder", drawing)
     align(AlignConfig(**{**run, "out": tmp_path / "whole"}), quiet=True)
-    finish = stage._finish
+    step, n_steps = MultiwayTrainer.training_step, 0
 
     def stopped(*given):
-        raise KeyboardInterrupt
+        nonlocal n_steps
+        n_steps += 1
+        if n_steps == 5:
+            raise KeyboardInterrupt("step 5")
+        return step(*given)
 
-    monkeypatch.setattr(stage, "_finish", stopped)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(teacher_vectors, "load_encoder", None)  # it is not loaded again
+    monkeypatch.setattr(MultiwayTrainer, "training_step", stopped)
+    with pytest.raises(KeyboardInterrupt, match="step 5"):
         align(AlignConfig(**run), quiet=True)
-    monkeypatch.setattr(stage, "_finish", finish)
+    assert last_checkpoint(settings["out"] / "checkpoints").name == "checkpoint-3"
     align(AlignConfig(**run, resume=True), quiet=True)
     assert_bit_equal(tmp_path / "whole", settings["out"])
 
 
-def test_another_teacher_is_another_run(settings, teacher, tmp_path):
-    other = toy_encoder(tmp_path / "other", seed=3)
-    align(AlignConfig(**settings, teacher=teacher, epochs=0.1), quiet=True)
-    with pytest.raises(InputError, match="teacher"):
-        align(AlignConfig(**settings, teacher=str(other), epochs=0.1, resume=True), quiet=True)
+def test_another_teacher_is_another_run(settings, teacher, wide_teacher):
+    one, other = (
+        prepare(AlignConfig(**settings, teacher=name)).identity for name in (teacher, wide_teacher)
+    )
+    assert one["teacher_sha256"] != other["teacher_sha256"]
