@@ -22,6 +22,7 @@ BITEXT = (
     "NTREXBitextMining",
     "IN22GenBitextMining",
     "BibleNLPBitextMining",
+    "NusaXBitextMining",
 )
 STS = ("STS17", "STS22.v2", "STSBenchmarkMultilingualSTS", "SemRel24STS", "IndicCrosslingualSTS")
 CLASSIFICATION = (
@@ -32,6 +33,7 @@ CLASSIFICATION = (
     "AmazonCounterfactualClassification",
     "AmazonReviewsClassification",
     "SIB200Classification",
+    "NusaX-senti",
 )
 TASKS = (*BITEXT, *STS, *CLASSIFICATION)
 SUITES: Mapping[str, tuple[str, ...]] = {
@@ -44,7 +46,11 @@ SUITES: Mapping[str, tuple[str, ...]] = {
 # Suites on the user's data; `dev` and `test` need a folder with the data of several tasks.
 OWN_SUITES = ("bitext", "xsim", "sts", "topics", "dev", "test")
 # The evaluated split, where it is not `test`.
-SPLITS = {"FloresBitextMining": "devtest", "BibleNLPBitextMining": "train"}
+SPLITS = {
+    "FloresBitextMining": "devtest",
+    "BibleNLPBitextMining": "train",
+    "NusaXBitextMining": "train",
+}
 # Tasks whose languages are columns of one table, MTEB's `parallel_subsets`.
 PARALLEL = ("FloresBitextMining", "NTREXBitextMining", "IN22GenBitextMining")
 
