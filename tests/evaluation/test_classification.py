@@ -114,6 +114,24 @@ def test_rows_without_a_sentence_or_a_topic_are_left_out(tmp_path: Path) -> None
     assert "2" not in measured["deu_Latn"].items
 
 
+def test_topics_and_languages_that_only_one_file_has_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_topics(tmp_path)
+    rows = {"topic": ["travel", "weather", "weather"], "eng_Latn": ["a"] * 3, "deu_Latn": ["b"] * 3}
+    pq.write_table(pa.table({**rows, "fra_Latn": ["c"] * 3}), tmp_path / "test.parquet")
+    (task,) = read_classification(tmp_path, name="x")
+    assert task.languages == ("eng_Latn", "deu_Latn")
+    assert "fra_Latn is left out, since train.parquet has no such column" in caplog.text
+    assert (
+        "test.parquet: 2 of 3 rows have a topic of which train.parquet has no row (weather), and "
+        "always count as errors" in caplog.text
+    )
+    caplog.clear()
+    read_classification(write_topics(tmp_path), name="x")
+    assert not caplog.records
+
+
 def test_without_english_there_is_no_zero_shot(tmp_path: Path) -> None:
     for split, n_rows in (("train", 60), ("test", 12)):
         topics = [TOPICS[row % 3] for row in range(n_rows)]

@@ -7,6 +7,7 @@ another language with the 10 probes fitted on English, which is what alignment s
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from hexapla.evaluation.tasks.protocol import Embed
 
 _LABEL = "topic"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +164,7 @@ def read_classification(
         for code in _common(train_corpus, test_corpus)
         if languages is None or code in languages or code == ENGLISH
     ]
+    _warn_of_gaps(train_corpus, test_corpus, topics[train_file], topics[test_file], test_file)
     _, train_cells = read_corpus_columns(train_corpus, chosen)
     _, test_cells = read_corpus_columns(test_corpus, chosen)
     train, draws, test = {}, {}, {}
@@ -206,6 +209,33 @@ def _files(folder: str | Path) -> tuple[Path, Path]:
 
 def _common(train: Corpus, test: Corpus) -> list[str]:
     return [code for code in test.languages if code in train.languages]
+
+
+def _warn_of_gaps(
+    train: Corpus,
+    test: Corpus,
+    train_topics: Sequence[object],
+    test_topics: Sequence[object],
+    test_file: Path,
+) -> None:
+    """Name the languages of test that cannot be measured, and its topics that no probe can know."""
+    if absent := [code for code in test.languages if code not in train.languages]:
+        _log.warning(
+            "%s: %s is left out, since train.parquet has no such column",
+            test_file,
+            ", ".join(absent),
+        )
+    known = {*train_topics, None}
+    unknown = [name for topic in test_topics if topic not in known and (name := str(topic).strip())]
+    if unknown:
+        _log.warning(
+            "%s: %d of %d rows have a topic of which train.parquet has no row (%s), and always "
+            "count as errors",
+            test_file,
+            len(unknown),
+            len(test_topics),
+            ", ".join(sorted(set(unknown))),
+        )
 
 
 def _label(cells: Sequence[str | None], topics: Sequence[object | None]) -> LabelledTexts:
