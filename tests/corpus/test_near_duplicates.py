@@ -139,6 +139,21 @@ def test_lines_that_differ_in_a_number_are_not_compared_with_each_other(
     assert len(compared) <= 201 + 1  # each line's own, and those of the one repeated
 
 
+def test_hardly_any_of_the_dissimilar_texts_of_one_template_are_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared = []
+    shingles = near_duplicates._shingles
+    monkeypatch.setattr(
+        near_duplicates, "_shingles", lambda folded: compared.append(folded) or shingles(folded)
+    )
+    draw = random.Random(0)
+    names = ["".join(draw.choices("abcdefghij", k=18)) for _ in range(1500)]
+    texts = [f"The committee has approved the report on {name}." for name in names]
+    assert answers(texts) == [None] * len(texts)
+    assert len(texts) <= len(compared) <= 10 * len(texts)
+
+
 def test_a_text_of_fewer_than_five_words_repeats_only_its_equal() -> None:
     assert answers(["Open the door", "open  the DOOR!", "Open the doors", "Close the door"]) == [
         None,
