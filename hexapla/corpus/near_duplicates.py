@@ -17,7 +17,8 @@ Three rules keep texts that say different things:
   small steps leads from a text to a dissimilar one.
 
 One core compares 25,000 English sentences of 70 characters a second; a text that is kept takes
-about 1.7 KB.
+about 1.7 KB. Texts that share most of their words with thousands of others, and repeat none, take
+time with each of those: see `dev/LOG.md`.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ MIN_WORDS = 5
 N_HASHES = 60
 SEED = 1
 # Standard deviations of the share of equal hashes by which a candidate's may lie below the
-# threshold: a repetition is beyond them once in 30,000 times.
-N_DEVIATIONS = 4
+# threshold: a pair at the threshold is beyond them once in 700 times, a closer one hardly ever.
+N_DEVIATIONS = 3
 _DIGITS = re.compile(r"\d+")
 
 
