@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import sys
 import time
 import unicodedata
 from collections.abc import Mapping
@@ -41,6 +43,8 @@ def try_command(inputs, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("HOME", str(here))
 
     def run(command: str, changed: Mapping[str, str]) -> str | None:
+        # pytest's own standard input is no file, and a source may be "-".
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
         started = time.monotonic()
         status = main(arguments(inputs, command, changed))
         seconds = time.monotonic() - started
