@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from hexapla.alignment.check_alignment import REPORTERS
+from tests.fixtures.light_process import Answer, answers
 
-HEAVY = ("torch", "transformers", "sentence_transformers", "datasets", "accelerate")
 GIVEN = ["align", "sample", "--encoder", "tiny", "--out", "out"]
 MISTAKES = {
     "a wrong setting": ([*GIVEN, "--temperature", "0"], "temperature is 0.0; it must be a number"),
@@ -38,43 +33,23 @@ MISTAKES = {
         "full: no encoder in this folder",
     ),
 }
-CODE = """
-import contextlib, io, json, sys
-from hexapla.cli import main
-for name, arguments in json.loads(sys.argv[1]).items():
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
-        status = main(arguments)
-    loaded = sorted(set(json.loads(sys.argv[2])) & set(sys.modules))
-    print(json.dumps([name, status, said.getvalue(), loaded]))
-"""
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory) -> dict[str, tuple[int, str, list[str]]]:
-    """Return exit status, stderr and heavy imports after each mistake, all made in one process."""
+def light(tmp_path_factory) -> dict[str, Answer]:
     folder = tmp_path_factory.mktemp("mistakes")
     (folder / "full").mkdir()
     (folder / "full" / "thesis.txt").write_text("years of work")
-    arguments = {name: given for name, (given, _) in MISTAKES.items()}
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, json.dumps(arguments), json.dumps(HEAVY)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert [path.name for path in Path(folder).iterdir()] == ["full"]
-    return {name: rest for name, *rest in map(json.loads, done.stdout.splitlines())}
+    return answers({name: given for name, (given, _) in MISTAKES.items()}, folder)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_answered_in_one_line_before_a_heavy_library_is_imported(answers, mistake):
-    status, said, loaded = answers[mistake]
-    assert status == 2
-    assert MISTAKES[mistake][1] in said and said.count("\n") == 1
-    assert loaded == []
+def test_a_mistake_is_answered_in_one_line_before_a_heavy_library_is_imported(light, mistake):
+    answer = light[mistake]
+    assert answer.status == 2
+    assert MISTAKES[mistake][1] in answer.err and answer.err.count("\n") == 1
+    assert answer.heavy == []
+    assert answer.left == ["full"]
 
 
 def test_the_loggers_are_those_that_the_trainer_knows():

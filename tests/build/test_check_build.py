@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,47 +11,42 @@ from hexapla.build.build_state import BuildState, find_build_state, start_build
 from hexapla.errors import InputError
 from hexapla.sources.config import SourceConfig
 from tests.fixtures.builds import toy_config, tree, write_text
+from tests.fixtures.light_process import Answer, answers
 
-HEAVY = ("torch", "transformers", "sentence_transformers", "datasets", "ctranslate2")
-SCRIPT = f"""
-import sys
-from hexapla.cli.app import main
-status = main(sys.argv[1:])
-print(sorted(set({HEAVY}) & set(sys.modules)), status)
-"""
+MISTAKES = {
+    "no file": ({"text": "nofile.txt"}, "nofile.txt: no such file or folder"),
+    "no language": ({"--to": "de,qq"}, 'language "qq" is unknown'),
+    "no translator": ({"--translator": "./nowhere"}, "nowhere: no such folder"),
+    "no filters": ({"--filters": "./none.toml"}, "none.toml: no such file of filters"),
+    "a full folder": ({"--out": "full"}, "full is not empty"),
+    "a file as folder": ({"--out": "text.txt"}, "text.txt is a file"),
+    "a dry run": ({"text": "nofile.txt", "--dry-run": ""}, "nofile.txt: no such file or folder"),
+}
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"text": "nofile.txt"}, "nofile.txt: no such file or folder"),
-        ({"--to": "de,qq"}, 'language "qq" is unknown'),
-        ({"--translator": "./nowhere"}, "nowhere: no such folder"),
-        ({"--filters": "./none.toml"}, "none.toml: no such file of filters"),
-        ({"--out": "full"}, "full is not empty"),
-        ({"--out": "text.txt"}, "text.txt is a file"),
-        ({"text": "nofile.txt", "--dry-run": ""}, "nofile.txt: no such file or folder"),
-    ],
-)
-def test_a_mistake_is_answered_before_a_heavy_library_is_loaded(
-    tmp_path: Path, changes: dict[str, str], message: str
-) -> None:
-    write_text(tmp_path)
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "file").write_text("")
+def _command(changes: dict[str, str]) -> list[str]:
     flags = {"--to": "de", "--translator": "org/nmt", "--out": "corpus", **changes}
     command = ["build", flags.pop("text", "text.txt")]
-    command += [part for flag in flags.items() for part in flag if part]
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *command],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert message in done.stderr
-    assert done.stdout.strip() == "[] 2"
-    assert not (tmp_path / "corpus").exists()
+    return command + [part for flag in flags.items() for part in flag if part]
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
+    folder = tmp_path_factory.mktemp("mistakes")
+    write_text(folder)
+    (folder / "full").mkdir()
+    (folder / "full" / "file").write_text("")
+    return answers({name: _command(changes) for name, (changes, _) in MISTAKES.items()}, folder)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_answered_before_a_heavy_library_is_loaded(
+    light: dict[str, Answer], mistake: str
+) -> None:
+    answer = light[mistake]
+    assert MISTAKES[mistake][1] in answer.err
+    assert (answer.status, answer.out, answer.heavy) == (2, "", [])
+    assert answer.left == ["full", "text.txt"]
 
 
 def test_asking_for_the_state_of_a_build_changes_nothing(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import shlex
-import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,6 +17,7 @@ import hexapla
 from hexapla.cli.app import COMMANDS, main
 from hexapla.cli.settings_page import settings_page
 from hexapla.corpus.writer import write_corpus
+from tests.fixtures.light_process import Answer, answers
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 
 
@@ -216,77 +219,69 @@ def test_debug_shows_the_traceback_and_other_errors_exit_1(capsys, monkeypatch, 
     )
 
 
-HEAVY = {"torch", "transformers", "datasets", "sentence_transformers", "mteb", "faiss", "ray"}
-HEAVY |= {"ctranslate2", "gradio", "altair", "sklearn", "scipy", "pandas"}
-
-
-def status_and_heavy_imports(*arguments: str) -> tuple[int, str, set[str]]:
-    """Run a command in a process of its own; return its status, its stderr, what heavy it loaded."""
-    code = (
-        "import json, sys\nfrom hexapla.cli import main\nstatus = main(sys.argv[1:])\n"
-        f"print('\\n' + json.dumps([status, sorted({sorted(HEAVY)!r} & sys.modules.keys())]))"
-    ).replace(f"{sorted(HEAVY)!r}", f"set({sorted(HEAVY)!r})")
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
-    status, heavy = json.loads(done.stdout.splitlines()[-1])
-    return status, done.stderr, set(heavy)
-
-
-def test_help_loads_nothing_heavy():
-    assert status_and_heavy_imports("--help") == (0, "", set())
-    assert status_and_heavy_imports("align", "--help") == (0, "", set())
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "align sample --out {out}",
-        "align sample --encoder tiny --languages en,zh --out {out}",
-        "align sample --encoder tiny --languages en,sw --out {out}",
-        "align sample --encoder tiny --regime multiwy --out {out}",
-        "align sample --encoder ./nowhere --out {out}",
-        "align nowhere.tsv --encoder tiny --out {out}",
-        "align sample --encoder tiny --out {full}",
-        "evaluate tiny --suite bitxt --out {out}",
-        "evaluate ./nowhere --suite bitext --data sample --out {out}",
-        "evaluate tiny --suite bitext --data nowhere --out {out}",
-        "evaluate tiny --suite bitext --data sample --out {full}",
-        "mine nowhere.txt nowhere.txt --encoder tiny --out {out}.tsv",
-        "score nowhere.tsv --encoder tiny --out {out}.tsv",
-        "align-documents nowhere.txt nowhere.txt --encoder tiny --out {out}.tsv",
-        "merge tiny ./nowhere --corpus sample --out {out}",
-        "merge tiny tiny --corpus sample --out {full}",
-        "explore ./nowhere sample",
-        "build nowhere.txt --to de --translator ./nowhere --out {out}",
-        "build {text} --to zh --translator ./nowhere --out {out}",
-        "build {text} --to de --translator ./nowhere --out {full}",
-        "import nowhere.tmx --out {out}",
-        "filter nowhere --out {out}",
-        "filter sample --out {full}",
-        "inspect nowhere",
-        "compare nowhere nowhere",
-        "report nowhere nowhere --out {out}",
-        "reproduce nowhere --out {out}",
-        "reproduce mini --out {full}",
-        "align sample --encoder small@5 --out {out}",
-        "align sample --encoder small@13 --out {out}",
-        "fetch-data --suite quik --out {out}",
-        "fetch-encoder small@13 --out {out}",
-        "fetch-encoder small --wheels nowhere --out {out}",
-        "fetch-encoder small --out {full}",
-        "demo --out {full}",
-    ],
+# Run in a folder with a text, and a folder `full` of notes that are not ours.
+MISTAKES = (
+    "align sample --out out",
+    "align sample --encoder tiny --languages en,zh --out out",
+    "align sample --encoder tiny --languages en,sw --out out",
+    "align sample --encoder tiny --regime multiwy --out out",
+    "align sample --encoder ./nowhere --out out",
+    "align nowhere.tsv --encoder tiny --out out",
+    "align sample --encoder tiny --out full",
+    "evaluate tiny --suite bitxt --out out",
+    "evaluate ./nowhere --suite bitext --data sample --out out",
+    "evaluate tiny --suite bitext --data nowhere --out out",
+    "evaluate tiny --suite bitext --data sample --out full",
+    "mine nowhere.txt nowhere.txt --encoder tiny --out out.tsv",
+    "score nowhere.tsv --encoder tiny --out out.tsv",
+    "align-documents nowhere.txt nowhere.txt --encoder tiny --out out.tsv",
+    "merge tiny ./nowhere --corpus sample --out out",
+    "merge tiny tiny --corpus sample --out full",
+    "explore ./nowhere sample",
+    "build nowhere.txt --to de --translator ./nowhere --out out",
+    "build text.txt --to zh --translator ./nowhere --out out",
+    "build text.txt --to de --translator ./nowhere --out full",
+    "import nowhere.tmx --out out",
+    "filter nowhere --out out",
+    "filter sample --out full",
+    "inspect nowhere",
+    "compare nowhere nowhere",
+    "report nowhere nowhere --out out",
+    "reproduce nowhere --out out",
+    "reproduce mini --out full",
+    "align sample --encoder small@5 --out out",
+    "align sample --encoder small@13 --out out",
+    "fetch-data --suite quik --out out",
+    "fetch-encoder small@13 --out out",
+    "fetch-encoder small --wheels nowhere --out out",
+    "fetch-encoder small --out full",
+    "demo --out full",
 )
-def test_a_mistake_is_told_before_anything_heavy_is_loaded(command, tmp_path):
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "notes.txt").write_text("not ours")
-    text = tmp_path / "text.txt"
-    text.write_text("A sentence of some length.\n")
-    places = {"out": tmp_path / "out", "full": tmp_path / "full", "text": text}
-    status, line, heavy = status_and_heavy_imports(*shlex.split(command.format(**places)))
-    assert (status, line.count("\n"), heavy) == (2, 1, set()), line
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "text.txt"]
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory) -> dict[str, Answer]:
+    """What the mistakes and two helps are answered, and what they load and leave."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    (folder / "full").mkdir()
+    (folder / "full" / "notes.txt").write_text("not ours")
+    (folder / "text.txt").write_text("A sentence of some length.\n")
+    commands = ("--help", "align --help", *MISTAKES)
+    found = answers({command: shlex.split(command) for command in commands}, folder)
+    assert [path.name for path in (folder / "full").iterdir()] == ["notes.txt"]
+    return found
+
+
+@pytest.mark.parametrize("command", ["--help", "align --help"])
+def test_help_loads_nothing_heavy(light, command):
+    assert (light[command].status, light[command].err, light[command].heavy) == (0, "", [])
+
+
+@pytest.mark.parametrize("command", MISTAKES)
+def test_a_mistake_is_told_before_anything_heavy_is_loaded(light, command):
+    answer = light[command]
+    assert (answer.status, answer.err.count("\n"), answer.heavy) == (2, 1, []), answer.err
+    assert answer.left == ["full", "text.txt"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -307,7 +302,20 @@ def test_quiet_holds_for_one_call_before_or_after_the_command(monkeypatch):
     assert levels == [logging.WARNING, logging.INFO] * 2
 
 
-@pytest.mark.slow
+@pytest.fixture
+def not_yet_imported() -> Iterator[None]:
+    """The package is imported anew in the test, and what was imported before is there after it."""
+
+    def take_out() -> dict[str, ModuleType]:
+        names = [name for name in sys.modules if name.partition(".")[0] == "hexapla"]
+        return {name: sys.modules.pop(name) for name in names}
+
+    before = take_out()
+    yield
+    take_out()
+    sys.modules.update(before)
+
+
 @pytest.mark.parametrize(
     "imports",
     [
@@ -316,9 +324,11 @@ def test_quiet_holds_for_one_call_before_or_after_the_command(monkeypatch):
         "from hexapla.reproduce import reproduce\nfrom hexapla import align, compare, evaluate",
     ],
 )
-def test_the_stages_are_functions_whatever_is_imported_first(imports):
-    asks = f"{imports}\nimport inspect\nassert all(map(inspect.isfunction, (align, compare, evaluate)))"
-    subprocess.run([sys.executable, "-c", asks], check=True, timeout=120)
+def test_the_stages_are_functions_whatever_is_imported_first(not_yet_imported, imports):
+    names: dict[str, object] = {}
+    exec(imports, names)
+    assert names["align"].__module__ == "hexapla.alignment.stage"
+    assert all(inspect.isfunction(names[stage]) for stage in ("align", "compare", "evaluate"))
 
 
 def test_the_page_of_settings_is_that_of_the_classes():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from hexapla.mine.config import MineConfig
 from hexapla.mine.encoding_progress import encode_with_progress
 from hexapla.mine.margin import Pairs
 from hexapla.runs.progress import Bar, Progress
+from tests.fixtures.light_process import answers
 from tests.fixtures.toy import toy_rows
 
 N_PARALLEL = 30
@@ -290,26 +290,17 @@ def test_without_faiss_nothing_is_encoded_for_it(
     assert not (tmp_path / "out.tsv.mining").exists()
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
+def test_a_missing_file_is_told_without_loading_torch(tmp_path: Path) -> None:
+    commands = (
         ["mine", "none.txt", "none.txt"],
         ["score", "none.txt"],
         ["align-documents", "none.txt", "none.txt"],
-    ],
-)
-def test_a_missing_file_is_told_without_loading_torch(command: list[str], tmp_path: Path) -> None:
-    code = (
-        "import sys; from hexapla.cli.app import main\n"
-        f"status = main({[*command, '--encoder', 'tiny', '--out', 'out.tsv']!r})\n"
-        "heavy = {'torch', 'transformers', 'faiss'} & set(sys.modules)\n"
-        "sys.exit(f'loaded {heavy}' if heavy else status)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("hexapla: none.txt: no such file")
+    given = ["--encoder", "tiny", "--out", "out.tsv"]
+    found = answers({command[0]: [*command, *given] for command in commands}, tmp_path)
+    for answer in found.values():
+        assert (answer.status, answer.heavy, answer.left) == (2, [], [])
+        assert answer.err.startswith("hexapla: none.txt: no such file")
 
 
 def test_texts_encoded_with_progress_are_all_counted_and_have_the_same_vectors(known: str) -> None:

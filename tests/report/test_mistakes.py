@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,40 +10,36 @@ import pytest
 from hexapla.errors import InputError
 from hexapla.report import page, report
 from hexapla.report.config import CompareConfig, ReportConfig
+from tests.fixtures.light_process import Answer, answers
 from tests.fixtures.score_folders import base_and_aligned
 
-HEAVY = {"torch", "transformers", "altair", "vl_convert", "scipy", "sklearn"}
-
-
-@pytest.mark.parametrize(
-    "mistake",
-    [
-        "compare {base}",
-        "compare {base} {base}",
-        "compare {base} {aligned} --baseline multi-way",
-        "compare {base} {aligned} --out {base}",
-        "report {base} {aligned}",
-        "report {base} {aligned} --out {out} --baseline multi-way",
-        "report {base} {aligned} --out {base}",
-        "report {base} {aligned} --out {out} --card {base}",
-    ],
+MISTAKES = (
+    "compare {base}",
+    "compare {base} {base}",
+    "compare {base} {aligned} --baseline multi-way",
+    "compare {base} {aligned} --out {base}",
+    "report {base} {aligned}",
+    "report {base} {aligned} --out out --baseline multi-way",
+    "report {base} {aligned} --out {base}",
+    "report {base} {aligned} --out out --card {base}",
 )
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
+    folder = tmp_path_factory.mktemp("mistakes")
+    base, aligned = base_and_aligned(folder)
+    commands = {line: shlex.split(line.format(base=base, aligned=aligned)) for line in MISTAKES}
+    return answers(commands, folder)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_reported_before_a_heavy_library_is_loaded(
-    mistake: str, tmp_path: Path
+    light: dict[str, Answer], mistake: str
 ) -> None:
-    base, aligned = base_and_aligned(tmp_path)
-    arguments = shlex.split(mistake.format(base=base, aligned=aligned, out=tmp_path / "out"))
-    code = (
-        "import json, sys\nfrom hexapla.cli import main\nstatus = main(sys.argv[1:])\n"
-        "print(json.dumps([status, sorted(sys.modules)]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
-    )
-    status, modules = json.loads(done.stdout)
-    assert status == 2 and done.stderr.count("\n") == 1
-    assert HEAVY & set(modules) == set()
-    assert not (tmp_path / "out").exists()
+    answer = light[mistake]
+    assert (answer.status, answer.err.count("\n"), answer.heavy) == (2, 1, [])
+    assert "out" not in answer.left
 
 
 def test_a_missing_library_is_named_with_its_installation(

@@ -2,61 +2,62 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-from tests.build.test_check_build import SCRIPT
+from tests.fixtures.light_process import Answer, answers
 from tests.fixtures.matrix import toy_data, toy_recipe
+
+# What is wrong: the text of the recipe, what stands in its place, and the answer.
+MISTAKES = {
+    "key": ("epochs = 2", "epoch = 2", 'unknown key "epoch"; did you mean "epochs"?'),
+    "rows": ("n_rows = 32", "n_rows = 999", "999 rows are asked for; there are 60"),
+    "corpus": ('path = "DATA/corpus"', 'path = "DATA/none"', "corpora.toy: "),
+    "encoder": ('name = "DATA/one"', 'name = "DATA/none"', "encoders.one: "),
+    "suite": ('data = "DATA/test"', 'data = "DATA/none"', "suites.toy: "),
+    "texts": (
+        'path = "DATA/corpus"\nn_rows = 32',
+        'build = {texts = "DATA/none.txt", to = ["deu_Latn"], translator = "org/nmt"}',
+        "corpora.toy: ",
+    ),
+}
+HERE = ["data", "full", *sorted(f"{name}.toml" for name in MISTAKES), "toy.toml"]
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy_data(tmp_path_factory.mktemp("check") / "data")
+def light(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
+    folder = tmp_path_factory.mktemp("check")
+    toy_data(folder / "data")
+    (folder / "full").mkdir()
+    (folder / "full" / "file").write_text("")
+    text = toy_recipe(folder / "toy.toml").read_text()
+    given = ["--data", "data", "--out"]
+    commands = {
+        "unknown": ["reproduce", "papr", "--out", "out"],
+        "full": ["reproduce", "toy.toml", *given, "full"],
+    }
+    for name, (old, new, _) in MISTAKES.items():
+        assert old in text
+        (folder / f"{name}.toml").write_text(text.replace(old, new))
+        commands[name] = ["reproduce", f"{name}.toml", *given, "out"]
+        commands[f"{name}, dry run"] = [*commands[name], "--dry-run"]
+    return answers(commands, folder)
 
 
-@pytest.mark.parametrize("dry_run", [False, True])
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("epochs = 2", "epoch = 2", 'unknown key "epoch"; did you mean "epochs"?'),
-        ("n_rows = 32", "n_rows = 999", "999 rows are asked for; there are 60"),
-        ('path = "DATA/corpus"', 'path = "DATA/none"', "corpora.toy: "),
-        ('name = "DATA/one"', 'name = "DATA/none"', "encoders.one: "),
-        ('data = "DATA/test"', 'data = "DATA/none"', "suites.toy: "),
-        (
-            'path = "DATA/corpus"\nn_rows = 32',
-            'build = {texts = "DATA/none.txt", to = ["deu_Latn"], translator = "org/nmt"}',
-            "corpora.toy: ",
-        ),
-    ],
-)
+@pytest.mark.parametrize("dry_run", ["", ", dry run"])
+@pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_in_a_recipe_is_answered_before_a_heavy_library_is_loaded(
-    tmp_path: Path, data: Path, old: str, new: str, message: str, dry_run: bool
+    light: dict[str, Answer], mistake: str, dry_run: str
 ) -> None:
-    recipe = toy_recipe(tmp_path / "toy.toml")
-    assert old in recipe.read_text()
-    recipe.write_text(recipe.read_text().replace(old, new))
-    command = ["reproduce", str(recipe), "--data", str(data), "--out", str(tmp_path / "out")]
-    _assert_light([*command, "--dry-run"] if dry_run else command, message)
-    assert not (tmp_path / "out").exists()
+    _assert_light(light[mistake + dry_run], MISTAKES[mistake][2])
 
 
 def test_an_unknown_recipe_and_a_folder_in_use_are_answered_before_a_heavy_library_is_loaded(
-    tmp_path: Path, data: Path
+    light: dict[str, Answer],
 ) -> None:
-    _assert_light(["reproduce", "papr", "--out", str(tmp_path / "out")], 'did you mean "paper"?')
-    (tmp_path / "file").write_text("")
-    recipe = str(toy_recipe(tmp_path / "toy.toml"))
-    command = ["reproduce", recipe, "--data", str(data), "--out", str(tmp_path)]
-    _assert_light(command, "it holds no results of reproduce")
+    _assert_light(light["unknown"], 'did you mean "paper"?')
+    _assert_light(light["full"], "it holds no results of reproduce")
 
 
-def _assert_light(command: list[str], message: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *command], capture_output=True, text=True, check=False
-    )
-    assert message in done.stderr
-    assert done.stdout.strip() == "[] 2"
+def _assert_light(answer: Answer, message: str) -> None:
+    assert message in answer.err
+    assert (answer.status, answer.out, answer.heavy, answer.left) == (2, "", [], sorted(HERE))
