@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from hexapla.errors import InputError
-from hexapla.mine.approximate import nearest_approximately
+from hexapla.mine.approximate import build_index, nearest_approximately
 from hexapla.mine.margin import Pairs, margin_scores, mine_pairs
 from hexapla.mine.search import _best_of_columns, _best_of_rows, block_rows, checked_block, nearest
 
@@ -273,6 +273,11 @@ def test_a_side_in_which_all_are_equal_gives_one_pair_at_a_margin_of_one() -> No
         and np.allclose(found.margin, 1.0)
         and len(set(found.source.tolist())) == len(found)
     )
+
+
+def test_codes_are_not_reordered_for_a_search_that_is_never_made() -> None:
+    pytest.importorskip("faiss", reason="the extra `mine` is not installed")
+    assert not build_index(unit(40, 0), "source", 0).do_polysemous_training
 
 
 @pytest.mark.slow
