@@ -15,15 +15,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from hexapla.errors import InputError
-from hexapla.runs.executors import Executor, Processes, Ray, Receipt, ThisProcess, _serve
+from hexapla.runs.executors import Processes, Receipt, ThisProcess, _serve
 
 
 @dataclass
@@ -162,56 +160,6 @@ def test_workers_end_with_their_parent(tmp_path: Path, how: signal.Signals) -> N
     parent.send_signal(how)
     parent.wait()
     assert psutil.wait_procs(workers, timeout=60)[1] == []
-
-
-@pytest.fixture(scope="module")
-def ray() -> Iterator[Any]:
-    pytest.importorskip("ray", reason="the extra `scale` is not installed")
-    from hexapla.runs.ray_cluster import connect
-
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    import ray
-
-    ray.init("local", num_cpus=2, object_store_memory=100 * 2**20, include_dashboard=False)
-    yield connect(None)
-    ray.shutdown()
-
-
-def deadly_once(mark: Path, task: str) -> str:
-    """Die over a task the first time that anyone does it."""
-    if task == "deadly" and not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return task
-
-
-def refuse() -> None:
-    raise InputError("no such language")
-
-
-@pytest.mark.slow
-def test_ray_keeps_its_actors_and_gives_a_lost_task_to_another(ray: Any, tmp_path: Path) -> None:
-    results = [receipt.result for receipt in Ray(ray, 1).run(Work(), "abc")]
-    assert [result[2] for result in results if result] == [1, 2, 3]
-    work = partial(deadly_once, tmp_path / "mark")
-    receipts = list(Ray(ray, 2).run(work, ["a", "deadly", "b", "c"]))
-    assert sorted(str(receipt.result) for receipt in receipts) == ["a", "b", "c", "deadly"]
-
-
-@pytest.mark.slow
-def test_ray_gives_up_a_task_that_kills_every_actor(ray: Any) -> None:
-    receipts = {receipt.task: receipt for receipt in Ray(ray, 1).run(Work(), ["deadly", "next"])}
-    assert receipts["deadly"].result is None and "Actor" in receipts["deadly"].death
-    assert receipts["next"].death == ""
-
-
-@pytest.mark.slow
-def test_ray_refuses_work_that_no_actor_can_receive(ray: Any) -> None:
-    executor: Executor = Ray(ray, 1)
-    with pytest.raises(InputError, match="a Ray worker cannot start"):
-        list(executor.run(NotHere(), "abc"))
-    with pytest.raises(InputError, match="no such language"):
-        executor.call(refuse)
 
 
 def test_a_process_whose_parent_is_gone_ends_without_a_traceback(
