@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -21,6 +20,7 @@ from hexapla.alignment.stage import align
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError, TrainingError
+from tests.fixtures.forks import forks
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 from tests.fixtures.weights import assert_bit_equal, read_weights
 
@@ -100,11 +100,9 @@ def test_runs_killed_at_random_steps_resume_to_the_same_weights_bit_for_bit(
     result = align(AlignConfig(**{**settings, "out": tmp_path / "whole"}), quiet=True)
     n_steps = result["n_steps"]
     assert n_steps == expected_steps
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hexapla.alignment.stage", "tests.fixtures.toy"])
     for number, step in enumerate(sorted(random.Random(3).sample(range(1, n_steps), n_kills))):
         out = tmp_path / f"killed-{number}"
-        process = context.Process(target=killed_at, args=(step, {**settings, "out": out}))
+        process = forks().Process(target=killed_at, args=(step, {**settings, "out": out}))
         process.start()
         process.join()
         assert process.exitcode == -signal.SIGKILL

@@ -8,14 +8,12 @@ after it.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import random
 import shutil
 import signal
 import time
 from collections.abc import Callable
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ import psutil
 import pytest
 
 from tests.fixtures.builds import start_or_resume, toy_config, tree, write_text
+from tests.fixtures.forks import forks
 from tests.fixtures.toy_translator import SlowTranslator
 
 STEPS = (
@@ -34,22 +33,6 @@ STEPS = (
     (os, "mkdir"),
 )
 N_ROWS = 40  # two shards of 32 and 8
-
-
-@pytest.fixture(scope="module")
-def processes() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        [
-            "tests.fixtures.builds",
-            "hexapla.build",
-            "hexapla.filters",
-            "hexapla.corpus.near_duplicates",
-            "pandas",
-            "importlib.readers",
-        ]
-    )
-    return context
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +72,8 @@ def _build(folder: Path, kill_at: int | None, changes: dict[str, Any]) -> None:
     (folder.parent / f"{folder.name}.steps").write_text(str(n_steps))
 
 
-def _run(
-    processes: ForkServerContext, folder: Path, kill_at: int | None = None, **changes: Any
-) -> int:
-    process = processes.Process(target=_build, args=(folder, kill_at, changes))
+def _run(folder: Path, kill_at: int | None = None, **changes: Any) -> int:
+    process = forks().Process(target=_build, args=(folder, kill_at, changes))
     process.start()
     process.join(60)
     assert process.exitcode is not None, "the build hangs"
@@ -109,43 +90,42 @@ def _fresh(folder: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("stride", [16, pytest.param(1, marks=pytest.mark.fuzz)])
 def test_a_kill_at_any_step_changes_nothing_in_the_end(
-    tmp_path: Path, whole: dict[str, str], processes: ForkServerContext, stride: int
+    tmp_path: Path, whole: dict[str, str], stride: int
 ) -> None:
-    assert _run(processes, _fresh(tmp_path / "count")) == 0
+    assert _run(_fresh(tmp_path / "count")) == 0
     assert tree(tmp_path / "count") == whole
     n_steps = int((tmp_path / "count.steps").read_text())
     assert n_steps > 80
     for step in range(0, n_steps, stride):
         folder = _fresh(tmp_path / "killed")
-        assert _run(processes, folder, kill_at=step) == -signal.SIGKILL
-        assert _run(processes, folder) == 0, f"step {step}"
+        assert _run(folder, kill_at=step) == -signal.SIGKILL
+        assert _run(folder) == 0, f"step {step}"
         assert tree(folder) == whole, f"step {step}"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_kills", [6, pytest.param(40, marks=pytest.mark.fuzz)])
 def test_kills_at_random_moments_change_nothing_in_the_end(
-    tmp_path: Path, whole: dict[str, str], processes: ForkServerContext, n_kills: int
+    tmp_path: Path, whole: dict[str, str], n_kills: int
 ) -> None:
     draw = random.Random(0)
     n_killed = 0
     while n_killed < n_kills:
         folder = _fresh(tmp_path / "killed")
-        process = processes.Process(target=_build, args=(folder, None, {}))
+        process = forks().Process(target=_build, args=(folder, None, {}))
         process.start()
         time.sleep(draw.uniform(0.02, 0.3))
         process.kill()
         process.join()
         n_killed += process.exitcode == -signal.SIGKILL
-        assert _run(processes, folder) == 0
+        assert _run(folder) == 0
         assert tree(folder) == whole
 
 
 @pytest.mark.slow
 def test_a_killed_build_takes_its_processes_with_it(tmp_path: Path, whole: dict[str, str]) -> None:
-    context = multiprocessing.get_context("spawn")
     folder = _fresh(tmp_path / "killed")
-    process = context.Process(
+    process = forks().Process(
         target=_build,
         args=(folder, None, {"workers": 2, "translator": SlowTranslator(seconds=2.0)}),
     )
@@ -157,8 +137,5 @@ def test_a_killed_build_takes_its_processes_with_it(tmp_path: Path, whole: dict[
     process.kill()
     process.join()
     assert not psutil.wait_procs(workers, timeout=20)[1]
-    process = context.Process(target=_build, args=(folder, None, {"workers": 2}))
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0
+    assert _run(folder, workers=2) == 0
     assert tree(folder) == whole
