@@ -10,9 +10,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,10 +17,8 @@ import pytest
 from hexapla.cli.app import main
 from hexapla.errors import InputError
 from hexapla.reproduce import estimate, job_worker, matrix_runner, reproduce
-from hexapla.reproduce.job import CellJob
-from hexapla.reproduce.job_worker import CellResult, JobWorker
-from hexapla.runs.executors import Processes
-from tests.fixtures.matrix import results, toy_config, toy_recipe
+from tests.fixtures.forks import forks
+from tests.fixtures.matrix import do_here, one_thread, results, toy_config, toy_recipe
 
 
 @pytest.mark.slow
@@ -56,38 +51,37 @@ def test_two_workers_and_a_page_from_the_command_line(
     assert values["multiway", "seen"] > values["en-x", "seen"] > values["base", "seen"]
 
 
+def _die_at(place: int, recipe: Path, data: Path, out: Path) -> None:
+    """Run in a process of its own, and die before the evaluation of that number."""
+    patch = pytest.MonkeyPatch()
+    do_here(patch)
+    real, n_calls = job_worker.evaluate, 0
+
+    def evaluate(config, **options):  # type: ignore[no-untyped-def]
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == place:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(config, **options)
+
+    patch.setattr(job_worker, "evaluate", evaluate)
+    with one_thread():
+        reproduce(toy_config(recipe, data, out))
+
+
 @pytest.mark.slow
-def test_killed_and_resumed_it_equals_the_uninterrupted(data: Path, tmp_path: Path) -> None:
-    recipe = toy_recipe(tmp_path / "toy.toml")
-    # All by workers: a sum over other numbers of threads may differ in its last digit.
-    whole = reproduce(toy_config(recipe, data, tmp_path / "whole", workers=2))
-    assert (whole.n_cells, whole.n_done, whole.failures, whole.lacking) == (3, 3, {}, {})
-    command = [
-        sys.executable,
-        "-m",
-        "hexapla",
-        "reproduce",
-        str(recipe),
-        "--data",
-        str(data),
-        "--workers",
-        "2",
-        "--out",
-    ]
-    killed = tmp_path / "killed"
-    process = subprocess.Popen(
-        [*command, str(killed)], start_new_session=True, stderr=subprocess.PIPE
-    )
-    deadline = time.monotonic() + 200
-    # With two workers, a third log says that a cell is done.
-    while not (killed / "logs").is_dir() or len(list((killed / "logs").iterdir())) < 3:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    done = reproduce(toy_config(recipe, data, killed, resume=True, workers=2))
-    assert 0 < done.n_done < 3, "the kill left nothing to do, or all"
-    assert results(killed) == results(tmp_path / "whole")
+@pytest.mark.parametrize(("place", "n_left"), [(1, 3), (3, 1)])
+def test_killed_and_resumed_it_equals_the_uninterrupted(
+    data: Path, done: Path, tmp_path: Path, here: list[str], place: int, n_left: int
+) -> None:
+    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "killed"
+    process = forks().Process(target=_die_at, args=(place, recipe, data, out))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    with one_thread():
+        assert reproduce(toy_config(recipe, data, out, resume=True)).n_done == n_left
+    assert results(out) == results(done)
 
 
 @pytest.mark.slow
@@ -119,32 +113,23 @@ def test_a_cell_that_fails_leaves_a_hole_and_its_reason(
         in next((out / "logs").glob("*en-x.rows.seed1*")).read_text()
     )
     monkeypatch.setattr(job_worker, "align", real)
+    recipe.write_text(recipe.read_text() + "page = false\n")  # it takes longer than the cell
     assert reproduce(toy_config(recipe, data, out, resume=True)).n_done == 1
     assert "missing" not in (out / "results.md").read_text()
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_replaced_and_its_cell_told(tmp_path: Path) -> None:
-    def job(label: str, evaluate: object) -> CellJob:
-        return CellJob(
-            label=label,
-            log=tmp_path / "log",
-            scores=tmp_path / label,
-            align=None,
-            evaluate=evaluate,  # type: ignore[arg-type]
-        )
-
-    jobs = [job("deadly", _Deadly()), job("next", {})]
-    first, second = Processes(1).run(JobWorker(1), jobs)
-    assert (first.task.label, first.death) == ("deadly", "signal 9; out of memory?")
-    assert (second.task.label, second.result) == ("next", CellResult())
-
-
-class _Deadly:
-    """In the place of a job's evaluations: whoever looks at them is gone."""
-
-    def items(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+def test_a_cell_whose_process_dies_is_told_and_the_others_go_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do_here(monkeypatch, deadly="one, toy, en-x, rows, seed 0")
+    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
+    outcome = reproduce(toy_config(recipe, data, out))
+    assert outcome.n_done == 2
+    (label, reason), *_ = outcome.failures.items()
+    assert label == "one, toy, en-x, rows, seed 0"
+    assert reason.startswith("its process died (signal 9; out of memory?) (")
+    assert f"{label} is missing: {reason}" in (out / "results.md").read_text()
 
 
 @pytest.mark.slow
@@ -178,13 +163,11 @@ def test_regimes_that_differ_in_any_setting_are_columns_of_their_own(
 
 
 @pytest.mark.slow
-def test_what_is_read_is_not_dropped(data: Path, tmp_path: Path, here: list[str]) -> None:
-    out = tmp_path / "out"
-    reproduce(toy_config(toy_recipe(tmp_path / "toy.toml"), data, out))
+def test_what_is_read_is_not_dropped(data: Path, out: Path, tmp_path: Path) -> None:
     before = results(out)
     with pytest.raises(InputError, match=r"holds the recipe, .*recipe.toml; give another folder"):
         reproduce(toy_config(out / "recipe.toml", data, out, overwrite=True))
-    recipe = tmp_path / "toy.toml"
+    recipe = toy_recipe(tmp_path / "toy.toml")
     (out / "text.txt").write_text("It is raining.\n")
     build = f'build = {{texts = "{out / "text.txt"}", to = ["deu_Latn"], translator = "org/nmt"}}'
     recipe.write_text(recipe.read_text().replace('path = "DATA/corpus"', build))
@@ -218,9 +201,9 @@ def test_a_sweep_is_drawn_and_its_values_stand_in_the_table(
     data: Path, tmp_path: Path, here: list[str]
 ) -> None:
     recipe = toy_recipe(tmp_path / "toy.toml", seeds=(0, 1))
-    recipe.write_text(recipe.read_text().replace("n_rows = 32", "n_rows = [12, 24, 48]"))
+    recipe.write_text(recipe.read_text().replace("n_rows = 32", "n_rows = [12, 48]"))
     out = tmp_path / "out"
-    assert reproduce(toy_config(recipe, data, out)).n_cells == 13
+    assert reproduce(toy_config(recipe, data, out)).n_cells == 9
     assert "![main](figures/main-n_rows.svg)" in (out / "results.md").read_text()
     drawn = (out / "figures" / "main-n_rows.svg").read_text()
     assert all(word in drawn for word in ("multiway", "en-x", "n rows", "seen"))
@@ -253,21 +236,19 @@ def test_sweeps_of_several_corpora_are_told_apart_by_their_names(
 
 @pytest.mark.slow
 def test_a_dry_run_writes_nothing_and_knows_what_is_done(
-    data: Path, tmp_path: Path, here: list[str]
+    data: Path, done: Path, tmp_path: Path
 ) -> None:
-    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
+    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "new"
     plan, before = estimate(toy_config(recipe, data, out))
     assert (len(plan.cells), before.n_cells, out.exists()) == (3, 3, False)
     assert before.seconds > 0 and before.disk_mib > 0
-    reproduce(toy_config(recipe, data, out))
-    _, after = estimate(toy_config(recipe, data, out))
+    _, after = estimate(toy_config(recipe, data, done))
     assert after.n_cells == 0
 
 
 @pytest.mark.slow
-def test_what_stands_in_the_folder_is_not_lost(data: Path, tmp_path: Path, here: list[str]) -> None:
-    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
-    reproduce(toy_config(recipe, data, out))
+def test_what_stands_in_the_folder_is_not_lost(data: Path, out: Path, tmp_path: Path) -> None:
+    recipe = toy_recipe(tmp_path / "toy.toml")
     with pytest.raises(InputError, match="holds results; --resume continues them"):
         reproduce(toy_config(recipe, data, out))
     run = json.loads((out / "run.json").read_text())

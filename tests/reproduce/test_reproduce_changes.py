@@ -16,11 +16,8 @@ from tests.fixtures.matrix import results, toy_config, toy_recipe
 
 @pytest.mark.slow
 def test_a_changed_list_of_seeds_or_encoders_does_only_what_is_new(
-    data: Path, tmp_path: Path, here: list[str]
+    data: Path, out: Path, tmp_path: Path, here: list[str]
 ) -> None:
-    out = tmp_path / "out"
-    reproduce(toy_config(toy_recipe(tmp_path / "toy.toml"), data, out))
-    assert here == ["one, base", "one, toy, en-x, rows, seed 0", "one, toy, multiway, rows, seed 0"]
     before = {
         path: path.stat().st_mtime_ns for path in (out / "scores").rglob("*") if path.is_file()
     }
@@ -37,12 +34,10 @@ def test_a_changed_list_of_seeds_or_encoders_does_only_what_is_new(
 
 @pytest.mark.slow
 def test_a_suite_whose_data_changed_is_measured_again_and_nothing_is_trained(
-    data: Path, tmp_path: Path, here: list[str]
+    data: Path, out: Path, tmp_path: Path, here: list[str]
 ) -> None:
-    own = tmp_path / "data"
+    own, recipe = tmp_path / "data", toy_recipe(tmp_path / "toy.toml")
     shutil.copytree(data, own)
-    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
-    reproduce(toy_config(recipe, own, out))
     weights = {
         path: path.stat().st_mtime_ns for path in (out / "encoders").rglob("model.safetensors")
     }
@@ -50,7 +45,6 @@ def test_a_suite_whose_data_changed_is_measured_again_and_nothing_is_trained(
     from tests.fixtures.toy import LANGUAGES, toy_rows
 
     write_corpus(toy_rows(20, seed=11), own / "test", languages=LANGUAGES, overwrite=True)
-    here.clear()
     reproduce(toy_config(recipe, own, out, resume=True))
     assert len(here) == 3
     assert {
@@ -121,11 +115,9 @@ def test_data_and_results_may_move(
 
 @pytest.mark.slow
 def test_what_no_number_depends_on_is_done_by_no_change_again(
-    data: Path, tmp_path: Path, here: list[str]
+    data: Path, out: Path, tmp_path: Path, here: list[str]
 ) -> None:
-    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
-    reproduce(toy_config(recipe, data, out))
-    here.clear()
+    recipe = toy_recipe(tmp_path / "toy.toml")
     text = recipe.read_text().replace(
         "[align]", "[align]\nchunk_tokens = 64\ncheckpoint_steps = 9\ntemperature = 0.05"
     )
@@ -140,11 +132,11 @@ def test_what_no_number_depends_on_is_done_by_no_change_again(
 
 
 @pytest.mark.slow
-def test_a_name_is_not_what_it_names(data: Path, tmp_path: Path, here: list[str]) -> None:
-    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
-    reproduce(toy_config(recipe, data, out))
+def test_a_name_is_not_what_it_names(
+    data: Path, out: Path, tmp_path: Path, here: list[str]
+) -> None:
+    recipe = toy_recipe(tmp_path / "toy.toml")
     before = json.loads((out / "results.json").read_text())["values"]
-    here.clear()
     text = (
         recipe.read_text()
         .replace("[regimes.multiway]", "[regimes.ours]")
@@ -189,10 +181,11 @@ def test_a_suite_on_the_hub_is_of_the_revisions_that_mteb_names(
 
 
 @pytest.mark.slow
-def test_what_stands_is_not_in_the_estimate(data: Path, tmp_path: Path, here: list[str]) -> None:
-    recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "out"
-    _, whole = estimate(toy_config(recipe, data, out))
-    reproduce(toy_config(recipe, data, out))
+def test_what_stands_is_not_in_the_estimate(
+    data: Path, out: Path, tmp_path: Path, here: list[str]
+) -> None:
+    recipe = toy_recipe(tmp_path / "toy.toml")
+    _, whole = estimate(toy_config(recipe, data, tmp_path / "new"))
     text = recipe.read_text().replace('suites = ["toy"]', 'suites = ["toy", "more"]')
     recipe.write_text(text + '\n[suites.more]\nsuite = "bitext"\ndata = "DATA/test"\nseed = 7\n')
     _, left = estimate(toy_config(recipe, data, out))
