@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.constants import HF_HUB_CACHE
 from safetensors.torch import load_file
 
 from hexapla.encoder import locate
 from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.encoder_card import inspect_encoder
 from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
-from hexapla.encoder.locate import describe
+from hexapla.encoder.locate import cached_folder, describe, is_bare
 from hexapla.errors import InputError
 from tests.fixtures.toy import toy_encoder, toy_transformer
 
@@ -239,55 +242,48 @@ def test_inspection_reads_the_folder(folder):
     )
 
 
-def cache_encoder(cache: Path, repository: str, *commits: str) -> None:
-    """Fill a Hub cache with toy encoders; the last commit is the newest, the first is v1."""
-    folder = cache / "hub" / f"models--{repository.replace('/', '--')}"
-    for seed, commit in enumerate(commits):
-        toy_encoder(folder / "snapshots" / commit, seed=seed)
-    (folder / "refs").mkdir()
-    (folder / "refs" / "main").write_text(commits[-1])
-    (folder / "refs" / "v1").write_text(commits[0])
+@pytest.fixture
+def cache_encoder() -> Iterator[Callable[..., None]]:
+    """Return a function that fills the Hub's cache with toy encoders; it is emptied afterwards.
+
+    The last commit is the newest, the first is v1.
+    """
+    cache = Path(HF_HUB_CACHE)
+    assert cache.is_relative_to(os.environ["HF_HOME"])
+
+    def fill(repository: str, *commits: str) -> None:
+        folder = cache / f"models--{repository.replace('/', '--')}"
+        for seed, commit in enumerate(commits):
+            toy_encoder(folder / "snapshots" / commit, seed=seed)
+        (folder / "refs").mkdir()
+        (folder / "refs" / "main").write_text(commits[-1])
+        (folder / "refs" / "v1").write_text(commits[0])
+
+    yield fill
+    shutil.rmtree(cache)
 
 
-def run_with_cache(cache: Path, code: str) -> list[str]:
-    environment = {**os.environ, "HF_HOME": str(cache), "HF_HUB_OFFLINE": "1"}
-    environment.pop("HF_HUB_CACHE", None)
-    run = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout.splitlines()
-
-
-@pytest.mark.slow
-def test_a_revision_of_the_hub_can_be_named(tmp_path: Path) -> None:
+def test_a_revision_of_the_hub_can_be_named(cache_encoder) -> None:
     commits = ("1" * 40, "2" * 40)
-    cache_encoder(tmp_path, "org/enc", *commits)
-    code = (
-        "from hexapla.encoder.load import encode, load_encoder\n"
-        "from hexapla.encoder.locate import cached_folder, describe\n"
-        "for name in ('org/enc', 'org/enc@v1', 'org/enc@' + '1' * 40):\n"
-        "    vector = encode(load_encoder(name), ['eins'], task='STS')[0]\n"
-        "    print(describe(name).sha256, cached_folder(name).name, vector[0])\n"
+    cache_encoder("org/enc", *commits)
+    newest, named, exact = (
+        (describe(name).sha256, cached_folder(name).name, first_number(name))
+        for name in ("org/enc", "org/enc@v1", "org/enc@" + "1" * 40)
     )
-    newest, named, exact = (line.split() for line in run_with_cache(tmp_path, code))
-    assert newest[:2] == [commits[1]] * 2 and named[:2] == [commits[0]] * 2 and exact == named
+    assert newest[:2] == (commits[1],) * 2 and named[:2] == (commits[0],) * 2 and exact == named
     assert newest[2] != named[2]
 
 
-@pytest.mark.slow
-def test_a_name_without_an_owner_is_one_of_sentence_transformers(tmp_path: Path) -> None:
-    cache_encoder(tmp_path, "sentence-transformers/enc", "3" * 40)
-    code = (
-        "from hexapla.encoder.load import load_encoder\n"
-        "from hexapla.encoder.locate import cached_folder, describe, is_bare\n"
-        "print(describe('enc').sha256, cached_folder('enc').name, is_bare('enc'))\n"
-        "print(*(type(module).__name__ for module in load_encoder('enc')))\n"
-    )
-    assert run_with_cache(tmp_path, code) == [
-        f"{'3' * 40} {'3' * 40} False",
-        "Transformer Pooling Normalize",
-    ]
+def first_number(name: str) -> float:
+    return encode(load_encoder(name), ["eins"], task="STS")[0][0]
+
+
+def test_a_name_without_an_owner_is_one_of_sentence_transformers(cache_encoder) -> None:
+    cache_encoder("sentence-transformers/enc", "3" * 40)
+    assert (describe("enc").sha256, cached_folder("enc").name) == ("3" * 40, "3" * 40)
+    assert not is_bare("enc")
+    modules = [type(module).__name__ for module in load_encoder("enc")]
+    assert modules == ["Transformer", "Pooling", "Normalize"]
 
 
 def test_a_pooling_is_refused_where_the_encoder_has_its_own(folder, tmp_path):
