@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
-# A process a core, which share out the files of tests.
-PARALLEL := --numprocesses auto --dist loadfile
+# A process a core, which share out the files of tests in the order of tests/conftest.py.
+PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check fuzz fix docs bench wheel clean
 
