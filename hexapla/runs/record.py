@@ -14,6 +14,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,16 @@ _MAX_CHANGES = 5
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of everything that a result can depend on.
+    """Return the versions of everything that a result can depend on, as of the first call.
 
     In a checkout, the commit is among them. No library is imported for this.
     """
+    return dict(_versions())
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    # Kept, since a process goes on with the code that it has loaded, and a run writes several.
     found = {
         "hexapla": hexapla.__version__,
         "python": platform.python_version(),

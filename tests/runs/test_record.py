@@ -114,6 +114,15 @@ def test_the_record_is_what_was_written(run: Path, tmp_path: Path) -> None:
         read_record(run)
 
 
+def test_versions_are_looked_up_once_and_a_caller_may_change_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = versions()
+    monkeypatch.setattr("hexapla.runs.record.subprocess.run", pytest.fail)
+    versions().pop("python")
+    assert versions() == before
+
+
 def test_reading_the_versions_imports_no_library() -> None:
     code = (
         "import sys\nfrom hexapla.runs.record import versions\n"
