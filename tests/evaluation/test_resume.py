@@ -22,11 +22,10 @@ from hexapla.evaluation import vectors
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.stage import evaluate
 from tests.fixtures import mteb_folder as toy_mteb
+from tests.fixtures.extras import needs
 from tests.fixtures.toy import toy_encoder
 
-pytest.importorskip("mteb")
-
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, needs("mteb", "evaluate")]
 
 
 class Stopped(BaseException):

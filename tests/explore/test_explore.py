@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-pytest.importorskip("gradio")
-
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
@@ -20,12 +18,13 @@ from hexapla.explore.config import ExploreConfig
 from hexapla.explore.explore_page import results_table
 from hexapla.explore.explorer import Explorer
 from hexapla.explore.stage import launch, open_explorer
+from tests.fixtures.extras import needs
 from tests.fixtures.toy import LANGUAGES, N_WORDS, toy_encoder, toy_rows, word
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, needs("gradio", "explore")]
 
 EVIL = "<img src=x onerror=alert(1)>"
 

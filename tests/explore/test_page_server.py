@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("gradio")
-
 from hexapla.errors import InputError
 from hexapla.explore.config import ExploreConfig
 from hexapla.explore.explore_page import build_page
 from hexapla.explore.explorer import MAX_QUERY, Explorer, Neighbour
 from hexapla.explore.page_server import PageServer, open_socket
 from hexapla.explore.request_guard import MAX_BODY_KIB
+from tests.fixtures.extras import needs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, needs("gradio", "explore")]
 
 
 class OneSentence(Explorer):

@@ -18,8 +18,6 @@ import yaml
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-pytest.importorskip("altair")
-
 from hexapla.evaluation.scores import Score
 from hexapla.report import render_comparison
 from hexapla.report.accuracy_chart import accuracy_chart
@@ -34,7 +32,10 @@ from hexapla.report.model_index import model_index, put_scores_into_card
 from hexapla.report.page_html import PageContent, page_html
 from hexapla.report.training_chart import training_chart
 from hexapla.text.printable import printable
+from tests.fixtures.extras import needs
 from tests.fixtures.hostile_texts import HOSTILE, harmful
+
+pytestmark = needs("altair", "report")
 
 each_hostile_text = pytest.mark.parametrize(
     "text",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -13,22 +14,19 @@ import numpy as np
 import pytest
 import yaml
 
-pytest.importorskip("altair")
-
-import itertools
-
 from hexapla.errors import InputError
 from hexapla.evaluation.scores import read_scores
 from hexapla.report.config import CompareConfig, ReportConfig
 from hexapla.report.maps import changed_neighbours, read_examples
 from hexapla.report.page import report
+from tests.fixtures.extras import needs
 from tests.fixtures.reports import EVIL, LANGUAGES, write_folder, write_runs
 from tests.fixtures.toy import toy_encoder
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, needs("altair", "report")]
 
 
 @pytest.fixture(scope="module")
