@@ -136,7 +136,8 @@ class NearDuplicates:
     ) -> int | None:
         places = np.array(candidates, dtype=np.int64)
         n_equal = (self._hashes[places] == hashes).sum(axis=1)
-        for place in np.sort(places[n_equal >= self._min_equal]).tolist():
+        near: list[int] = np.sort(places[n_equal >= self._min_equal]).tolist()
+        for place in near:
             if _jaccard(shingles, _shingles(self._folded[place])) >= self.threshold:
                 return place
         return None
