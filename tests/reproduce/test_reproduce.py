@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -51,31 +52,37 @@ def test_two_workers_and_a_page_from_the_command_line(
     assert values["multiway", "seen"] > values["en-x", "seen"] > values["base", "seen"]
 
 
-def _die_at(place: int, recipe: Path, data: Path, out: Path) -> None:
-    """Run in a process of its own, and die before the evaluation of that number."""
+def _die_at(name: str, place: int, recipe: Path, data: Path, out: Path) -> None:
+    """Run in a process of its own, and die in the call of that number of a function."""
     patch = pytest.MonkeyPatch()
     do_here(patch)
-    real, n_calls = job_worker.evaluate, 0
+    real, n_calls = resolve_name(name), 0
 
-    def evaluate(config, **options):  # type: ignore[no-untyped-def]
+    def deadly(*given, **options):  # type: ignore[no-untyped-def]
         nonlocal n_calls
         n_calls += 1
         if n_calls == place:
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(config, **options)
+        return real(*given, **options)
 
-    patch.setattr(job_worker, "evaluate", evaluate)
+    patch.setattr(name, deadly)
     with one_thread():
         reproduce(toy_config(recipe, data, out))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("place", "n_left"), [(1, 3), (3, 1)])
+@pytest.mark.parametrize(
+    ("name", "place", "n_left"),
+    [
+        ("hexapla.evaluation.resume.record_measurement", 2, 3),
+        ("hexapla.alignment.stage.save_encoder", 2, 1),
+    ],
+)
 def test_killed_and_resumed_it_equals_the_uninterrupted(
-    data: Path, done: Path, tmp_path: Path, here: list[str], place: int, n_left: int
+    data: Path, done: Path, tmp_path: Path, here: list[str], name: str, place: int, n_left: int
 ) -> None:
     recipe, out = toy_recipe(tmp_path / "toy.toml"), tmp_path / "killed"
-    process = forks().Process(target=_die_at, args=(place, recipe, data, out))
+    process = forks().Process(target=_die_at, args=(name, place, recipe, data, out))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
