@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hexapla.alignment.config import AlignConfig
 from hexapla.encoder.check_encoder import check_encoder
-from hexapla.encoder.kind import e5_prompt
-from hexapla.encoder.locate import EncoderFacts, describe, hub_file, locate, read_json_object
+from hexapla.encoder.kind import e5_prompt, read_small_file
+from hexapla.encoder.locate import EncoderFacts, describe
 from hexapla.errors import InputError
 
 # As `hexapla.encoder.load` chooses among saved prompts.
@@ -33,7 +31,7 @@ def check_teacher(config: AlignConfig) -> EncoderFacts | None:
 
 
 def _check_prompts(name: str) -> None:
-    saved = _read_saved(name)
+    saved = read_small_file(name, "config_sentence_transformers.json")
     prompts = saved.get("prompts")
     if not isinstance(prompts, dict):
         return
@@ -45,10 +43,3 @@ def _check_prompts(name: str) -> None:
             "that are compared with each other; give the text that it needs before every text, "
             'or "" for none (--teacher-prompt)'
         )
-
-
-def _read_saved(name: str) -> dict[str, Any]:
-    file = "config_sentence_transformers.json"
-    folder = locate(name)
-    path = folder / file if folder else hub_file(name, file)
-    return read_json_object(path) if path and path.is_file() else {}

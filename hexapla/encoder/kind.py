@@ -54,10 +54,10 @@ def find_kind(name: str | Path, *, ask_hub: bool = True) -> Kind:
     if e5_prompt(name):
         return Kind.PROMPTED
     if not is_bare(name, ask_hub=ask_hub):
-        prompts = _read(name, "config_sentence_transformers.json", ask_hub).get("prompts")
+        prompts = read_small_file(name, "config_sentence_transformers.json", ask_hub).get("prompts")
         has_prompt = isinstance(prompts, dict) and any(prompts.values())
         return Kind.PROMPTED if has_prompt else Kind.SENTENCE
-    config = _read(name, "config.json", ask_hub)
+    config = read_small_file(name, "config.json", ask_hub)
     architectures = config.get("architectures")
     first = str(architectures[0]) if isinstance(architectures, list) and architectures else ""
     is_causal = first.endswith(_CAUSAL_HEADS) or _CAUSAL_TYPES.fullmatch(
@@ -81,7 +81,8 @@ def e5_prompt(name: str | Path) -> str:
     return _E5_INSTRUCTION if _INSTRUCT.search(last) else _E5_PROMPT
 
 
-def _read(name: str | Path, file: str, ask_hub: bool) -> dict[str, Any]:
+def read_small_file(name: str | Path, file: str, ask_hub: bool = True) -> dict[str, Any]:
+    """Return a JSON object of an encoder's folder or of the Hub; an empty one if it has none."""
     folder = locate(name)
     path = folder / file if folder else hub_file(str(name), file, ask_hub=ask_hub)
     return read_json_object(path) if path and path.is_file() else {}
