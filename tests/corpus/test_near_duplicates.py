@@ -18,6 +18,17 @@ from hexapla.text.words import tokens
 GUITAR = "A man is playing the guitar on a stage."
 
 
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts whose shingles are made, in order."""
+    found: list[str] = []
+    shingles = near_duplicates._shingles
+    monkeypatch.setattr(
+        near_duplicates, "_shingles", lambda folded: found.append(folded) or shingles(folded)
+    )
+    return found
+
+
 def answers(texts: list[str], threshold: float = 0.8) -> list[str | None]:
     seen = NearDuplicates(threshold)
     return [seen.add(text, str(number)) for number, text in enumerate(texts)]
@@ -127,26 +138,16 @@ def test_texts_with_the_same_numbers_in_another_order_are_other_texts() -> None:
 
 
 def test_lines_that_differ_in_a_number_are_not_compared_with_each_other(
-    monkeypatch: pytest.MonkeyPatch,
+    compared: list[str],
 ) -> None:
-    compared = []
-    shingles = near_duplicates._shingles
-    monkeypatch.setattr(
-        near_duplicates, "_shingles", lambda folded: compared.append(folded) or shingles(folded)
-    )
     lines = [f"Annual report of the company, page {number}" for number in range(200)]
     assert answers([*lines, "The annual report of the company, page 7"]) == [*[None] * 200, "7"]
     assert len(compared) <= 201 + 1  # each line's own, and those of the one repeated
 
 
 def test_hardly_any_of_the_dissimilar_texts_of_one_template_are_compared(
-    monkeypatch: pytest.MonkeyPatch,
+    compared: list[str],
 ) -> None:
-    compared = []
-    shingles = near_duplicates._shingles
-    monkeypatch.setattr(
-        near_duplicates, "_shingles", lambda folded: compared.append(folded) or shingles(folded)
-    )
     draw = random.Random(0)
     names = ["".join(draw.choices("abcdefghij", k=18)) for _ in range(1500)]
     texts = [f"The committee has approved the report on {name}." for name in names]
