@@ -118,7 +118,7 @@ def _write_bridge(path: Path, vectors_RE: NDArray[np.float32], dim: int) -> None
 def _check_norms(
     config: AlignConfig, vectors_RE: NDArray[np.float32], model: SentenceTransformer
 ) -> None:
-    """Refuse norms that the encoder cannot give, which is what makes such a training collapse."""
+    """Refuse a teacher's norms that the encoder cannot give; such a training would collapse."""
     norms = np.linalg.norm(vectors_RE[:_ROWS_PER_PART], axis=1)
     if isinstance(model[-1], Normalize) and np.abs(norms - 1).max() > _UNIT:
         raise InputError(

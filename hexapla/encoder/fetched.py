@@ -40,7 +40,7 @@ def parse_depth(name: str) -> int | None:
 
 
 def index_hint(name: str) -> str:
-    """Return how to get an encoder of the Hub from a package index, "" for all but one.
+    """Return the advice to fetch multilingual-e5-small elsewhere; "" for every other name.
 
     >>> index_hint("intfloat/multilingual-e5-base")
     ''

@@ -64,7 +64,7 @@ class Q4File:
 def _read_directory(content: bytes, place: int) -> dict[str, tuple[int, int, int]]:
     """Return type, number of values and offset of every tensor."""
     n_pieces, *_, n_bytes = _VOCABULARY.unpack_from(content, place)
-    # Offsets of the pieces, their scores, and the pieces; then what normalises characters.
+    # Skip the vocabulary (offsets, scores and texts of the pieces) and the table of characters.
     place += _VOCABULARY.size + 4 * (n_pieces + 1) + 4 * n_pieces + n_bytes
     _, n_bytes = struct.unpack_from("<iI", content, place)
     place += 8 + n_bytes
