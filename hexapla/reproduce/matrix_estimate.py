@@ -26,7 +26,7 @@ from hexapla.runs.progress import format_duration
 # estimated at 68 minutes, took 62. For larger encoders it is a guess.
 _UTILISATION = 0.3
 _CHARACTERS_PER_TOKEN = 3.5
-# The tiny encoder took 7 to 29 epochs, more for more rows (docs/results.md).
+# The tiny encoder took 7 to 29 epochs, more for more rows (docs/results-tiny.md).
 _EPOCHS_TO_CONVERGE = 15
 _SCORES_MIB = 5
 # Layers, width and weights of an encoder that could not be looked at: those of base size.
