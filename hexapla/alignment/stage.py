@@ -35,6 +35,7 @@ from hexapla.alignment.token_cache import TokenCache, open_token_cache
 from hexapla.alignment.trainer import MultiwayTrainer
 from hexapla.alignment.trainer_setup import make_trainer
 from hexapla.alignment.training_record import record_training
+from hexapla.alignment.used_embeddings import UsedEmbeddings
 from hexapla.encoder.check_prompt import check_prompt
 from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
 from hexapla.encoder.locate import RESULT
@@ -230,6 +231,7 @@ def _train(config: AlignConfig, prepared: Prepared, inputs: _Inputs, *, quiet: b
         )
     with (
         Progress(quiet=quiet) as progress,
+        UsedEmbeddings(model, inputs.cells.ids),
         Packing(model, wanted=not config.compile) as packing,
         compiled(model, wanted=config.compile),
     ):
