@@ -27,6 +27,7 @@ from torch import nn
 
 from benchmarks.align import SEVEN, Ours, ratio, real_rows, take_turns
 from hexapla.alignment.packing import Packing
+from hexapla.alignment.used_embeddings import UsedEmbeddings
 
 N_ROWS = 500
 
@@ -82,21 +83,6 @@ class Step:
         return f"{total:.2f} s: {shown}"
 
 
-class UsedRows(nn.Module):
-    """An embedding with the rows of the pieces that a corpus has, and nothing else."""
-
-    def __init__(self, table: nn.Embedding, used: torch.Tensor) -> None:
-        super().__init__()
-        self.register_buffer("place", torch.zeros(table.num_embeddings, dtype=torch.long))
-        self.place[used] = torch.arange(len(used))
-        self.rows = nn.Embedding.from_pretrained(table.weight.detach()[used].clone(), freeze=False)
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return the embeddings of pieces."""
-        out: torch.Tensor = self.rows(self.place[ids])
-        return out
-
-
 def adamw(model: nn.Module, *, fused: bool) -> torch.optim.Optimizer:
     """Return AdamW over what is trained."""
     trained = [each for each in model.parameters() if each.requires_grad]
@@ -122,9 +108,7 @@ def make_steps(ours: Ours, packings: list[Packing]) -> dict[str, Step]:
         model[0].auto_model.get_input_embeddings().weight.requires_grad_(False)
 
     def restrict(model: Any) -> None:
-        used = torch.from_numpy(ours.cells.ids[:]).long().unique()
-        transformer = model[0].auto_model
-        transformer.embeddings.word_embeddings = UsedRows(transformer.get_input_embeddings(), used)
+        UsedEmbeddings(model, ours.cells.ids).__enter__()
 
     def sparse(model: Any) -> None:
         model[0].auto_model.get_input_embeddings().sparse = True
