@@ -13,12 +13,21 @@ from hexapla.corpus.work_folder import work_folder
 from hexapla.errors import InputError
 from hexapla.filters.config import FilteringSettings
 from hexapla.runs.config import SCALE, ClusterSettings, ResumableSettings, TextLimitSettings
-from hexapla.runs.settings import Flag, parse_languages, settings
+from hexapla.runs.settings import Flag, settings
 from hexapla.sources.config import SourceConfig
+from hexapla.text.language_groups import is_group, parse_targets
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.translator import Translator
 
-Targets = Annotated[tuple[str, ...], BeforeValidator(parse_languages), Flag(metavar="LANG,...")]
+
+def _parse_to(value: Any) -> Any:
+    """Parse languages and groups; what cannot be a list of them is for pydantic to refuse."""
+    value = value.split(",") if isinstance(value, str) else value
+    is_list = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    return parse_targets(value) if is_list else value
+
+
+Targets = Annotated[tuple[str, ...], BeforeValidator(_parse_to), Flag(metavar="LANG|GROUP,...")]
 
 
 @settings
@@ -32,7 +41,8 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings, TextLim
 
     source: SourceConfig
     to: Targets
-    """Languages to translate into."""
+    """Languages to translate into, or groups of them: paper-diverse, europe, indic, script:Latn and
+    others. A group means those of its languages that the translator has."""
     translator: TranslatorConfig | SkipValidation[Translator]
     rows_per_shard: Annotated[int, Field(ge=1, le=1_000_000), SCALE] = 2048
     """Rows that are translated and committed at once."""
@@ -46,6 +56,11 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings, TextLim
                 f"{self.source.pivot} is the pivot and among the languages to translate into; "
                 "leave it out"
             )
+        if any(map(is_group, self.to)):
+            from hexapla.translate.target_groups import expand_targets
+
+            to = expand_targets(self.translator, self.pivot, self.to)
+            object.__setattr__(self, "to", to)
 
     @property
     def pivot(self) -> str:
