@@ -23,7 +23,7 @@ from hexapla.translate.endpoint import (
     completions_url,
 )
 from hexapla.translate.prompts import PROMPT_VERSION, answer_tokens, chat_request, prompt_tokens
-from hexapla.translate.request_cache import FILE, RequestCache, request_key
+from hexapla.translate.request_cache import FILE, NoRequestCache, RequestCache, request_key
 from hexapla.translate.sentence_batches import SentenceBatch, batch_sentences
 from hexapla.translate.translator import Translation
 from hexapla.translate.user_cache import cache_folder
@@ -52,6 +52,7 @@ class OpenAITranslator:
     Args:
         config: Its name, base URL and settings. The key comes from the environment variable
             `OPENAI_API_KEY` alone, and is sent to whatever server the base URL names.
+        keep_answers: Use the request cache; without it nothing is kept or found.
 
     Raises:
         InputError: No endpoint is known, or a library is missing.
@@ -59,10 +60,11 @@ class OpenAITranslator:
 
     multilingual = True
 
-    def __init__(self, config: TranslatorConfig) -> None:
+    def __init__(self, config: TranslatorConfig, *, keep_answers: bool = True) -> None:
         self._config = config
         self._url = completions_url(config.base_url)
-        self._cache = RequestCache(cache_folder(config.cache) / FILE)
+        cache = RequestCache if keep_answers else NoRequestCache
+        self._cache = cache(cache_folder(config.cache) / FILE)
         self._endpoint: Endpoint | None = None
 
     def __getstate__(self) -> dict[str, object]:
@@ -122,11 +124,7 @@ class OpenAITranslator:
             try:
                 translations |= self._collect(batches, retry=retry)
             except EndpointFailure as failure:
-                n_safe = len(self._cache.get(wanted))
-                raise InputError(
-                    f"{failure}; {n_safe} of {len(wanted)} answers of this part are safe in "
-                    f"{self._cache.path}; go on with --resume"
-                ) from None
+                raise InputError(f"{failure}{self._cache.safe_note(wanted)}") from None
         return [
             translations[key] if key else _unsent(text)
             for key, text in zip(keys, texts, strict=True)

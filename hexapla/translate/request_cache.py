@@ -88,6 +88,15 @@ class RequestCache:
         with self._open() as connection:
             connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", answers.items())
 
+    def safe_note(self, keys: Iterable[str]) -> str:
+        """Return what of an interrupted call is kept, to end an error with."""
+        wanted = set(keys)
+        n_safe = len(self.get(wanted))
+        return (
+            f"; {n_safe} of {len(wanted)} answers of this part are safe in {self.path}; go on with "
+            "--resume"
+        )
+
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """Open the file for one transaction, which an error rolls back."""
@@ -104,3 +113,22 @@ class RequestCache:
             raise InputError(
                 f"{self.path}: {error}; free the disk, make it writable or give another cache"
             ) from error
+
+
+class NoRequestCache(RequestCache):
+    """Keeps nothing and knows nothing, for a trial that leaves no trace.
+
+    Args:
+        path: The file that a cache would have.
+    """
+
+    def get(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return nothing."""
+        return {}
+
+    def put(self, answers: Mapping[str, str]) -> None:
+        """Keep nothing."""
+
+    def safe_note(self, keys: Iterable[str]) -> str:
+        """Return nothing."""
+        return ""
