@@ -16,7 +16,7 @@ from hexapla.runs.record import RUN_FILE, check_apart, check_run_folder
 from hexapla.sources.hub import Dataset
 from hexapla.sources.texts import find_sources
 from hexapla.text.limits import with_text_limit
-from hexapla.translate.backends import check_translator
+from hexapla.translate.backends import check_translator, translator_paths
 from hexapla.translate.config import TranslatorConfig
 
 
@@ -57,5 +57,6 @@ def _check_apart(config: BuildConfig) -> None:
     inputs = (*config.source.texts, *config.against, config.filters)
     named: dict[str, str | Path | None] = {f"input {name}": name for name in inputs}
     if isinstance(config.translator, TranslatorConfig):
-        named |= {"translator": config.translator.translator, "cache": config.translator.cache}
+        named |= {f"translator {name}": name for name in translator_paths(config.translator)}
+        named["cache"] = config.translator.cache
     check_apart(config.out, named)

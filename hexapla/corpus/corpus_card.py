@@ -90,10 +90,12 @@ def made_by(how: Mapping[str, object]) -> str:
     'translator opus-mt, settings {"beam": 4}'
     >>> made_by({"name": "nllb", "backend": "ctranslate2", "compute_type": "int8", "versions": {}})
     'nllb, ctranslate2, int8'
+    >>> made_by({"name": "my-mt", "backend": "command", "version": "my-mt 1.2", "files": {}})
+    'my-mt, command, my-mt 1.2'
     """
     if "name" in how:
         shown = ", ".join(
-            str(how[key]) for key in ("name", "backend", "compute_type") if key in how
+            str(how[key]) for key in ("name", "backend", "compute_type", "version") if key in how
         )
     else:
         texts = {

@@ -13,10 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hexapla.build.config import BuildConfig
 from hexapla.corpus.shards import file_facts
 from hexapla.filters.filter_settings import read_filters
 from hexapla.reproduce.build_settings import make_build
 from hexapla.reproduce.corpus_recipe import CorpusRecipe
+from hexapla.translate.backends import translator_paths
+from hexapla.translate.config import TranslatorConfig
 
 # Settings of a translator, besides its name, that its output depends on.
 _TRANSLATOR_KEYS = (
@@ -27,6 +30,8 @@ _TRANSLATOR_KEYS = (
     "max_input_tokens",
     "compute_type",
     "sentences_per_request",
+    "codes",
+    "version_command",
 )
 
 
@@ -58,7 +63,7 @@ def build_key(build: Mapping[str, Any]) -> str:
         [
             config.settings(),
             [_content(text) for text in config.source.texts],
-            _content(str(build["translator"])),
+            _translator(config),
             {key: build[key] for key in _TRANSLATOR_KEYS if key in build},
             _filters(config.filters),
             [_content(each) for each in config.against],
@@ -94,6 +99,15 @@ def _filters(name: str) -> dict[str, Any]:
     if facts["cosine"]:
         facts["cosine"]["encoder"] = _content(facts["cosine"]["encoder"])
     return facts
+
+
+def _translator(config: BuildConfig) -> object:
+    if not isinstance(config.translator, TranslatorConfig):
+        raise TypeError("the translator of a recipe is named, not given")
+    name = config.translator.translator
+    if config.translator.backend == "command":
+        return [name, *map(_content, translator_paths(config.translator))]
+    return _content(name)
 
 
 def _content(path: str) -> str:

@@ -95,7 +95,7 @@ def _measure_build(recipe: CorpusRecipe, note: Callable[[str], None], dry_run: b
     _check_texts(build)
     if isinstance(build.translator, TranslatorConfig):
         name = build.translator.translator
-        if dry_run and build.translator.backend != "openai" and not Path(name).exists():
+        if dry_run and build.translator.is_checkpoint and not Path(name).exists():
             note(f"translator {name} is looked up when the run begins")
         else:
             check_translator(build.translator, build.to)

@@ -219,7 +219,10 @@ def _check_translators(recipe: MatrixRecipe, dry_run: bool) -> None:
         translator = build.translator
         if not isinstance(translator, TranslatorConfig):
             continue
-        is_here = translator.backend == "openai" or Path(translator.translator).exists()
+        # A dry run starts no program and imports no module of the user.
+        is_here = translator.backend == "openai" or (
+            translator.is_checkpoint and Path(translator.translator).exists()
+        )
         if is_here or not dry_run:
             at(f"corpora.{name}", partial(_open_and_check, translator, build.to))
 

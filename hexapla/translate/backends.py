@@ -13,18 +13,22 @@ from typing import Literal
 from hexapla.errors import InputError
 from hexapla.translate.checkpoint_files import CheckpointFiles
 from hexapla.translate.checkpoint_languages import languages_in_files
+from hexapla.translate.command import CommandTranslator
+from hexapla.translate.command_line import CommandLine
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.conversion import can_convert
 from hexapla.translate.device import parse_device
+from hexapla.translate.python import PythonTranslator
 from hexapla.translate.translator import Translator
 
 
-def open_translator(config: TranslatorConfig) -> Translator:
+def open_translator(config: TranslatorConfig, *, keep_answers: bool = True) -> Translator:
     """Open a translator without its weights.
 
     Args:
         config: With backend "auto", CTranslate2 runs what it can, where it is installed, and
             transformers the rest.
+        keep_answers: Find and keep an endpoint's answers in the request cache.
 
     Raises:
         InputError: The name, the pivot, a setting or the kind of model is refused, or a library is
@@ -33,7 +37,11 @@ def open_translator(config: TranslatorConfig) -> Translator:
     if config.backend == "openai":
         from hexapla.translate.openai import OpenAITranslator
 
-        return OpenAITranslator(config)
+        return OpenAITranslator(config, keep_answers=keep_answers)
+    if config.backend == "command":
+        return CommandTranslator(config)
+    if config.backend == "python":
+        return PythonTranslator(config)
     files = CheckpointFiles(config)
     backend = _check_files(config, files, ())
     if backend == "ctranslate2":
@@ -59,8 +67,23 @@ def check_translator(config: TranslatorConfig, targets: Sequence[str] = ()) -> N
     """
     if config.backend == "openai":
         open_translator(config).check(targets)
+    elif config.backend == "command":
+        CommandTranslator(config).check_settings(targets)
+    elif config.backend == "python":
+        PythonTranslator(config).check_settings(targets)
     else:
         _check_files(config, CheckpointFiles(config), targets)
+
+
+def translator_paths(config: TranslatorConfig) -> list[str]:
+    """Return what a translator consists of: a name or folder, or the files that a command names.
+
+    Raises:
+        InputError: The command cannot be read, or its program is missing.
+    """
+    if config.backend == "command":
+        return CommandLine.read("translator", config.translator).files()
+    return [config.translator]
 
 
 def _check_files(
