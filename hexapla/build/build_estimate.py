@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from hexapla.corpus.contamination import Contamination
 from hexapla.text.limits import with_text_limit
 from hexapla.translate.backends import open_translator
 from hexapla.translate.config import TranslatorConfig
+from hexapla.translate.translator import Translator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ class BuildEstimate:
                 cost = f"{self.cost:,.2f}" if self.cost >= 1 else f"{self.cost:.2g}"
             lines += [
                 f"{self.n_requests:,} requests, about {self.input_tokens:,} tokens in and "
-                f"{self.output_tokens:,} out; answers in the cache are not subtracted",
+                f"{self.output_tokens:,} out, without what the cache answers",
                 f"cost {cost}; rejected translations are requested once more and cost a little "
                 "extra",
             ]
@@ -70,14 +72,41 @@ def estimate_build(config: BuildConfig) -> BuildEstimate:
     translator = config.translator
     opened = open_translator(translator) if isinstance(translator, TranslatorConfig) else translator
     opened.check(config.to)
+    texts, left_out = read_build_texts(config)
+    return estimate_texts(config, opened, texts, left_out)
+
+
+def read_build_texts(config: BuildConfig) -> tuple[list[str], dict[str, int]]:
+    """Return the sentences of a build, and the number of those left out by reason.
+
+    Raises:
+        InputError: A source or an evaluation set cannot be read.
+    """
     contamination = None
     if config.against:
         contamination = Contamination.load(config.against, (config.pivot, *config.to))
     counts: dict[str, Any] = {}
     texts = [row["text"] for row in read_pivot_rows(config, contamination, counts, None)]
+    return texts, dict(counts["left_out"])
+
+
+def estimate_texts(
+    config: BuildConfig,
+    translator: Translator,
+    texts: Sequence[str],
+    left_out: Mapping[str, int],
+) -> BuildEstimate:
+    """Estimate what the translation of a build's sentences takes.
+
+    Args:
+        config: The build.
+        translator: Its translator, opened.
+        texts: Its sentences.
+        left_out: Sentences left out, by reason.
+    """
     requests: dict[str, Any] = {}
     # Only the translator of an endpoint has requests to count.
-    if (estimate := getattr(opened, "estimate", None)) is not None:
+    if (estimate := getattr(translator, "estimate", None)) is not None:
         of_languages = [estimate(texts, [language] * len(texts)) for language in config.to]
         requests = {
             key: sum(getattr(each, key) for each in of_languages)
@@ -89,6 +118,6 @@ def estimate_build(config: BuildConfig) -> BuildEstimate:
         n_sentences=len(texts),
         n_languages=len(config.to),
         n_characters=sum(map(len, texts)),
-        left_out=dict(counts["left_out"]),
+        left_out=dict(left_out),
         **requests,
     )

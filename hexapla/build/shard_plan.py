@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -100,13 +100,18 @@ def plan_shards(config: BuildConfig, contamination: Contamination | None, key: s
             commit(table, shard_path(config.work, SOURCE, name), key)
             n_rows[name] = len(shard)
     if not n_rows:
-        reasons = [f"{reason} {n}" for reason, n in counts["left_out"].items()]
-        raise InputError(
-            f"no sentence is left to translate ({', '.join(reasons) or 'there was no text'}); see "
-            "--min-characters, --against and the text"
-        )
+        raise no_sentence_left(counts["left_out"])
     write_json(config.work / PLAN, {"n_rows": n_rows, "counts": counts})
     return ShardPlan(n_rows, counts)
+
+
+def no_sentence_left(left_out: Mapping[str, int]) -> InputError:
+    """Return the error for a text of which no sentence is left, with the reasons."""
+    reasons = [f"{reason} {n}" for reason, n in left_out.items()]
+    return InputError(
+        f"no sentence is left to translate ({', '.join(reasons) or 'there was no text'}); see "
+        "--min-characters, --against and the text"
+    )
 
 
 def read_pivot_rows(

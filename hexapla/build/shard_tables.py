@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hexapla.filters import Verdict
+from hexapla.build.cell_judge import JudgedCells
 from hexapla.translate.translator import Translation
 
 CELL_SCHEMA = pa.schema(
@@ -42,26 +42,19 @@ def read_cell_table(path: Path) -> list[Translation]:
     return [Translation(row["text"], row["log_prob"], problem=row["problem"]) for row in rows]
 
 
-def judged_table(
-    cells: Sequence[Translation],
-    verdicts: Sequence[Verdict | None],
-    second: Mapping[int, Translation],
-    accepted: Mapping[int, Translation],
-) -> pa.Table:
+def judged_table(cells: Sequence[Translation], judged: JudgedCells) -> pa.Table:
     """Return the table of the judged cells of one language.
 
     Args:
         cells: The first translation of each text.
-        verdicts: Why it was rejected; None if it was accepted.
-        second: The second translations, by the place of the text.
-        accepted: Those of the second translations that were accepted.
+        judged: What the filters say of them.
     """
     rows = []
-    for place, (cell, verdict) in enumerate(zip(cells, verdicts, strict=True)):
+    for place, (cell, verdict) in enumerate(zip(cells, judged.verdicts, strict=True)):
         kept = cell
         if verdict is not None:
-            kept = accepted.get(place, Translation(None, problem=cell.problem))
-        is_rejected_again = place in second and place not in accepted
+            kept = judged.accepted.get(place, Translation(None, problem=cell.problem))
+        is_rejected_again = place in judged.second and place not in judged.accepted
         rows.append(
             {
                 "text": kept.text,
@@ -70,7 +63,7 @@ def judged_table(
                 "reason": verdict.reason if verdict else None,
                 "score": verdict.score if verdict else None,
                 "first": cell.text if verdict else None,
-                "second": second[place].text if is_rejected_again else None,
+                "second": judged.second[place].text if is_rejected_again else None,
             }
         )
     return pa.Table.from_pylist(rows, schema=JUDGED_SCHEMA)

@@ -17,17 +17,17 @@ from typing import Any, Literal, NamedTuple
 
 import pyarrow.parquet as pq
 
+from hexapla.build.cell_judge import CellJudge, ask_for
 from hexapla.build.committed import commit, is_committed, read_json
 from hexapla.build.shard_plan import SOURCE, shard_path
 from hexapla.build.shard_tables import cell_table, judged_table, read_cell_table
 from hexapla.errors import InputError
-from hexapla.filters import Chain, FilterSettings, Statistics, Verdict
+from hexapla.filters import Chain, FilterSettings, Statistics
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.translator import Translation, Translator
 
 CELLS, JUDGED, STATISTICS, ATTEMPTS = "cells", "judged", "statistics.json", "attempts"
 MAX_ATTEMPTS = 3
-_HOPELESS = ("empty", "source too long")  # problems that a second translation would have too
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class ShardWorker:
     translator: TranslatorConfig | Translator
     filters: FilterSettings
     _opened: Translator | None = None
-    _chain: Chain | None = None
+    _cell_judge: CellJudge | None = None
 
     def __call__(self, task: ShardTask) -> ShardResult:
         """Do a task. Any error is in the result, with its traceback in the notes of the error."""
@@ -140,7 +140,7 @@ class ShardWorker:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is loaded; it is loaded again where the worker is sent."""
-        return self.__dict__ | {"_opened": None, "_chain": None}
+        return self.__dict__ | {"_opened": None, "_cell_judge": None}
 
     def _missing(
         self, task: ShardTask, is_there: Callable[[Path, str], bool] = is_committed
@@ -166,7 +166,8 @@ class ShardWorker:
         if not missing:
             return {}
         sources = self._sources(task)
-        cells = self._ask([(text, language) for language in task.languages for text in sources])
+        pairs = [(text, language) for language in task.languages for text in sources]
+        cells = ask_for(self.open(), pairs)
         n_tokens = {}
         for place, language in enumerate(task.languages):
             if language in missing:
@@ -175,16 +176,6 @@ class ShardWorker:
                 path = shard_path(self.work, CELLS, task.shard, language)
                 commit(cell_table(column), path, self.key)
         return n_tokens
-
-    def _ask(self, pairs: Sequence[tuple[str, str]], retry: bool = False) -> list[Translation]:
-        cells = self.open().translate(
-            [text for text, _ in pairs], [language for _, language in pairs], retry=retry
-        )
-        if len(cells) != len(pairs):
-            raise RuntimeError(
-                f"the translator returned {len(cells)} translations of {len(pairs)} texts"
-            )
-        return cells
 
     def _judge(self, task: ShardTask) -> None:
         missing = self._missing(task)
@@ -195,63 +186,17 @@ class ShardWorker:
             language: read_cell_table(shard_path(self.work, CELLS, task.shard, language))
             for language in task.languages
         }
-        verdicts = {
-            language: self._verdicts(language, sources, cells)
-            for language, cells in columns.items()
-        }
-        second = self._translate_again(sources, columns, verdicts)
+        if self._cell_judge is None:
+            statistics = Statistics.from_json(read_json(self.work / STATISTICS) or {})
+            chain = Chain(self.filters, self.pivot, self.languages, statistics)
+            self._cell_judge = CellJudge(chain, self._ask_again)
+        judged = self._cell_judge.judge(sources, columns)
         for language in missing:
-            accepted = self._accepted(language, sources, second[language])
-            table = judged_table(columns[language], verdicts[language], second[language], accepted)
+            table = judged_table(columns[language], judged[language])
             commit(table, shard_path(self.work, JUDGED, task.shard, language), self.key)
 
-    def _translate_again(
-        self,
-        sources: Sequence[str],
-        columns: dict[str, list[Translation]],
-        verdicts: dict[str, list[Verdict | None]],
-    ) -> dict[str, dict[int, Translation]]:
-        """Return second translations of the rejected cells, by language and place."""
-        rejected = [
-            (language, place)
-            for language, of_language in verdicts.items()
-            for place, verdict in enumerate(of_language)
-            if verdict is not None and columns[language][place].problem not in _HOPELESS
-        ]
-        second: dict[str, dict[int, Translation]] = {language: {} for language in columns}
-        if rejected:
-            pairs = [(sources[place], language) for language, place in rejected]
-            cells = self._ask(pairs, retry=True)
-            for (language, place), cell in zip(rejected, cells, strict=True):
-                second[language][place] = cell
-        return second
-
-    def _accepted(
-        self, language: str, sources: Sequence[str], second: dict[int, Translation]
-    ) -> dict[int, Translation]:
-        """Return those second translations that the filters accept."""
-        judged = self._verdicts(
-            language, [sources[place] for place in second], list(second.values())
-        )
-        return {
-            place: cell
-            for (place, cell), verdict in zip(second.items(), judged, strict=True)
-            if verdict is None and cell.text is not None
-        }
-
-    def _verdicts(
-        self, language: str, sources: Sequence[str], cells: Sequence[Translation]
-    ) -> list[Verdict | None]:
-        if self._chain is None:
-            statistics = Statistics.from_json(read_json(self.work / STATISTICS) or {})
-            self._chain = Chain(self.filters, self.pivot, self.languages, statistics)
-        return self._chain.judge(
-            language,
-            sources,
-            [cell.text for cell in cells],
-            [cell.log_prob for cell in cells],
-            [cell.problem for cell in cells],
-        )
+    def _ask_again(self, pairs: Sequence[tuple[str, str]]) -> list[Translation]:
+        return ask_for(self.open(), pairs, retry=True)
 
 
 def ask_translator(worker: ShardWorker) -> TranslatorFacts:

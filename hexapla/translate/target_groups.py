@@ -7,11 +7,12 @@ other by its `check`. Where that tells nothing, as for an endpoint, a group mean
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from hexapla.errors import InputError
 from hexapla.text.language_groups import is_group, languages_of_group, list_groups
-from hexapla.translate.backends import open_translator
+from hexapla.translate.backends import check_translator
 from hexapla.translate.checkpoint_files import CheckpointFiles
 from hexapla.translate.checkpoint_languages import languages_in_files
 from hexapla.translate.config import TranslatorConfig
@@ -62,14 +63,17 @@ def _languages_had(
     translator: TranslatorConfig | Translator, candidates: Sequence[str]
 ) -> tuple[list[str], str]:
     """Return those candidates that a translator has, and why it refuses the others."""
-    if isinstance(translator, TranslatorConfig):
-        if translator.backend in _CHECKPOINTS:
-            return _in_checkpoint(translator, candidates)
-        translator = open_translator(translator)
+    check: Callable[[Sequence[str]], None]
+    if not isinstance(translator, TranslatorConfig):
+        check = translator.check
+    elif translator.backend in _CHECKPOINTS:
+        return _in_checkpoint(translator, candidates)
+    else:
+        check = partial(check_translator, translator)
     had, refusal = [], ""
     for code in candidates:
         try:
-            translator.check([code])
+            check([code])
             had.append(code)
         except InputError as error:
             refusal = str(error)
