@@ -82,15 +82,23 @@ class CommandLine:
         return [find_program(program), *others]
 
     def files(self) -> list[str]:
-        """Return the program and its arguments, as far as they are files without a placeholder.
+        """Return the program and its first argument, a script or a model, as far as they are files.
+
+        Other arguments may be logs, which change from run to run.
 
         Raises:
             InputError: There is no such program, or it may not be run.
         """
-        plain = [word.format() for word in self.words if _is_plain(word)]
-        if _is_plain(self.words[0]):
-            plain[0] = find_program(plain[0])
-        return [word for word in plain if os.path.isfile(word)]
+        found = []
+        if not _names(self.words[0]):
+            found.append(find_program(self.words[0].format()))
+        for word in self.words[1:]:
+            if word.startswith("--"):
+                break
+            if not word.startswith("-"):
+                found += [] if _names(word) else [word.format()]
+                break
+        return [path for path in found if os.path.isfile(path)]
 
 
 def find_program(name: str) -> str:
@@ -128,7 +136,3 @@ def show_command(arguments: Sequence[str]) -> str:
 
 def _names(word: str) -> list[str]:
     return [name for _, name, _, _ in Formatter().parse(word) if name is not None]
-
-
-def _is_plain(word: str) -> bool:
-    return not _names(word)
