@@ -5,6 +5,7 @@ Nothing is translated or judged here any more; the rows are put together and cou
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from hexapla.build.committed import is_committed
 from hexapla.build.config import BuildConfig
+from hexapla.build.references import References, ReferenceScores, reference_lines
 from hexapla.build.shard_plan import LEFT_OUT, SOURCE, ShardPlan, shard_path
 from hexapla.build.shard_worker import JUDGED
 from hexapla.corpus.contamination import Contamination
@@ -26,6 +28,7 @@ from hexapla.filters.noted_log_probs import LOG_PROB
 from hexapla.filters.rejected_files import REJECTED, write_line
 from hexapla.runs.record import RUN_FILE
 
+_log = logging.getLogger(__name__)
 _NO_ANSWER = "no answer"  # of a translator that gives no reason
 
 
@@ -37,6 +40,7 @@ class Assembly:
         plan: Its shards.
         key: Hash of all that it depends on.
         contamination: Evaluation sets whose sentences stay out of the corpus.
+        references: Human translations of some of the sentences.
         quiet: Show no report when a language loses too much.
 
     Attributes:
@@ -50,10 +54,12 @@ class Assembly:
         plan: ShardPlan,
         key: str,
         contamination: Contamination | None,
+        references: References | None,
         quiet: bool,
     ) -> None:
         self.config, self.plan, self.key = config, plan, key
         self.contamination, self.quiet = contamination, quiet
+        self.scores = ReferenceScores(references) if references else None
         self.report = FilterReport()
         for reason, n_sentences in plan.counts["left_out"].items():
             self.report.add_row_losses(reason, n_sentences)
@@ -92,7 +98,9 @@ class Assembly:
                 shutil.copyfile(self.config.work / RUN_FILE, folder / RUN_FILE)
                 counts = {"sources": self.plan.counts, "cells": dict(self.counts)}
                 against = self.contamination.facts() if self.contamination else []
-                return {"filters": [{"against": against} | self.report.to_json()], "counts": counts}
+                filters = [{"against": against} | self.report.to_json()]
+                scores = {"references": self._tell_scores()} if self.scores else {}
+                return {"filters": filters, "counts": counts, **scores}
 
             write_corpus(
                 self._rows(files),
@@ -115,7 +123,7 @@ class Assembly:
                 for language in self.config.to
             }
             for language, cells in judged.items():
-                self._count(language, [row["text"] for row in source], cells)
+                self._count(language, source, cells)
             for place, pivot in enumerate(source):
                 cells = {language: column[place] for language, column in judged.items()}
                 row = self._row(pivot, cells, files)
@@ -153,7 +161,9 @@ class Assembly:
             )
         return pq.read_table(path)
 
-    def _count(self, language: str, sources: list[str], cells: list[dict[str, Any]]) -> None:
+    def _count(
+        self, language: str, source: list[dict[str, Any]], cells: list[dict[str, Any]]
+    ) -> None:
         """Count a shard of one language. A cell is lost if no translation of it was accepted."""
         is_lost = [cell["text"] is None and cell["reason"] is not None for cell in cells]
         verdicts = [
@@ -164,7 +174,11 @@ class Assembly:
             cell["first"] if lost else cell["text"]
             for cell, lost in zip(cells, is_lost, strict=True)
         ]
-        self.report.add(language, sources, texts, verdicts)
+        self.report.add(language, [row["text"] for row in source], texts, verdicts)
+        if self.scores:
+            kept = [cell["text"] for cell in cells]
+            rejected = [text if lost else None for text, lost in zip(texts, is_lost, strict=True)]
+            self.scores.add(language, [row["row_id"] for row in source], kept, rejected)
         self.counts["retranslated"] += sum(
             cell["reason"] is not None and cell["text"] is not None for cell in cells
         )
@@ -175,6 +189,13 @@ class Assembly:
         ]
         self.counts["missing"] += len(reasons)
         self._missing.update((language, reason) for reason in reasons)
+
+    def _tell_scores(self) -> dict[str, Any]:
+        """Return the scores against references, and log them."""
+        scores = self.scores.to_json() if self.scores else {}
+        for line in reference_lines(scores):
+            _log.info("%s", line)
+        return scores
 
     def _row(
         self,

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hexapla.build.build_estimate import BuildEstimate
+from hexapla.build.references import reference_lines
 from hexapla.filters import Verdict
 from hexapla.runs.progress import format_duration
 from hexapla.text.printable import printable
@@ -63,6 +64,7 @@ class BuildPreview:
         n_tokens: Tokens of the whole build's translations at the length found here; 0 if the
             translator does not count them.
         seconds: Time of the whole build at the speed found here; None if nothing was timed.
+        scores: What `ReferenceScores.to_json` gives, if there are references.
         notes: What the filters cannot check, and whether a build would stop.
     """
 
@@ -71,6 +73,7 @@ class BuildPreview:
     estimate: BuildEstimate
     n_tokens: int
     seconds: float | None
+    scores: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
     def length_ratios(self, language: str) -> list[float]:
@@ -100,7 +103,9 @@ class BuildPreview:
                 f"about {format_duration(self.seconds)} at the speed of this preview, one process; "
                 "fuller batches are faster"
             )
-        return [*lines, f"time {speed}", *(f"note: {note}" for note in self.notes)]
+        lines.append(f"time {speed}")
+        lines += reference_lines(self.scores) if self.scores else []
+        return [*lines, *(f"note: {note}" for note in self.notes)]
 
     def _sentences(self) -> Table:
         from rich.table import Table

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hexapla.build.config import BuildConfig
+from hexapla.build.references import check_references
 from hexapla.corpus.manifest import MANIFEST
 from hexapla.corpus.writer import check_corpus_folder
 from hexapla.filters.filter_settings import FilterSettings, read_filters
@@ -40,6 +41,8 @@ def check_build(config: BuildConfig, *, dry_run: bool = False) -> FilterSettings
     for source in find_sources(config.source.texts):
         if not isinstance(source, Dataset):
             source.check(config.source.field)
+    if config.reference is not None:
+        check_references(config.reference, config.pivot, config.to)
     filters = read_filters(config.filters)
     filters.check_available()
     if not config.resume and not dry_run:
@@ -54,8 +57,8 @@ def check_build(config: BuildConfig, *, dry_run: bool = False) -> FilterSettings
 
 def _check_apart(config: BuildConfig) -> None:
     """Refuse to replace what the build is made from."""
-    inputs = (*config.source.texts, *config.against, config.filters)
-    named: dict[str, str | Path | None] = {f"input {name}": name for name in inputs}
+    inputs = (*config.source.texts, *config.against, config.filters, config.reference)
+    named: dict[str, str | Path | None] = {f"input {name}": name for name in inputs if name}
     if isinstance(config.translator, TranslatorConfig):
         named |= {f"translator {name}": name for name in translator_paths(config.translator)}
         named["cache"] = config.translator.cache

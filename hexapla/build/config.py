@@ -13,7 +13,7 @@ from hexapla.corpus.work_folder import work_folder
 from hexapla.errors import InputError
 from hexapla.filters.config import FilteringSettings
 from hexapla.runs.config import SCALE, ClusterSettings, ResumableSettings, TextLimitSettings
-from hexapla.runs.settings import Flag, settings
+from hexapla.runs.settings import DATA, Flag, Name, settings
 from hexapla.sources.config import SourceConfig
 from hexapla.text.language_groups import is_group, parse_targets
 from hexapla.translate.config import TranslatorConfig
@@ -46,6 +46,9 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings, TextLim
     translator: TranslatorConfig | SkipValidation[Translator]
     rows_per_shard: Annotated[int, Field(ge=1, le=1_000_000), SCALE] = 2048
     """Rows that are translated and committed at once."""
+    reference: Annotated[Name | None, DATA, Flag(identity=False)] = None
+    """Table or corpus folder with human translations of some of the sentences: a column per
+    language, and the sentences in the pivot's column. The build reports chrF against them."""
 
     def __post_init__(self) -> None:
         """Check settings against each other."""

@@ -12,13 +12,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from hexapla.build.build_estimate import BuildEstimate, estimate_texts, read_build_texts
 from hexapla.build.build_preview import BuildPreview, PreviewCell
 from hexapla.build.cell_judge import CellJudge, ask_for
 from hexapla.build.check_build import check_build
 from hexapla.build.config import BuildConfig
+from hexapla.build.references import References, ReferenceScores
 from hexapla.build.shard_plan import no_sentence_left
+from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
 from hexapla.filters import Chain, FilterReport, FilterSettings, Statistics
 from hexapla.runs.progress import Progress
@@ -36,8 +39,8 @@ def preview_build(config: BuildConfig, n_sentences: int, *, quiet: bool = False)
 
     Args:
         config: The build.
-        n_sentences: How many, taken at even distances from all that the build would translate; all
-            of them if there are fewer.
+        n_sentences: How many, taken at even distances from all that the build would translate, or
+            from those that have a reference; all of them if there are fewer.
         quiet: Show no progress.
 
     Returns:
@@ -56,7 +59,9 @@ def preview_build(config: BuildConfig, n_sentences: int, *, quiet: bool = False)
         texts, left_out = read_build_texts(config)
         if not texts:
             raise no_sentence_left(left_out)
-        chosen = spread_evenly(texts, n_sentences)
+        references = _references(config, texts)
+        known = [text for text in texts if references is None or references.has(row_id(text))]
+        chosen = spread_evenly(known, n_sentences)
         estimate = estimate_texts(config, payer, texts, left_out)
         expected = estimate_texts(config, translator, chosen, {})
         _log.info("translating %d of %d sentences", len(chosen), len(texts))
@@ -71,6 +76,7 @@ def preview_build(config: BuildConfig, n_sentences: int, *, quiet: bool = False)
         estimate=_corrected(config, estimate, expected, n_tokens),
         n_tokens=round(n_tokens * estimate.n_characters / expected.n_characters),
         seconds=trial.seconds_for(estimate.n_characters),
+        scores=_score(references, chosen, cells) if references else None,
         notes=(*chain.notes, *_loss_note(config, chosen, cells)),
     )
 
@@ -83,6 +89,25 @@ def spread_evenly(texts: Sequence[str], n_texts: int) -> list[str]:
     """
     n_texts = min(n_texts, len(texts))
     return [texts[(2 * place + 1) * len(texts) // (2 * n_texts)] for place in range(n_texts)]
+
+
+def _references(config: BuildConfig, texts: Sequence[str]) -> References | None:
+    if config.reference is None:
+        return None
+    row_ids = {row_id(text) for text in texts}
+    return References.load(config.reference, config.pivot, config.to, row_ids)
+
+
+def _score(
+    references: References, sentences: Sequence[str], cells: Mapping[str, Sequence[PreviewCell]]
+) -> dict[str, Any]:
+    scores = ReferenceScores(references)
+    row_ids = [row_id(sentence) for sentence in sentences]
+    for language, column in cells.items():
+        kept = [cell.text if cell.is_kept else None for cell in column]
+        rejected = [None if cell.is_kept else cell.text for cell in column]
+        scores.add(language, row_ids, kept, rejected)
+    return scores.to_json()
 
 
 def _open_both(config: BuildConfig) -> tuple[Translator, Translator]:

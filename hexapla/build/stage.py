@@ -29,6 +29,7 @@ from hexapla.build.check_build import check_build
 from hexapla.build.committed import read_json
 from hexapla.build.config import BuildConfig, flatten
 from hexapla.build.language_bars import LanguageBars
+from hexapla.build.references import References
 from hexapla.build.shard_plan import SOURCE, ShardPlan, plan_shards, read_shard_plan, shard_path
 from hexapla.build.shard_worker import (
     ATTEMPTS,
@@ -88,7 +89,10 @@ def build(config: BuildConfig, *, quiet: bool = False) -> FilterReport:
             state = find_build_state(config, settings)
             if state is BuildState.FINISHED:
                 _log.info("%s: this build is already finished", config.out)
-                (told,) = open_corpus(config.out, verify=False).manifest["filters"]
+                manifest = open_corpus(config.out, verify=False).manifest
+                if config.reference is not None and "references" not in manifest:
+                    _log.warning("its chrF is not computed, since it was built without reference")
+                (told,) = manifest["filters"]
                 report = FilterReport.from_json(told)
             else:
                 if state is BuildState.NEW:
@@ -146,6 +150,7 @@ class _Run:
     def do(self) -> FilterReport:
         """Do every step that is not done yet."""
         plan = self._plan()
+        references = self._references(plan)
         self._make_folders()
         self._work("cells", "translating", plan)
         notes = self._measure(plan)
@@ -154,7 +159,9 @@ class _Run:
         for note in notes:
             _log.info("%s", note)
         config = self.config
-        assembly = Assembly(config, plan, self.worker.key, self.contamination, self.quiet)
+        assembly = Assembly(
+            config, plan, self.worker.key, self.contamination, references, self.quiet
+        )
         assembly.report.notes = notes
         columns: dict[str, dict[str, object]] = {
             config.pivot: {"source": "text"},
@@ -183,6 +190,20 @@ class _Run:
             ", ".join(reasons) or "nothing",
         )
         return plan
+
+    def _references(self, plan: ShardPlan) -> References | None:
+        """Read the human translations before the first sentence is translated."""
+        config = self.config
+        if config.reference is None:
+            return None
+        row_ids: set[str] = set()
+        for shard in plan.shards:
+            source = pq.read_table(shard_path(config.work, SOURCE, shard), columns=["row_id"])
+            row_ids.update(source.column("row_id").to_pylist())
+        references = References.load(config.reference, config.pivot, config.to, row_ids)
+        counts = [f"{language} {len(of)}" for language, of in references.texts.items()]
+        _log.info("sentences with human translations: %s", ", ".join(counts))
+        return references
 
     def _make_folders(self) -> None:
         work = self.config.work

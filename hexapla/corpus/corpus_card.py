@@ -52,6 +52,7 @@ def dataset_card(name: str, manifest: Mapping[str, Any]) -> str:
             *made,
             "",
             *_kept_apart(manifest["filters"]),
+            *_references(manifest.get("references")),
         ]
     )
 
@@ -81,6 +82,30 @@ def _kept_apart(filters: Sequence[Mapping[str, Any]]) -> list[str]:
         for one in filters
         for fact in one.get("against", ())
     ]
+
+
+def _references(scores: Mapping[str, Any] | None) -> list[str]:
+    """Return a table of how like human translations a build's translations are."""
+    if scores is None:
+        return []
+    rows = [
+        f"| {markdown_code(code, in_table=True)} | {_score(each['chrf'])} | {each['n']:,} "
+        f"| {_score(each['chrf_rejected'])} | {each['n_rejected']:,} |"
+        for code, each in scores["languages"].items()
+    ]
+    return [
+        f"{scores['metric']} against the human translations of {markdown(scores['name'])}, "
+        f"signature {markdown_code(scores['signature'])}:",
+        "",
+        f"| column | {scores['metric']} | cells | of rejected cells | rejected cells |",
+        "|---|---|---|---|---|",
+        *rows,
+        "",
+    ]
+
+
+def _score(score: float | None) -> str:
+    return "" if score is None else f"{score:.1f}"
 
 
 def made_by(how: Mapping[str, object]) -> str:

@@ -111,8 +111,8 @@ def _check_apart(config: ReproduceConfig, recipe: MatrixRecipe) -> None:
         inputs |= {f"filters {corpus.filters}": corpus.filters}
         if corpus.build is not None:
             build = make_build(corpus.build, config.out)
-            paths = (*build.source.texts, *build.against, build.filters)
-            inputs |= {f"input {path}": path for path in paths}
+            paths = (*build.source.texts, *build.against, build.filters, build.reference)
+            inputs |= {f"input {path}": path for path in paths if path}
             inputs |= {f"translator {corpus.build['translator']}": corpus.build["translator"]}
     inputs |= {f"encoder {name}": encoder.name for name, encoder in recipe.encoders.items()}
     inputs |= {f"data of suite {name}": suite.get("data") for name, suite in recipe.suites.items()}
