@@ -36,7 +36,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a missing file": ({"translator": "./bin/mt {target}"}, r"\./bin/mt: no such program; install"),
     "a folder": ({"translator": "{folder} {target}"}, "is a folder; give the program in it"),
-    "no program": ({"translator": "{folder}/text {target}"}, r"text is not executable; .* chmod \+x"),
+    "no program": (
+        {"translator": "{folder}/text {target}"},
+        r"text is not executable; .* chmod \+x",
+    ),
     "the pivot": ({"targets": ["eng_Latn"]}, "target eng_Latn is the language of the texts"),
     "a code that the map lacks": (
         {"codes": "eng_Latn=en,deu_Latn=de"},
@@ -134,6 +137,13 @@ def test_a_program_that_does_not_translate_is_told_at_the_first_line(
     with pytest.raises(InputError, match=message) as raised:
         translator.check(["deu_Latn"])
     assert str(raised.value).isprintable() and len(str(raised.value)) < 1000
+
+
+def test_a_program_that_writes_a_line_of_its_own_at_its_end_is_told(tmp_path: Path) -> None:
+    command = write_program(tmp_path, end="print('2 lines')")
+    translator = open_translator(settings(command, streams="never"))
+    with pytest.raises(InputError, match='then with "seventy thousand" and more; it must write a'):
+        translator.check(["deu_Latn"])
 
 
 def test_a_silent_program_is_asked_with_open_input_and_then_with_its_end(
