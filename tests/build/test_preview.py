@@ -141,7 +141,7 @@ def test_a_preview_of_an_endpoint_keeps_no_answer_and_gives_the_price(
     assert preview.estimate.output_tokens == output_tokens
     more = (output_tokens - expected.output_tokens) * 10.0 / 1e6
     assert preview.estimate.cost == pytest.approx(expected.cost + more)
-    assert f"{output_tokens:,} out" in rendered(preview)
+    assert f"{output_tokens:,} out, without what the cache answers" in rendered(preview)
 
 
 @pytest.mark.usefixtures("quick_and_keyless")
