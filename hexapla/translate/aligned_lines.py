@@ -318,6 +318,11 @@ class AlignedProgram:
                     program.send([], last=True)
                     streams = False
                     continue
+                if fault.problem == "timeout" and streams:
+                    raise ProgramFault(
+                        "timeout",
+                        f"{fault}; if it answers when its input ends, use --streams never",
+                    ) from None
                 raise
             if answer is None:
                 raise ProgramFault(

@@ -28,12 +28,16 @@ class CommandTranslator(PluggedTranslator):
         config: The program, its arguments and settings.
 
     Raises:
-        InputError: The command cannot be read.
+        InputError: The command cannot be read, or its program is missing or may not be run.
     """
 
     def __init__(self, config: TranslatorConfig) -> None:
         super().__init__(config)
         self._command = CommandLine.read("translator", config.translator)
+        self._files = self._command.files()
+        program = self._command.words[0]
+        script = [file for file in self._files if file in self._command.words[1:]]
+        self._name = " ".join(map(os.path.basename, (program, *script)))
         self._streams = {"auto": None, "always": True, "never": False}[config.streams]
         self._program: AlignedProgram | None = None
         self._target = ""  # of the program that is open
@@ -73,10 +77,6 @@ class CommandTranslator(PluggedTranslator):
     def _takes(self, placeholder: str) -> bool:
         return self._command.names(placeholder)
 
-    @property
-    def _name(self) -> str:
-        return os.path.basename(self._command.words[0])
-
     def _try(self, target: str) -> None:
         self._open(target).probe()
         self._note_streams()
@@ -111,7 +111,7 @@ class CommandTranslator(PluggedTranslator):
             self._streams = self._program.streams
 
     def _identity(self) -> dict[str, object]:
-        """Return the program's name, and the hashes of the command and of the files it names.
+        """Return the names of program and script, and the hashes of the command and of both.
 
         The command may hold paths of this machine, which are not published.
         """
@@ -119,7 +119,6 @@ class CommandTranslator(PluggedTranslator):
             "name": self._name,
             "command": hashlib.sha256(self.config.translator.encode()).hexdigest()[:12],
             "files": {
-                os.path.basename(file): file_facts(Path(file))["sha256"]
-                for file in self._command.files()
+                os.path.basename(file): file_facts(Path(file))["sha256"] for file in self._files
             },
         }

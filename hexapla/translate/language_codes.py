@@ -8,6 +8,7 @@ from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.text import languages
+from hexapla.text.printable import printable
 
 _MAX_CODES = 1000  # more than there are languages
 _MAX_CODE = 100  # characters
@@ -39,8 +40,8 @@ def parse_codes(value: Any) -> Any:
         spelled, _, code = (part.strip() for part in item.partition("="))
         if not spelled or not code or len(code) > _MAX_CODE or not code.isprintable():
             raise InputError(
-                f'codes has "{item[:_MAX_CODE]}"; write each entry like deu_Latn=de, with a code '
-                f"of at most {_MAX_CODE} characters"
+                f'codes has "{printable(item[:_MAX_CODE])}"; write each entry like deu_Latn=de, '
+                f"with a code of at most {_MAX_CODE} characters"
             )
         language = languages.parse(spelled)
         if language in codes:

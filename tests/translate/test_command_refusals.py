@@ -139,6 +139,13 @@ def test_a_program_that_does_not_translate_is_told_at_the_first_line(
     assert str(raised.value).isprintable() and len(str(raised.value)) < 1000
 
 
+def test_a_program_that_answers_at_its_end_is_told_how_to_be_run(tmp_path: Path) -> None:
+    command = write_program(tmp_path, flush="")
+    translator = open_translator(settings(command, streams="always", timeout_s=0.2))
+    with pytest.raises(InputError, match="if it answers when its input ends, use --streams never"):
+        translator.check(["deu_Latn"])
+
+
 def test_a_program_that_writes_a_line_of_its_own_at_its_end_is_told(tmp_path: Path) -> None:
     command = write_program(tmp_path, end="print('2 lines')")
     translator = open_translator(settings(command, streams="never"))

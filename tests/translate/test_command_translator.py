@@ -267,10 +267,11 @@ def test_facts_name_the_program_its_version_and_codes_but_no_path(tmp_path: Path
     command = write_program(tmp_path)
     version = f"{sys.executable} -c \"print('my-mt', 1.2)\""
     config = settings(command, codes=("eng_Latn=en", "deu_Latn=de"), version_command=version)
-    facts = CommandTranslator(config).facts()
+    facts: Any = CommandTranslator(config).facts()
     assert facts["version"] == "my-mt 1.2"
     assert facts["codes"] == {"eng_Latn": "en", "deu_Latn": "de"}
-    assert facts["name"] == os.path.basename(sys.executable)
+    assert facts["name"] == f"{os.path.basename(sys.executable)} program.py"
+    assert set(facts["files"]) == {os.path.basename(sys.executable), "program.py"}
     assert str(tmp_path) not in str(facts)
     changed = CommandTranslator(settings(write_program(tmp_path, "answer = 'x'"))).facts()
     assert {key for key in facts if facts[key] != changed.get(key)} == {"version", "codes", "files"}
