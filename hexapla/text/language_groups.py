@@ -81,7 +81,7 @@ def parse_targets(given: Sequence[str]) -> tuple[str, ...]:
         InputError: A language is ambiguous, unknown or named twice, or a group is unknown.
     """
     items = [item.strip() for item in given]
-    groups = [item for item in items if is_group(item)]
+    groups = {item for item in items if is_group(item)}
     for group in groups:
         languages_of_group(group)
     single = [item for item in items if item not in groups]
@@ -100,10 +100,11 @@ def list_groups() -> str:
 
 def _group_hint(items: Sequence[str]) -> str:
     """Return a hint to groups where an item is neither a language nor a spelling of several."""
-    unknown = [item for item in items if item and not codes.codes_of(item)]
-    if not unknown:
+    distinct = dict.fromkeys(items)
+    unknown = next((item for item in distinct if item and not codes.codes_of(item)), None)
+    if unknown is None:
         return ""
-    return f"{did_you_mean(unknown[0], language_groups())}; groups of languages: {list_groups()}"
+    return f"{did_you_mean(unknown, language_groups())}; groups of languages: {list_groups()}"
 
 
 @lru_cache(maxsize=1)

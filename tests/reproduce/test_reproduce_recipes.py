@@ -215,10 +215,15 @@ def test_recipes_behind_published_numbers_can_be_read() -> None:
     folder = Path(__file__).parents[2] / "recipes"
     found = [
         path
-        for path in sorted(folder.glob("*.toml"))
+        for path in sorted(folder.rglob("*.toml"))
         if read_experiments(path, Path("/data")).experiments
     ]
-    assert [path.stem for path in found] == ["choose", "minilm", "piles", "study", "sweeps"]
+    assert {path.relative_to(folder).with_suffix("").as_posix() for path in found} == {
+        "choose",
+        "minilm",
+        "study",
+        *(f"tiny/{name}" for name in ("choose", "piles", "study", "sweeps")),
+    }
 
 
 @pytest.mark.slow
