@@ -28,8 +28,9 @@ import sysconfig
 import time
 import venv
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -51,6 +52,7 @@ _HUMAN = ("sib200", "ntrex")  # corpora with human translations; their rows stay
 _WHOLE_ROWS = "--no-split-sentences --near-duplicates 0 --min-characters 1 --max-characters 2000"
 _N_COURSES = 1000  # sentences drawn from the courses
 _N_SPEED = 2000  # sentences of one timed run
+_N_REPLAYS = 3  # builds without the engine's work
 _N_REJECTED, _N_KEPT, _N_LOWEST = 50, 100, 30  # cells to read
 _CHRF, _BLEU = sacrebleu.CHRF(), sacrebleu.BLEU()
 
@@ -104,7 +106,7 @@ def build(texts: Path, out: Path, python: Path, backend: str, how: str, options:
         out: The corpus folder to make.
         python: The Python that has the engine.
         backend: "command" or "python".
-        how: "package" or "model", as in `real_nmt_engine.py`.
+        how: "package", "model" or "replay" with its files, as in `real_nmt_engine.py`.
         options: Other options of the command.
     """
     translator = f"{_ENGINE.stem}:{how}"
@@ -201,30 +203,45 @@ def measure_quality(data: Path, out: Path, python: Path, n_rows: int | None) -> 
 
 def measure_speed(data: Path, out: Path, python: Path, n_pairs: int, n_rows: int | None) -> None:
     """Time a build and the engine by itself on the same sentences, in turns, and print ratios."""
-    texts = out / "speed.txt"
+    texts, translated = out / "speed.txt", out / "speed.pt"
     lines = list(dict.fromkeys(text for name in _HUMAN for text in _pairs(data, name)))
     lines = lines[-(n_rows or _N_SPEED) :]
     write_text(texts, "".join(f"{line}\n" for line in lines))
     bare = [str(python), str(_ENGINE), "en", "pt"]
-    wall_ratios, cpu_ratios = [], []
+    replay = f"replay {shlex.join([str(texts.absolute()), str(translated.absolute())])}"
+
+    def run_bare() -> None:  # as the build starts it: Linux gives each session its own priority
+        with texts.open() as source, translated.open("w") as target:
+            subprocess.run(bare, stdin=source, stdout=target, check=True, start_new_session=True)
+
+    def run_build(how: str) -> None:
+        build(texts, out / "speed", python, "command", how, _WHOLE_ROWS)
+
+    pairs = []
     for number in range(n_pairs):
-        seconds: dict[str, tuple[float, float]] = {}
-        for what in ("bare", "build") if number % 2 == 0 else ("build", "bare"):
-            started, cpu = time.perf_counter(), _children_cpu()
-            if what == "bare":
-                with texts.open() as source, (out / "speed.pt").open("w") as target:
-                    subprocess.run(bare, stdin=source, stdout=target, check=True)
-            else:
-                build(texts, out / "speed", python, "command", "package", _WHOLE_ROWS)
-            seconds[what] = (time.perf_counter() - started, _children_cpu() - cpu)
-            rate = len(lines) / seconds[what][0]
-            print(f"{what}: {seconds[what][0]:.1f} s ({rate:.1f} sentences a second), ", end="")
-            print(f"{seconds[what][1]:.1f} s of CPU", flush=True)
-        wall_ratios.append(seconds["build"][0] / seconds["bare"][0])
-        cpu_ratios.append(seconds["build"][1] / seconds["bare"][1])
-    for what, ratios in (("time", wall_ratios), ("CPU time", cpu_ratios)):
+        works = {"bare": run_bare, "build": partial(run_build, "package")}
+        order = list(works) if number % 2 == 0 else list(works)[::-1]
+        spent = {what: _timed(works[what]) for what in order}
+        pairs.append([spent["build"][kind] / spent["bare"][kind] for kind in (0, 1)])
+        for what, (seconds, cpu) in spent.items():
+            rate = len(lines) / seconds
+            print(f"{what}: {seconds:.1f} s, {rate:.1f} sentences a second, {cpu:.1f} s of CPU")
+    for what, ratios in zip(("time", "CPU time"), zip(*pairs, strict=True), strict=True):
         shown = ", ".join(f"{ratio:.3f}" for ratio in ratios)
         print(f"{what} of the build / of the engine: {statistics.median(ratios):.3f} ({shown})")
+    own = [_timed(partial(run_build, replay))[1] for _ in range(_N_REPLAYS)]
+    share = statistics.median(own) / spent["bare"][1]
+    shown = ", ".join(f"{cpu:.1f}" for cpu in own)
+    print(f"CPU time of the build without the engine: {shown} s, {share:.1%} of the engine's")
+
+
+def _timed(work: Callable[[], None]) -> tuple[float, float]:
+    """Return the seconds, and the seconds of CPU, that a call's processes take."""
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    work()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - started, cpu
 
 
 def _site_packages(python: Path) -> Path:
@@ -345,11 +362,6 @@ def _count_no(text: str) -> int:
     return len(re.findall(r"\bno\b", text, re.IGNORECASE))
 
 
-def _children_cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("what", choices=("quality", "speed"))
@@ -359,6 +371,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="rows of each corpus; by default all")
     parser.add_argument("--pairs", type=int, default=3, help="timed pairs of runs")
     given = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # in turns with the commands' own output
     given.out.mkdir(parents=True, exist_ok=True)
     python = make_environment(given.environment).absolute()
     if given.what == "quality":
