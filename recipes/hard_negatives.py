@@ -4,8 +4,9 @@ Before every epoch the encoder encodes each row's pivot and one other cell of it
 has the rows nearest to its pivot in it, but for those nearer than 0.95 times its own translation,
 which may mean the same. The control is the order that `hexapla align` takes.
 
-In: the folder `HEXAPLA_DATA` (see recipes/README.md): 500 rows of `stsb-mt/train` in seven languages, three
-epochs. Out: a line for each seed and order, measured on development data as in `benchmarks.teach`.
+In: the folder `HEXAPLA_DATA` (see recipes/README.md): 500 rows of `stsb-mt/train` in seven
+languages, three epochs.
+Out: a line for each seed and order, measured on development data as in `benchmarks.teach`.
 
     HEXAPLA_DATA=DATA python -m recipes.hard_negatives [--seeds 0 1 2]
 """
