@@ -18,7 +18,6 @@ from hexapla.translate.checkpoint_languages import languages_in_files
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.translator import Translator
 
-_CHECKPOINTS = ("auto", "ctranslate2", "transformers")  # backends that run one
 _log = logging.getLogger(__name__)
 
 
@@ -66,7 +65,7 @@ def _languages_had(
     check: Callable[[Sequence[str]], None]
     if not isinstance(translator, TranslatorConfig):
         check = translator.check
-    elif translator.backend in _CHECKPOINTS:
+    elif translator.is_checkpoint:
         return _in_checkpoint(translator, candidates)
     else:
         check = partial(check_translator, translator)
