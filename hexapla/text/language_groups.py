@@ -81,7 +81,7 @@ def parse_targets(given: Sequence[str]) -> tuple[str, ...]:
         InputError: A language is ambiguous, unknown or named twice, or a group is unknown.
     """
     items = [item.strip() for item in given]
-    groups = {item for item in items if is_group(item)}
+    groups = dict.fromkeys(item for item in items if is_group(item))
     for group in groups:
         languages_of_group(group)
     single = [item for item in items if item not in groups]
