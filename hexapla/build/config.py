@@ -21,7 +21,7 @@ from hexapla.translate.translator import Translator
 
 
 def _parse_to(value: Any) -> Any:
-    """Parse languages and groups; what cannot be a list of them is for pydantic to refuse."""
+    """Parse languages and groups; a value of another type comes back as it is."""
     value = value.split(",") if isinstance(value, str) else value
     is_list = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     return parse_targets(value) if is_list else value

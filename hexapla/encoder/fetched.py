@@ -40,7 +40,7 @@ def parse_depth(name: str) -> int | None:
 
 
 def index_hint(name: str) -> str:
-    """Return the advice to fetch multilingual-e5-small elsewhere; "" for every other name.
+    """Return a hint to `fetch-encoder small` for multilingual-e5-small, and "" for other names.
 
     >>> index_hint("intfloat/multilingual-e5-base")
     ''

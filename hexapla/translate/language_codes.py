@@ -15,7 +15,7 @@ _MAX_CODE = 100  # characters
 
 
 def parse_codes(value: Any) -> Any:
-    """Return entries such as `deu_Latn=de`; what cannot be any is for pydantic to refuse.
+    """Return entries such as `deu_Latn=de`; a value of another type comes back as it is.
 
     A table of a recipe, a list, and one text with commas are accepted.
 

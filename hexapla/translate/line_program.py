@@ -151,7 +151,7 @@ class LineProgram:
 
     @property
     def exit_status(self) -> int | None:
-        """Its exit status; None as long as it runs, negative after a signal."""
+        """Its exit status; None while it runs, negative after a signal."""
         return self._process.poll()
 
     def quote_errors(self) -> str:

@@ -61,7 +61,7 @@ def expand_targets(
 def _languages_had(
     translator: TranslatorConfig | Translator, candidates: Sequence[str]
 ) -> tuple[list[str], str]:
-    """Return those candidates that a translator has, and why it refuses the others."""
+    """Return the candidates that a translator knows, and why it refuses the last of the others."""
     check: Callable[[Sequence[str]], None]
     if not isinstance(translator, TranslatorConfig):
         check = translator.check
