@@ -40,12 +40,12 @@ from transformers import PrinterCallback, TrainerCallback, XLMRobertaConfig, XLM
 from hexapla import AlignConfig, open_corpus, write_corpus
 from hexapla.alignment.batches import RowBatchSampler, shared_texts
 from hexapla.alignment.cell_batch import CellBatch
-from hexapla.alignment.packing import Packing
 from hexapla.alignment.prepare import prepare
 from hexapla.alignment.token_cache import open_token_cache
 from hexapla.alignment.trainer import MultiwayTrainer
 from hexapla.alignment.trainer_setup import make_trainer
 from hexapla.encoder.load import load_encoder
+from hexapla.encoder.packing import Packing
 from hexapla.runs.progress import Progress
 
 SEVEN = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")

@@ -26,8 +26,8 @@ import torch
 from torch import nn
 
 from benchmarks.align import SEVEN, Ours, ratio, real_rows, take_turns
-from hexapla.alignment.packing import Packing
 from hexapla.alignment.used_embeddings import UsedEmbeddings
+from hexapla.encoder.packing import Packing
 
 N_ROWS = 500
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from hexapla.alignment.config import Pairs
 from hexapla.alignment.missing_cells import BlankCells
 from hexapla.alignment.text_ids import text_ids
-from hexapla.alignment.token_layout import Features, remove_padding
+from hexapla.encoder.token_layout import Features, remove_padding
 
 _PREFIX = "cells_"
 _LABEL = "label"

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from hexapla.alignment import distributed as ranks
 from hexapla.alignment.cell_batch import CellBatch
-from hexapla.alignment.token_layout import chunks, packed, padded
+from hexapla.encoder.token_layout import chunks, packed, padded
 
 # Caps the transient memory of one forward pass. Neither tuned nor tried on a GPU.
 TOKENS_PER_PASS = 16_384
@@ -33,7 +33,7 @@ class Passes:
 
     Attributes:
         packs: Pack sentences end to end; the encoder must be under an entered
-            `hexapla.alignment.packing.Packing`.
+            `hexapla.encoder.packing.Packing`.
         offset: Number of the first position of a packed sentence.
         pad_token_id: Token that fills up a padded sentence.
         chunk_tokens: Maximum number of token slots whose activations are held at once; None holds

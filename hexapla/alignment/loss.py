@@ -24,8 +24,8 @@ from hexapla.alignment.config import TEMPERATURE, Negatives, Pairs, TeacherLoss,
 from hexapla.alignment.functional import multiway_loss
 from hexapla.alignment.gradient_cache import Passes, encode_cells
 from hexapla.alignment.missing_cells import BlankCells
-from hexapla.alignment.packing import Packing
-from hexapla.alignment.token_layout import Features
+from hexapla.encoder.packing import Packing
+from hexapla.encoder.token_layout import Features
 
 
 class NonFiniteError(ArithmeticError):

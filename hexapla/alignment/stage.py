@@ -27,7 +27,6 @@ from hexapla.alignment.compilation import compiled
 from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.alignment.layer_rates import find_layers
 from hexapla.alignment.lora import Lora
-from hexapla.alignment.packing import Packing
 from hexapla.alignment.prepare import Prepared, prepare
 from hexapla.alignment.reference import Reference
 from hexapla.alignment.teacher_vectors import open_teacher
@@ -39,6 +38,7 @@ from hexapla.alignment.used_embeddings import UsedEmbeddings
 from hexapla.encoder.check_prompt import check_prompt
 from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
 from hexapla.encoder.locate import RESULT
+from hexapla.encoder.packing import Packing
 from hexapla.encoder.save import ENCODER_FILES, save_encoder
 from hexapla.encoder.whitening import append_dense, whiten
 from hexapla.errors import InputError

@@ -17,12 +17,12 @@ from hexapla.alignment.callbacks import LogAtCheckpoints, TrainingProgress
 from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.alignment.layer_rates import layer_rates
 from hexapla.alignment.loss import MultiwayLoss
-from hexapla.alignment.packing import Packing
 from hexapla.alignment.prepare import Prepared
 from hexapla.alignment.reference import Reference
 from hexapla.alignment.token_cache import TokenCache
 from hexapla.alignment.trainer import MultiwayTrainer
 from hexapla.encoder.held_out import METRIC, HeldOutAccuracy
+from hexapla.encoder.packing import Packing
 from hexapla.runs.progress import Progress
 
 _log = logging.getLogger(__name__)

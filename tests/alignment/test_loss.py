@@ -18,7 +18,7 @@ from hexapla.alignment.cell_batch import CellBatch
 from hexapla.alignment.functional import multiway_loss
 from hexapla.alignment.gradient_cache import Passes, encode_cells
 from hexapla.alignment.loss import MultiwayLoss, NonFiniteError
-from hexapla.alignment.packing import Packing
+from hexapla.encoder.packing import Packing
 from tests.fixtures.toy import LANGUAGES, toy_decoder, toy_encoder, toy_rows
 
 
@@ -134,7 +134,7 @@ def test_an_encoder_whose_packed_sentences_differ_stays_padded(encoder, monkeypa
 
     from transformers import AttentionInterface
 
-    from hexapla.alignment.packing import PACKED, sdpa_attention_forward
+    from hexapla.encoder.packing import PACKED, sdpa_attention_forward
 
     plain = sdpa_attention_forward
     monkeypatch.setitem(AttentionInterface._global_mapping, PACKED, across)

@@ -29,11 +29,11 @@ from hexapla.alignment.batches import CellCollator, RowBatchSampler
 from hexapla.alignment.config import Regime
 from hexapla.alignment.loss import MultiwayLoss
 from hexapla.alignment.missing_cells import BlankCells
-from hexapla.alignment.packing import Packing
 from hexapla.alignment.token_cache import open_token_cache
 from hexapla.corpus.presence import present_cells, usable_rows
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
+from hexapla.encoder.packing import Packing
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 from tests.fixtures.weights import read_weights
 

@@ -27,7 +27,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from hexapla.alignment.token_layout import packed, remove_padding
+from hexapla.encoder.token_layout import packed, remove_padding
 
 PACKED = "hexapla_packed"
 _FLAT_KEYS = frozenset(

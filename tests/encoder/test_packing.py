@@ -7,10 +7,10 @@ import itertools
 import pytest
 import torch
 
-from hexapla.alignment.packing import packed_attention
-from hexapla.alignment.token_layout import chunks, packed, padded, remove_padding
 from hexapla.corpus.reader import open_corpus
 from hexapla.encoder.load import load_encoder
+from hexapla.encoder.packing import packed_attention
+from hexapla.encoder.token_layout import chunks, packed, padded, remove_padding
 
 
 @pytest.mark.parametrize("packs", [True, False])
@@ -92,7 +92,7 @@ def test_attention_stays_within_each_sentence():
 def test_the_kernel_of_a_gpu_is_given_the_ends_of_the_sentences(monkeypatch):
     # Without a GPU the kernel is replaced by a stand-in that attends sentence by sentence, and
     # called by hand.
-    from hexapla.alignment import packing
+    from hexapla.encoder import packing
 
     seen = {}
 
