@@ -18,10 +18,9 @@ from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.config import MAX_HELD_OUT_ROWS
 from hexapla.encoder.locate import MERGED, RESULT, EncoderFacts, describe
 from hexapla.errors import InputError
-from hexapla.evaluation.tasks.judged_pairs import JudgedPairs
+from hexapla.evaluation.tasks.judged_pairs import JudgedPairs, read_pairs
 from hexapla.merge.config import MergeConfig
 from hexapla.merge.encoder_difference import folder_difference
-from hexapla.merge.pivot_quality import read_pairs
 from hexapla.runs.record import RUN_FILE, check_apart, check_run_folder, read_record
 from hexapla.runs.settings import identity
 

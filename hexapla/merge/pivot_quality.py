@@ -6,17 +6,14 @@ base's cosines of the same texts.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hexapla.encoder.load import encode
 from hexapla.errors import InputError
-from hexapla.evaluation.tasks.inputs import filled
-from hexapla.evaluation.tasks.judged_pairs import JudgedPairs, read_judged
+from hexapla.evaluation.tasks.judged_pairs import JudgedPairs
 from hexapla.evaluation.tasks.sts import cosines, spearman
 
 if TYPE_CHECKING:
@@ -24,27 +21,6 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 Measure = Callable[["SentenceTransformer"], float]  # -1 to 1, higher is better
-
-
-def read_pairs(path: Path) -> JudgedPairs:
-    """Read judged pairs, without the rows in which a sentence or the score is missing.
-
-    Raises:
-        InputError: See `read_judged`; or no two scores differ.
-    """
-    judged = read_judged(path)
-    rows = filled(judged.sentence1, judged.sentence2, judged.gold)
-    if len({judged.gold[row] for row in rows}) < 2:
-        raise InputError(
-            f"{path}: has {len(rows)} filled rows and no two different scores, which rank nothing; "
-            "give pairs with scores that differ"
-        )
-    return dataclasses.replace(
-        judged,
-        sentence1=[judged.sentence1[row] for row in rows],
-        sentence2=[judged.sentence2[row] for row in rows],
-        gold=[judged.gold[row] for row in rows],
-    )
 
 
 def agreement_with_scores(judged: JudgedPairs) -> Measure:

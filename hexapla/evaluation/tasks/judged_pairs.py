@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,27 @@ def read_judged(file: Path) -> JudgedPairs:
         sentence2=read["sentence2"],
         gold=read["score"],
         data_sha=short_sha(file.read_bytes()),
+    )
+
+
+def read_pairs(path: Path) -> JudgedPairs:
+    """Read judged pairs, without the rows in which a sentence or the score is missing.
+
+    Raises:
+        InputError: See `read_judged`; or no two scores differ.
+    """
+    judged = read_judged(path)
+    rows = filled(judged.sentence1, judged.sentence2, judged.gold)
+    if len({judged.gold[row] for row in rows}) < 2:
+        raise InputError(
+            f"{path}: has {len(rows)} filled rows and no two different scores, which rank nothing; "
+            "give pairs with scores that differ"
+        )
+    return dataclasses.replace(
+        judged,
+        sentence1=[judged.sentence1[row] for row in rows],
+        sentence2=[judged.sentence2[row] for row in rows],
+        gold=[judged.gold[row] for row in rows],
     )
 
 
