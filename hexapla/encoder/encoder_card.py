@@ -37,11 +37,16 @@ def write_card(path: Path, result: dict[str, Any]) -> None:
         path: The card, as sentence-transformers wrote it.
         result: What `align.json` holds.
     """
-    text = path.read_text(encoding="utf-8")
-    head, details, tail = text.partition(_DETAILS)
     section = alignment_section(result)
     if merged := result.get("merged"):
         section += f"\n{merge_section(merged)}"
+    insert_section(path, section)
+
+
+def insert_section(path: Path, section: str) -> None:
+    """Add a section to a model card, above its "Model Details", or at its end if it has none."""
+    text = path.read_text(encoding="utf-8")
+    head, details, tail = text.partition(_DETAILS)
     write_text(path, f"{head}{section}\n{details}{tail}" if details else f"{text}\n{section}")
 
 

@@ -5,7 +5,7 @@ The search is among all rows of the other column, by cosine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,26 +46,46 @@ class HeldOutAccuracy(BaseEvaluator):  # type: ignore[misc]
         **_: Any,
     ) -> dict[str, float]:
         """Encode every column once, and search."""
-        pivot, *others = self._columns
-        vectors_RD = self._encode(model, pivot)
-        accuracies = []
-        for column in others or [pivot]:
-            present = [i for i, cell in enumerate(column) if cell is not None]
-            if len(present) > 1:
-                others_RD = self._encode(model, [column[i] for i in present])
-                cosine_RR = vectors_RD[present] @ others_RD.T
-                own = np.arange(len(present))
-                accuracies.append((cosine_RR.argmax(axis=1) == own).mean())
-                accuracies.append((cosine_RR.argmax(axis=0) == own).mean())
-        return {self.primary_metric: float(np.mean(accuracies)) if accuracies else 0.0}
-
-    def _encode(self, model: SentenceTransformer, texts: list[str]) -> np.ndarray:
-        return np.asarray(
-            model.encode(
-                texts,
-                prompt=self._prompt,
-                normalize_embeddings=True,
-                batch_size=64,
-                show_progress_bar=False,
+        return {
+            self.primary_metric: retrieval_accuracy(
+                [self._encode(model, column) for column in self._columns]
             )
+        }
+
+    def _encode(
+        self, model: SentenceTransformer, column: Sequence[str | None]
+    ) -> dict[int, np.ndarray]:
+        present = {row: cell for row, cell in enumerate(column) if cell is not None}
+        vectors = model.encode(
+            list(present.values()),
+            prompt=self._prompt,
+            normalize_embeddings=True,
+            batch_size=64,
+            show_progress_bar=False,
         )
+        return dict(zip(present, np.asarray(vectors), strict=True))
+
+
+def retrieval_accuracy(columns: Sequence[Mapping[int, np.ndarray]]) -> float:
+    """Return how often a cell finds its row, averaged over columns and both directions.
+
+    Args:
+        columns: Of each column, the pivot first, the (D,) unit vectors of its cells by row. A
+            single column is searched in itself.
+
+    Returns:
+        0 to 1, higher is better; 0 if no column shares two rows with the pivot.
+    """
+    pivot, *others = columns
+    accuracies = []
+    for column in others or [pivot]:
+        shared = [row for row in column if row in pivot]
+        if len(shared) > 1:
+            pivot_RD, column_RD = (
+                np.stack([side[row] for row in shared]) for side in (pivot, column)
+            )
+            cosine_RR = pivot_RD @ column_RD.T
+            own = np.arange(len(shared))
+            accuracies.append((cosine_RR.argmax(axis=1) == own).mean())
+            accuracies.append((cosine_RR.argmax(axis=0) == own).mean())
+    return float(np.mean(accuracies)) if accuracies else 0.0

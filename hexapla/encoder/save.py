@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hexapla.encoder.encoder_card import write_card
-from hexapla.encoder.locate import MERGED, RESULT, SWEEP, hash_encoder
+from hexapla.encoder.locate import MERGED, RESULT, SWEEP, TRIMMED, hash_encoder
 from hexapla.runs.atomic import move_into, write_json
 from hexapla.text import languages as codes
 
@@ -48,6 +50,7 @@ ENCODER_FILES = (
     "README.md",
     RESULT,
     MERGED,
+    TRIMMED,
     "run.json",
     SWEEP,
     "[0-9]*_Normalize",
@@ -55,15 +58,14 @@ ENCODER_FILES = (
     _CHECKPOINTS,
     _PARTIAL,
 )
-"""What `align` and `merge` write into their folder, as patterns."""
+"""What `align`, `merge` and `trim` write into their folder, as patterns."""
 
 
 def save_encoder(model: SentenceTransformer, out: Path, result: dict[str, Any]) -> dict[str, Any]:
     """Write an encoder with its card and record, and remove the checkpoints.
 
-    The files are written beside and then moved in, `modules.json` after all others and `align.json`
-    last, with the hash of the others, so that `load_encoder` notices when one has changed. A folder
-    without `modules.json` does not load, and one without `align.json` is unfinished.
+    `align.json` is written last, with the hash of the other files, so that `load_encoder` notices
+    when one has changed. A folder without it is unfinished.
 
     Args:
         model: The encoder.
@@ -73,24 +75,40 @@ def save_encoder(model: SentenceTransformer, out: Path, result: dict[str, Any]) 
     Returns:
         The content of `align.json`: `result` and the hash.
     """
-    partial = out / _PARTIAL
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        _write_encoder(model, partial, result)
-        move_into(partial, out, last="modules.json")
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    save_files(model, out, result["languages"], partial(write_card, result=result))
     record = {**result, "sha256": hash_encoder(out)}
     write_json(out / RESULT, record)
     shutil.rmtree(out / _CHECKPOINTS, ignore_errors=True)
     return record
 
 
-def _write_encoder(model: SentenceTransformer, folder: Path, result: dict[str, Any]) -> None:
+def save_files(
+    model: SentenceTransformer,
+    out: Path,
+    languages: Sequence[str],
+    complete_card: Callable[[Path], None],
+) -> None:
+    """Write the files of an encoder, without a record.
+
+    They are written beside and then moved in, `modules.json` after all others. A folder without
+    `modules.json` does not load.
+
+    Args:
+        model: The encoder.
+        out: Folder of the run.
+        languages: What a new model card is tagged with.
+        complete_card: Adds to the model card that sentence-transformers has written.
+    """
+    beside = out / _PARTIAL
+    shutil.rmtree(beside, ignore_errors=True)
     model.model_card_data.generate_widget_examples = False
-    model.model_card_data.language = [codes.to_bcp47(language) for language in result["languages"]]
-    model.save(str(folder), safe_serialization=True)
-    write_card(folder / "README.md", result)
-    for path in folder.rglob("*.safetensors"):
-        # safetensors makes files that only their owner can read; an encoder may be shared.
-        path.chmod(0o644)
+    model.model_card_data.language = [codes.to_bcp47(language) for language in languages]
+    try:
+        model.save(str(beside), safe_serialization=True)
+        complete_card(beside / "README.md")
+        for path in beside.rglob("*.safetensors"):
+            # safetensors makes files that only their owner can read; an encoder may be shared.
+            path.chmod(0o644)
+        move_into(beside, out, last="modules.json")
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
