@@ -25,7 +25,7 @@ LAYERS = (
     ("encoder",),
     ("filters", "sources"),
     ("imports", "translate"),
-    ("alignment", "build", "evaluation", "explore", "fetch_encoder", "mine"),
+    ("alignment", "build", "evaluation", "explore", "fetch_encoder", "mine", "trim"),
     ("merge", "report"),
     ("reproduce", "demo"),
     ("cli",),

@@ -84,6 +84,12 @@ COMMANDS = {
         "Interpolate the weights of an encoder and its aligned version.",
         "hexapla merge tiny aligned --corpus sample --alpha 0:1:0.1 --out merged",
     ),
+    "trim": Command(
+        "encoder",
+        "trim",
+        "Keep only the vocabulary that some languages use: the same encoder, half as large.",
+        "hexapla trim tiny --languages en,de,fr --corpus sample --out trimmed",
+    ),
     "evaluate": Command(
         "evaluate",
         "evaluate",

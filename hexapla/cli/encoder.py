@@ -1,4 +1,4 @@
-"""The commands that fetch, align, merge and show encoders."""
+"""The commands that fetch, align, merge, trim and show encoders."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from hexapla.cli.options import State, console, say, silence_libraries
 from hexapla.explore.config import ExploreConfig
 from hexapla.fetch_encoder.config import FetchEncoderConfig
 from hexapla.merge.config import MergeConfig
+from hexapla.trim.config import TrimConfig
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,6 +71,20 @@ def _sweep_table(result: dict[str, Any]) -> Table:
         )
         table.add_row(*cells, verdict(point, result), style=style)
     return table
+
+
+def trim(config: TrimConfig) -> None:
+    """A text whose pieces are kept has the same vector; a report says how many texts have not."""
+    from hexapla.trim import trim as run
+    from hexapla.trim.trim_card import accuracy_lines, trim_tables
+
+    silence_libraries()
+    result = run(config, quiet=State.quiet)
+    for table in trim_tables(result):
+        console().print(table)
+    for line in accuracy_lines(result):
+        say(line)
+    say(f"{config.out}: {result['pieces']['after']:,} pieces, {result['seconds']:.0f} s")
 
 
 def explore(config: ExploreConfig) -> None:

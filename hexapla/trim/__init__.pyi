@@ -1,0 +1,2 @@
+from .config import TrimConfig as TrimConfig
+from .stage import trim as trim
