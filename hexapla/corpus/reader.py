@@ -121,6 +121,16 @@ class Corpus:
             for cell in batch.column(column).to_pylist()
         ]
 
+    def first_cells(self, n_rows: int) -> dict[str, list[str | None]]:
+        """Return the selected columns of the first `n_rows` rows, None where a row lacks a cell."""
+        columns: dict[str, list[str | None]] = {language: [] for language in self.languages}
+        for batch in self.batches(n_rows=n_rows):
+            for language, cells in columns.items():
+                cells += batch.column(language).to_pylist()
+            if len(columns[self.pivot]) >= n_rows:
+                break
+        return {language: cells[:n_rows] for language, cells in columns.items()}
+
     def row_ids(self) -> list[str]:
         """Return the ids in row order, unique unless a single file repeats a pivot text."""
         return [

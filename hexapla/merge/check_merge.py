@@ -196,13 +196,7 @@ def _read_columns(
             f"{config.corpus}: {part} {len(corpus)} rows to judge by; {min_rows} or more are "
             "needed, so give a larger share (--held-out), or more rows"
         )
-    columns: dict[str, list[str | None]] = {language: [] for language in corpus.languages}
-    for batch in corpus.batches(n_rows=MAX_HELD_OUT_ROWS):
-        for language, cells in columns.items():
-            cells += batch.column(language).to_pylist()
-        if len(columns[corpus.pivot]) >= MAX_HELD_OUT_ROWS:
-            break
-    columns = {language: cells[:MAX_HELD_OUT_ROWS] for language, cells in columns.items()}
+    columns = corpus.first_cells(MAX_HELD_OUT_ROWS)
     for language, cells in columns.items():
         if (n_cells := sum(cell is not None for cell in cells)) < 2:
             raise InputError(
