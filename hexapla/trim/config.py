@@ -36,9 +36,7 @@ class TrimConfig(LoadSettings, OutputSettings):
     trimming changes is measured on them; 0 means that nothing is measured."""
 
     def __post_init__(self) -> None:
-        """Refuse to trim without languages, or without any source of text."""
-        if not self.languages:
-            raise InputError("no languages are given; name at least one (--languages)")
+        """Refuse to trim without any source of text."""
         if not self.words and not self.corpus:
             raise InputError(
                 "words is 0 and no corpus is given, so there is no text to take pieces from; give "

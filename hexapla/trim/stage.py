@@ -92,7 +92,7 @@ def _trim(config: TrimConfig, checked: CheckedTrim, *, quiet: bool) -> dict[str,
         "words": config.words,
         "min_count": config.min_count,
         **sizes,
-        "files_mib": {"before": _files_mib(folder), "after": None},
+        "files_mib": {"before": _files_mib(folder) if folder else None},
         "held_out": measured,
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -132,14 +132,12 @@ def _sizes(model: SentenceTransformer) -> dict[str, float]:
     return {
         "pieces": len(model.tokenizer),
         "weights": sum(weight.numel() for weight in weights),
-        "memory_mib": round(n_bytes / 2**20, 1),
+        "memory_mib": n_bytes / 2**20,
     }
 
 
-def _files_mib(folder: Path | None) -> float | None:
-    if folder is None:
-        return None
-    return round(sum(path.stat().st_size for path in encoder_files(folder)) / 2**20, 1)
+def _files_mib(folder: Path) -> float:
+    return sum(path.stat().st_size for path in encoder_files(folder)) / 2**20
 
 
 def _save(

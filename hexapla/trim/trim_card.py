@@ -57,7 +57,10 @@ def size_rows(record: dict[str, Any]) -> list[tuple[str, ...]]:
     rows = []
     for key, name in _SIZES.items():
         before, after = record[key]["before"], record[key]["after"]
-        rows.append((name, f"{before:,}", f"{after:,} ({100 * after / before:.1f} %)"))
+        if before is not None:
+            digits = ",.1f" if isinstance(before, float) else ","
+            share = f"{100 * after / before:.1f} %"
+            rows.append((name, f"{before:{digits}}", f"{after:{digits}} ({share})"))
     return rows
 
 

@@ -28,6 +28,7 @@ BYTES = os.fsdecode(b"x\xff")
         ["score", "a.tsv", "--encoder", "tiny", "--out"],
         ["align-documents", "a.txt", "b.txt", "--encoder", "tiny", "--out"],
         ["merge", "tiny", "nowhere", "--corpus", "sample", "--out"],
+        ["trim", "tiny", "--languages", "en", "--corpus", "sample", "--out"],
         ["build", "a.txt", "--to", "de", "--translator", "nowhere", "--out"],
         ["fetch-data", "--suite", "quick", "--out"],
         ["fetch-encoder", "small", "--out"],
