@@ -1,4 +1,4 @@
-"""Judged shards -> the corpus folder, and beside the rows what was rejected and why.
+"""Judged rows -> the corpus folder, and beside the rows what was rejected and why.
 
 Nothing is translated or judged here any more; the rows are put together and counted.
 """
@@ -8,28 +8,28 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
-import pyarrow.parquet as pq
-
-from hexapla.build.committed import is_committed
+from hexapla.build.built_rows import BuiltRow, JudgedShards, rows_of_origin, rows_of_text
+from hexapla.build.column_makers import ColumnMakers
 from hexapla.build.config import BuildConfig
-from hexapla.build.references import References, ReferenceScores, reference_lines
-from hexapla.build.shard_plan import LEFT_OUT, SOURCE, ShardPlan, shard_path
-from hexapla.build.shard_worker import JUDGED
+from hexapla.build.origin import ADD, TOP_UP
+from hexapla.build.references import References, ReferenceScores, merge_scores, reference_lines
+from hexapla.build.shard_plan import LEFT_OUT, ShardPlan
 from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
 from hexapla.filters import FilterReport, Verdict
-from hexapla.filters.noted_log_probs import LOG_PROB
 from hexapla.filters.rejected_files import REJECTED, write_line
 from hexapla.runs.record import RUN_FILE
 
 _log = logging.getLogger(__name__)
 _NO_ANSWER = "no answer"  # of a translator that gives no reason
+# Keys of the manifest that are made anew; what else a corpus to extend has is kept.
+_MADE_ANEW = ("format", "languages", "pivot", "meta", "n_rows", "shards", "dropped", "columns")
 
 
 class Assembly:
@@ -39,6 +39,7 @@ class Assembly:
         config: The build.
         plan: Its shards.
         key: Hash of all that it depends on.
+        made_by: All that the output of the translator depends on.
         contamination: Evaluation sets whose sentences stay out of the corpus.
         references: Human translations of some of the sentences.
         quiet: Show no report when a language loses too much.
@@ -53,26 +54,37 @@ class Assembly:
         config: BuildConfig,
         plan: ShardPlan,
         key: str,
+        made_by: Mapping[str, object],
         contamination: Contamination | None,
         references: References | None,
         quiet: bool,
     ) -> None:
-        self.config, self.plan, self.key = config, plan, key
+        self.config, self.plan, self.made_by = config, plan, made_by
         self.contamination, self.quiet = contamination, quiet
         self.scores = ReferenceScores(references) if references else None
         self.report = FilterReport()
-        for reason, n_sentences in plan.counts["left_out"].items():
-            self.report.add_row_losses(reason, n_sentences)
+        self.origin = config.origin
+        self._columns: Mapping[str, Mapping[str, object]] = {config.pivot: {"source": "text"}}
+        self._makers: ColumnMakers | None = None
+        shards = JudgedShards(config.work, plan, key, config.to)
+        if self.origin is None:
+            for reason, n_sentences in plan.counts["left_out"].items():
+                self.report.add_row_losses(reason, n_sentences)
+            self._groups = rows_of_text(shards, config.pivot)
+        else:
+            self._columns = self.origin.corpus.manifest.get("columns", {})
+            if config.top_up:
+                self._makers = ColumnMakers(self._columns, config.to, made_by)
+            self._groups = rows_of_origin(self.origin, shards, config.to, self._makers)
         self.counts: Counter[str] = Counter(retranslated=0, missing=0, rows_left_out=0)
         # Cells that no filter rejected, by language and reason.
         self._missing: Counter[tuple[str, str]] = Counter()
         self._left_out: Counter[str] = Counter()  # rows, by reason
 
-    def write(self, columns: Mapping[str, Mapping[str, object]], overwrite: bool) -> None:
+    def write(self, overwrite: bool) -> None:
         """Write the corpus under its final name, unless a language lost more than it may.
 
         Args:
-            columns: How each column was made.
             overwrite: Replace the corpus in the output folder.
 
         Raises:
@@ -82,6 +94,7 @@ class Assembly:
         rejected = self.config.work / REJECTED
         shutil.rmtree(rejected, ignore_errors=True)
         rejected.mkdir()
+        before = self.origin.corpus.manifest if self.origin else {}
         with ExitStack() as stack:
             files = {
                 name: stack.enter_context(
@@ -93,40 +106,80 @@ class Assembly:
             def finish(folder: Path) -> Mapping[str, object]:
                 for file in files.values():
                     file.flush()
-                shutil.copytree(rejected, folder / REJECTED)
-                shutil.copyfile(self.config.work / LEFT_OUT, folder / REJECTED / "sentences.jsonl")
+                self._put_rejected(rejected, folder / REJECTED)
                 shutil.copyfile(self.config.work / RUN_FILE, folder / RUN_FILE)
-                counts = {"sources": self.plan.counts, "cells": dict(self.counts)}
-                against = self.contamination.facts() if self.contamination else []
-                filters = [{"against": against} | self.report.to_json()]
-                scores = {"references": self._tell_scores()} if self.scores else {}
-                return {"filters": filters, "counts": counts, **scores}
+                return self._facts()
 
             write_corpus(
                 self._rows(files),
                 self.config.out,
-                languages=(self.config.pivot, *self.config.to),
+                languages=self.config.languages,
                 pivot=self.config.pivot,
-                columns=columns,
+                columns={**self._columns, **dict.fromkeys(self.config.to, self.made_by)},
                 overwrite=overwrite,
-                license=self.config.license,
+                license=self.config.license or before.get("license"),
                 finish=finish,
                 workspace=self.config.work,
             )
 
+    def _put_rejected(self, rejected: Path, folder: Path) -> None:
+        """Put what was rejected into the corpus, after what its origin has."""
+        sentences = [] if self.origin else [self.config.work / LEFT_OUT]
+        parts = {path.name: [path] for path in sorted(rejected.iterdir())}
+        parts["sentences.jsonl"] = sentences
+        if self.origin:
+            for path in sorted((self.origin.corpus.path / REJECTED).glob("*.jsonl")):
+                parts[path.name] = [path, *parts.get(path.name, ())]
+        folder.mkdir()
+        for name, paths in parts.items():
+            with (folder / name).open("wb") as whole:
+                for path in paths:
+                    with path.open("rb") as part:
+                        shutil.copyfileobj(part, whole)
+
+    def _facts(self) -> Mapping[str, object]:
+        """Return what the manifest has of a build."""
+        against = self.contamination.facts() if self.contamination else []
+        filters = [{"against": against} | self.report.to_json()]
+        scores = self._tell_scores()
+        if self.origin is None:
+            counts = {"sources": self.plan.counts, "cells": dict(self.counts)}
+            return {
+                "filters": filters,
+                "counts": counts,
+                **({"references": scores} if scores else {}),
+            }
+        before = self.origin.corpus.manifest
+        scores = merge_scores(
+            None if self._left_out else before.get("references"), scores, self.config.to
+        )
+        kept = {
+            key: value
+            for key, value in before.items()
+            if key not in (*_MADE_ANEW, "license", "references")
+        }
+        extension = {
+            "kind": TOP_UP if self.config.top_up else ADD,
+            "languages": self.config.to,
+            "corpus": self.origin.facts(),
+            "counts": {"sources": self.plan.counts, "cells": dict(self.counts)},
+        }
+        facts = {
+            "filters": [*before.get("filters", ()), *filters],
+            "extensions": [*before.get("extensions", ()), extension],
+        }
+        if self._makers:
+            made = {**self._columns, **self._makers.to_json()}
+            facts["columns"] = {code: made.get(code, {}) for code in self.config.languages}
+        return kept | facts | ({"references": scores} if scores else {})
+
     def _rows(self, files: Mapping[str, IO[str]]) -> Iterator[dict[str, str | None]]:
         n_rows = 0
-        for shard in self.plan.shards:
-            source = self._read(SOURCE, shard).to_pylist()
-            judged = {
-                language: self._read(JUDGED, shard, language).to_pylist()
-                for language in self.config.to
-            }
-            for language, cells in judged.items():
-                self._count(language, source, cells)
-            for place, pivot in enumerate(source):
-                cells = {language: column[place] for language, column in judged.items()}
-                row = self._row(pivot, cells, files)
+        for group in self._groups:
+            for language in self.config.to:
+                self._count(language, group)
+            for built in group:
+                row = self._row(built, files)
                 if row is not None:
                     n_rows += 1
                     yield row
@@ -153,104 +206,89 @@ class Assembly:
             + "; translate a few sentences with --sample, or use another translator or other texts"
         )
 
-    def _read(self, stage: str, shard: str, language: str = "") -> Any:
-        path = shard_path(self.config.work, stage, shard, language)
-        if not is_committed(path, self.key):
-            raise InputError(
-                f"{path}: missing or altered; build again with --resume to make it again"
-            )
-        return pq.read_table(path)
-
-    def _count(
-        self, language: str, source: list[dict[str, Any]], cells: list[dict[str, Any]]
-    ) -> None:
-        """Count a shard of one language. A cell is lost if no translation of it was accepted."""
-        is_lost = [cell["text"] is None and cell["reason"] is not None for cell in cells]
+    def _count(self, language: str, rows: Sequence[BuiltRow]) -> None:
+        """Count cells of one language. A cell is lost if no translation of it was accepted."""
+        cells = [row.cells.get(language) for row in rows]
+        is_lost = [cell is not None and _is_lost(cell) for cell in cells]
         verdicts = [
-            Verdict(cell["reason"], cell["score"]) if lost else None
+            Verdict(cell["reason"], cell["score"]) if cell and lost else None
+            for cell, lost in zip(cells, is_lost, strict=True)
+        ]
+        kept = [row.texts[language] for row in rows]
+        rejected = [
+            cell["first"] if cell and lost else None
             for cell, lost in zip(cells, is_lost, strict=True)
         ]
         texts = [
-            cell["first"] if lost else cell["text"]
-            for cell, lost in zip(cells, is_lost, strict=True)
+            first if lost else text
+            for first, lost, text in zip(rejected, is_lost, kept, strict=True)
         ]
-        self.report.add(language, [row["text"] for row in source], texts, verdicts)
+        sources = [str(row.texts[self.config.pivot]) for row in rows]
+        self.report.add(language, sources, texts, verdicts)
         if self.scores:
-            kept = [cell["text"] for cell in cells]
-            rejected = [text if lost else None for text, lost in zip(texts, is_lost, strict=True)]
-            self.scores.add(language, [row["row_id"] for row in source], kept, rejected)
+            self.scores.add(language, [row.identity for row in rows], kept, rejected)
         self.counts["retranslated"] += sum(
-            cell["reason"] is not None and cell["text"] is not None for cell in cells
+            cell["reason"] is not None and cell["text"] is not None for cell in cells if cell
         )
         reasons = [
             cell["problem"] or _NO_ANSWER
             for cell in cells
-            if cell["text"] is None and cell["reason"] is None
+            if cell and cell["text"] is None and cell["reason"] is None
         ]
         self.counts["missing"] += len(reasons)
         self._missing.update((language, reason) for reason in reasons)
 
-    def _tell_scores(self) -> dict[str, Any]:
-        """Return the scores against references, and log them."""
-        scores = self.scores.to_json() if self.scores else {}
+    def _tell_scores(self) -> dict[str, Any] | None:
+        """Return the scores against references if there are any, and log them."""
+        if self.scores is None:
+            return None
+        scores = self.scores.to_json()
         for line in reference_lines(scores):
             _log.info("%s", line)
         return scores
 
-    def _row(
-        self,
-        pivot: Mapping[str, str],
-        cells: Mapping[str, Mapping[str, Any]],
-        files: Mapping[str, IO[str]],
-    ) -> dict[str, str | None] | None:
+    def _row(self, built: BuiltRow, files: Mapping[str, IO[str]]) -> dict[str, str | None] | None:
         """Return the row, or None if it is left out; write what was rejected into the files."""
-        for language, cell in cells.items():
+        for language, cell in built.cells.items():
             if cell["reason"] is not None:
-                write_line(files[language], _rejected_entry(pivot, cell))
-        texts = {language: cell["text"] for language, cell in cells.items()}
-        reason = self._reason_to_leave_out(cells)
+                source = str(built.texts[self.config.pivot])
+                write_line(files[language], _rejected_entry(built.identity, source, cell))
+        reason = self._reason_to_leave_out(built)
         if reason is not None:
             self.counts["rows_left_out"] += 1
             self._left_out[reason] += 1
             self.report.add_row_losses(reason)
-            row = {self.config.pivot: pivot["text"], **texts}
-            write_line(files["rows"], {"reason": reason, "row": row})
+            write_line(files["rows"], {"reason": reason, "row": built.texts})
             return None
-        log_probs = {
-            f"{LOG_PROB}{language}": _as_text(cell["log_prob"]) for language, cell in cells.items()
-        }
-        return {
-            self.config.pivot: pivot["text"],
-            **texts,
-            "meta.source": pivot["source"],
-            **log_probs,
-        }
+        if self._makers:
+            self._makers.count(built.texts, built.meta)
+        return built.texts | built.meta
 
-    def _reason_to_leave_out(self, cells: Mapping[str, Mapping[str, Any]]) -> str | None:
-        texts = [cell["text"] for cell in cells.values()]
-        # The pivot was compared with the evaluation sets when the shards were planned.
-        match = self.contamination.match(texts) if self.contamination else None
+    def _reason_to_leave_out(self, built: BuiltRow) -> str | None:
+        translations = [
+            text for language, text in built.texts.items() if language != self.config.pivot
+        ]
+        # The pivot of a text was compared with the evaluation sets when the shards were planned.
+        compared = translations if self.origin is None else list(built.texts.values())
+        match = self.contamination.match(compared) if self.contamination else None
         if match is not None:
             return f"in {match.set_name}"
-        has_rejected_cell = any(
-            cell["text"] is None and cell["reason"] is not None for cell in cells.values()
-        )
-        if has_rejected_cell and self.config.policy == "drop-row":
+        if self.config.policy == "drop-row" and any(map(_is_lost, built.cells.values())):
             return "rejected cell"
-        return None if any(texts) else "no translation left"
+        return None if any(translations) else "no translation left"
 
 
-def _rejected_entry(pivot: Mapping[str, str], cell: Mapping[str, Any]) -> dict[str, object]:
+def _is_lost(cell: Mapping[str, Any]) -> bool:
+    return cell["text"] is None and cell["reason"] is not None
+
+
+def _rejected_entry(identity: str, source: str, cell: Mapping[str, Any]) -> dict[str, object]:
     return {
-        "row_id": pivot["row_id"],
-        "source": pivot["text"],
+        "row_id": identity,
+        "source": source,
         "cell": cell["first"],
         "reason": cell["reason"],
         "score": None if cell["score"] is None else round(cell["score"], 4),
         "second": cell["second"],
         "replaced_by": cell["text"],
     }
-
-
-def _as_text(log_prob: float | None) -> str | None:
-    return None if log_prob is None else f"{log_prob:.3f}"

@@ -60,7 +60,10 @@ def find_build_state(config: BuildConfig, settings: Mapping[str, Any]) -> BuildS
 def start_build(config: BuildConfig, settings: Mapping[str, Any]) -> None:
     """Remove the parts of an earlier build and write the record of this one."""
     clear_locked(config.work)
-    write_record(config.work, "build", settings, replaces=config.overwrite)
+    before = {}
+    if config.origin is not None and (record := read_json(config.origin.corpus.path / RUN_FILE)):
+        before["origin"] = record  # of a corpus that is replaced, it would be lost
+    write_record(config.work, "build", settings, replaces=config.overwrite, **before)
 
 
 def replaces_corpus(work: Path) -> bool:

@@ -53,7 +53,10 @@ def open_workers(config: BuildConfig, filters: FilterSettings) -> tuple[Executor
         executor = ThisProcess()
     if isinstance(translator, TranslatorConfig) and translator.threads is None:
         translator = replace(translator, threads=n_threads)
-    return executor, ShardWorker(config.work, "", config.pivot, config.to, translator, filters)
+    worker = ShardWorker(
+        config.work, "", config.pivot, config.to, translator, filters, config.languages
+    )
+    return executor, worker
 
 
 def list_tasks(
@@ -74,8 +77,9 @@ def list_tasks(
             ShardTask(stage, shard, (language,)) for language in languages for shard in plan.shards
         ]
     tasks = []
-    for shard, n_rows in plan.n_rows.items():
-        together = max(1, MIN_TEXTS // n_rows)
+    for shard in plan.shards:
+        n_cells = sum(plan.n_cells(language, shard) for language in languages)
+        together = max(1, MIN_TEXTS * len(languages) // max(1, n_cells))
         groups = [tuple(languages[i : i + together]) for i in range(0, len(languages), together)]
         tasks += [ShardTask(stage, shard, group) for group in groups]
     return tasks

@@ -36,9 +36,10 @@ def check_build(config: BuildConfig, *, dry_run: bool = False) -> FilterSettings
 
     Raises:
         InputError: A text, filter or translator is missing or cannot be used, the translator lacks
-            a language, or the output folder may not be written or holds what is read.
+            a language, no cell is to be filled, or the output folder may not be written or holds
+            what is read.
     """
-    for source in find_sources(config.source.texts):
+    for source in find_sources(config.source.texts) if config.origin is None else ():
         if not isinstance(source, Dataset):
             source.check(config.source.field)
     if config.reference is not None:
@@ -50,14 +51,21 @@ def check_build(config: BuildConfig, *, dry_run: bool = False) -> FilterSettings
             check_run_folder(config.work, "build", {}, done=MANIFEST, resume=False, overwrite=False)
         check_corpus_folder(config.out, config.overwrite)
         _check_apart(config)
+    if config.top_up and config.origin and not config.resume:
+        config.origin.check_gaps(config.to)
     if isinstance(config.translator, TranslatorConfig):
         check_translator(config.translator, config.to)
     return filters
 
 
 def _check_apart(config: BuildConfig) -> None:
-    """Refuse to replace what the build is made from."""
-    inputs = (*config.source.texts, *config.against, config.filters, config.reference)
+    """Refuse to replace what the build is made from, but for a corpus that it extends."""
+    texts = config.source.texts
+    if config.origin is not None:
+        texts = ()
+        if not config.origin.in_place:
+            check_apart(config.out, {"corpus": config.origin.corpus.path}, inside=False)
+    inputs = (*texts, *config.against, config.filters, config.reference)
     named: dict[str, str | Path | None] = {f"input {name}": name for name in inputs if name}
     if isinstance(config.translator, TranslatorConfig):
         named |= {f"translator {name}": name for name in translator_paths(config.translator)}

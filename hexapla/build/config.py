@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, SkipValidation
 
@@ -19,9 +20,14 @@ from hexapla.text.language_groups import is_group, parse_targets
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.translator import Translator
 
+if TYPE_CHECKING:
+    from hexapla.build.origin import Origin
+
 
 def _parse_to(value: Any) -> Any:
-    """Parse languages and groups; a value of another type comes back as it is."""
+    """Parse languages and groups, if any; a value of another type comes back as it is."""
+    if value == ():
+        return value
     value = value.split(",") if isinstance(value, str) else value
     is_list = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     return parse_targets(value) if is_list else value
@@ -40,9 +46,16 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings, TextLim
     """
 
     source: SourceConfig
-    to: Targets
+    to: Targets = ()
     """Languages to translate into, or groups of them: paper-diverse, europe, indic, script:Latn and
-    others. A group means those of its languages that the translator has."""
+    others. A group means those of its languages that the translator has. Only --top-up does without
+    it, for all columns."""
+    add: Targets = ()
+    """Languages or groups to add to a corpus folder, which stands in the place of the texts. Its
+    pivot is translated into these alone, and its other columns are kept."""
+    top_up: bool = False
+    """Fill the cells that a corpus folder, in the place of the texts, lacks in the languages of
+    --to."""
     translator: TranslatorConfig | SkipValidation[Translator]
     rows_per_shard: Annotated[int, Field(ge=1, le=1_000_000), SCALE] = 2048
     """Rows that are translated and committed at once."""
@@ -51,9 +64,14 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings, TextLim
     language, and the sentences in the pivot's column. The build reports chrF against them."""
 
     def __post_init__(self) -> None:
-        """Check settings against each other."""
+        """Check settings against each other, and replace groups by their languages."""
         ResumableSettings.__post_init__(self)
         ClusterSettings.__post_init__(self)
+        if self.add or self.top_up:
+            self._extend()
+            return
+        if not self.to:
+            raise InputError("no to; name the languages to translate into (--to)")
         if self.source.pivot in self.to:
             raise InputError(
                 f"{self.source.pivot} is the pivot and among the languages to translate into; "
@@ -64,6 +82,39 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings, TextLim
 
             to = expand_targets(self.translator, self.pivot, self.to)
             object.__setattr__(self, "to", to)
+
+    def _extend(self) -> None:
+        """Take the pivot of the corpus that is extended, and choose the languages."""
+        from hexapla.build import extension
+
+        extension.check_extension(self.source, self.add, self.to, top_up=self.top_up)
+        origin = self.origin
+        if origin is None:
+            return
+        extension.check_pivot(self.source, origin)
+        source = dataclasses.replace(self.source, pivot=origin.corpus.pivot)
+        object.__setattr__(self, "source", source)
+        if self.top_up:
+            to = extension.languages_to_fill(origin, self.translator, self.to)
+        else:
+            to = extension.languages_to_add(origin, self.translator, self.add)
+            object.__setattr__(self, "add", to)
+        object.__setattr__(self, "to", to)
+
+    @cached_property
+    def origin(self) -> Origin | None:
+        """The corpus that is extended; None of a build from text."""
+        if not (self.add or self.top_up):
+            return None
+        from hexapla.build.origin import Origin
+
+        return Origin.open(self.source.texts[0], self.out, resume=self.resume)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The columns of the corpus to make, the pivot first."""
+        before = self.origin.languages if self.origin else (self.pivot,)
+        return tuple(dict.fromkeys([*before, *self.to]))
 
     @property
     def pivot(self) -> str:
@@ -81,14 +132,16 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings, TextLim
         Texts, translator, filters and evaluation sets are left out: their facts say more than their
         names do.
         """
+        shared = {"policy": self.policy, "rows_per_shard": self.rows_per_shard}
+        if self.origin is not None:
+            return {"add" if self.add else "top_up": self.to, **shared}
         source = dataclasses.asdict(self.source)
         del source["texts"]
         return {
             "source": source,
             "to": self.to,
             "near_duplicates": self.near_duplicates,
-            "policy": self.policy,
-            "rows_per_shard": self.rows_per_shard,
+            **shared,
         }
 
 

@@ -27,7 +27,7 @@ class LanguageBars:
         self._plan = plan
         self._bars = {
             language: progress.add(
-                f"{verb} {codes.name(language)}", plan.n_sentences, unit="sentences"
+                f"{verb} {codes.name(language)}", plan.n_cells(language), unit="sentences"
             )
             for language in languages
         }
@@ -37,7 +37,7 @@ class LanguageBars:
     def skip(self, task: ShardTask) -> None:
         """Count a task that an earlier run did."""
         for language in task.languages:
-            self._bars[language].skip(self._plan.n_rows[task.shard])
+            self._bars[language].skip(self._plan.n_cells(language, task.shard))
 
     def advance(self, task: ShardTask, result: ShardResult) -> None:
         """Count a task that was done."""
@@ -47,4 +47,4 @@ class LanguageBars:
             facts = {}
             if self._n_tokens[language]:
                 facts["tokens/s"] = f"{self._n_tokens[language] / seconds:,.0f}"
-            self._bars[language].advance(self._plan.n_rows[task.shard], **facts)
+            self._bars[language].advance(self._plan.n_cells(language, task.shard), **facts)

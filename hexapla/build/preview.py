@@ -14,7 +14,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from hexapla.build.build_estimate import BuildEstimate, estimate_texts, read_build_texts
+from hexapla.build.build_estimate import (
+    BuildEstimate,
+    BuildTexts,
+    estimate_texts,
+    read_build_texts,
+)
 from hexapla.build.build_preview import BuildPreview, PreviewCell
 from hexapla.build.cell_judge import CellJudge, ask_for
 from hexapla.build.check_build import check_build
@@ -56,26 +61,27 @@ def preview_build(config: BuildConfig, n_sentences: int, *, quiet: bool = False)
     translator, payer = _open_both(config)
     with closing(translator):
         translator.check(config.to)
-        texts, left_out = read_build_texts(config)
-        if not texts:
-            raise no_sentence_left(left_out)
-        references = _references(config, texts)
-        known = [text for text in texts if references is None or references.has(row_id(text))]
+        texts = read_build_texts(config)
+        if not texts.texts:
+            raise no_sentence_left(texts.left_out)
+        references = _references(config, texts.texts)
+        known = [text for text in texts.texts if references is None or references.has(row_id(text))]
         chosen = spread_evenly(known, n_sentences)
-        estimate = estimate_texts(config, payer, texts, left_out)
-        expected = estimate_texts(config, translator, chosen, {})
-        _log.info("translating %d of %d sentences", len(chosen), len(texts))
+        estimate = estimate_texts(config, payer, texts)
+        expected = estimate_texts(config, translator, BuildTexts(chosen))
+        _log.info("translating %d of %d sentences", len(chosen), len(texts.texts))
         trial = _Trial(config, translator, chosen, quiet)
         columns = trial.translate()
         chain = _make_chain(config, filters, chosen, columns)
         cells = _judge(chain, translator, chosen, columns)
     n_tokens = sum(cell.n_tokens for column in columns.values() for cell in column)
+    n_characters = sum(len(text) for code in config.to for text in texts.of(code))
     return BuildPreview(
         sentences=chosen,
         cells=cells,
         estimate=_corrected(config, estimate, expected, n_tokens),
-        n_tokens=round(n_tokens * estimate.n_characters / expected.n_characters),
-        seconds=trial.seconds_for(estimate.n_characters),
+        n_tokens=round(n_tokens * n_characters / (expected.n_characters * len(config.to))),
+        seconds=trial.seconds_for(n_characters / len(config.to)),
         scores=_score(references, chosen, cells) if references else None,
         notes=(*chain.notes, *_loss_note(config, chosen, cells)),
     )
@@ -148,8 +154,8 @@ class _Trial:
                 bar.advance(len(group) * (len(self._sentences) - 1))
         return columns
 
-    def seconds_for(self, n_characters: int) -> float | None:
-        """Return the time for a number of characters; None where no sentence was timed."""
+    def seconds_for(self, n_characters: float) -> float | None:
+        """Return the time for so many characters a language; None where no sentence was timed."""
         n_timed = sum(map(len, self._sentences[1:]))
         return self._seconds * n_characters / n_timed if n_timed else None
 
@@ -170,12 +176,14 @@ def _make_chain(
     sentences: Sequence[str],
     columns: Mapping[str, Sequence[Translation]],
 ) -> Chain:
-    """Return the filters, for which these sentences are the whole corpus."""
+    """Return the filters, for which these sentences and columns to top up are the whole corpus."""
     statistics = Statistics()
+    if config.top_up and config.origin:
+        config.origin.add_to(statistics, config.to)
     for language, cells in columns.items():
         texts, log_probs = [cell.text for cell in cells], [cell.log_prob for cell in cells]
         statistics.add(language, sentences, texts, log_probs)
-    return Chain(filters, config.pivot, config.to, statistics)
+    return Chain(filters, config.pivot, config.languages, statistics, judged=config.to)
 
 
 def _judge(

@@ -122,6 +122,28 @@ class ReferenceScores:
         }
 
 
+def merge_scores(
+    before: Mapping[str, Any] | None, new: Mapping[str, Any] | None, changed: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return the scores of a corpus that was extended.
+
+    Args:
+        before: Its scores before, as `ReferenceScores.to_json` gives them.
+        new: Those of the languages that were translated into. If they are against another file, or
+            have another signature, they stand alone.
+        changed: These languages; their scores from before are void.
+    """
+    if before is None:
+        return dict(new) if new else None
+    rest = {code: each for code, each in before["languages"].items() if code not in changed}
+    if new is None:
+        return {**before, "languages": rest} if rest else None
+    of_file = [key for key in new if key != "languages"]
+    if any(before.get(key) != new[key] for key in of_file):
+        return dict(new)
+    return {**new, "languages": {**rest, **new["languages"]}}
+
+
 def reference_lines(scores: Mapping[str, Any]) -> list[str]:
     """Return what `ReferenceScores.to_json` gives as lines of text."""
     shown = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -26,11 +26,11 @@ from hexapla.corpus.near_duplicates import NearDuplicates
 from hexapla.corpus.rows import row_id
 from hexapla.errors import InputError
 from hexapla.runs.atomic import write_beside, write_json
-from hexapla.runs.schema import Count, FileName, Stored, read_object
+from hexapla.runs.schema import OPTIONAL, Count, FileName, LanguageCode, Stored, read_object
 from hexapla.sources import Sentence, SourceReport, read_sentences
 
 PLAN, LEFT_OUT, SOURCE = "plan.json", "left_out.jsonl", "source"
-_SCHEMA = pa.schema([(name, pa.string()) for name in ("row_id", "text", "source")])
+_COLUMNS = ("row_id", "text", "source")
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,12 @@ class ShardPlan:
     Attributes:
         n_rows: Rows of each shard by its name, in order.
         counts: What was read, kept and left out.
+        n_missing: Missing cells by shard and language, if only these are translated.
     """
 
     n_rows: dict[str, int]
     counts: dict[str, Any]
+    n_missing: dict[str, dict[str, int]] | None = None
 
     @property
     def shards(self) -> tuple[str, ...]:
@@ -55,6 +57,12 @@ class ShardPlan:
         """How many sentences there are to translate."""
         return sum(self.n_rows.values())
 
+    def n_cells(self, language: str, shard: str | None = None) -> int:
+        """Return how many cells of a language there are to translate, in a shard or in all."""
+        if shard is None:
+            return sum(self.n_cells(language, each) for each in self.shards)
+        return self.n_rows[shard] if self.n_missing is None else self.n_missing[shard][language]
+
 
 class _PlanRecord(Stored):
     """The plan as a file."""
@@ -63,6 +71,7 @@ class _PlanRecord(Stored):
 
     n_rows: dict[FileName, Count]
     counts: dict[str, Any]
+    n_missing: dict[FileName, dict[LanguageCode, Count]] = OPTIONAL
 
 
 def read_shard_plan(work: Path) -> ShardPlan | None:
@@ -87,7 +96,9 @@ def plan_shards(config: BuildConfig, contamination: Contamination | None, key: s
     folder = config.work / SOURCE
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
+    gaps = config.to if config.top_up else ()
     n_rows: dict[str, int] = {}
+    n_missing: dict[str, dict[str, int]] = {}
     counts: dict[str, Any] = {}
     with (
         write_beside(config.work / LEFT_OUT) as partial,
@@ -96,13 +107,21 @@ def plan_shards(config: BuildConfig, contamination: Contamination | None, key: s
         rows = read_pivot_rows(config, contamination, counts, left_out)
         while shard := list(islice(rows, config.rows_per_shard)):
             name = f"{len(n_rows):05d}"
-            table = pa.Table.from_pylist(shard, schema=_SCHEMA)
+            table = pa.Table.from_pylist(shard, schema=_schema(gaps))
             commit(table, shard_path(config.work, SOURCE, name), key)
             n_rows[name] = len(shard)
+            n_missing[name] = {code: sum(row[code] for row in shard) for code in gaps}
     if not n_rows:
         raise no_sentence_left(counts["left_out"])
-    write_json(config.work / PLAN, {"n_rows": n_rows, "counts": counts})
-    return ShardPlan(n_rows, counts)
+    plan = {"n_rows": n_rows, "counts": counts, **({"n_missing": n_missing} if gaps else {})}
+    write_json(config.work / PLAN, plan)
+    return ShardPlan(**plan)
+
+
+def _schema(gaps: Sequence[str]) -> pa.Schema:
+    """Return the columns of a shard, and for each language whether its cell is missing."""
+    texts = [(name, pa.string()) for name in _COLUMNS]
+    return pa.schema([*texts, *((code, pa.bool_()) for code in gaps)])
 
 
 def no_sentence_left(left_out: Mapping[str, int]) -> InputError:
@@ -119,8 +138,11 @@ def read_pivot_rows(
     contamination: Contamination | None,
     counts: dict[str, Any],
     left_out: TextIO | None,
-) -> Iterator[dict[str, str]]:
+) -> Iterator[dict[str, Any]]:
     """Yield the rows to translate.
+
+    Those of a corpus that is extended are as `Origin.rows_to_translate` gives them: none is too
+    short, and none is a repetition.
 
     Args:
         config: The build.
@@ -128,6 +150,9 @@ def read_pivot_rows(
         counts: Filled with what was read, kept and left out when all rows have been read.
         left_out: File for the sentences that are left out, with their reason.
     """
+    if config.origin is not None:
+        yield from config.origin.rows_to_translate(config.to, contamination, counts)
+        return
     dropped: Counter[str] = Counter()
 
     def leave_out(reason: str, sentence: Sentence, **more: str) -> None:
@@ -155,3 +180,11 @@ def read_pivot_rows(
 def shard_path(work: Path, stage: str, shard: str, language: str = "") -> Path:
     """Return the path of a shard's table: of the pivot column, or of a stage and a language."""
     return work / stage / language / f"{shard}.parquet"
+
+
+def places_to_translate(source: pa.Table, language: str) -> list[int]:
+    """Return the rows of a shard whose cell in a language is missing: all, unless it says which."""
+    if language not in source.column_names:
+        return list(range(source.num_rows))
+    is_missing = source.column(language).to_pylist()
+    return [place for place, missing in enumerate(is_missing) if missing]

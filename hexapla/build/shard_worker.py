@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hexapla.build.cell_judge import CellJudge, ask_for
 from hexapla.build.committed import commit, is_committed, read_json
-from hexapla.build.shard_plan import SOURCE, shard_path
+from hexapla.build.shard_plan import SOURCE, places_to_translate, shard_path
 from hexapla.build.shard_tables import cell_table, judged_table, read_cell_table
 from hexapla.errors import InputError
 from hexapla.filters import Chain, FilterSettings, Statistics
@@ -28,6 +29,8 @@ from hexapla.translate.translator import Translation, Translator
 
 CELLS, JUDGED, STATISTICS, ATTEMPTS = "cells", "judged", "statistics.json", "attempts"
 MAX_ATTEMPTS = 3
+NOT_ASKED = Translation(None)
+"""Stands in a shard for a cell that the corpus has already."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class ShardWorker:
         languages: Languages to translate into.
         translator: Settings of the translator, or a user's own translator.
         filters: Filters that judge the cells.
+        pool: All columns of the corpus; by default the pivot and the languages.
     """
 
     work: Path
@@ -88,6 +92,7 @@ class ShardWorker:
     languages: tuple[str, ...]
     translator: TranslatorConfig | Translator
     filters: FilterSettings
+    pool: tuple[str, ...] = ()
     _opened: Translator | None = None
     _cell_judge: CellJudge | None = None
 
@@ -151,27 +156,30 @@ class ShardWorker:
             if not is_there(shard_path(self.work, task.stage, task.shard, language), self.key)
         ]
 
-    def _sources(self, task: ShardTask) -> list[str]:
+    def _sources(self, task: ShardTask) -> pa.Table:
         path = shard_path(self.work, SOURCE, task.shard)
         if not is_committed(path, self.key):
             raise InputError(
                 f"{path}: missing or altered; every worker must see the same folder, on a cluster "
                 "one on a shared file system; if that is so, build again with --overwrite"
             )
-        texts: list[str] = pq.read_table(path, columns=["text"]).column("text").to_pylist()
-        return texts
+        return pq.read_table(path)
 
     def _translate(self, task: ShardTask) -> dict[str, int]:
         missing = self._missing(task)
         if not missing:
             return {}
         sources = self._sources(task)
-        pairs = [(text, language) for language in task.languages for text in sources]
-        cells = ask_for(self.open(), pairs)
+        texts = sources.column("text").to_pylist()
+        places = {language: places_to_translate(sources, language) for language in task.languages}
+        pairs = [(texts[place], language) for language in places for place in places[language]]
+        answers = iter(ask_for(self.open(), pairs) if pairs else ())
         n_tokens = {}
-        for place, language in enumerate(task.languages):
+        for language, of_language in places.items():
+            column = [NOT_ASKED] * len(texts)
+            for place in of_language:
+                column[place] = next(answers)
             if language in missing:
-                column = cells[place * len(sources) : (place + 1) * len(sources)]
                 n_tokens[language] = sum(cell.n_tokens for cell in column)
                 path = shard_path(self.work, CELLS, task.shard, language)
                 commit(cell_table(column), path, self.key)
@@ -181,19 +189,23 @@ class ShardWorker:
         missing = self._missing(task)
         if not missing:
             return
-        sources = self._sources(task)
+        sources = self._sources(task).column("text").to_pylist()
         columns = {
             language: read_cell_table(shard_path(self.work, CELLS, task.shard, language))
             for language in task.languages
         }
         if self._cell_judge is None:
             statistics = Statistics.from_json(read_json(self.work / STATISTICS) or {})
-            chain = Chain(self.filters, self.pivot, self.languages, statistics)
-            self._cell_judge = CellJudge(chain, self._ask_again)
+            self._cell_judge = CellJudge(self.chain(statistics), self._ask_again)
         judged = self._cell_judge.judge(sources, columns)
         for language in missing:
             table = judged_table(columns[language], judged[language])
             commit(table, shard_path(self.work, JUDGED, task.shard, language), self.key)
+
+    def chain(self, statistics: Statistics) -> Chain:
+        """Return the filters for the cells of the build, with what is normal in each column."""
+        pool = self.pool or self.languages
+        return Chain(self.filters, self.pivot, pool, statistics, judged=self.languages)
 
     def _ask_again(self, pairs: Sequence[tuple[str, str]]) -> list[Translation]:
         return ask_for(self.open(), pairs, retry=True)

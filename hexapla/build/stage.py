@@ -43,7 +43,7 @@ from hexapla.build.shard_worker import (
 from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.work_folder import lock_work_folder
-from hexapla.filters import Chain, FilterReport, Statistics
+from hexapla.filters import FilterReport, Statistics
 from hexapla.runs.atomic import write_json
 from hexapla.runs.disk_errors import disk_errors
 from hexapla.runs.executors import Executor, Processes
@@ -74,11 +74,14 @@ def build(config: BuildConfig, *, quiet: bool = False) -> FilterReport:
     """
     with disk_errors(config.work):
         filters = check_build(config)
-        for source in find_sources(config.source.texts):
-            source.check(config.source.field)
+        if config.origin is not None:
+            config.origin.verify()
+        else:
+            for source in find_sources(config.source.texts):
+                source.check(config.source.field)
         contamination = None
         if config.against:
-            contamination = Contamination.load(config.against, (config.pivot, *config.to))
+            contamination = Contamination.load(config.against, config.languages)
         executor, worker = open_workers(config, filters)
         facts = executor.call(partial(ask_translator, worker))
         if isinstance(executor, Processes):
@@ -92,7 +95,7 @@ def build(config: BuildConfig, *, quiet: bool = False) -> FilterReport:
                 manifest = open_corpus(config.out, verify=False).manifest
                 if config.reference is not None and "references" not in manifest:
                     _log.warning("its chrF is not computed, since it was built without reference")
-                (told,) = manifest["filters"]
+                *_, told = manifest["filters"]
                 report = FilterReport.from_json(told)
             else:
                 if state is BuildState.NEW:
@@ -111,14 +114,19 @@ def _describe(
     facts: TranslatorFacts,
 ) -> dict[str, Any]:
     """Return all that the corpus depends on, flat, as `run.json` records it."""
-    sources = source_facts(config.source)
+    made_from: dict[str, Any] = {}
+    if config.origin is not None:
+        made_from["corpus"] = config.origin.facts()
+    else:
+        sources = source_facts(config.source)
+        made_from["sources"] = {
+            "order": [fact["name"] for fact in sources],
+            **{str(fact["name"]): fact for fact in sources},
+        }
     return flatten(
         {
             **config.settings(),
-            "sources": {
-                "order": [fact["name"] for fact in sources],
-                **{str(fact["name"]): fact for fact in sources},
-            },
+            **made_from,
             "translator": facts.made_by,
             "filters": worker.filters.to_json(),
             "against": {str(fact["name"]): fact for fact in contamination.facts()}
@@ -160,14 +168,16 @@ class _Run:
             _log.info("%s", note)
         config = self.config
         assembly = Assembly(
-            config, plan, self.worker.key, self.contamination, references, self.quiet
+            config,
+            plan,
+            self.worker.key,
+            self.facts.made_by,
+            self.contamination,
+            references,
+            self.quiet,
         )
         assembly.report.notes = notes
-        columns: dict[str, dict[str, object]] = {
-            config.pivot: {"source": "text"},
-            **dict.fromkeys(config.to, self.facts.made_by),
-        }
-        assembly.write(columns, overwrite=replaces_corpus(config.work))
+        assembly.write(overwrite=replaces_corpus(config.work))
         _log.info(
             "%d cells were rejected, translated again and then accepted",
             assembly.counts["retranslated"],
@@ -178,7 +188,7 @@ class _Run:
         config = self.config
         plan = read_shard_plan(config.work)
         if plan is None:
-            _log.info("reading the text")
+            _log.info("reading the %s", "corpus" if config.origin else "text")
             plan = plan_shards(config, self.contamination, self.worker.key)
         elif STANDARD_INPUT in config.source.texts:
             _log.info("standard input was read by the interrupted run, and is not read again")
@@ -196,8 +206,8 @@ class _Run:
         config = self.config
         if config.reference is None:
             return None
-        row_ids: set[str] = set()
-        for shard in plan.shards:
+        row_ids = set(config.origin.corpus.row_ids()) if config.origin else set()
+        for shard in plan.shards if config.origin is None else ():
             source = pq.read_table(shard_path(config.work, SOURCE, shard), columns=["row_id"])
             row_ids.update(source.column("row_id").to_pylist())
         references = References.load(config.reference, config.pivot, config.to, row_ids)
@@ -229,6 +239,8 @@ class _Run:
         content = read_json(config.work / STATISTICS)
         if content is None:
             statistics = Statistics()
+            if config.top_up and config.origin:
+                config.origin.add_to(statistics, config.to)
             for shard in plan.shards:
                 source = pq.read_table(shard_path(config.work, SOURCE, shard))
                 texts = source.column("text").to_pylist()
@@ -242,5 +254,4 @@ class _Run:
                     )
             content = statistics.to_json()
             write_json(config.work / STATISTICS, content)
-        filters, statistics = self.worker.filters, Statistics.from_json(content)
-        return tuple(Chain(filters, config.pivot, config.to, statistics).notes)
+        return self.worker.chain(Statistics.from_json(content)).notes

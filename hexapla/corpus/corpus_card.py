@@ -117,7 +117,12 @@ def made_by(how: Mapping[str, object]) -> str:
     'nllb, ctranslate2, int8'
     >>> made_by({"name": "my-mt", "backend": "command", "version": "my-mt 1.2", "files": {}})
     'my-mt, command, my-mt 1.2'
+    >>> made_by({"translators": [{"translator": "a", "n_cells": 9}, {"name": "b", "n_cells": 1}]})
+    'translator a (9 cells); b (1 cell)'
     """
+    several = how.get("translators")
+    if isinstance(several, list):
+        return "; ".join(map(_one_of_several, several))
     if "name" in how:
         shown = ", ".join(
             str(how[key]) for key in ("name", "backend", "compute_type", "version") if key in how
@@ -129,3 +134,9 @@ def made_by(how: Mapping[str, object]) -> str:
         }
         shown = ", ".join(f"{key} {value}" for key, value in texts.items())
     return shown
+
+
+def _one_of_several(how: Mapping[str, object]) -> str:
+    facts = {key: value for key, value in how.items() if key != "n_cells"}
+    plural = "" if how["n_cells"] == 1 else "s"
+    return f"{made_by(facts) or 'not noted'} ({how['n_cells']:,} cell{plural})"

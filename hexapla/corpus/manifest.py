@@ -54,6 +54,18 @@ class FilterFacts(Stored):
     rows: dict[str, Count] = OPTIONAL
 
 
+class MakerFacts(Stored):
+    """One of several translators of a column; what else is known of it differs."""
+
+    n_cells: Count
+
+
+class ColumnOrigin(Stored):
+    """How a column was made, if several translators made it; else any facts."""
+
+    translators: list[MakerFacts] = OPTIONAL
+
+
 class Manifest(Stored):
     """What readers of a corpus rely on; see docs/architecture.md."""
 
@@ -63,7 +75,7 @@ class Manifest(Stored):
     meta: list[_MetaName]
     n_rows: Count
     shards: list[Shard]
-    columns: dict[str, dict[str, Any]] = OPTIONAL
+    columns: dict[str, ColumnOrigin] = OPTIONAL
     dropped: dict[str, Count] = OPTIONAL
     filters: list[FilterFacts] = OPTIONAL
     license: str | None = OPTIONAL

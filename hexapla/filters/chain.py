@@ -53,15 +53,22 @@ class Chain:
     notes: tuple[str, ...]
 
     def __init__(
-        self, settings: FilterSettings, pivot: str, languages: Sequence[str], statistics: Statistics
+        self,
+        settings: FilterSettings,
+        pivot: str,
+        languages: Sequence[str],
+        statistics: Statistics,
+        *,
+        judged: Sequence[str] | None = None,
     ) -> None:
-        """Prepare the filters for every column but the pivot's.
+        """Prepare the filters for the columns to judge.
 
         Args:
             settings: Which filters are on, and how strict they are.
             pivot: Canonical code of the sources.
             languages: Canonical codes of all columns, with or without the pivot.
             statistics: Statistics of the whole corpus, before any cell was rejected.
+            judged: Canonical codes of the columns to judge. By default all but the pivot's.
 
         Raises:
             InputError: The library or the encoder of a filter is not there.
@@ -71,7 +78,7 @@ class Chain:
         pool = tuple(dict.fromkeys([pivot, *languages]))
         notes: list[str] = []
         self._checks: dict[str, list[_Check]] = {}
-        for language in pool[1:]:
+        for language in pool[1:] if judged is None else judged:
             column = JudgedColumn(
                 language=language,
                 pivot=pivot,

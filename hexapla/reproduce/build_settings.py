@@ -10,12 +10,12 @@ from hexapla.build.config import BuildConfig
 from hexapla.runs.config import ClusterSettings, ResumableSettings
 from hexapla.runs.settings import make, read_settings, walk_settings
 
-# Where a build runs is a setting of the whole recipe.
+# Where a build runs is a setting of the whole recipe. A recipe builds from text.
 _ELSEWHERE = {
     setting.name
     for shared in (ClusterSettings, ResumableSettings)
     for setting in read_settings(shared)
-}
+} | {"add", "top_up"}
 BUILD_KEYS = tuple(
     dict.fromkeys(
         setting.name for setting in walk_settings(BuildConfig) if setting.name not in _ELSEWHERE
