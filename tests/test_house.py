@@ -26,7 +26,7 @@ LAYERS = (
     ("filters", "sources"),
     ("imports", "translate"),
     ("alignment", "build", "evaluation", "explore", "fetch_encoder", "mine", "trim"),
-    ("merge", "report"),
+    ("export", "merge", "report"),
     ("reproduce", "demo"),
     ("cli",),
 )

@@ -90,6 +90,12 @@ COMMANDS = {
         "Keep only the vocabulary that some languages use: the same encoder, half as large.",
         "hexapla trim tiny --languages en,de,fr --corpus sample --out trimmed",
     ),
+    "export": Command(
+        "encoder",
+        "export",
+        "Export an encoder to ONNX, OpenVINO or static vectors, and measure what that costs.",
+        "hexapla export aligned --format onnx --out served",
+    ),
     "evaluate": Command(
         "evaluate",
         "evaluate",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hexapla.alignment.config import AlignConfig
 from hexapla.cli.options import State, console, say, silence_libraries
 from hexapla.explore.config import ExploreConfig
+from hexapla.export.config import ExportConfig
 from hexapla.fetch_encoder.config import FetchEncoderConfig
 from hexapla.merge.config import MergeConfig
 from hexapla.trim.config import TrimConfig
@@ -93,6 +94,17 @@ def explore(config: ExploreConfig) -> None:
 
     silence_libraries()
     launch(open_explorer(config, quiet=State.quiet), config, announce=say)
+
+
+def export(config: ExportConfig) -> None:
+    """Both forms are measured on the same rows; the table tells what was gained and lost."""
+    from hexapla.export import export as run
+    from hexapla.export.export_card import export_table, exported_form
+
+    silence_libraries()
+    result = run(config, quiet=State.quiet)
+    console().print(export_table(result))
+    say(f"{config.out}: {exported_form(result)}, {result['seconds']:.0f} s")
 
 
 def fetch_encoder(config: FetchEncoderConfig) -> None:

@@ -28,12 +28,13 @@ TINY = "tiny"
 RESULT = "align.json"  # `align` writes it last into an encoder folder
 MERGED = "merge.json"  # `merge` writes it last, beside align.json
 TRIMMED = "trim.json"  # `trim` writes it last
+EXPORTED = "export.json"  # `export` writes it last
 SWEEP = "sweep.json"  # alphas that an unfinished `merge` has measured; removed at its end
 
 _CONFIGURATIONS = ("modules.json", "config.json")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt")
-_RECORDS = (RESULT, MERGED, TRIMMED, SWEEP, "run.json", *NOT_WEIGHTS)
+_RECORDS = (RESULT, MERGED, TRIMMED, EXPORTED, SWEEP, "run.json", *NOT_WEIGHTS)
 # Of weights, configuration, tokenizer and an encoder's own code: all that vectors depend on.
 _LOADED = (".safetensors", ".json", ".model", ".spm", ".vocab", ".tiktoken", ".py", *PICKLED)
 _VOCABULARIES = ("vocab.txt", "merges.txt", "dict.txt", "bpe.codes")

@@ -43,6 +43,11 @@ _PACKAGES = (
     "py3langid",
     "rapidfuzz",
     "rensa",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "model2vec",
 )
 _MAX_CHANGES = 5
 

@@ -1,0 +1,2 @@
+from .config import ExportConfig as ExportConfig
+from .stage import export as export
