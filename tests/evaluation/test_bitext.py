@@ -11,7 +11,7 @@ import pytest
 
 from hexapla.errors import InputError
 from hexapla.evaluation import retrieval as retrieval_module
-from hexapla.evaluation.retrieval import retrieve
+from hexapla.evaluation.retrieval import BitextRetriever, retrieve
 from hexapla.evaluation.tasks.bitext import read_bitext
 
 
@@ -118,6 +118,44 @@ def test_of_equal_texts_the_first_is_retrieved_and_the_others_are_errors(
     for found in retrieve(twice, twice, k=2):
         assert found.accuracy.tolist() == found.margin_accuracy.tolist() == [1, 0, 1, 1]
         assert found.f1.tolist() == [2 / 3, 0, 1, 1]
+
+
+@pytest.mark.parametrize("rows_in_a_block", [1, 7, 60])
+def test_rounding_of_products_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, rows_in_a_block: int
+) -> None:
+    source, target = noisy_sides(60, seed=5)
+    target[10:14], target[40:44], source[50] = target[10], target[20:24], source[3]
+    whole = retrieve(source, target)
+    plain, generator = BitextRetriever._product, np.random.default_rng(0)
+
+    def rounded(self: BitextRetriever, source_BD: np.ndarray, target_TD: np.ndarray) -> np.ndarray:
+        cosine = plain(self, source_BD, target_TD)
+        return cosine + generator.uniform(-1e-7, 1e-7, cosine.shape).astype(np.float32)
+
+    monkeypatch.setattr(BitextRetriever, "_product", rounded)
+    monkeypatch.setattr(retrieval_module, "_BLOCK_ENTRIES", rows_in_a_block * 60)
+    for one, other in zip(whole, retrieve(source, target), strict=True):
+        assert 0.2 < one.accuracy.mean() < 0.9
+        for metric, values in one.columns().items():
+            assert values.tolist() == other.columns()[metric].tolist()
+
+
+def test_an_encoder_that_gives_one_vector_for_all_texts_finds_the_first_row_alone() -> None:
+    same = np.repeat(noisy_sides(1, dim=48)[0], 203, axis=0)
+    for found in retrieve(same, same):
+        assert found.accuracy.tolist() == found.margin_accuracy.tolist() == [1.0] + 202 * [0.0]
+        assert found.f1.sum() == pytest.approx(2 / 204)
+
+
+@pytest.mark.filterwarnings("error")
+def test_vectors_of_zero_are_found_by_nobody_but_each_other() -> None:
+    source, target = noisy_sides(20, seed=6)
+    alone = retrieve(source[2:], target[2:])
+    source[:2], target[:2] = 0, 0
+    for found, without in zip(retrieve(source, target), alone, strict=True):
+        assert found.accuracy[:2].tolist() == [1.0, 0.0]
+        assert found.accuracy[2:].tolist() == without.accuracy.tolist()
 
 
 @pytest.mark.parametrize("k", [0, 4])
