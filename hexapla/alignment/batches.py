@@ -25,9 +25,19 @@ from hexapla.alignment.reference import Reference
 from hexapla.alignment.token_cache import TokenCache
 
 
-def encodings_per_epoch(present_RC: NDArray[np.bool_], regime: Regime) -> int:
-    """Return how many sentences an epoch over these rows encodes under a regime."""
-    return int(present_RC.sum()) if regime.takes_all_cells else 2 * len(present_RC)
+def encodings_per_epoch(
+    present_RC: NDArray[np.bool_], regime: Regime, cells_per_row: int | None = None
+) -> int:
+    """Return how many sentences an epoch over these rows encodes under a regime.
+
+    Args:
+        present_RC: (R, C) which cells the rows have.
+        regime: See `Regime`.
+        cells_per_row: The most that a step takes of a row; None takes all.
+    """
+    if not regime.takes_all_cells:
+        return 2 * len(present_RC)
+    return int(present_RC.sum(axis=1).clip(max=cells_per_row).sum())
 
 
 def shared_texts(texts_RC: NDArray[np.int64]) -> dict[int, frozenset[int]]:
@@ -119,14 +129,16 @@ class RowBatchSampler(Sampler[list[int]]):
 class CellCollator:
     """Collects the tokens of the cells that a regime uses of each row, longest first.
 
-    Under the regimes of two texts a row, the column of the loss is the side, 0 or 1, and not the
-    language: each side's texts are the other side's candidates whatever their language, as in the
+    Where languages are drawn, the column of the loss is the side, the place in the draw, and not
+    the language: each side's texts are another side's candidates whatever their language, as in the
     usual symmetric InfoNCE over pairs of mixed languages. By language, en-x would have a sixth of
     the negatives, and lose for that reason alone.
 
     Attributes:
         cache: Tokens of the rows; its columns are those that are trained, the pivot first.
         regime: See `Regime`.
+        cells_per_row: How many cells of each row to take under the regimes that take all of them,
+            the pivot and others that are drawn; None takes all.
         keys: (R,) a hash of each row's id, so that draws of languages do not depend on the row's
             position.
         sampler: The sampler of the rows, whose seed and epoch also decide the draws.
@@ -137,6 +149,7 @@ class CellCollator:
     regime: Regime
     keys: NDArray[np.uint64]
     sampler: RowBatchSampler
+    cells_per_row: int | None = None
     reference: Reference | None = None
 
     def __call__(self, rows: list[int]) -> dict[str, Any]:
@@ -177,23 +190,29 @@ class CellCollator:
             (N,) row of the batch, (N,) column of the corpus and (N,) column of the loss of each.
         """
         present_RC = self.cache.texts[rows] != 0
-        if self.regime.takes_all_cells:
+        if self.regime.takes_all_cells and self.cells_per_row is None:
             row_N, column_N = np.nonzero(present_RC)
             return row_N, column_N, column_N
-        row_N, side_N = np.repeat(np.arange(len(rows)), 2), np.tile([0, 1], len(rows))
         if self.regime == Regime.PIVOT_ONLY:
+            row_N, side_N = np.repeat(np.arange(len(rows)), 2), np.tile([0, 1], len(rows))
             return row_N, np.zeros_like(row_N), side_N
-        pairs = []
-        for row, present in zip(rows, present_RC, strict=True):
-            draws = np.random.default_rng(
-                [self.sampler.seed, self.sampler.epoch, int(self.keys[row])]
-            )
-            columns = np.flatnonzero(present)
-            if self.regime == Regime.EN_X:
-                pairs += [0, columns[1 + draws.integers(len(columns) - 1)]]
-            else:
-                pairs += draws.choice(columns, size=2, replace=False).tolist()
-        return row_N, np.array(pairs), side_N
+        draws = [
+            self._draw(row, np.flatnonzero(present))
+            for row, present in zip(rows, present_RC, strict=True)
+        ]
+        row_N = np.repeat(np.arange(len(rows)), [len(drawn) for drawn in draws])
+        side_N = np.concatenate([np.arange(len(drawn)) for drawn in draws])
+        return row_N, np.concatenate(draws), side_N
+
+    def _draw(self, row: int, columns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the columns drawn for a row of the corpus, out of those that it has."""
+        draws = np.random.default_rng([self.sampler.seed, self.sampler.epoch, int(self.keys[row])])
+        if self.regime == Regime.SAMPLED_PAIR:
+            return draws.choice(columns, size=2, replace=False)
+        if self.regime == Regime.EN_X:
+            return np.array([0, columns[1 + draws.integers(len(columns) - 1)]])
+        n_others = min(len(columns), self.cells_per_row or len(columns)) - 1
+        return np.append(0, draws.choice(columns[1:], size=n_others, replace=False))
 
 
 class CellLoader(DataLoader[int]):

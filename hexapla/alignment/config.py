@@ -104,10 +104,13 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     others are controls. en-x: the pivot and one other language, drawn anew in every epoch. star:
     all, but only pairs with the pivot. sampled-pair: two, drawn anew. pivot-only: the pivot with
     itself under dropout."""
+    cells_per_row: Annotated[Annotated[int, Field(ge=2, le=10_000)] | None, LOSS] = None
+    """Cells of a row that a step takes under multiway and star: the pivot and others that are drawn
+    anew in every epoch. By default all."""
     budget: Annotated[Budget, BUDGET] = "rows"
     """When training ends. rows: after `epochs` passes over the rows. encodings: after as many
-    sentences as multiway would encode in them. converged: when retrieval on held-out rows stops
-    improving, also at a lower learning rate."""
+    sentences as they have cells. converged: when retrieval on held-out rows stops improving, also
+    at a lower learning rate."""
     negatives: Annotated[Negatives, LOSS] = "target"
     """Negatives of a pair: the target language's cells of other rows (target), or the cells of
     other rows in every language (all)."""
@@ -194,6 +197,11 @@ class AlignConfig(EncodingSettings, ResumableSettings):
         if self.held_out is None:
             object.__setattr__(self, "held_out", 0.05 if converged else 0.0)
         check_loss(self.temperature, self.margin, self.negatives, "all")
+        if self.cells_per_row and not self.regime.takes_all_cells:
+            raise InputError(
+                f"cells_per_row is {self.cells_per_row} and the regime {self.regime}, which takes "
+                "two texts of each row; leave it out, or use the regime multiway or star"
+            )
         if self.lora and self.freeze_embeddings:
             raise InputError(
                 f"lora is {self.lora}, which trains no embeddings; leave freeze_embeddings out"

@@ -73,7 +73,7 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
     present_RC = present_cells(rows, languages)
     usable = usable_rows(present_RC, config.regime.min_cells)
     _check_rows(config, languages, present_RC[usable], n_held_out=len(held_out))
-    n_encodings = encodings_per_epoch(present_RC[usable], config.regime)
+    n_encodings = encodings_per_epoch(present_RC[usable], config.regime, config.cells_per_row)
     epochs = float(config.epochs or 1.0)
     if config.budget == "encodings":
         multiway = present_RC[usable_rows(present_RC, Regime.MULTIWAY.min_cells)]

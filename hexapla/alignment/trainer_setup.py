@@ -114,7 +114,12 @@ def _make_loader(
     )
     keys = np.array([int(row_id[:16], 16) for row_id in row_ids["row_id"]], dtype=np.uint64)
     collator = CellCollator(
-        cache=cells, regime=config.regime, keys=keys, sampler=sampler, reference=reference
+        cache=cells,
+        regime=config.regime,
+        keys=keys,
+        sampler=sampler,
+        cells_per_row=config.cells_per_row,
+        reference=reference,
     )
     return CellLoader(sampler, prepared.usable.tolist(), collator)
 

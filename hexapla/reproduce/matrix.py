@@ -179,7 +179,8 @@ class _CellMaker:
             return self._base()
         recipe, budget = self.recipe, self.budget
         settings = recipe.settings(self.encoder, regime)
-        if budget == "encodings" and settings.get("regime", Regime.MULTIWAY) == Regime.MULTIWAY:
+        is_measure = settings.get("regime", Regime.MULTIWAY) == Regime.MULTIWAY
+        if budget == "encodings" and is_measure and not settings.get("cells_per_row"):
             budget = "rows"  # multiway's sentences are the measure of this budget
         config = make(
             AlignConfig,

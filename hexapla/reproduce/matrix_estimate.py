@@ -134,7 +134,9 @@ def _trained_tokens(plan: MatrixPlan, cell: MatrixCell) -> float:
     settings = plan.recipe.settings(cell.encoder, cell.regime)
     size = plan.sizes[str(cell.corpus)]
     whole = Regime(settings.get("regime", Regime.MULTIWAY)).takes_all_cells
-    n_cells = len(size.languages) if whole or cell.budget == "encodings" else 2
+    n_cells = len(size.languages)
+    if cell.budget != "encodings":
+        n_cells = min(n_cells, settings.get("cells_per_row") or n_cells) if whole else 2
     epochs = settings.get("epochs") or (_EPOCHS_TO_CONVERGE if cell.budget == "converged" else 1.0)
     return float(size.n_rows * n_cells * epochs * _tokens(size.n_characters))
 

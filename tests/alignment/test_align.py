@@ -133,6 +133,10 @@ def test_budgets_of_rows_and_of_encodings_are_kept_by_every_regime(settings, tmp
         else:
             # To within a step.
             assert result["n_encodings"] == pytest.approx(cells, rel=2 * 16 / 300)
+    drawn = {**settings, "out": tmp_path / "drawn", "budget": "encodings", "cells_per_row": 2}
+    result = align(AlignConfig(**drawn), quiet=True)
+    assert result["epochs"] == pytest.approx(cells / (2 * 299), rel=0.1)
+    assert result["n_encodings"] == pytest.approx(cells, rel=2 * 16 / 300)
 
 
 @pytest.mark.slow

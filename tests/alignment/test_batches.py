@@ -162,6 +162,30 @@ def test_en_x_draws_only_languages_that_the_row_has_and_anew_each_epoch():
     }
 
 
+def test_cells_per_row_are_the_pivot_and_others_drawn_equally_often_and_anew_each_epoch():
+    rows = toy_rows(900)
+    made = collator(Regime.MULTIWAY, rows, cells_per_row=3)
+    chosen = chosen_texts(made, rows, list(range(900)))
+    assert [side for _, side, _ in chosen] == [0, 1, 2] * 900
+    assert all(text.startswith("eng") for _, side, text in chosen if side == 0)
+    for side in (1, 2):
+        drawn = Counter(text[:3] for _, s, text in chosen if s == side)
+        assert set(drawn) == {"deu", "fra", "spa"}
+        assert min(drawn.values()) > 240  # 300 expected, standard deviation 14
+    assert len({text for _, _, text in chosen}) == len(chosen)  # no cell twice
+    made.sampler.set_epoch(1)
+    assert chosen_texts(made, rows, list(range(900))) != chosen
+
+
+def test_rows_with_fewer_cells_than_a_step_takes_give_all_that_they_have():
+    rows = toy_rows(200, missing=0.4)
+    made = collator(Regime.MULTIWAY, rows, cells_per_row=3)
+    counts = Counter(i for i, _, _ in chosen_texts(made, rows, list(range(len(rows)))))
+    present = [sum(bool(row[language]) for language in LANGUAGES) for row in rows]
+    assert [counts[i] for i in range(len(rows))] == [min(3, n) for n in present]
+    assert {2, 3, 4} <= set(present)  # else the test shows nothing
+
+
 def test_sampled_pair_takes_two_languages_of_a_row_the_pivot_no_more_often():
     rows = toy_rows(600)
     chosen = chosen_texts(collator(Regime.SAMPLED_PAIR, rows), rows, list(range(600)))
@@ -209,5 +233,7 @@ def test_cells_come_longest_first_with_their_tokens_and_ids():
 def test_encodings_are_counted_by_what_a_regime_takes_of_a_row():
     present = np.array([[True, True, False], [True, True, True]])
     assert encodings_per_epoch(present, Regime.STAR) == 5
+    assert encodings_per_epoch(present, Regime.MULTIWAY, cells_per_row=2) == 4
+    assert encodings_per_epoch(present, Regime.MULTIWAY, cells_per_row=9) == 5
     assert encodings_per_epoch(present, Regime.EN_X) == 4
     assert encodings_per_epoch(present, Regime.PIVOT_ONLY) == 4
