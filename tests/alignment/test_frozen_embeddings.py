@@ -10,8 +10,8 @@ import torch
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
 from hexapla.errors import InputError
-from tests.alignment.test_trainer import AtStep, interrupt, with_callback
-from tests.fixtures.weights import assert_bit_equal, read_weights
+from tests.fixtures.interrupted import assert_resumes_exactly
+from tests.fixtures.weights import read_weights
 
 
 def test_frozen_embeddings_stay_and_the_rest_is_trained(settings):
@@ -30,10 +30,4 @@ def test_lora_trains_no_embeddings_to_freeze(settings):
 
 def test_an_interrupted_run_resumes_to_the_same_weights(settings, tmp_path):
     settings = {**settings, "freeze_embeddings": True, "epochs": 0.5, "checkpoint_steps": 4}
-    align(AlignConfig(**{**settings, "out": tmp_path / "whole"}), quiet=True)
-    with pytest.MonkeyPatch.context() as patch:
-        with_callback(patch, AtStep(6, interrupt))
-        with pytest.raises(KeyboardInterrupt, match="stopped at a step"):
-            align(AlignConfig(**settings), quiet=True)
-    align(AlignConfig(**settings, resume=True), quiet=True)
-    assert_bit_equal(tmp_path / "whole", settings["out"])
+    assert_resumes_exactly(settings, tmp_path, step=6)

@@ -12,9 +12,8 @@ from hexapla.alignment.layer_rates import find_layers
 from hexapla.alignment.stage import align
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
-from tests.alignment.test_trainer import AtStep, interrupt, with_callback
+from tests.fixtures.interrupted import assert_resumes_exactly
 from tests.fixtures.toy import toy_decoder
-from tests.fixtures.weights import assert_bit_equal
 
 RATE = 1e-2
 
@@ -57,15 +56,8 @@ def test_without_a_decay_all_weights_have_one_rate(decoder, monkeypatch):
 
 
 @pytest.mark.parametrize("changed", [{}, {"lora": 4}, {"freeze_embeddings": True}])
-def test_an_interrupted_run_resumes_to_the_same_weights(decoder, tmp_path, monkeypatch, changed):
-    settings = {**decoder, **changed, "layer_decay": 0.7}
-    align(AlignConfig(**{**settings, "out": tmp_path / "whole"}), quiet=True)
-    with pytest.MonkeyPatch.context() as patch:
-        with_callback(patch, AtStep(6, interrupt))
-        with pytest.raises(KeyboardInterrupt, match="stopped at a step"):
-            align(AlignConfig(**settings), quiet=True)
-    align(AlignConfig(**settings, resume=True), quiet=True)
-    assert_bit_equal(tmp_path / "whole", settings["out"])
+def test_an_interrupted_run_resumes_to_the_same_weights(decoder, tmp_path, changed):
+    assert_resumes_exactly({**decoder, **changed, "layer_decay": 0.7}, tmp_path, step=6)
 
 
 def test_an_encoder_whose_layers_are_not_listed_is_refused(settings):

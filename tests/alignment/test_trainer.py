@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from hexapla.alignment import gradient_cache, stage
+from hexapla.alignment import gradient_cache
 from hexapla.alignment.checkpoints import COMPLETE, last_checkpoint
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
@@ -21,6 +21,7 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError, TrainingError
 from tests.fixtures.forks import forks
+from tests.fixtures.interrupted import AtStep, interrupt, with_callback
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 from tests.fixtures.weights import assert_bit_equal, read_weights
 
@@ -45,33 +46,6 @@ def settings(parts, tmp_path) -> dict[str, object]:
         "epochs": 2,
         "checkpoint_steps": 4,
     }
-
-
-class AtStep(TrainerCallback):
-    """Does something at the end of a step."""
-
-    def __init__(self, step: int, action) -> None:
-        self.step, self.action = step, action
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step == self.step:
-            self.action()
-
-
-def interrupt() -> None:
-    """Stop as Ctrl-C does."""
-    raise KeyboardInterrupt("stopped at a step")
-
-
-def with_callback(monkeypatch: pytest.MonkeyPatch, callback: TrainerCallback) -> None:
-    plain = stage.make_trainer
-
-    def made(*args, **kwargs):
-        trainer = plain(*args, **kwargs)
-        trainer.add_callback(callback)
-        return trainer
-
-    monkeypatch.setattr(stage, "make_trainer", made)
 
 
 def killed_at(step: int, settings: dict[str, object]) -> None:

@@ -13,9 +13,9 @@ from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
 from hexapla.alignment.used_embeddings import UsedEmbeddings
 from hexapla.encoder.load import load_encoder
-from tests.alignment.test_trainer import AtStep, interrupt, with_callback
+from tests.fixtures.interrupted import assert_resumes_exactly
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_seq2seq
-from tests.fixtures.weights import assert_bit_equal, read_weights
+from tests.fixtures.weights import read_weights
 
 TABLE = "embeddings.word_embeddings.weight"
 FEW = np.array([5, 7, 7, 9], dtype=np.int32)
@@ -41,14 +41,7 @@ def test_tokens_in_use_are_trained_as_with_all_and_the_others_stay(short, tmp_pa
 
 
 def test_an_interrupted_run_resumes_to_the_same_weights(short, tmp_path):
-    short["checkpoint_steps"] = 2
-    align(AlignConfig(**{**short, "out": tmp_path / "whole"}), quiet=True)
-    with pytest.MonkeyPatch.context() as patch:
-        with_callback(patch, AtStep(3, interrupt))
-        with pytest.raises(KeyboardInterrupt, match="stopped at a step"):
-            align(AlignConfig(**short), quiet=True)
-    align(AlignConfig(**short, resume=True), quiet=True)
-    assert_bit_equal(tmp_path / "whole", short["out"])
+    assert_resumes_exactly({**short, "checkpoint_steps": 2}, tmp_path, step=3)
 
 
 def test_tokens_that_are_not_in_use_keep_their_vectors_meanwhile(tmp_path):
