@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 
 from hexapla.filters.candidate import Amount, Candidate, Count, JudgedColumn, Scorer
 from hexapla.filters.repeated_targets import target_key
 from hexapla.runs.settings import settings
+from hexapla.text.scripts import letters_of
 
 # Runs of two or more letters that are not part of code, a path or an option.
 _LETTERS = re.compile(r"(?<![\w./\\@$#=-])[^\W\d_]{2,}(?![\w/\\@=(-]|\.\w)")
@@ -15,32 +18,50 @@ _CODE = re.compile(r"\s--?[a-z]|\\$|[{};=]$|&&|\|\||=>|\(\)|^\W*(?:DEBUG|INFO|WA
 
 @settings
 class Copy:
-    """A source left untranslated.
+    """A source left untranslated, whole or in part, in any letter case.
 
     Names, code, numbers and headings rightly stay the same; sentences do not. Headings In Title
     Case look like names and are accepted: of real headings that stayed the same, about half are
-    names.
+    names. A cell that holds the whole source scores 1, and so does one that keeps more than
+    `most_part` of its ordinary words, if these are more than three times `least_words`.
     """
 
     most: Amount = 0.94
     """Maximum similarity of a cell and its source, from 0 to 1, by Indel distance."""
+    most_part: Amount = 0.4
+    """Maximum share (0 to 1) of a source's ordinary words that may stand in a cell, in order."""
     least_words: Count = 3
     """Ordinary words (lower case, letters only) from which a source counts as a sentence. A source
     with fewer may be copied."""
 
     def scorer(self, column: JudgedColumn) -> Scorer:
-        """Return the scorer, the same for every column: texts in two scripts are never alike."""
+        """Return the scorer for a column, with the letters of the pivot."""
         from rapidfuzz.distance import Indel
 
+        words_of = letters_of(column.pivot).findall
+
         def score(candidate: Candidate) -> float | None:
-            similarity = Indel.normalized_similarity(
-                candidate.source, candidate.text, score_cutoff=self.most
-            )
+            source, text = candidate.source.casefold(), candidate.text.casefold()
+            similarity = Indel.normalized_similarity(source, text, score_cutoff=self.most)
+            if similarity <= self.most and (
+                source in text or self._holds_part(candidate.source, words_of(text))
+            ):
+                similarity = 1.0
             if similarity <= self.most or n_ordinary_words(candidate.source) < self.least_words:
                 return None
             return float(similarity)
 
         return score
+
+    def _holds_part(self, source: str, words: Sequence[str]) -> bool:
+        """Return whether too many of a source's ordinary words are among those of a cell."""
+        from rapidfuzz.distance import LCSseq
+
+        ordinary = _ordinary_words(source)
+        known = set(ordinary)
+        kept = [word for word in words if word in known]
+        least = max(3 * self.least_words, self.most_part * len(ordinary))
+        return len(kept) >= least and LCSseq.similarity(ordinary, kept) > least
 
     def accept(self, score: float) -> bool:
         """Accept a similarity of at most `most`."""
@@ -67,6 +88,12 @@ def n_ordinary_words(text: str) -> int:
         1 if word.islower() else len(word) // 4 if word.upper() == word.lower() else 0
         for word in _LETTERS.findall(text)
     )
+
+
+@lru_cache(maxsize=16_384)
+def _ordinary_words(source: str) -> tuple[str, ...]:
+    """Return the lower-case words of a source, cached for the other languages of the row."""
+    return tuple(word for word in _LETTERS.findall(source) if word.islower())
 
 
 @settings

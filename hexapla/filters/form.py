@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import regex
 
 from hexapla.filters.candidate import Amount, Count, JudgedColumn, Scorer
@@ -15,7 +17,12 @@ from hexapla.runs.settings import settings
 _MARKS = regex.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffe\uffff\p{Cs}]"
     r"|<unk>|</?s>|<pad>|\[UNK\]|<\|[a-z_]+\|>|⁇|(?<!\w)__\w+__(?!\w)|▁"
+    # Language tokens of NLLB, OPUS-MT and MADLAD-400.
+    r"|(?<![\w-])[a-z]{3}_(?:Arab|Armn|Beng|Cyrl|Deva|Ethi|Geor|Grek|Gujr|Guru|Hang|Hans|Hant|Hebr"
+    r"|Jpan|Khmr|Knda|Laoo|Latn|Mlym|Mymr|Olck|Orya|Sinh|Taml|Telu|Tfng|Thai|Tibt)(?![\w-])"
+    r"|>>[A-Za-z_]{2,}<<|<2[A-Za-z_]{2,}>"
 )
+_WORD = regex.compile(r"[\p{L}\p{N}]")
 _N_GRAM = 4
 _MIN_CHARACTERS = 20  # the n-grams of a shorter text say nothing
 # A whole word or phrase four times in a row or, where words have no spaces between them, letters
@@ -23,13 +30,15 @@ _MIN_CHARACTERS = 20  # the n-grams of a shorter text say nothing
 _LOOP = regex.compile(r"\b(\p{L}.{1,40}?)(?:[\s\p{P}]+\1\b){3}|(\p{L}{2,20}?)\2{5}")
 # Share of repeated 4-grams. A text at or below it is not searched for loops, to save time.
 _MIN_LOOP_SHARE = 0.15
+_LETTER_LOOP = re.compile(r"([^\W\d_])\1{9}")  # in any text, since its share may be small
 
 
 @settings
 class Marks:
-    """Traces of a broken text: `<unk>`, U+FFFD, control characters.
+    """Traces of a broken text: `<unk>`, U+FFFD, control characters, language tokens.
 
-    Marks that the source has too do not count.
+    Marks that the source has too do not count. A cell without a letter or digit counts as one mark
+    if its source has one.
     """
 
     most: Count = 0
@@ -49,7 +58,11 @@ def n_marks(source: str, text: str) -> float:
 
     >>> n_marks("the <unk> token", "das <unk>-Token"), n_marks("tea", "T\ufffde")
     (0.0, 1.0)
+    >>> n_marks("tea", "deu_Latn Tee"), n_marks("tea", "..."), n_marks("?!", "...")
+    (1.0, 1.0, 0.0)
     """
+    if not _WORD.search(text):
+        return float(_WORD.search(source) is not None)
     n = len(_MARKS.findall(text))
     return float(max(0, n - len(_MARKS.findall(source)))) if n else 0.0
 
@@ -103,7 +116,8 @@ class LengthRatio:
 class Repetition:
     """A translator in a loop.
 
-    The cell has more repeated character 4-grams than the source, or one piece four times in a row.
+    The cell has more repeated character 4-grams than the source, one piece four times in a row, or
+    one letter ten times in a row.
     """
 
     most: Amount = 0.45
@@ -131,8 +145,10 @@ def repetition(source: str, text: str) -> float:
     >>> repetition("It is very big.", "groß " * 5)
     1.0
     """
+    if _LETTER_LOOP.search(text) and not _LETTER_LOOP.search(source):
+        return 1.0
     share = _repeated_share(text)
-    if share <= _MIN_LOOP_SHARE:
+    if share <= _MIN_LOOP_SHARE and len(text) >= _MIN_CHARACTERS:
         return share
     if _LOOP.search(text) and not _LOOP.search(source):
         return 1.0

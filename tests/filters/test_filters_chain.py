@@ -85,7 +85,7 @@ def test_the_cosine_is_on_with_its_section(tmp_path: Path) -> None:
         ),
         (
             "[copy]\nmosst = 1",
-            r'unknown key "mosst" in \[copy\]; did you mean "most"\?; it may have most, least_words',
+            r'unknown key "mosst" in \[copy\]; did you mean "most"\?; it may have most, most_part, least_words',
         ),
         ("[problem]\nmost = 1", r'unknown key "most" in \[problem\]; it has none'),
         (
