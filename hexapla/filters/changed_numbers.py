@@ -10,15 +10,19 @@ _DIGITS = re.compile(r"\d+")  # decimal digits of any script, which int() reads 
 _SPACES = r" \u00a0\u2007\u2009\u202f"
 _GROUP = rf"\d+(?:(?:[.,'’٬٫]|[{_SPACES}](?=\d{{3}}(?!\d)))\d+)*"
 _NUMBER = re.compile(_GROUP)  # one number as written: 1,250.50 = 1.250,50 = 1 250,50
-# 1億2,500万 = 125 million
-_MYRIADS = re.compile(rf"(?:({_GROUP})[億亿억])?(?:({_GROUP})[万萬만])?({_GROUP})?")
+# 1億2,500万 = 125 million; in Korean 37만 5,000 = 375,000
+_OF_8_DIGITS = rf"(?:({_GROUP})[億亿억](?: (?=[\d,]+만))?)?"
+_OF_4_DIGITS = rf"(?:({_GROUP})[万萬만](?: (?=\d[\d,]{{2}}))?)?"
+_MYRIADS = re.compile(f"{_OF_8_DIGITS}{_OF_4_DIGITS}({_GROUP})?")
 _NO_DIGIT = re.compile(r"\D")
 _MONTH = re.compile(r"(\d{1,2})\s?[月월]|tháng (\d{1,2})")  # languages that number their months
 _MAX_WORD = 12  # texts write numbers up to this as a word as often as in digits
 _MAX_DIGITS = 18  # only the first digits of longer runs (hashes, keys) are compared
 
 
-def count_changed_numbers(source: str, text: str, hours: Sequence[int] = (12,)) -> float:
+def count_changed_numbers(
+    source: str, text: str, hours: Sequence[int] = (12,), era: int = 0
+) -> float:
     """Count the numbers that differ; those on one side only have the weights of `Numbers`.
 
     Both texts are read number by number (1,250.50) and by runs of digits (1, 250, 50), and the
@@ -28,6 +32,7 @@ def count_changed_numbers(source: str, text: str, hours: Sequence[int] = (12,)) 
         source: The source.
         text: The translation.
         hours: Hours by which a time of day may differ.
+        era: Years by which the year of the translation may be later, as in a Buddhist calendar.
 
     >>> count_changed_numbers("It costs 1,250.50 dollars.", "Es kostet 1.250,50 Dollar.")
     0.0
@@ -39,6 +44,8 @@ def count_changed_numbers(source: str, text: str, hours: Sequence[int] = (12,)) 
     1.0
     >>> count_changed_numbers("12", "१२")
     0.0
+    >>> count_changed_numbers("in 1977", "ปี พ.ศ. 2520", era=543)
+    0.0
     """
     here, there = _DIGITS.findall(source), _DIGITS.findall(text)
     if here == there:
@@ -46,10 +53,10 @@ def count_changed_numbers(source: str, text: str, hours: Sequence[int] = (12,)) 
     months = {
         int(month) for match in _MONTH.findall(f"{source} {text}") for month in match if month
     }
-    by_run = _difference(set(map(_number, here)), set(map(_number, there)), months, hours)
+    by_run = _difference(set(map(_number, here)), set(map(_number, there)), months, hours, era)
     if not by_run:
         return 0.0
-    return min(by_run, _difference(_numbers(source), _numbers(text), months, hours))
+    return min(by_run, _difference(_numbers(source), _numbers(text), months, hours, era))
 
 
 def _numbers(text: str) -> set[int]:
@@ -72,9 +79,10 @@ def _number(digits: str) -> int:
 
 
 def _difference(
-    in_source: set[int], in_text: set[int], months: set[int], hours: Sequence[int]
+    in_source: set[int], in_text: set[int], months: set[int], hours: Sequence[int], era: int
 ) -> float:
     _drop_equal_years(in_source, in_text)
+    _drop_years_of_era(in_source, in_text, era)
     _drop_equal_times(in_source, in_text, hours)
     # A month is numbered on one side only in some languages.
     missing = _stripped(in_source) - _stripped(in_text) - _stripped(months)
@@ -91,6 +99,14 @@ def _drop_equal_years(in_source: set[int], in_text: set[int]) -> None:
             if other := b & {year % 100, year // 100 + (year % 100 == 0)}:
                 a.discard(year)
                 b -= other - a
+
+
+def _drop_years_of_era(in_source: set[int], in_text: set[int], era: int) -> None:
+    """Drop years that the translation counts from another beginning: 1977 = 2520 in Thai."""
+    for year in [number for number in in_source - in_text if era and 1000 <= number < 2100]:
+        if year + era in in_text - in_source:
+            in_source.discard(year)
+            in_text.discard(year + era)
 
 
 def _drop_equal_times(in_source: set[int], in_text: set[int], hours: Sequence[int]) -> None:

@@ -11,6 +11,8 @@ from hexapla.runs.settings import settings
 
 # 3 p.m. is nine o'clock in these languages, which count the hours from sunrise.
 _FROM_SUNRISE = ("swh_Latn", "amh_Ethi", "tir_Ethi", "gaz_Latn")
+_THAI = "tha_Thai"
+_BUDDHIST_ERA = 543  # years by which its count is ahead
 _STATEMENT_ENDS = (".", "。", "．", "।", "॥", "۔", "։", "።", "။", "។", "!", "！")
 _SENTENCE_END = re.compile(r"[.!?:][\"'”’)]*\s")
 _MIN_SIGMA = 0.05  # of log-probabilities per token
@@ -31,9 +33,10 @@ class Numbers:
     """Maximum number of differing numbers, counted as above."""
 
     def scorer(self, column: JudgedColumn) -> Scorer:
-        """Return the scorer for a column, with the clock of its language."""
+        """Return the scorer for a column, with the clock and the calendar of its language."""
         hours = (12, 6) if {column.language, column.pivot} & set(_FROM_SUNRISE) else (12,)
-        return lambda candidate: count_changed_numbers(candidate.source, candidate.text, hours)
+        era = _BUDDHIST_ERA if column.language == _THAI else 0
+        return lambda candidate: count_changed_numbers(candidate.source, candidate.text, hours, era)
 
     def accept(self, score: float) -> bool:
         """Accept at most `most`."""

@@ -30,6 +30,8 @@ from tests.filters.judging import column, stays
         ("two cats and 3 dogs", "2 Katzen und 3 Hunde"),
         ("sales fell to $107.6 million", "売上高は1億760万ドルに減少"),
         ("10 million users", "1000万ユーザー"),
+        ("paid her $375,000 in 2010", "2010년에 37만 5,000달러를 지불했다"),
+        ("325 million won", "3억 2,500만 원"),
         ("the train at 3 p.m.", "der Zug um 15:00 Uhr"),
         ("on 4/21/21", "2021年4月21日"),
         ("June 5, 2024", "2024年6月5日"),
@@ -56,6 +58,8 @@ def test_the_same_numbers_in_another_form_stay(source: str, text: str) -> None:
         ("It has 451 rows.", "Es hat viele Zeilen."),
         ("1,500 metres", "15,7 Meter"),
         ("5 miles", "8 km"),
+        ("50,000 tickets for 345 people", "5만 346장"),
+        ("in 1977", "ปี พ.ศ. 2520"),
     ],
 )
 def test_a_changed_or_lost_number_is_rejected(source: str, text: str) -> None:
@@ -65,6 +69,13 @@ def test_a_changed_or_lost_number_is_rejected(source: str, text: str) -> None:
 def test_hours_count_from_sunrise_in_swahili_only() -> None:
     assert stays(Numbers(), "at 3 p.m.", "saa 9 mchana", "swh_Latn")
     assert not stays(Numbers(), "at 3 p.m.", "um 9 Uhr", "deu_Latn")
+
+
+def test_years_of_the_buddhist_calendar_are_known_in_thai_only() -> None:
+    source, text = "In 1977 it had 120 seats.", "ในปี พ.ศ. 2520 มีที่นั่ง 120 ที่"
+    assert stays(Numbers(), source, text, "tha_Thai")
+    assert not stays(Numbers(), source, text.replace("2520", "2521"), "tha_Thai")
+    assert not stays(Numbers(), source, text, "deu_Latn")
 
 
 def test_numbers_on_one_side_weigh_by_size() -> None:
