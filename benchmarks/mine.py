@@ -27,7 +27,8 @@ import faiss
 import numpy as np
 import pyarrow.parquet as pq
 
-from hexapla.encoder.load import encode, load_encoder
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import load_encoder
 from hexapla.mine import Neighbours, Pairs, mine_pairs, nearest
 from hexapla.mine.approximate import build_index, search_index
 from hexapla.mine.calibrate import calibrate

@@ -29,7 +29,8 @@ from sentence_transformers.sentence_transformer.losses import MSELoss
 
 from benchmarks.align import DATA, SEVEN, Rows, real_rows
 from hexapla import AlignConfig, EvaluateConfig, align, evaluate, write_corpus
-from hexapla.encoder.load import encode, load_encoder, training_prompt
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import load_encoder, training_prompt
 from hexapla.evaluation import Score
 
 PIVOT = SEVEN[0]

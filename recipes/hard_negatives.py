@@ -31,7 +31,8 @@ from hexapla.alignment import stage, trainer_setup
 from hexapla.alignment.batches import RowBatchSampler
 from hexapla.alignment.prepare import Prepared
 from hexapla.alignment.trainer import MultiwayTrainer
-from hexapla.encoder.load import encode, save_prompt
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import save_prompt
 
 _N_ROWS = 500
 _LARGEST_SHARE = 0.95  # of a row's cosine with its own translation, for a negative

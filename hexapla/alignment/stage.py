@@ -36,7 +36,8 @@ from hexapla.alignment.trainer_setup import make_trainer
 from hexapla.alignment.training_record import record_training
 from hexapla.alignment.used_embeddings import UsedEmbeddings
 from hexapla.encoder.check_prompt import check_prompt
-from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import load_encoder, save_prompt, training_prompt
 from hexapla.encoder.locate import RESULT
 from hexapla.encoder.packing import Packing
 from hexapla.encoder.save import ENCODER_FILES, save_encoder
@@ -270,10 +271,7 @@ def _whiten(prepared: Prepared, model: SentenceTransformer, prompt: str) -> int:
 def _own_pivots(prepared: Prepared, model: SentenceTransformer, prompt: str) -> Reference:
     """Return what the encoder gives the pivots before it is trained, for the pivots."""
     pivots = list(prepared.rows[prepared.corpus.pivot])
-    prompts = dict(model.prompts)
-    save_prompt(model, prompt)
-    vectors = encode(model, pivots, task="STS")
-    model.prompts = prompts
+    vectors = encode(model, pivots, task="STS", prompt=prompt)
     return Reference(vectors_RE=vectors, pivots_only=True)
 
 

@@ -23,7 +23,8 @@ from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.prepare import Prepared
 from hexapla.alignment.reference import Reference, fit_bridge
 from hexapla.encoder.kind import e5_prompt
-from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import load_encoder, save_prompt, training_prompt
 from hexapla.encoder.locate import is_bare
 from hexapla.errors import InputError
 from hexapla.runs.atomic import make_beside, write_beside

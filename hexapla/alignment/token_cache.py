@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,13 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from hexapla.alignment.text_ids import text_ids
+from hexapla.encoder.sentence_tokens import character_parts, tokenise
 from hexapla.errors import InputError
 from hexapla.runs.atomic import make_beside, write_json
 from hexapla.runs.progress import Progress
 
 _FORMAT = 1
 _ROWS_PER_BATCH = 1000
-# Of texts that are tokenised at once. Tokenizers of all kinds take 2 to 4 s and about 200 MiB for a
-# million characters, with and without spaces; the tokens beyond the limit are dropped at the end.
-_MAX_CHARACTERS = 2_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,14 +118,13 @@ def _write_cache(
         for batch in rows.select_columns(list(languages)).iter(batch_size=_ROWS_PER_BATCH):
             columns = [batch[language] for language in languages]
             cells = [text for row in zip(*columns, strict=True) for text in row]
-            for part in _parts(cells, len(prompt)):
-                ids, sizes = _tokenise(model, part, prompt, facts)
-                file.write(ids.astype(np.int32).tobytes())
-                hashes = np.zeros(len(part), dtype=np.int64)
-                present = sizes > 0
-                hashes[present] = text_ids(torch.from_numpy(ids), sizes[present].tolist()).numpy()
-                lengths.append(sizes)
-                texts.append(hashes)
+            ids, sizes = _tokenise(model, cells, prompt, facts)
+            file.write(ids.astype(np.int32).tobytes())
+            hashes = np.zeros(len(cells), dtype=np.int64)
+            present = sizes > 0
+            hashes[present] = text_ids(torch.from_numpy(ids), sizes[present].tolist()).numpy()
+            lengths.append(sizes)
+            texts.append(hashes)
             bar.advance(len(columns[0]))
     starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
     np.save(folder / "ids.npy", np.memmap(raw, dtype=np.int32, mode="r"))
@@ -135,19 +132,6 @@ def _write_cache(
     np.save(folder / "starts.npy", starts)
     np.save(folder / "texts.npy", np.concatenate(texts).reshape(-1, len(languages)))
     write_json(folder / "facts.json", facts)
-
-
-def _parts(cells: Sequence[str | None], n_prompt: int) -> Iterator[Sequence[str | None]]:
-    """Cut cells into parts that have at most so many characters, or a single text."""
-    start = n_characters = 0
-    for place, text in enumerate(cells):
-        size = 0 if text is None else len(text) + n_prompt
-        if n_characters and n_characters + size > _MAX_CHARACTERS:
-            yield cells[start:place]
-            start, n_characters = place, 0
-        n_characters += size
-    if start < len(cells):
-        yield cells[start:]
 
 
 def _tokenise(
@@ -159,24 +143,21 @@ def _tokenise(
     if not len(present):
         return np.zeros(0, dtype=np.int64), sizes
     texts = [str(cells[place]) for place in present.tolist()]
-    features = model.preprocess(texts, prompt=prompt or None)
-    mask = features["attention_mask"].bool()
-    sizes[present] = mask.sum(dim=1).numpy()
-    if (empty := np.flatnonzero(sizes[present] == 0)).size:
+    tokens = tokenise(model, texts, prompt)
+    sizes[present] = tokens.lengths
+    if (empty := np.flatnonzero(tokens.lengths == 0)).size:
         raise InputError(
             f'the encoder\'s tokenizer makes no token of "{texts[empty[0]][:60]}"; '
             "leave such cells out"
         )
-    facts["constants"] = {
-        key: value for key, value in features.items() if not isinstance(value, torch.Tensor)
-    }
-    facts["has_types"] = "token_type_ids" in features
+    facts["constants"] = tokens.constants
+    facts["has_types"] = "token_type_ids" in tokens.tokens
     limit = model.max_seq_length
     if limit is not None:  # only a text that fills the limit can have been longer
         full = [
-            prompt + text for text, size in zip(texts, sizes[present], strict=True) if size >= limit
+            prompt + text for text, size in zip(texts, tokens.lengths, strict=True) if size >= limit
         ]
-        if full:
-            whole = model.tokenizer(full, truncation=True, max_length=limit + 1)["input_ids"]
+        for part in character_parts(full, 0):
+            whole = model.tokenizer(list(part), truncation=True, max_length=limit + 1)["input_ids"]
             facts["n_truncated"] += sum(len(ids) > limit for ids in whole)
-    return features["input_ids"][mask].numpy(), sizes
+    return tokens.tokens["input_ids"].numpy(), sizes

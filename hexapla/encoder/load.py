@@ -1,4 +1,4 @@
-"""Loading an encoder as a SentenceTransformer, its prompts, and texts -> unit vectors.
+"""Loading an encoder as a SentenceTransformer, and its prompts.
 
 A folder is checked before anything of it is loaded (`hexapla.encoder.check_encoder`). torch
 and sentence-transformers are imported inside the functions, so that importing this file is cheap.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -30,14 +30,12 @@ from hexapla.encoder.locate import RESULT, hash_encoder, is_bare, split_revision
 from hexapla.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Dense
 
 # MTEB's task types, which are also the keys of saved prompts.
 Task = Literal["BitextMining", "STS", "Classification"]
 
-_LONG_TEXT = 100_000  # characters; a tokenizer takes up to 270 bytes for each
 _log = logging.getLogger(__name__)
 
 
@@ -236,44 +234,6 @@ def _in_float32(
     vectors = features["sentence_embedding"].float()
     with torch.autocast(vectors.device.type, enabled=False):
         return forward({**features, "sentence_embedding": vectors})
-
-
-def encode(
-    model: SentenceTransformer,
-    texts: Sequence[str],
-    *,
-    task: Task,
-    batch_size: int = 64,
-    show_progress: bool = False,
-    normalize: bool = True,
-) -> np.ndarray:
-    """Encode texts, equal ones once, with the prompt that the encoder saved for a task.
-
-    Very long texts are encoded one by one: a tokenizer reads all of a text before it truncates it.
-
-    Returns:
-        (n, dim) float32 vectors in the order given: of unit length, or, without `normalize`, as
-        the encoder gives them.
-    """
-    import numpy as np
-
-    distinct, place = np.unique(np.array(texts, dtype=object), return_inverse=True)
-    is_long = np.array([len(text) > _LONG_TEXT for text in distinct], dtype=bool)
-    groups = [np.flatnonzero(~is_long), np.flatnonzero(is_long)]
-    parts = [
-        model.encode(
-            distinct[rows].tolist(),
-            prompt=model.prompts.get(task) or None,
-            batch_size=size,
-            normalize_embeddings=normalize,
-            convert_to_numpy=True,
-            show_progress_bar=show_progress,
-        )
-        for rows, size in zip(groups, (batch_size, 1), strict=True)
-        if len(rows) or not len(distinct)
-    ]
-    order = np.argsort(np.concatenate(groups))
-    return np.concatenate(parts).astype(np.float32)[order][place]
 
 
 def training_prompt(model: SentenceTransformer) -> str:

@@ -9,8 +9,8 @@ device. On a GPU, in half precision and without attention dropout, it is PyTorch
 kernel.
 
 The one decision worth knowing: whether an architecture can be packed is not looked up in a list but
-tried. Before training, a few texts are embedded packed and padded, and sentences stay padded if the
-two differ.
+tried. A few texts are embedded packed and padded, once for each encoder, and sentences stay padded
+if the two differ.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import itertools
 import logging
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -39,6 +40,8 @@ _PROBES = (
     "one two three",
     "Packed or padded, a sentence must embed alike.",
 )
+# For each encoder: its modules by id, and whether packed sentences have their padded vectors.
+_tried: WeakKeyDictionary[SentenceTransformer, tuple[list[int], bool]] = WeakKeyDictionary()
 _log = logging.getLogger(__name__)
 
 
@@ -126,6 +129,7 @@ class Packing:
     """A context in which an encoder accepts packed sentences, if it can.
 
     Inside it the encoder attends by `packed_attention`. On leaving, its own attention is restored.
+    A context inside another one of the same encoder changes nothing.
 
     Args:
         model: The encoder.
@@ -142,15 +146,20 @@ class Packing:
         self._model = model
         self._wanted = wanted
         self._implementation: str | None = None
-        self._unpads: bool | None = None
+        self._unpads: list[bool | None] = []  # what the module's setting was, once it is changed
         self._parameters: set[str] | None = None
 
     def __enter__(self) -> Packing:
         """Replace the attention if the encoder embeds packed sentences as it does padded ones."""
         first = self._model[0]
-        self._unpads = first.unpad_inputs
-        first.unpad_inputs = False  # padding is removed here, so the module must not do so
         reason = _obstacle(first) if self._wanted else "packing is off"
+        if reason is None and first.auto_model.config._attn_implementation == PACKED:
+            self.offset = first._infer_flatten_position_offset()
+            self.packs = True
+            return self
+        if hasattr(first, "unpad_inputs"):
+            self._unpads.append(first.unpad_inputs)
+            first.unpad_inputs = False  # padding is removed here, so the module must not do so
         if reason is None:
             self._implementation = first.auto_model.config._attn_implementation
             first.auto_model.set_attn_implementation(PACKED)
@@ -158,7 +167,7 @@ class Packing:
             if self._parameters is not None:
                 first.model_forward_params = self._parameters | _FLAT_KEYS
             self.offset = first._infer_flatten_position_offset()
-            self.packs = self._embeds_alike()
+            self.packs = self._is_packable()
             if self.packs:
                 return self
             reason = "it embeds packed sentences differently"
@@ -169,13 +178,23 @@ class Packing:
     def __exit__(self, *_: object) -> None:
         """Restore the encoder's own attention."""
         self._restore()
-        self._model[0].unpad_inputs = self._unpads
+        if self._unpads:
+            self._model[0].unpad_inputs = self._unpads.pop()
 
     def _restore(self) -> None:
         if self._implementation is not None:
             self._model[0].auto_model.set_attn_implementation(self._implementation)
             self._model[0].model_forward_params = self._parameters
         self._implementation = None
+
+    def _is_packable(self) -> bool:
+        """Return whether the encoder embeds alike, as found when it was first tried."""
+        modules = [id(module) for module in self._model.modules()]
+        known, packs = _tried.get(self._model, ([], False))
+        if known != modules:
+            packs = self._embeds_alike()
+            _tried[self._model] = modules, packs
+        return packs
 
     def _embeds_alike(self) -> bool:
         features = self._model.preprocess(list(_PROBES))
@@ -216,6 +235,7 @@ def _obstacle(first: Any) -> str | None:
         "eager",
         "flash_attention_2",
         "flash_attention_3",
+        PACKED,
     ):
         return f"its attention is {inner.config._attn_implementation}"
     window = getattr(inner.config, "sliding_window", None) or getattr(

@@ -23,12 +23,16 @@ def remove_padding(features: Features) -> tuple[dict[str, Tensor], list[int]]:
     """Lay the sentences of a padded batch end to end.
 
     Args:
-        features: `input_ids`, `attention_mask` and others of (N, width).
+        features: `input_ids`, `attention_mask` and others of (N, width); or, as
+            sentence-transformers makes them for flash attention, `input_ids` of (1, T) and
+            `cu_seq_lens_q`.
 
     Returns:
         Each tensor of that shape but the mask as (T,), sentence after sentence; and the number of
         tokens of each of the N sentences.
     """
+    if "attention_mask" not in features:
+        return {"input_ids": features["input_ids"][0]}, features["cu_seq_lens_q"].diff().tolist()
     mask = features["attention_mask"].bool()
     tokens = {
         key: value[mask]
@@ -72,7 +76,8 @@ def padded(tokens: dict[str, Tensor], lengths: Sequence[int], pad_token_id: int)
         pad_token_id: Token that fills up `input_ids`; other features are filled with 0.
     """
     device = tokens["input_ids"].device
-    mask = torch.arange(lengths[0], device=device) < torch.tensor(lengths, device=device)[:, None]
+    places = torch.arange(max(1, lengths[0]), device=device)
+    mask = places < torch.tensor(lengths, device=device)[:, None]
     features: Features = {"attention_mask": mask.long()}
     for key, value in tokens.items():
         fill = pad_token_id if key == "input_ids" else 0

@@ -21,6 +21,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
 from hexapla.corpus.presence import present_cells, usable_rows
+from hexapla.encoder.encode import encode
 from hexapla.encoder.load import exact_dense
 from hexapla.errors import TrainingError
 
@@ -64,12 +65,8 @@ def whiten(model: SentenceTransformer, rows: Dataset, languages: Sequence[str], 
             if text is not None:
                 rows_N.append(row)
                 texts.append(text)
-    vectors_ND = model.encode(
-        texts, prompt=prompt, normalize_embeddings=True, show_progress_bar=False
-    )
-    weight_DD, bias_D = within_row_whitening(
-        np.asarray(vectors_ND, dtype=np.float64), np.array(rows_N)
-    )
+    vectors_ND = encode(model, texts, task="STS", prompt=prompt)
+    weight_DD, bias_D = within_row_whitening(vectors_ND.astype(np.float64), np.array(rows_N))
     dense = append_dense(model)
     dense.linear.load_state_dict(
         {"weight": torch.from_numpy(weight_DD), "bias": torch.from_numpy(bias_D)}

@@ -6,14 +6,14 @@ Nothing here needs a browser.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hexapla.corpus.reader import Corpus
-from hexapla.encoder.load import encode
+from hexapla.encoder.encode import Advance, encode
 from hexapla.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 MAX_QUERY = 5000  # characters; encoders read some hundred tokens
-_TEXTS_PER_STEP = 512  # between two updates of the progress bar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,25 +85,20 @@ class Explorer:
             chosen += [text for at, language, text in self._cells if (at, language) == (row, code)]
         return list(dict.fromkeys(chosen))
 
-    def add(
-        self, name: str, model: SentenceTransformer, advance: Callable[[int], None] = lambda _: None
-    ) -> None:
+    def add(self, name: str, model: SentenceTransformer, advance: Advance = lambda _: None) -> None:
         """Encode every distinct text of the corpus with another encoder.
 
         Args:
             name: What the encoder is called from now on, "before" or "after" on the page.
             model: The encoder.
-            advance: Called with the number of texts after each step.
+            advance: Called with the number of texts after each forward pass.
 
         Raises:
             InputError: A vector is not finite.
         """
         texts = self.texts
-        parts = []
-        for start in range(0, len(texts), _TEXTS_PER_STEP):
-            parts.append(_encode(model, texts[start : start + _TEXTS_PER_STEP]))
-            advance(len(parts[-1]))
-        vectors, place = np.concatenate(parts), {text: row for row, text in enumerate(texts)}
+        vectors = _encode(model, texts, advance)
+        place = {text: row for row, text in enumerate(texts)}
         self._vectors[name] = vectors[[place[text] for *_, text in self._cells]]
         self._models[name] = model
 
@@ -184,11 +178,13 @@ class Explorer:
         return points, self._codes[chosen]
 
 
-def _encode(model: SentenceTransformer, texts: Sequence[str]) -> NDArray[np.float32]:
+def _encode(
+    model: SentenceTransformer, texts: Sequence[str], advance: Advance = lambda _: None
+) -> NDArray[np.float32]:
     """Encode texts as for bitext mining, and refuse vectors that are not finite."""
-    vectors = encode(model, texts, task="BitextMining")
+    vectors = encode(model, texts, task="BitextMining", advance=advance)
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         text = texts[int(finite.argmin())][:60]
         raise InputError(f"the encoder gives no finite vector for {text!r}; is it damaged?")
-    return np.asarray(vectors)
+    return vectors

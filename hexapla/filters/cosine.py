@@ -37,16 +37,13 @@ class Cosine:
 
     def scores(self, candidates: Sequence[Candidate]) -> list[float]:
         """Return 1 - cosine of each cell and its source."""
-        from hexapla.encoder.load import encode
+        from hexapla.encoder.encode import encode
 
         if not candidates:
             return []
-        sources = encode(
-            self._model, [candidate.source for candidate in candidates], task="BitextMining"
-        )
-        texts = encode(
-            self._model, [candidate.text for candidate in candidates], task="BitextMining"
-        )
+        both = [candidate.source for candidate in candidates]
+        both += [candidate.text for candidate in candidates]
+        sources, texts = np.split(encode(self._model, both, task="BitextMining"), 2)
         return [float(cosine) for cosine in 1 - np.einsum("nd,nd->n", sources, texts)]
 
     def accept(self, score: float) -> bool:

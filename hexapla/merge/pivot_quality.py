@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hexapla.encoder.load import encode
+from hexapla.encoder.encode import encode
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks.judged_pairs import JudgedPairs
 from hexapla.evaluation.tasks.sts import cosines, spearman

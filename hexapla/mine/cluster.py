@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hexapla.encoder.load import encode, load_encoder
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
 from hexapla.mine.approximate import nearest_one_way
 from hexapla.mine.search import (

@@ -22,12 +22,12 @@ import numpy as np
 import pyarrow as pa
 
 from hexapla.encoder.check_encoder import check_encoder
+from hexapla.encoder.encode import encode
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
 from hexapla.mine.bitext_files import check_file, write_table
 from hexapla.mine.cheapest_links import FloatArray, Link, find_cheapest
 from hexapla.mine.config import SKIP_COST, AlignDocumentsConfig
-from hexapla.mine.encoding_progress import encode_with_progress
 from hexapla.mine.link_costs import link_costs
 from hexapla.mine.neutral_sentences import neutral_sentences
 from hexapla.runs.progress import Progress
@@ -139,12 +139,13 @@ def _encode(
     with Progress(quiet=quiet) as progress:
 
         def encoded(texts: Sequence[str], name: str) -> FloatArray:
-            return encode_with_progress(
+            bar = progress.add(f"encoding {name}", len(set(texts)), unit="sentences")
+            return encode(
                 model,
                 texts,
+                task="BitextMining",
                 batch_size=config.batch_size,
-                description=f"encoding {name}",
-                progress=progress,
+                advance=bar.advance,
             )
 
         vectors = [

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from hexapla.corpus.tables import read_field, text_fields
 from hexapla.encoder.check_encoder import check_encoder
+from hexapla.encoder.encode import encode
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError, did_you_mean
 from hexapla.mine.bitext_files import check_file, write_table
 from hexapla.mine.check_search import check_k
 from hexapla.mine.config import ScoreConfig
-from hexapla.mine.encoding_progress import encode_with_progress
 from hexapla.mine.margin import margin_scores
 from hexapla.runs.progress import Progress
 from hexapla.runs.record import check_apart
@@ -87,12 +87,12 @@ def _score_texts(
     )
     with Progress(quiet=quiet) as progress:
         source_SD, target_TD = (
-            encode_with_progress(
+            encode(
                 model,
                 texts,
+                task="BitextMining",
                 batch_size=config.batch_size,
-                description=f"encoding {name}",
-                progress=progress,
+                advance=progress.add(f"encoding {name}", len(texts), unit="sentences").advance,
             )
             for name, texts in zip(
                 (config.source_field, config.target_field), distinct, strict=True

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from hexapla.encoder.check_encoder import check_encoder
-from hexapla.encoder.load import encode, load_encoder
+from hexapla.encoder.encode import encode_steps
+from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import describe
 from hexapla.mine.bitext_files import check_file, write_table
 from hexapla.mine.calibrate import Calibration, calibrate, read_gold
@@ -200,7 +201,7 @@ def _find_neighbours(
     _check_room(config, inputs, dim)
     if cluster is None:
         steps: Steps = partial(
-            map, partial(encode, model, task="BitextMining", batch_size=config.batch_size)
+            encode_steps, model, task="BitextMining", batch_size=config.batch_size
         )
     else:
         loading = (config.encoder, config.trust_remote_code, config.allow_pickle)

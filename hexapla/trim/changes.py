@@ -15,8 +15,8 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 from hexapla.corpus.reader import Corpus
+from hexapla.encoder.encode import encode
 from hexapla.encoder.held_out import retrieval_accuracy
-from hexapla.encoder.load import encode
 from hexapla.runs.progress import Bar, Progress
 
 # Of each corpus. Every text is encoded once, and what is segmented otherwise once more: two minutes

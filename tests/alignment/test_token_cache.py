@@ -11,6 +11,7 @@ from sentence_transformers import SentenceTransformer
 
 from hexapla.alignment import token_cache
 from hexapla.alignment.token_cache import open_token_cache
+from hexapla.encoder import sentence_tokens
 from hexapla.errors import InputError
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 
@@ -34,7 +35,7 @@ def rows() -> datasets.Dataset:
 
 def test_tokens_are_those_of_the_encoder_with_its_prompt(encoder, monkeypatch):
     monkeypatch.setattr(token_cache, "_ROWS_PER_BATCH", 7)  # several batches of several widths
-    monkeypatch.setattr(token_cache, "_MAX_CHARACTERS", 150)  # and several parts of each
+    monkeypatch.setattr(sentence_tokens, "MAX_CHARACTERS", 150)  # and several parts of each
     data = rows()
     cache = open_token_cache(data, LANGUAGES, encoder, "eng59 ", ("corpus", "encoder"))
     assert cache.texts.shape == (50, 4)
@@ -52,7 +53,7 @@ def test_tokens_are_those_of_the_encoder_with_its_prompt(encoder, monkeypatch):
 
 
 def test_long_texts_are_tokenised_one_by_one(encoder, monkeypatch):
-    monkeypatch.setattr(token_cache, "_MAX_CHARACTERS", 100)
+    monkeypatch.setattr(sentence_tokens, "MAX_CHARACTERS", 100)
     sizes = []
     tokenise = encoder.preprocess
 

@@ -278,7 +278,8 @@ def test_two_processes_build_what_one_does(tmp_path: Path, cache: Path) -> None:
 
 def accuracy(encoder: str, cells: dict[str, list[str]]) -> float:
     """Return how often the nearest cell of another language, 0 to 1, is that of the English one's row."""
-    from hexapla.encoder.load import encode, load_encoder
+    from hexapla.encoder.encode import encode
+    from hexapla.encoder.load import load_encoder
 
     model = load_encoder(encoder)
     vectors = {

@@ -20,7 +20,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, StaticEmbedding
 from tokenizers import Tokenizer
 
-from hexapla.encoder.load import encode, load_encoder
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import describe
 from hexapla.errors import InputError
 from tests.fixtures.damaged_encoders import Damage, damages

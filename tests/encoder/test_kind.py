@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from hexapla.encoder import kind, locate
+from hexapla.encoder.encode import encode
 from hexapla.encoder.kind import Kind, find_kind
-from hexapla.encoder.load import encode, load_encoder, training_prompt
+from hexapla.encoder.load import load_encoder, training_prompt
 from tests.fixtures.toy import toy_decoder, toy_encoder, toy_seq2seq, toy_transformer
 
 TASKS = ("BitextMining", "STS", "Classification")

@@ -19,8 +19,9 @@ from safetensors.torch import load_file
 
 from hexapla.encoder import locate
 from hexapla.encoder.check_encoder import check_encoder
+from hexapla.encoder.encode import encode
 from hexapla.encoder.encoder_card import inspect_encoder
-from hexapla.encoder.load import encode, load_encoder, save_prompt, training_prompt
+from hexapla.encoder.load import load_encoder, save_prompt, training_prompt
 from hexapla.encoder.locate import cached_folder, describe, is_bare
 from hexapla.errors import InputError
 from tests.fixtures.toy import toy_encoder, toy_transformer
@@ -40,22 +41,6 @@ def test_vectors_have_unit_length_and_the_order_given(folder):
     np.testing.assert_array_equal(together[0], together[2])
     for i, text in enumerate(texts):
         np.testing.assert_allclose(encode(model, [text], task="STS")[0], together[i], atol=1e-6)
-
-
-def test_very_long_texts_are_encoded_one_by_one(folder, monkeypatch):
-    model = load_encoder(folder)
-    texts = ["w1 w2", "w3 w4 " * 4, "w5", "w6 w7 " * 5]
-    expected = encode(model, texts, task="STS")
-    batches = []
-    tokenise = model.preprocess
-    monkeypatch.setattr("hexapla.encoder.load._LONG_TEXT", 20)
-    monkeypatch.setattr(
-        model,
-        "preprocess",
-        lambda batch, **more: batches.append(len(batch)) or tokenise(batch, **more),
-    )
-    np.testing.assert_allclose(encode(model, texts, task="STS"), expected, atol=1e-6)
-    assert batches == [2, 1, 1]
 
 
 def test_a_saved_prompt_is_used_for_its_task(folder):

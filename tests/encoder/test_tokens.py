@@ -14,7 +14,8 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from hexapla.encoder.check_tokens import check_tokens
-from hexapla.encoder.load import encode, load_encoder
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
 from tests.fixtures.text_files import edit_json
 from tests.fixtures.toy import toy_encoder, toy_tokenizer, toy_transformer

@@ -15,6 +15,7 @@ from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
+from hexapla.encoder.encode import encode
 from hexapla.encoder.held_out import HeldOutAccuracy
 from hexapla.encoder.load import exact_dense, load_encoder
 from hexapla.encoder.whitening import whiten, within_row_whitening
@@ -144,13 +145,12 @@ def test_the_number_of_rows_follows_from_the_dimensions(monkeypatch):
     monkeypatch.setattr("hexapla.encoder.whitening._DEGREES_PER_DIMENSION", 0.25)
     encoded: list[str] = []
     model = load_encoder("tiny")
-    encode = model.encode
 
-    def spy(texts, **options):
+    def spy(model, texts, **options):
         encoded.extend(texts)
-        return encode(texts, **options)
+        return encode(model, texts, **options)
 
-    monkeypatch.setattr(model, "encode", spy)
+    monkeypatch.setattr("hexapla.encoder.whitening.encode", spy)
     rows = Dataset.from_list(
         [{"eng_Latn": f"{i} things", "deu_Latn": f"{i} Dinge"} for i in range(127)]
     )

@@ -15,10 +15,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from hexapla.corpus.writer import write_corpus
+from hexapla.encoder import packed_passes
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
 from hexapla.evaluation import resume as unfinished
-from hexapla.evaluation import vectors
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.stage import evaluate
 from tests.fixtures import mteb_folder as toy_mteb
@@ -73,7 +73,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, module: object, name: str, n_cal
 @pytest.mark.parametrize(
     ("module", "name", "n_calls"),
     [
-        (vectors, "encode", 3),
+        (packed_passes, "run_passes", 3),
         (unfinished, "record_measurement", 0),
         (unfinished, "record_measurement", 26),
     ],
@@ -86,7 +86,7 @@ def test_resumed_equals_uninterrupted(
     name: str,
     n_calls: int,
 ) -> None:
-    monkeypatch.setattr(vectors, "_STEP", 64)
+    monkeypatch.setattr("hexapla.encoder.encode.TEXTS_PER_STEP", 64)
     whole = evaluate(dataclasses.replace(config, out=tmp_path / "whole"))
     with monkeypatch.context() as interrupted:
         stop_after(interrupted, module, name, n_calls)
@@ -103,15 +103,15 @@ def test_resumed_equals_uninterrupted(
 def test_a_resumed_run_embeds_and_measures_nothing_again(
     config: EvaluateConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vectors, "_STEP", 64)
+    monkeypatch.setattr("hexapla.encoder.encode.TEXTS_PER_STEP", 64)
     encoded: list[str] = []
-    original = vectors.encode
+    original = packed_passes.tokenise_step
 
-    def noted(model: object, texts: Sequence[str], **options: object) -> np.ndarray:
+    def noted(model: object, texts: Sequence[str], **options: object) -> object:
         encoded.extend(texts)
         return original(model, texts, **options)
 
-    monkeypatch.setattr(vectors, "encode", noted)
+    monkeypatch.setattr(packed_passes, "tokenise_step", noted)
     with monkeypatch.context() as interrupted:
         stop_after(interrupted, unfinished, "record_measurement", 10)
         with pytest.raises(Stopped, match="killed"):
@@ -178,7 +178,7 @@ def test_vectors_are_removed_or_kept_on_request_and_then_serve_other_tasks(
     assert not (Path(config.out) / "vectors").exists()
     kept = dataclasses.replace(config, vectors=tmp_path / "vectors", suite="NTREXBitextMining")
     first = evaluate(dataclasses.replace(kept, out=tmp_path / "first"))
-    monkeypatch.setattr(vectors, "encode", lambda *_, **__: pytest.fail("encoded again"))
+    monkeypatch.setattr(packed_passes, "run_passes", lambda *_, **__: pytest.fail("encoded again"))
     assert evaluate(dataclasses.replace(kept, out=tmp_path / "second")) == first
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import EncoderFacts
 from hexapla.errors import InputError
 from hexapla.evaluation import stage as suite
@@ -63,8 +63,13 @@ class Oracle:
             languages=self.languages,
         )
 
-    def encode(self, model: Oracle, texts: list[str], *, task: str, batch_size: int) -> np.ndarray:
+    def encode_steps(
+        self, model: Oracle, steps: Iterable[list[str]], **_: object
+    ) -> Iterator[np.ndarray]:
         assert model is self
+        return map(self.encode, steps)
+
+    def encode(self, texts: list[str]) -> np.ndarray:
         self.encoded += texts
         out = np.zeros((len(texts), N_ROWS + 2), dtype=np.float32)
         for row, text in enumerate(texts):
@@ -88,7 +93,7 @@ def oracle(monkeypatch: pytest.MonkeyPatch) -> Oracle:
     stand_in = Oracle()
     monkeypatch.setattr(suite, "load_encoder", stand_in.load)
     monkeypatch.setattr(suite, "describe", stand_in.describe)
-    monkeypatch.setattr(vectors, "encode", stand_in.encode)
+    monkeypatch.setattr(vectors, "encode_steps", stand_in.encode_steps)
     # The oracle reads the numbers, so these must not be altered.
     monkeypatch.setattr(xsim, "alter_sentences", lambda all_: dict.fromkeys(all_, ()))
     return stand_in
@@ -200,26 +205,6 @@ def test_every_distinct_text_is_embedded_once(oracle: Oracle, config: EvaluateCo
     assert max(Counter(oracle.encoded).values()) == 1
     # SIB-200 and Tatoeba have the same sentences here, and the first STS pair is one sentence twice.
     assert len(oracle.encoded) == 3 * N_ROWS + 2 * (30 + 29)
-
-
-def test_texts_are_embedded_by_number_of_tokens_longest_first(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    model = load_encoder(toy_encoder(tmp_path / "encoder"))
-    texts = [
-        "eng01",
-        "unknownwordsareonetokeneach " * 2,
-        "deu01 deu02 deu03",
-        "eng01 eng02 eng03 eng04",
-    ]
-    asked: list[str] = []
-    monkeypatch.setattr(
-        vectors, "encode", lambda _, step, **__: asked.extend(step) or np.eye(4, dtype=np.float32)
-    )
-    column = vectors.Vectors({"STS": ""}, [("STS", texts)])
-    column.embed(model, batch_size=2)
-    assert asked == [texts[3], texts[2], texts[1], texts[0]]
-    assert column.of("STS", texts).argmax(axis=1).tolist() == [3, 2, 1, 0]
 
 
 def test_task_types_with_different_prompts_have_different_vectors(
@@ -476,7 +461,7 @@ def test_run_json_is_written_before_the_work_starts(
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt("killed")
 
-    monkeypatch.setattr(vectors, "encode", stopped)
+    monkeypatch.setattr(vectors, "encode_steps", stopped)
     with pytest.raises(KeyboardInterrupt, match="killed"):
         evaluate(config)
     run = json.loads((Path(config.out) / "run.json").read_text(encoding="utf-8"))

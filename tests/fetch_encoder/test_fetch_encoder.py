@@ -18,7 +18,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from hexapla.encoder.fetched import cache_of
-from hexapla.encoder.load import encode, load_encoder
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import describe
 from hexapla.errors import InputError
 from hexapla.fetch_encoder.config import FetchEncoderConfig

@@ -7,7 +7,8 @@ import pytest
 from tokenizers import Tokenizer
 
 from hexapla.corpus.reader import open_corpus
-from hexapla.encoder.load import encode, load_encoder
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import locate
 
 N_ROWS = 64

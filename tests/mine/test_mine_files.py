@@ -12,14 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.cli.app import main
-from hexapla.encoder.load import encode, load_encoder
 from hexapla.errors import InputError
 from hexapla.mine import mine, sides
 from hexapla.mine.calibrate import calibrate
 from hexapla.mine.config import MineConfig
-from hexapla.mine.encoding_progress import encode_with_progress
 from hexapla.mine.margin import Pairs
-from hexapla.runs.progress import Bar, Progress
 from tests.fixtures.light_process import answers
 from tests.fixtures.toy import toy_rows
 
@@ -301,28 +298,6 @@ def test_a_missing_file_is_told_without_loading_torch(tmp_path: Path) -> None:
     for answer in found.values():
         assert (answer.status, answer.heavy, answer.left) == (2, [], [])
         assert answer.err.startswith("hexapla: none.txt: no such file")
-
-
-def test_texts_encoded_with_progress_are_all_counted_and_have_the_same_vectors(known: str) -> None:
-    model = load_encoder(known)
-    texts = [str(row["eng_Latn"]) for row in toy_rows(20, seed=1)] * 2
-    counted: list[int] = []
-
-    class Counting(Progress):
-        def add(self, *described: Any, **more: Any) -> Bar:
-            bar = super().add(*described, **more)
-            assert described[1] == 20
-            bar.advance = counted.append  # type: ignore[assignment, method-assign]
-            return bar
-
-    with Counting(quiet=True) as progress:
-        vectors = encode_with_progress(
-            model, texts, batch_size=8, description="encoding", progress=progress
-        )
-    assert counted == [8, 8, 4]
-    np.testing.assert_array_equal(vectors, encode(model, texts, task="BitextMining", batch_size=8))
-    encode(model, texts, task="BitextMining")
-    assert len(counted) == 3, "the encoder still counts"
 
 
 def test_an_existing_file_is_replaced_only_with_overwrite(

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hexapla.cli.app import main
-from hexapla.encoder.load import encode, load_encoder
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
 from hexapla.mine import score
 from hexapla.mine.config import ScoreConfig

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hexapla.cli.app import main
-from hexapla.encoder.load import encode, load_encoder
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
 from hexapla.mine import align_documents, link_sentences
 from hexapla.mine.config import AlignDocumentsConfig
