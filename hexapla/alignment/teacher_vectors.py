@@ -22,8 +22,8 @@ from sentence_transformers.sentence_transformer.modules import Normalize
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.prepare import Prepared
 from hexapla.alignment.reference import Reference, fit_bridge
-from hexapla.encoder.kind import e5_prompt
 from hexapla.encoder.encode import encode
+from hexapla.encoder.kind import e5_prompt
 from hexapla.encoder.load import load_encoder, save_prompt, training_prompt
 from hexapla.encoder.locate import is_bare
 from hexapla.errors import InputError

@@ -23,6 +23,7 @@ from hexapla.alignment.token_cache import TokenCache
 from hexapla.alignment.trainer import MultiwayTrainer
 from hexapla.encoder.held_out import METRIC, HeldOutAccuracy
 from hexapla.encoder.packing import Packing
+from hexapla.encoder.precision import cpu_has_bf16
 from hexapla.runs.progress import Progress
 
 _log = logging.getLogger(__name__)
@@ -197,14 +198,9 @@ def _arguments(
 
 def _uses_bf16(config: AlignConfig) -> bool:
     has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    if config.precision == "bf16" and not torch.cuda.is_available() and not _cpu_has_bf16():
+    if config.precision == "bf16" and not torch.cuda.is_available() and not cpu_has_bf16():
         _log.warning(
             "precision is bf16, for which this CPU has no instructions; a step takes about 9 times "
             "as long as in fp32, so use that (--precision fp32)"
         )
     return config.precision == "bf16" or (config.precision == "auto" and has_bf16)
-
-
-def _cpu_has_bf16() -> bool:
-    found = torch.cpu.get_capabilities()
-    return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))

@@ -143,7 +143,7 @@ def _encode_padded(
     padding adds 2 % to the tokens; sorted by bytes it adds 39 %, and by characters 65 %. Very long
     texts are encoded one by one.
     """
-    from hexapla.encoder.packed_passes import autocast
+    from hexapla.encoder.precision import autocast
     from hexapla.encoder.sentence_tokens import character_parts
 
     order = np.argsort([-size for size in _sizes(model, texts)], kind="stable")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from hexapla.encoder.packing import Packing
+from hexapla.encoder.precision import autocast
 from hexapla.encoder.sentence_tokens import SentenceTokens, tokenise
 from hexapla.encoder.token_layout import packed, padded
 
@@ -103,8 +103,3 @@ def _passes(
     for own in np.split(rows, borders):
         if len(own):
             yield own, True
-
-
-def autocast(model: SentenceTransformer, bf16: bool) -> torch.autocast | nullcontext[None]:
-    """Multiply matrices in bfloat16 inside the block, if that is wanted."""
-    return torch.autocast(model.device.type, torch.bfloat16) if bf16 else nullcontext()

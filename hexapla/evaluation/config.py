@@ -71,10 +71,10 @@ class EvaluateConfig(EncodingSettings, ResumableSettings):
     vectors: Annotated[FilePath | None, SPEED] = None
     """Folder in which vectors are kept for further evaluations of the same weights."""
     batch_size: Annotated[BatchSize, SPEED] = 64
-    """Texts in one forward pass."""
+    """Texts in one forward pass, for an encoder that must pad its sentences."""
     precision: Annotated[Precision, Flag(group="Speed")] = "fp32"
-    """Precision of matrix products. bf16 is faster on hardware that supports it, and gives nearly
-    the same vectors."""
+    """Precision of matrix products. bf16 gives nearly the same vectors, faster where the hardware
+    has instructions for it, and slower elsewhere."""
     seed: Annotated[Seed, DATA] = 42
     """Seed of the few-shot draws in classification and topics; 42 is MTEB's."""
 

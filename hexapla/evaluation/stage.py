@@ -8,6 +8,7 @@ resumed; `scores.jsonl` is written last. torch is imported when the encoder is l
 from __future__ import annotations
 
 import dataclasses
+import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 VECTORS_FOLDER = "vectors"
+_log = logging.getLogger(__name__)
 SCORE_FILES = (
     "run.json",
     SCORES_FILE,
@@ -117,6 +119,14 @@ def _load(config: EvaluateConfig) -> SentenceTransformer:
     if config.prompt is not None:
         save_prompt(model, config.prompt)
         model.default_prompt_name = None
+    if config.precision == "bf16" and model.device.type == "cpu":
+        from hexapla.encoder.precision import cpu_has_bf16
+
+        if not cpu_has_bf16():
+            _log.warning(
+                "precision is bf16, for which this CPU has no instructions; encoding is slower "
+                "than in fp32, so use that (--precision fp32)"
+            )
     return model
 
 

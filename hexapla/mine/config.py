@@ -38,7 +38,7 @@ class SearchSettings(LoadSettings):
     encoder: Annotated[Name, ENCODER]
     """Hub name, encoder folder, or "tiny"."""
     batch_size: Annotated[BatchSize, ENCODER, Flag(identity=False)] = 64
-    """Texts in one forward pass."""
+    """Texts in one forward pass, for an encoder that must pad its sentences."""
     k: Annotated[int, Field(ge=1, le=1024), SEARCH] = 4
     """Nearest neighbours whose mean cosine a margin score is relative to."""
     margin: Annotated[Margin, SEARCH] = "ratio"
@@ -121,7 +121,7 @@ class AlignDocumentsConfig(LoadSettings, OutputSettings, TextLimitSettings):
     skip_cost: Annotated[float, Field(gt=0, le=100), SEARCH] = SKIP_COST
     """Cost of a sentence without translation; linking two unlike sentences costs about 1."""
     batch_size: Annotated[BatchSize, ENCODER, Flag(identity=False)] = 64
-    """Texts in one forward pass."""
+    """Texts in one forward pass, for an encoder that must pad its sentences."""
 
     def __post_init__(self) -> None:
         """Check the file's ending."""
