@@ -16,7 +16,7 @@ from typing import IO, Any
 from hexapla.build.built_rows import BuiltRow, JudgedShards, rows_of_origin, rows_of_text
 from hexapla.build.column_makers import ColumnMakers
 from hexapla.build.config import BuildConfig
-from hexapla.build.origin import ADD, TOP_UP
+from hexapla.build.origin import ADD, NO_TRANSLATION, REJECTED_CELL, TOP_UP
 from hexapla.build.references import References, ReferenceScores, merge_scores, reference_lines
 from hexapla.build.shard_plan import LEFT_OUT, ShardPlan
 from hexapla.corpus.contamination import Contamination
@@ -124,17 +124,17 @@ class Assembly:
 
     def _put_rejected(self, rejected: Path, folder: Path) -> None:
         """Put what was rejected into the corpus, after what its origin has."""
-        sentences = [] if self.origin else [self.config.work / LEFT_OUT]
-        parts = {path.name: [path] for path in sorted(rejected.iterdir())}
-        parts["sentences.jsonl"] = sentences
-        if self.origin:
-            for path in sorted((self.origin.corpus.path / REJECTED).glob("*.jsonl")):
-                parts[path.name] = [path, *parts.get(path.name, ())]
+        new = {path.name: path for path in sorted(rejected.iterdir())}
+        new["sentences.jsonl"] = self.config.work / LEFT_OUT
+        old = self.origin.corpus.path / REJECTED if self.origin else None
+        names = sorted(path.name for path in old.glob("*.jsonl")) if old else []
         folder.mkdir()
-        for name, paths in parts.items():
+        for name in dict.fromkeys([*new, *names]):
             with (folder / name).open("wb") as whole:
-                for path in paths:
-                    with path.open("rb") as part:
+                if self.origin and name in names:
+                    whole.writelines(self.origin.rejected_lines(name))
+                if name in new:
+                    with new[name].open("rb") as part:
                         shutil.copyfileobj(part, whole)
 
     def _facts(self) -> Mapping[str, object]:
@@ -274,8 +274,8 @@ class Assembly:
         if match is not None:
             return f"in {match.set_name}"
         if self.config.policy == "drop-row" and any(map(_is_lost, built.cells.values())):
-            return "rejected cell"
-        return None if any(translations) else "no translation left"
+            return REJECTED_CELL
+        return None if any(translations) else NO_TRANSLATION
 
 
 def _is_lost(cell: Mapping[str, Any]) -> bool:

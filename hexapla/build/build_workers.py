@@ -20,6 +20,7 @@ from hexapla.runs.disk_errors import find_disk_error
 from hexapla.runs.executors import Executor, Processes, Ray, Receipt, ThisProcess
 from hexapla.runs.ray_cluster import connect, has_gpus
 from hexapla.translate.config import TranslatorConfig
+from hexapla.translate.device import count_shared_gpus
 
 MIN_TEXTS = 2048
 """Texts in one call of a translator that can mix languages, so that its batches are full."""
@@ -30,7 +31,8 @@ def open_workers(config: BuildConfig, filters: FilterSettings) -> tuple[Executor
     """Return the executor of a build and the worker that it sends around.
 
     Unless told otherwise, a translator gets all cores if it is the only one on a machine, its share
-    of them beside others, and as many as Ray reserves on a cluster.
+    of them beside others, and as many as Ray reserves on a cluster. The processes of one machine
+    take its GPUs in turn.
 
     Raises:
         InputError: Ray is not installed, or no cluster answers.
@@ -47,7 +49,8 @@ def open_workers(config: BuildConfig, filters: FilterSettings) -> tuple[Executor
         executor = Ray(ray, config.workers, n_cpus=n_cpus, n_gpus=n_gpus)
         n_threads = 1
     elif config.workers > 1:
-        executor = Processes(config.workers)
+        n_gpus = count_shared_gpus(translator) if isinstance(translator, TranslatorConfig) else 0
+        executor = Processes(config.workers, n_gpus=n_gpus)
         n_threads = max(1, len(os.sched_getaffinity(0)) // config.workers)
     else:
         executor = ThisProcess()

@@ -128,7 +128,7 @@ def rows_of_origin(
     names = list(dict.fromkeys([*names, *(makers.meta if makers else ())]))
     translated = chain.from_iterable(shards.read())
     next_one = next(translated, None)
-    rows = origin.corpus.rows()
+    rows = origin.rows()
     while group := list(islice(rows, N_ROWS)):
         built = []
         for row in group:

@@ -48,14 +48,14 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings, TextLim
     source: SourceConfig
     to: Targets = ()
     """Languages to translate into, or groups of them: paper-diverse, europe, indic, script:Latn and
-    others. A group means those of its languages that the translator has. Only --top-up does without
-    it, for all columns."""
+    others. A group means those of its languages that the translator has. With --top-up, the columns
+    to fill, by default all."""
     add: Targets = ()
-    """Languages or groups to add to a corpus folder, which stands in the place of the texts. Its
-    pivot is translated into these alone, and its other columns are kept."""
+    """Languages or groups to add to a corpus folder, which takes the place of the texts. Only these
+    are translated into; what the corpus has is kept."""
     top_up: bool = False
-    """Fill the cells that a corpus folder, in the place of the texts, lacks in the languages of
-    --to."""
+    """Fill the cells that a corpus folder lacks, which takes the place of the texts; what it has is
+    kept."""
     translator: TranslatorConfig | SkipValidation[Translator]
     rows_per_shard: Annotated[int, Field(ge=1, le=1_000_000), SCALE] = 2048
     """Rows that are translated and committed at once."""
@@ -108,7 +108,8 @@ class BuildConfig(ClusterSettings, FilteringSettings, ResumableSettings, TextLim
             return None
         from hexapla.build.origin import Origin
 
-        return Origin.open(self.source.texts[0], self.out, resume=self.resume)
+        folder = self.source.texts[0]
+        return Origin.open(folder, self.out, fills=self.top_up, resume=self.resume)
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
 """The corpus that a build extends: its columns, the rows to translate, and what is normal in it.
 
 `--add` makes new columns beside those of the origin, `--top-up` fills cells that its columns lack.
-A build that writes to the origin's own folder replaces it when it is finished. What `--resume` then
-finds there is the extended corpus, so its origin is the one that its record names.
+A row that lost so many cells that a build left it out is not in the corpus; to be filled, it is
+read from `rejected/rows.jsonl`. A build that writes to the origin's own folder replaces it when it
+is finished. What `--resume` then finds there is the extended corpus, so its origin is the one that
+its record names.
 """
 
 from __future__ import annotations
@@ -17,14 +19,20 @@ from typing import Any
 from hexapla.build.committed import read_json
 from hexapla.corpus.contamination import Contamination
 from hexapla.corpus.reader import SAMPLE, Corpus, open_corpus
-from hexapla.corpus.rows import row_id
-from hexapla.corpus.shards import N_ROWS
+from hexapla.corpus.rows import as_cell, row_id
+from hexapla.corpus.shards import N_ROWS, file_facts
 from hexapla.corpus.work_folder import REPLACED, lock_work_folder, work_folder
 from hexapla.errors import InputError
 from hexapla.filters import Statistics
+from hexapla.filters.rejected_files import REJECTED
 from hexapla.runs.record import RUN_FILE
+from hexapla.runs.schema import Stored, check_object, damage_message, parse_json
 
 ADD, TOP_UP = "add", "top_up"
+NO_TRANSLATION, REJECTED_CELL = "no translation left", "rejected cell"
+"""Why a build leaves out a row that a top-up may bring back."""
+
+_ROWS = "rows.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,22 +42,25 @@ class Origin:
     Attributes:
         corpus: The corpus.
         in_place: The build replaces it.
+        fills: The build fills cells, and does not add columns.
         languages: Its columns without those that a finished build added, the pivot first.
         finished: Settings of the finished build in place that `--resume` finds again, else empty.
     """
 
     corpus: Corpus
     in_place: bool
+    fills: bool
     languages: tuple[str, ...]
     finished: Mapping[str, Any]
 
     @classmethod
-    def open(cls, folder: str, out: Path, *, resume: bool) -> Origin:
+    def open(cls, folder: str, out: Path, *, fills: bool, resume: bool) -> Origin:
         """Open a corpus to extend.
 
         Args:
             folder: The corpus folder, or "sample".
             out: The corpus folder to make.
+            fills: The build fills cells.
             resume: The build may be finished already.
 
         Raises:
@@ -69,13 +80,68 @@ class Origin:
         finished = _finished_settings(out) if in_place and resume else {}
         added = finished.get(ADD) or ()
         languages = tuple(code for code in corpus.languages if code not in added)
-        return cls(corpus=corpus, in_place=in_place, languages=languages, finished=finished)
+        return cls(
+            corpus=corpus, in_place=in_place, fills=fills, languages=languages, finished=finished
+        )
 
     def facts(self) -> dict[str, object]:
-        """Return what identifies the corpus: its name and hash before it was extended."""
+        """Return what identifies the corpus before it was extended: its name and hashes."""
         if self.finished:
-            return {key: self.finished.get(f"corpus.{key}") for key in ("name", "sha256")}
-        return {"name": self.corpus.name, "sha256": self.corpus.sha256}
+            keys = ("name", "sha256", "left_out_sha256")
+            known = {key: self.finished.get(f"corpus.{key}") for key in keys}
+            return {key: value for key, value in known.items() if value is not None}
+        facts: dict[str, object] = {"name": self.corpus.name, "sha256": self.corpus.sha256}
+        if self.fills and self._left_out.is_file():
+            facts["left_out_sha256"] = file_facts(self._left_out)["sha256"]
+        return facts
+
+    def rows(self) -> Iterator[dict[str, str | None]]:
+        """Yield the rows of the corpus, and after them those that were left out and may be filled.
+
+        Raises:
+            InputError: The file of rows that were left out is damaged.
+        """
+        yield from self.corpus.rows()
+        if not (self.fills and self._left_out.is_file()):
+            return
+        seen = set(self.corpus.row_ids())
+        for number, entry in enumerate(self._entries(), start=1):
+            if entry.get("reason") not in (NO_TRANSLATION, REJECTED_CELL):
+                continue
+            place, row = f"{self._left_out}:{number}: row", entry.get("row") or {}
+            cells = {code: as_cell(row.get(code), place, code) for code in self.corpus.languages}
+            identity = row_id(cells[self.corpus.pivot] or "")
+            if cells[self.corpus.pivot] is not None and identity not in seen:
+                seen.add(identity)
+                yield {**cells, **dict.fromkeys(self.corpus.manifest["meta"])}
+
+    def row_ids(self) -> set[str]:
+        """Return the ids of all rows that `rows` yields."""
+        return {row_id(str(row[self.corpus.pivot])) for row in self.rows()}
+
+    def rejected_lines(self, name: str) -> Iterator[bytes]:
+        """Yield the lines of a file of what was rejected, but for rows that `rows` yields."""
+        path = self.corpus.path / REJECTED / name
+        with path.open("rb") as file:
+            if not (self.fills and name == _ROWS):
+                yield from file
+                return
+            for line, entry in zip(file, self._entries(), strict=True):
+                if entry.get("reason") not in (NO_TRANSLATION, REJECTED_CELL):
+                    yield line
+
+    @property
+    def _left_out(self) -> Path:
+        return self.corpus.path / REJECTED / _ROWS
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        with self._left_out.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    yield check_object(parse_json(line.decode()), Stored)
+                except ValueError as error:
+                    place = f"{self._left_out}:{number}"
+                    raise InputError(damage_message(place, error)) from error
 
     def verify(self) -> None:
         """Compare its shards with their hashes, unless the build in place is finished.
@@ -96,7 +162,7 @@ class Origin:
             batch.column(code).null_count
             for batch in self.corpus.batches(languages)
             for code in languages
-        ):
+        ) or any(None in (row[code] for code in languages) for row in self.rows()):
             return
         raise InputError(
             f"{self.corpus.path}: there is nothing to fill; each of its {len(self.corpus):,} rows "
@@ -119,8 +185,9 @@ class Origin:
         """
         gaps = [code for code in languages if code in self.languages]
         left_out: Counter[str] = Counter()
-        n_kept = 0
-        for row in self.corpus.rows():
+        n_rows = n_kept = 0
+        for row in self.rows():
+            n_rows += 1
             missing = {code: row[code] is None for code in gaps}
             if gaps and not any(missing.values()):
                 continue
@@ -132,7 +199,7 @@ class Origin:
             n_kept += 1
             text = str(row[self.corpus.pivot])
             yield {"row_id": row_id(text), "text": text, "source": None, **missing}
-        counts.update(n_texts=len(self.corpus), n_sentences=n_kept, left_out=dict(left_out))
+        counts.update(n_texts=n_rows, n_sentences=n_kept, left_out=dict(left_out))
 
     def add_to(self, statistics: Statistics, languages: Sequence[str]) -> None:
         """Count the cells that columns have.

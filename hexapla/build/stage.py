@@ -193,10 +193,12 @@ class _Run:
         elif STANDARD_INPUT in config.source.texts:
             _log.info("standard input was read by the interrupted run, and is not read again")
         reasons = [f"{n} {reason}" for reason, n in plan.counts["left_out"].items()]
+        n_cells = sum(map(plan.n_cells, config.to))
         _log.info(
-            "%d sentences to translate into %s; left out: %s",
+            "%d sentences to translate into %s%s; left out: %s",
             plan.n_sentences,
             ", ".join(config.to),
+            f", {n_cells} cells" if config.top_up else "",
             ", ".join(reasons) or "nothing",
         )
         return plan
@@ -206,7 +208,7 @@ class _Run:
         config = self.config
         if config.reference is None:
             return None
-        row_ids = set(config.origin.corpus.row_ids()) if config.origin else set()
+        row_ids = config.origin.row_ids() if config.origin else set()
         for shard in plan.shards if config.origin is None else ():
             source = pq.read_table(shard_path(config.work, SOURCE, shard), columns=["row_id"])
             row_ids.update(source.column("row_id").to_pylist())

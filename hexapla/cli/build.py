@@ -28,7 +28,11 @@ def build(
         ),
     ] = None,
 ) -> None:
-    """An interrupted build continues with --resume, and ends in the same bytes."""
+    """An interrupted build continues with --resume, and ends in the same bytes.
+
+    With --add or --top-up, a corpus folder takes the place of the texts, as in
+    hexapla build corpus --add sw --translator facebook/nllb-200-distilled-600M --out larger.
+    """
     from hexapla.build.check_build import check_build
 
     if dry_run and preview is not None:

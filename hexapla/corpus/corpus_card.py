@@ -118,11 +118,29 @@ def made_by(how: Mapping[str, object]) -> str:
     >>> made_by({"name": "my-mt", "backend": "command", "version": "my-mt 1.2", "files": {}})
     'my-mt, command, my-mt 1.2'
     >>> made_by({"translators": [{"translator": "a", "n_cells": 9}, {"name": "b", "n_cells": 1}]})
-    'translator a (9 cells); b (1 cell)'
+    '9 cells: translator a; 1 cell: b'
+    """
+    return "; ".join(makers(how))
+
+
+def makers(how: Mapping[str, object]) -> list[str]:
+    """Return in one phrase each how a column was made, or its cells by each of several translators.
+
+    Args:
+        how: As in `corpus.json`.
     """
     several = how.get("translators")
     if isinstance(several, list):
-        return "; ".join(map(_one_of_several, several))
+        return [f"{_n_cells(each['n_cells'])}: {_phrase(each) or 'not noted'}" for each in several]
+    return [phrase] if (phrase := _phrase(how)) else []
+
+
+def _n_cells(number: int) -> str:
+    return f"{number:,} cell{'' if number == 1 else 's'}"
+
+
+def _phrase(how: Mapping[str, object]) -> str:
+    how = {key: value for key, value in how.items() if key != "n_cells"}
     if "name" in how:
         shown = ", ".join(
             str(how[key]) for key in ("name", "backend", "compute_type", "version") if key in how
@@ -134,9 +152,3 @@ def made_by(how: Mapping[str, object]) -> str:
         }
         shown = ", ".join(f"{key} {value}" for key, value in texts.items())
     return shown
-
-
-def _one_of_several(how: Mapping[str, object]) -> str:
-    facts = {key: value for key, value in how.items() if key != "n_cells"}
-    plural = "" if how["n_cells"] == 1 else "s"
-    return f"{made_by(facts) or 'not noted'} ({how['n_cells']:,} cell{plural})"

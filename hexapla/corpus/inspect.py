@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hexapla.corpus.corpus_card import made_by
+from hexapla.corpus.corpus_card import makers
 from hexapla.text import languages as codes
 from hexapla.text.printable import printable
 
@@ -40,7 +40,8 @@ class ColumnFacts:
             a sign of a translator that collapses onto a few sentences.
         mean_characters: Mean length of the cells that are not null; 0 if there is none.
         longest: Characters of the longest cell.
-        made_by: How the column was made, according to the manifest; empty if it does not say.
+        made_by: How the column was made, according to the manifest, a line for each of several
+            translators; empty if it does not say.
     """
 
     language: str
@@ -120,7 +121,7 @@ class CorpusFacts:
                 f"{column.n_repeated:,}",
                 f"{column.mean_characters:.1f}",
                 f"{column.longest:,}",
-                Text(printable(column.made_by)),
+                Text("\n").join(Text(printable(line)) for line in column.made_by.splitlines()),
             )
         console.print(table)
 
@@ -160,7 +161,7 @@ def inspect_corpus(corpus: Corpus) -> CorpusFacts:
         dropped=manifest.get("dropped", {}),
         n_filters=len(manifest.get("filters", [])),
         columns=tuple(
-            tally.facts(code, made_by(manifest.get("columns", {}).get(code, {})))
+            tally.facts(code, "\n".join(makers(manifest.get("columns", {}).get(code, {}))))
             for code, tally in tallies.items()
         ),
         examples=tuple({code: row[code] for code in corpus.languages} for row in examples),

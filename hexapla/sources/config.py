@@ -23,7 +23,7 @@ class SourceConfig:
 
     texts: Annotated[tuple[str, ...], Strict(False), TEXT, Flag(positional=True, metavar="TEXT...")]
     """Files, folders, "-" for standard input, or datasets of the Hub as
-    "org/name@revision:config:split"."""
+    "org/name@revision:config:split". With --add or --top-up, one corpus folder."""
     pivot: Annotated[Pivot, TEXT] = "eng_Latn"
     """Language of the texts, which is translated into the others."""
     field: Annotated[str | None, TEXT] = None

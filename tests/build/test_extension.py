@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from hexapla.build import build, estimate_build, preview_build
 from hexapla.build.config import BuildConfig
@@ -135,9 +137,11 @@ def test_only_missing_cells_are_filled_and_their_translator_is_named(tmp_path: P
     new_facts = {"translator": "toy", "beam_size": 4, "n_cells": 6}
     made = {"translators": [{"translator": "old", "n_cells": N_ROWS - 6}, new_facts]}
     assert after.manifest["columns"]["deu_Latn"] == made
-    shown = "translator old (54 cells); translator toy, beam_size 4 (6 cells)"
-    assert shown in (after.path / "README.md").read_text()
-    assert inspect_corpus(after).columns[1].made_by == shown
+    shown = ["54 cells: translator old", "6 cells: translator toy, beam_size 4"]
+    assert "; ".join(shown) in (after.path / "README.md").read_text()
+    file = io.StringIO()
+    inspect_corpus(after).render(Console(file=file, width=120))
+    assert all(line in file.getvalue() for line in shown)
 
 
 def test_a_cell_that_fails_again_stays_missing_and_the_next_translator_gets_it(
@@ -172,6 +176,29 @@ def test_the_same_translator_is_named_once(tmp_path: Path) -> None:
     assert not [name for name in after.manifest["meta"] if "translator" in name]
     old, new = (rejected(tmp_path / name, "deu_Latn") for name in ("corpus", "new"))
     assert new[: len(old)] == old and len(new) > len(old)
+
+
+@pytest.mark.parametrize("policy", ["null-cell", "drop-row"])
+def test_a_row_that_was_left_out_for_its_cells_comes_back_when_they_are_filled(
+    tmp_path: Path, policy: str
+) -> None:
+    write_text(tmp_path)
+    filters = tmp_path / "filters.toml"
+    filters.write_text("language = false\n")
+    to = ("deu_Latn",) if policy == "null-cell" else ("deu_Latn", "fra_Latn")
+    build(toy_config(tmp_path, to=to, policy=policy, filters=str(filters)), quiet=True)
+    before = open_corpus(tmp_path / "corpus")
+    lost = rejected(before.path, "rows")
+    assert len(before) + len(lost) == N_ROWS > len(before)
+    half = {"top_up": True, "policy": policy, "max_loss": 1.0, "translator": ToyTranslator(bad=4)}
+    build(extension_of(tmp_path, **half), quiet=True)
+    after = open_corpus(tmp_path / "new")
+    still = rejected(after.path, "rows")
+    assert 0 < len(still) < len(lost) and all(entry in lost for entry in still)
+    assert len(after) + len(still) == N_ROWS
+    assert after.row_ids()[: len(before)] == before.row_ids()
+    returned = [row["eng_Latn"] for row in after.rows()][len(before) :]
+    assert returned == [entry["row"]["eng_Latn"] for entry in lost if entry not in still]
 
 
 class Verbose(ToyTranslator):
