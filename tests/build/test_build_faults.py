@@ -8,12 +8,10 @@ after it.
 from __future__ import annotations
 
 import logging
-import os
 import random
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +19,10 @@ import psutil
 import pytest
 
 from tests.fixtures.builds import start_or_resume, toy_config, tree, write_text
+from tests.fixtures.disk_steps import count_steps
 from tests.fixtures.forks import forks
 from tests.fixtures.toy_translator import SlowTranslator
 
-STEPS = (
-    (os, "fsync"),
-    (os, "replace"),
-    (os, "rename"),
-    (os, "unlink"),
-    (os, "rmdir"),
-    (os, "mkdir"),
-)
 N_ROWS = 40  # two shards of 32 and 8
 
 
@@ -53,23 +44,10 @@ def _go_on(folder: Path, **changes: Any) -> None:
 
 def _build(folder: Path, kill_at: int | None, changes: dict[str, Any]) -> None:
     """Build; die by SIGKILL at step `kill_at`, counted from 0, or write how many steps there were."""
-    n_steps = 0
-
-    def stepping(function: Callable[..., Any]) -> Callable[..., Any]:
-        def step(*args: Any, **kwargs: Any) -> Any:
-            nonlocal n_steps
-            if n_steps == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            n_steps += 1
-            return function(*args, **kwargs)
-
-        return step
-
     logging.disable()
-    for module, name in STEPS:
-        setattr(module, name, stepping(getattr(module, name)))
+    n_steps = count_steps(kill_at)
     _go_on(folder, **changes)
-    (folder.parent / f"{folder.name}.steps").write_text(str(n_steps))
+    (folder.parent / f"{folder.name}.steps").write_text(str(n_steps()))
 
 
 def _run(folder: Path, kill_at: int | None = None, **changes: Any) -> int:
