@@ -127,7 +127,7 @@ class Corpus:
         for batch in self.batches(n_rows=n_rows):
             for language, cells in columns.items():
                 cells += batch.column(language).to_pylist()
-            if len(columns[self.pivot]) >= n_rows:
+            if len(columns[self.languages[0]]) >= n_rows:
                 break
         return {language: cells[:n_rows] for language, cells in columns.items()}
 

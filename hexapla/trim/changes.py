@@ -22,8 +22,6 @@ from hexapla.runs.progress import Bar, Progress
 # Of each corpus. Every text is encoded once, and what is segmented otherwise once more: two minutes
 # on two cores for seven languages of multilingual-e5-small.
 MAX_ROWS = 500
-Vectors = dict[str, dict[int, NDArray[np.float32]]]
-"""For each language, the vectors of its cells by row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +32,13 @@ class HeldOutCells:
         corpus: Name of the corpus.
         n_rows: Number of rows.
         cells: For each language, the cells by row.
-        vectors: As encoded before.
+        vectors: For each language, the (D,) vectors of its cells by row.
     """
 
     corpus: str
     n_rows: int
     cells: Mapping[str, Mapping[int, str]]
-    vectors: Vectors
+    vectors: Mapping[str, Mapping[int, NDArray[np.float32]]]
 
 
 def read_held_out(
@@ -57,19 +55,13 @@ def read_held_out(
 
 
 def _read(model: SentenceTransformer, corpus: Corpus, bar: Bar) -> HeldOutCells:
-    cells: dict[str, dict[int, str]] = {language: {} for language in corpus.languages}
-    n_rows = 0
-    for batch in corpus.batches(n_rows=MAX_ROWS):
-        for language, own in cells.items():
-            column = batch.column(language).to_pylist()[: MAX_ROWS - n_rows]
-            own.update((n_rows + row, cell) for row, cell in enumerate(column) if cell is not None)
-        n_rows = min(MAX_ROWS, n_rows + batch.num_rows)
-        if n_rows == MAX_ROWS:
-            break
-    vectors: Vectors = {}
-    for language, own in cells.items():
-        vectors[language] = _encode(model, own)
+    columns = corpus.first_cells(MAX_ROWS)
+    cells, vectors = {}, {}
+    for language, column in columns.items():
+        cells[language] = {row: cell for row, cell in enumerate(column) if cell is not None}
+        vectors[language] = _encode(model, cells[language])
         bar.advance()
+    n_rows = len(columns[corpus.languages[0]])
     return HeldOutCells(corpus=corpus.name, n_rows=n_rows, cells=cells, vectors=vectors)
 
 

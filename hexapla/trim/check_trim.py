@@ -5,6 +5,7 @@ Nothing here imports torch.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,14 +122,14 @@ def _check_tokenizer(name: str, folder: Path) -> None:
 
 def _open(name: str, languages: tuple[str, ...]) -> Corpus:
     """Open the columns of a corpus that are in the languages."""
-    there = open_corpus(name, verify=False).languages
-    shared = [language for language in languages if language in there]
+    whole = open_corpus(name)
+    shared = tuple(language for language in whole.languages if language in languages)
     if not shared:
         raise InputError(
-            f"{name}: has none of {', '.join(languages)}, but {', '.join(there)}; leave it out "
-            "(--corpus), or name one of its languages (--languages)"
+            f"{name}: has none of {', '.join(languages)}, but {', '.join(whole.languages)}; leave "
+            "it out (--corpus), or name one of its languages (--languages)"
         )
-    return open_corpus(name, languages=shared)
+    return dataclasses.replace(whole, languages=shared)
 
 
 def _listed(config: TrimConfig, in_corpora: set[str]) -> tuple[str, ...]:

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hexapla.encoder.locate import RESULT, TRIMMED, cached_folder, encoder_files, hash_encoder
+from hexapla.encoder.kind import was_bare
+from hexapla.encoder.locate import (
+    RESULT,
+    TRIMMED,
+    cached_folder,
+    encoder_files,
+    hash_encoder,
+    is_bare,
+)
 from hexapla.runs.atomic import write_json
 from hexapla.runs.disk_errors import AGAIN
 from hexapla.runs.record import write_record
@@ -71,32 +79,39 @@ def _trim(config: TrimConfig, checked: CheckedTrim, *, quiet: bool) -> dict[str,
     content, order = vocabulary.cut(kept)
     held_out = read_held_out(model, checked.held_out, quiet=quiet)
 
+    replace_tokenizer(config.encoder, model, content)
+    keep_rows(config.encoder, model, order)
     if config.overwrite:
         remove_run(config.out, ENCODER_FILES)
     write_record(config.out, "trim", checked.record)
-    replace_tokenizer(config.encoder, model, content)
-    keep_rows(config.encoder, model, order)
     tokenizers = make_tokenizer(vocabulary.content), make_tokenizer(content)
     prompt = training_prompt(model)
     measured = [measure_changes(model, each, tokenizers, order, prompt) for each in held_out]
 
     folder = checked.folder or cached_folder(config.encoder)
     after = _sizes(model)
-    sizes = {key: {"before": before[key], "after": after[key]} for key in before}
     record = {
-        "encoder": checked.facts.name,
-        "encoder_sha256": checked.facts.sha256,
-        "languages": list(config.languages),
-        "corpora": [{"name": each.name, "sha256": each.sha256} for each in checked.corpora],
-        "listed": list(checked.listed),
-        "words": config.words,
-        "min_count": config.min_count,
-        **sizes,
+        **_sources(config, checked),
+        **{key: {"before": before[key], "after": after[key]} for key in before},
         "files_mib": {"before": _files_mib(folder) if folder else None},
         "held_out": measured,
         "seconds": round(time.monotonic() - started, 1),
     }
     return _save(model, config.out, folder, checked.alignment, record)
+
+
+def _sources(config: TrimConfig, checked: CheckedTrim) -> dict[str, Any]:
+    """Return what an encoder was trimmed from, and for what."""
+    return {
+        "encoder": checked.facts.name,
+        "encoder_sha256": checked.facts.sha256,
+        "bare": is_bare(config.encoder) or was_bare(config.encoder),
+        "languages": list(config.languages),
+        "corpora": [{"name": each.name, "sha256": each.sha256} for each in checked.corpora],
+        "listed": list(checked.listed),
+        "words": config.words,
+        "min_count": config.min_count,
+    }
 
 
 def _choose(

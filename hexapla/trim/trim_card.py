@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hexapla.text import languages as codes
-from hexapla.text.printable import markdown_code, printable_all
+from hexapla.text.printable import markdown, markdown_code, printable_all
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,28 +33,29 @@ def trim_section(record: dict[str, Any]) -> str:
     sources = [markdown_code(corpus["name"]) for corpus in record["corpora"]]
     if record["listed"]:
         sources.append(f"the {record['words']:,} most frequent words of wordfreq's lists")
+    base = f"{markdown_code(record['encoder'])} (SHA-256 {record['encoder_sha256'][:16]})"
     parts = [
         "## Trimmed vocabulary",
-        f"Hexapla has left out of {markdown_code(record['encoder'])} (SHA-256 "
-        f"{markdown_code(record['encoder_sha256'][:16])}) the pieces that\nthese languages do not "
-        f"use: {languages}.\nA text whose pieces are all kept has the vector that it had. Scores "
-        "on this card are those\nof the encoder before.",
-        f"Pieces were taken from {', '.join(sources)}; characters, numbers and punctuation\n"
-        "are kept besides.",
+        f"Hexapla made this encoder of {base}: it kept the pieces that these languages use, "
+        f"{languages}, and left out all others.",
+        "A text whose pieces are all kept has the vector that it had. Scores on this card are "
+        "those of the encoder before.",
+        f"Pieces were taken from {', '.join(sources)}. Characters, numbers and punctuation were "
+        "kept besides.",
         _markdown(("", "before", "after"), size_rows(record)),
     ]
     if record["held_out"]:
         parts += [
             "On held-out rows:",
             _markdown(_CHANGES, change_rows(record)),
-            *(f"{line}." for line in accuracy_lines(record)),
+            *(f"{markdown(line)}." for line in accuracy_lines(record)),
         ]
     return "\n\n".join(parts) + "\n"
 
 
 def size_rows(record: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return what has become smaller, and its size before and after."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for key, name in _SIZES.items():
         before, after = record[key]["before"], record[key]["after"]
         if before is not None:
@@ -81,7 +82,7 @@ def accuracy_lines(record: dict[str, Any]) -> Iterator[str]:
         before, after = measured["accuracy_before"], measured["accuracy_after"]
         if before is not None:
             yield (
-                f"translations found among {measured['n_rows']} rows of {measured['corpus']}: "
+                f"Translations found among {measured['n_rows']} rows of {measured['corpus']}: "
                 f"{100 * before:.2f} % before, {100 * after:.2f} % after"
             )
 
@@ -91,7 +92,10 @@ def trim_tables(record: dict[str, Any]) -> Iterator[Table]:
     from rich import box
     from rich.table import Table
 
-    bodies = [(("", "before", "after"), size_rows(record))]
+    record = printable_all(record)
+    bodies: list[tuple[tuple[str, ...], list[tuple[str, ...]]]] = [
+        (("", "before", "after"), size_rows(record))
+    ]
     if record["held_out"]:
         bodies.append((_CHANGES, list(change_rows(record))))
     for (first, *others), rows in bodies:
@@ -105,5 +109,6 @@ def trim_tables(record: dict[str, Any]) -> Iterator[Table]:
 
 
 def _markdown(headers: tuple[str, ...], rows: Any) -> str:
-    lines = [headers, ("---", *["---:"] * (len(headers) - 1)), *rows]
+    body = [[markdown(cell) for cell in row] for row in rows]
+    lines = [headers, ("---", *["---:"] * (len(headers) - 1)), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
