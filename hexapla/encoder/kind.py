@@ -11,7 +11,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from hexapla.encoder.locate import hub_file, is_bare, locate, read_json_object, split_revision
+from hexapla.encoder.locate import (
+    TRIMMED,
+    hub_file,
+    is_bare,
+    locate,
+    read_json_object,
+    split_revision,
+)
 
 _E5 = re.compile(r"(^|[-_/])e5(-|_|$)", re.IGNORECASE)
 _INSTRUCT = re.compile(r"(^|[-_])instruct([-_]|$)", re.IGNORECASE)
@@ -53,7 +60,7 @@ def find_kind(name: str | Path, *, ask_hub: bool = True) -> Kind:
     """
     if e5_prompt(name):
         return Kind.PROMPTED
-    if not is_bare(name, ask_hub=ask_hub):
+    if not is_bare(name, ask_hub=ask_hub) and not was_bare(name):
         prompts = read_small_file(name, "config_sentence_transformers.json", ask_hub).get("prompts")
         has_prompt = isinstance(prompts, dict) and any(prompts.values())
         return Kind.PROMPTED if has_prompt else Kind.SENTENCE
@@ -64,6 +71,11 @@ def find_kind(name: str | Path, *, ask_hub: bool = True) -> Kind:
         str(config.get("model_type"))
     )
     return Kind.CAUSAL if is_causal else Kind.MASKED
+
+
+def was_bare(name: str | Path) -> bool:
+    """Return whether an encoder was a bare transformer before `trim` gave it pooling."""
+    return bool(read_small_file(name, TRIMMED).get("bare")) if locate(name) else False
 
 
 def e5_prompt(name: str | Path) -> str:

@@ -18,6 +18,7 @@ from sentence_transformers import SentenceTransformer
 from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
 from hexapla.encoder.encoder_card import inspect_encoder
+from hexapla.encoder.kind import Kind, find_kind
 from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import hash_encoder
 from hexapla.encoder.whitening import append_dense
@@ -156,6 +157,10 @@ def test_a_bare_transformer_becomes_a_folder_with_pooling(encoder_of, corpus, tm
     after = load_encoder(tmp_path / "out")
     assert [type(module).__name__ for module in after] == ["Transformer", "Pooling", "Normalize"]
     assert bits(after, GERMAN) == bits(load_encoder(bare), GERMAN)
+    # Training it has the defaults of a bare transformer still, also when it is trimmed once more.
+    run(tmp_path / "out", corpus, tmp_path / "again", languages="de")
+    kinds = [find_kind(folder) for folder in (bare, tmp_path / "out", tmp_path / "again")]
+    assert kinds == [Kind.MASKED] * 3
 
 
 def test_an_aligned_and_whitened_encoder_stays_one(encoder_of, corpus, tmp_path, caplog):
@@ -215,7 +220,7 @@ def test_the_command_prints_what_has_become_of_the_encoder(encoder_of, corpus, t
     printed = capsys.readouterr().out
     result = json.loads((tmp_path / "out" / "trim.json").read_text())
     assert f"{result['pieces']['after']:,} (" in printed
-    assert "deu_Latn, harbour.parquet" in printed and "translations found among" in printed
+    assert "deu_Latn, harbour.parquet" in printed and "Translations found among" in printed
     assert f"{tmp_path / 'out'}: {result['pieces']['after']} pieces" in printed
     card = (tmp_path / "out" / "README.md").read_text()
     assert "German (`deu_Latn`)" in card and "| pieces | " in card
