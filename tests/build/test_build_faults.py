@@ -114,6 +114,6 @@ def test_a_killed_build_takes_its_processes_with_it(tmp_path: Path, whole: dict[
         time.sleep(0.05)
     process.kill()
     process.join()
-    assert not psutil.wait_procs(workers, timeout=20)[1]
+    assert not psutil.wait_procs(workers, timeout=60)[1]
     assert _run(folder, workers=2) == 0
     assert tree(folder) == whole
