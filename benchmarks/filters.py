@@ -6,7 +6,7 @@ made of the same cells, as a translator fails: each should be rejected.
 Out: two tables, of false rejections by set and filter, and of the share of each fault that is
 rejected. `--examples N` prints rejected cells of people and kept faults.
 
-    python -m benchmarks.filters [--split test] [--rows 500] [--faulty-rows 100] [--examples 0]
+    python -m benchmarks.filters [--split test] [--rows 500] [--faulty-rows 60] [--examples 0]
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=500)
-    parser.add_argument("--faulty-rows", type=int, default=100)
+    parser.add_argument("--faulty-rows", type=int, default=60)
     parser.add_argument("--examples", type=int, default=0)
     parser.add_argument("--split", choices=list(SETS), default="test")
     args = parser.parse_args()

@@ -10,7 +10,7 @@ _DIGITS = re.compile(r"\d+")  # decimal digits of any script, which int() reads 
 _SPACES = r" \u00a0\u2007\u2009\u202f"
 _GROUP = rf"\d+(?:(?:[.,'’٬٫]|[{_SPACES}](?=\d{{3}}(?!\d)))\d+)*"
 _NUMBER = re.compile(_GROUP)  # one number as written: 1,250.50 = 1.250,50 = 1 250,50
-# 1億2,500万 = 125 million; in Korean 37만 5,000 = 375,000
+# 1億2,500万 = 125 million; in Korean 42만 6,000 = 426,000
 _OF_8_DIGITS = rf"(?:({_GROUP})[億亿억](?: (?=[\d,]+만))?)?"
 _OF_4_DIGITS = rf"(?:({_GROUP})[万萬만](?: (?=\d[\d,]{{2}}))?)?"
 _MYRIADS = re.compile(f"{_OF_8_DIGITS}{_OF_4_DIGITS}({_GROUP})?")

@@ -23,7 +23,8 @@ class Copy:
     Names, code, numbers and headings rightly stay the same; sentences do not. Headings In Title
     Case look like names and are accepted: of real headings that stayed the same, about half are
     names. A cell that holds the whole source scores 1, and so does one that keeps more than
-    `most_part` of its ordinary words, if these are more than three times `least_words`.
+    `most_part` of its ordinary words, if these are at least four times `least_words`: people keep
+    up to ten words of a title.
     """
 
     most: Amount = 0.94
@@ -60,8 +61,8 @@ class Copy:
         ordinary = _ordinary_words(source)
         known = set(ordinary)
         kept = [word for word in words if word in known]
-        least = max(3 * self.least_words, self.most_part * len(ordinary))
-        return len(kept) >= least and LCSseq.similarity(ordinary, kept) > least
+        least = max(4 * self.least_words, int(self.most_part * len(ordinary)) + 1)
+        return len(kept) >= least and LCSseq.similarity(ordinary, kept) >= least
 
     def accept(self, score: float) -> bool:
         """Accept a similarity of at most `most`."""

@@ -39,7 +39,7 @@ _LABELS = {
 class Script:
     """Letters in a script that the language is not written in, except in words of the source."""
 
-    most: Amount = 0.4
+    most: Amount = 0.3
     """Maximum share of the letters (0 to 1) in other scripts."""
     least_letters: Count = 10
     """Minimum number of letters in other scripts for a cell to be rejected."""

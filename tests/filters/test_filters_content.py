@@ -30,7 +30,7 @@ from tests.filters.judging import column, stays
         ("two cats and 3 dogs", "2 Katzen und 3 Hunde"),
         ("sales fell to $107.6 million", "売上高は1億760万ドルに減少"),
         ("10 million users", "1000万ユーザー"),
-        ("paid her $375,000 in 2010", "2010년에 37만 5,000달러를 지불했다"),
+        ("It cost $426,000 in 2010.", "2010년에 42만 6,000달러가 들었다."),
         ("325 million won", "3억 2,500만 원"),
         ("the train at 3 p.m.", "der Zug um 15:00 Uhr"),
         ("on 4/21/21", "2021年4月21日"),
