@@ -149,9 +149,10 @@ class Assembly:
                 "counts": counts,
                 **({"references": scores} if scores else {}),
             }
+        has_lost_rows = bool(self._left_out.keys() - {NO_TRANSLATION})
         before = self.origin.corpus.manifest
         scores = merge_scores(
-            None if self._left_out else before.get("references"), scores, self.config.to
+            None if has_lost_rows else before.get("references"), scores, self.config.to
         )
         kept = {
             key: value

@@ -32,11 +32,11 @@ def test_a_resumed_extension_asks_for_what_is_missing_and_ends_in_the_same_bytes
     tmp_path: Path, mode: dict[str, Any]
 ) -> None:
     origin_in(tmp_path, gaps=4)
-    shards = {"rows_per_shard": 5, "translator": ToyTranslator(multilingual=False), **mode}
+    shards = {"rows_per_shard": 10, "translator": ToyTranslator(multilingual=False), **mode}
     build(extension_of(tmp_path, **shards), quiet=True)
     whole = tree(tmp_path / "new")
     shutil.rmtree(tmp_path / "new")
-    failing = {**shards, "translator": CountingTranslator(multilingual=False, fail_at=2)}
+    failing = {**shards, "translator": CountingTranslator(multilingual=False, fail_at=1)}
     with pytest.raises(InputError, match="broken down"):
         build(extension_of(tmp_path, **failing), quiet=True)
     counting = CountingTranslator(multilingual=False)
