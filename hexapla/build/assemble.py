@@ -165,7 +165,7 @@ class Assembly:
             "corpus": self.origin.facts(),
             "counts": {"sources": self.plan.counts, "cells": dict(self.counts)},
         }
-        facts = {
+        facts: dict[str, object] = {
             "filters": [*before.get("filters", ()), *filters],
             "extensions": [*before.get("extensions", ()), extension],
         }
