@@ -129,6 +129,12 @@ class Comparison:
         operations = count_operations(self.model, lengths)
         self.ours()
         tried = {size: self.theirs(size) for size in BATCH_SIZES}
+        print(
+            f"  {len(lengths)} sentences of {statistics.mean(lengths):.1f} tokens; largest "
+            f"difference {self.largest_difference():.0e}; theirs once at every size: "
+            + ", ".join(f"{n}: {len(lengths) / taken:.0f}/s" for n, taken in tried.items()),
+            flush=True,
+        )
         sizes = sorted(tried, key=tried.__getitem__)[:2]
         cases = {OURS: self.ours, **{f"theirs, {n}": partial(self.theirs, n) for n in sizes}}
         seconds: dict[str, list[float]] = {name: [] for name in cases}
@@ -137,11 +143,6 @@ class Comparison:
             peaks.append(matrix_peak(self.clock))
             for name, case in cases.items():
                 seconds[name].append(case())
-        print(
-            f"  {len(self.texts)} sentences of {statistics.mean(lengths):.1f} tokens; largest "
-            f"difference {self.largest_difference():.0e}; theirs once at every size: "
-            + ", ".join(f"{n}: {len(lengths) / taken:.0f}/s" for n, taken in tried.items())
-        )
         for name, taken in seconds.items():
             share = operations / statistics.median(taken) / statistics.median(peaks)
             line = f"{len(lengths) / statistics.median(taken):8.1f}/s   {share:.2f} of the peak"

@@ -1,7 +1,8 @@
 """A cache of vectors on disk, keyed by weights, length limit, precision, prompt and text.
 
 The key holds the hash of the weights, never a name, so that a checkpoint cannot get the vectors of
-another one with the same name. Each step of an evaluation adds a file, whole or not at all, so that
+another one with the same name. Which texts share a forward pass is not in the key: it changes a
+vector by rounding alone. Each step of an evaluation adds a file, whole or not at all, so that
 an interrupted evaluation can be resumed.
 """
 

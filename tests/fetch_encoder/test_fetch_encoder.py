@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from hexapla.encoder.fetched import cache_of
 from hexapla.encoder.encode import encode
+from hexapla.encoder.fetched import cache_of
 from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import describe
 from hexapla.errors import InputError
