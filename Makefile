@@ -47,6 +47,7 @@ docs: $(VENV)/dev
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks.align
 	$(BIN)/python -m benchmarks.build
+	$(BIN)/python -m benchmarks.encode
 	$(BIN)/python -m benchmarks.evaluate
 	$(BIN)/python -m benchmarks.load streams
 	$(BIN)/python -m benchmarks.mine

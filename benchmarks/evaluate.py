@@ -1,17 +1,16 @@
-"""Compare the cost of `hexapla evaluate` with MTEB's evaluator and SentenceTransformer.encode.
+"""Compare the cost of `hexapla evaluate` with MTEB's evaluator.
 
 In: real rows from the folder `HEXAPLA_DATA` (by default ../shared/data; see recipes/README.md);
 random vectors for `scoring`.
 Out: ratios. What is compared takes turns within one run.
 
-    python -m benchmarks.evaluate [scoring encode run] [--rounds N]
+    python -m benchmarks.evaluate [scoring run] [--rounds N]
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import random
 import statistics
 import tempfile
 import time
@@ -35,7 +34,6 @@ from hexapla.evaluation.mteb_table import task_languages, task_subsets
 from hexapla.evaluation.mteb_tasks import read_mteb
 from hexapla.evaluation.retrieval import BitextRetriever
 from hexapla.evaluation.tasks.bitext import BitextTask
-from hexapla.evaluation.vectors import Vectors
 from recipes.mteb_folder import write_all
 
 DATA = Path(os.environ.get("HEXAPLA_DATA", "../shared/data"))
@@ -168,36 +166,6 @@ def languages(n: int = N_LANGUAGES) -> list[str]:
     return shared[:n]
 
 
-def encode(rounds: int) -> None:
-    """Encode 6,000 sentences of 26 languages."""
-    model, chosen = load_encoder("tiny"), languages()
-    table = pq.read_table(DATA / "ntrex" / "test.parquet").select(chosen)
-    texts = [text for code in chosen for text in table.column(code).to_pylist()]
-    texts = random.Random(0).sample(texts, 6000)
-
-    def by_us() -> float:
-        started = time.perf_counter()
-        vectors = Vectors({"BitextMining": ""}, [("BitextMining", texts)])
-        vectors.embed(model, batch_size=64)
-        vectors.of("BitextMining", texts)
-        return time.perf_counter() - started
-
-    def by_them(batch_size: int) -> float:
-        started = time.perf_counter()
-        model.encode(
-            texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
-        )
-        return time.perf_counter() - started
-
-    print(f"encoding {len(texts)} sentences of {len(chosen)} languages, the tiny encoder")
-    cases: dict[str, Callable[[], float]] = {
-        "SentenceTransformer.encode, batches of 32": partial(by_them, 32),
-        "SentenceTransformer.encode, batches of 256": partial(by_them, 256),
-        "hexapla, batches of 64": by_us,
-    }
-    take_turns(rounds, cases)
-
-
 def run(rounds: int, n_languages: int = N_LANGUAGES) -> None:
     """Evaluate the tiny encoder on four tasks, from its folder to scores on disk."""
     chosen = languages(n_languages)
@@ -263,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "parts",
         nargs="*",
-        choices=("scoring", "encode", "run", "all"),
+        choices=("scoring", "run", "all"),
         default="all",
         help="parts to measure",
     )
@@ -275,7 +243,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.simplefilter("ignore")
     parts: dict[str, Callable[[], None]] = {
         "scoring": partial(scoring, given.rounds),
-        "encode": partial(encode, given.rounds),
         "run": partial(run, given.rounds, given.languages),
     }
     for name in parts if "all" in given.parts else given.parts:
