@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Keep the libraries and tests out of garbage collections, which a training asks for often.
 
     Those that happen while they are imported and rewritten take a third of that time.
@@ -63,7 +63,10 @@ def pytest_collection() -> Generator[None, object, object]:
     gc.freeze()
     gc.enable()
     if "tests.fixtures.forks" in sys.modules:
+        capture = session.config.pluginmanager.getplugin("capturemanager")
+        capture.resume_global_capture()  # for what the forks print
         sys.modules["tests.fixtures.forks"].start_server()
+        capture.suspend_global_capture()
     return collected
 
 

@@ -50,6 +50,7 @@ def test_every_file_of_the_page_exists():
         ("torch.nn.attention.varlen", "varlen_attn"),
         ("typer.core", "TyperGroup.resolve_command"),
         ("gettext", "c2py"),
+        ("multiprocessing.util", "spawnv_passfds"),
     ],
 )
 def test_a_private_name_still_exists(module, name):

@@ -1,26 +1,42 @@
 """Two processes on gloo equal one: in the loss and every gradient, and in the weights of a run.
 
-One launch of two processes, which run `rank_worker.py`, makes everything that is compared here.
+Two processes, which run `rank_worker.py`, make everything that is compared here.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import socket
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file
 
 from hexapla.corpus.writer import write_corpus
 from tests.fixtures import rank_worker
+from tests.fixtures.forks import forks
 from tests.fixtures.toy import LANGUAGES, toy_encoder, toy_rows
 from tests.fixtures.weights import read_weights
 
 pytestmark = pytest.mark.slow
+
+
+def run_rank(rank: int, port: int, folder: Path) -> None:
+    """Do what a process does that `torchrun` has started."""
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    rank_worker.main(str(folder / "encoder"), str(folder / "corpus"), folder / "two")
+    dist.barrier()  # the first rank has the store of the others
+    dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
@@ -29,29 +45,15 @@ def made(tmp_path_factory) -> Path:
     write_corpus(toy_rows(200, missing=0.1), folder / "corpus", languages=LANGUAGES)
     toy_encoder(folder / "encoder")
     (folder / "two").mkdir()
-    root = Path(__file__).parents[2]
-    launched = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            "--nproc-per-node",
-            "2",
-            "-m",
-            "tests.fixtures.rank_worker",
-            str(folder / "encoder"),
-            str(folder / "corpus"),
-            str(folder / "two"),
-        ],
-        cwd=root,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    assert launched.returncode == 0, launched.stderr[-3000:]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    processes = [forks().Process(target=run_rank, args=(rank, port, folder)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(240)
+        process.kill()
+    assert [process.exitcode for process in processes] == [0, 0]
     return folder
 
 

@@ -18,14 +18,18 @@ import pytest
 from hexapla.cli.app import main
 from hexapla.errors import InputError
 from hexapla.reproduce import estimate, job_worker, matrix_runner, reproduce
-from tests.fixtures.forks import forks
+from tests.fixtures.forks import fork_workers, forks
 from tests.fixtures.matrix import do_here, one_thread, results, toy_config, toy_recipe
 
 
 @pytest.mark.slow
 def test_two_workers_and_a_page_from_the_command_line(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    fork_workers(monkeypatch)
     recipe = toy_recipe(tmp_path / "toy.toml")
     recipe.write_text(recipe.read_text().replace("page = false", ""))
     out = tmp_path / "out"

@@ -6,8 +6,8 @@ chat template, generation and HTTP.
 
 from __future__ import annotations
 
+import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.openai import OpenAITranslator
 from hexapla.translate.prompts import chat_request
 from hexapla.translate.translator import Translation
+from tests.fixtures.forks import forks
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,6 +78,17 @@ def parrot(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def serve(port: int, log: Path) -> None:
+    """Do what the command `transformers serve` does, its output into a file."""
+    with log.open("w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    from transformers.cli.transformers import main  # not there without the serving extra
+
+    sys.argv = ["transformers", "serve", "--port", str(port), "--device", "cpu"]
+    main()
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The address of the server, and the name of its model."""
@@ -84,30 +96,20 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     parrot(folder)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [
-        "-m",
-        "transformers.cli.transformers",
-        "serve",
-        "--port",
-        str(port),
-        "--device",
-        "cpu",
-    ]
-    with (
-        (folder / "log.txt").open("w") as log,
-        subprocess.Popen([sys.executable, *command], stdout=log, stderr=log) as server,
-    ):
-        try:
-            until = time.monotonic() + 120
-            while server.poll() is None and time.monotonic() < until:
-                try:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                    break
-                except OSError:
-                    time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}/v1", str(folder)
-        finally:
-            server.terminate()
+    server = forks().Process(target=serve, args=(port, folder / "log.txt"))
+    server.start()
+    try:
+        until = time.monotonic() + 120
+        while server.is_alive() and time.monotonic() < until:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/v1", str(folder)
+    finally:
+        server.terminate()
+        server.join()
 
 
 def test_a_real_server_translates(served: tuple[str, str], tmp_path: Path) -> None:
