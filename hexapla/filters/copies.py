@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
+
+import regex
 
 from hexapla.filters.candidate import Amount, Candidate, Count, JudgedColumn, Scorer
 from hexapla.filters.repeated_targets import target_key
@@ -39,13 +40,13 @@ class Copy:
         """Return the scorer for a column, with the letters of the pivot."""
         from rapidfuzz.distance import Indel
 
-        words_of = letters_of(column.pivot).findall
+        words = letters_of(column.pivot)
 
         def score(candidate: Candidate) -> float | None:
             source, text = candidate.source.casefold(), candidate.text.casefold()
             similarity = Indel.normalized_similarity(source, text, score_cutoff=self.most)
             if similarity <= self.most and (
-                source in text or self._holds_part(candidate.source, words_of(text))
+                source in text or self._holds_part(candidate.source, text, words)
             ):
                 similarity = 1.0
             if similarity <= self.most or n_ordinary_words(candidate.source) < self.least_words:
@@ -54,14 +55,17 @@ class Copy:
 
         return score
 
-    def _holds_part(self, source: str, words: Sequence[str]) -> bool:
-        """Return whether too many of a source's ordinary words are among those of a cell."""
+    def _holds_part(self, source: str, text: str, words: regex.Pattern[str]) -> bool:
+        """Return whether a cell, case-folded, keeps too many of a source's ordinary words."""
         from rapidfuzz.distance import LCSseq
 
         ordinary = _ordinary_words(source)
-        known = set(ordinary)
-        kept = [word for word in words if word in known]
+        known = frozenset(ordinary)
         least = max(4 * self.least_words, int(self.most_part * len(ordinary)) + 1)
+        # Spaces show most words at a tenth of the cost, and half of those kept are different.
+        if len(ordinary) < least or len(known.intersection(text.split())) < least // 3:
+            return False
+        kept = [word for word in words.findall(text) if word in known]
         return len(kept) >= least and LCSseq.similarity(ordinary, kept) >= least
 
     def accept(self, score: float) -> bool:

@@ -17,8 +17,11 @@ from hexapla.runs.settings import settings
 _MARKS = regex.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffe\uffff\p{Cs}]"
     r"|<unk>|</?s>|<pad>|\[UNK\]|<\|[a-z_]+\|>|⁇|(?<!\w)__\w+__(?!\w)|▁"
-    # Language tokens of NLLB, OPUS-MT and MADLAD-400.
-    r"|(?<![\w-])[a-z]{3}_(?:Arab|Armn|Beng|Cyrl|Deva|Ethi|Geor|Grek|Gujr|Guru|Hang|Hans|Hant|Hebr"
+)
+# Language tokens of NLLB, OPUS-MT and MADLAD-400. Few texts have one of the signs in them.
+_TOKEN_SIGNS = ("_", ">>", "<2")
+_TOKENS = regex.compile(
+    r"(?<![\w-])[a-z]{3}_(?:Arab|Armn|Beng|Cyrl|Deva|Ethi|Geor|Grek|Gujr|Guru|Hang|Hans|Hant|Hebr"
     r"|Jpan|Khmr|Knda|Laoo|Latn|Mlym|Mymr|Olck|Orya|Sinh|Taml|Telu|Tfng|Thai|Tibt)(?![\w-])"
     r"|>>[A-Za-z_]{2,}<<|<2[A-Za-z_]{2,}>"
 )
@@ -30,7 +33,8 @@ _MIN_CHARACTERS = 20  # the n-grams of a shorter text say nothing
 _LOOP = regex.compile(r"\b(\p{L}.{1,40}?)(?:[\s\p{P}]+\1\b){3}|(\p{L}{2,20}?)\2{5}")
 # Share of repeated 4-grams. A text at or below it is not searched for loops, to save time.
 _MIN_LOOP_SHARE = 0.15
-_LETTER_LOOP = re.compile(r"([^\W\d_])\1{9}")  # in any text, since its share may be small
+_LETTER_LOOP = re.compile(r"([^\W\d_])\1{9}")
+_MIN_REPEATED = 6  # repeated 4-grams in ten times the same letter
 
 
 @settings
@@ -63,8 +67,13 @@ def n_marks(source: str, text: str) -> float:
     """
     if not _WORD.search(text):
         return float(_WORD.search(source) is not None)
+    n = _count_marks(text)
+    return float(max(0, n - _count_marks(source))) if n else 0.0
+
+
+def _count_marks(text: str) -> int:
     n = len(_MARKS.findall(text))
-    return float(max(0, n - len(_MARKS.findall(source)))) if n else 0.0
+    return n + (len(_TOKENS.findall(text)) if any(sign in text for sign in _TOKEN_SIGNS) else 0)
 
 
 @settings
@@ -145,10 +154,14 @@ def repetition(source: str, text: str) -> float:
     >>> repetition("It is very big.", "groß " * 5)
     1.0
     """
-    if _LETTER_LOOP.search(text) and not _LETTER_LOOP.search(source):
+    share, is_short = _repeated_share(text), len(text) < _MIN_CHARACTERS
+    if (
+        (is_short or share * len(text) >= _MIN_REPEATED)
+        and _LETTER_LOOP.search(text)
+        and not _LETTER_LOOP.search(source)
+    ):
         return 1.0
-    share = _repeated_share(text)
-    if share <= _MIN_LOOP_SHARE and len(text) >= _MIN_CHARACTERS:
+    if share <= _MIN_LOOP_SHARE and not is_short:
         return share
     if _LOOP.search(text) and not _LOOP.search(source):
         return 1.0
