@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from hexapla.errors import InputError
@@ -77,11 +78,11 @@ class CTranslate2Translator(CheckpointTranslator):
 
     def _search(self, jobs: Sequence[DecodingJob], limit: int, search: BeamSearch) -> list[Output]:
         pieces = self.checkpoint.pieces
-        results = self._load().translate_batch(
+        translate_batch = partial(
+            self._load().translate_batch,
             [[pieces[i] for i in job.ids] for job in jobs],
             target_prefix=None if jobs[0].prefix is None else [[job.prefix] for job in jobs],
             batch_type="tokens",
-            max_batch_size=self.config.batch_tokens,
             beam_size=search.beam_size,
             no_repeat_ngram_size=search.no_repeat_ngram_size,
             repetition_penalty=search.repetition_penalty,
@@ -92,6 +93,10 @@ class CTranslate2Translator(CheckpointTranslator):
             return_end_token=True,
             # The default of 1 makes a Marian write something where it would write nothing.
             min_decoding_length=0,
+        )
+        results = self._batch_tokens.fit(
+            [len(job.ids) for job in jobs],
+            lambda n_tokens: translate_batch(max_batch_size=n_tokens),
         )
         return [self._output(job, result) for job, result in zip(jobs, results, strict=True)]
 

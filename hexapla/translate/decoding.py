@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from hexapla.translate.batch_tokens import BatchTokens
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.checkpoint_files import CheckpointFiles
 from hexapla.translate.config import TranslatorConfig
@@ -74,6 +75,7 @@ class CheckpointTranslator(ABC):
     def __init__(self, config: TranslatorConfig, files: CheckpointFiles) -> None:
         self.config = config
         self.checkpoint = Checkpoint(config, files)
+        self._batch_tokens = BatchTokens(config, self.checkpoint.name)
         self._checked: frozenset[str] = frozenset()
 
     @property

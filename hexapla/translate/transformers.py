@@ -6,13 +6,15 @@ finished as there are beams, and the first token is forced and counts towards th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from hexapla.encoder.check_sizes import check_sizes
 from hexapla.encoder.check_tokens import check_embeddings
 from hexapla.encoder.check_weights import check_finite, check_reports, recorded_reports
 from hexapla.errors import InputError
+from hexapla.translate.batch_tokens import is_out_of_memory
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.checkpoint_files import CheckpointFiles
 from hexapla.translate.config import TranslatorConfig
@@ -56,7 +58,17 @@ class TransformersTranslator(CheckpointTranslator):
 
             if self.config.threads:
                 torch.set_num_threads(self.config.threads)
-            self._model = load_model(self.checkpoint, self._type).to(self._device)
+            model = load_model(self.checkpoint, self._type)
+            try:
+                self._model = model.to(self._device)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise InputError(
+                    f"{self.checkpoint.name}: its weights do not fit into the memory of "
+                    f"{self._device} as {self._type}; free some of it, or give another --device, "
+                    "a smaller checkpoint, or --backend ctranslate2 with --compute-type int8"
+                ) from error
         return self._model
 
     def _effective(self) -> dict[str, object]:
@@ -70,20 +82,21 @@ class TransformersTranslator(CheckpointTranslator):
         return "transformers", "tokenizers", "torch"
 
     def _search(self, jobs: Sequence[DecodingJob], limit: int, search: BeamSearch) -> list[Output]:
-        return [
-            output
-            for batch in self._batches(jobs)
-            for output in self._generate(batch, limit, search)
-        ]
+        self._load()
+        outputs: list[Output] = []
+        while left := jobs[len(outputs) :]:
+            first = partial(self._generate_first, left, limit, search)
+            outputs += self._batch_tokens.fit([len(job.ids) for job in left], first)
+        return outputs
 
-    def _batches(self, jobs: Sequence[DecodingJob]) -> Iterator[Sequence[DecodingJob]]:
-        """Split jobs, sorted by length, where padded tokens would exceed `batch_tokens`."""
-        start = 0
-        for end, job in enumerate(jobs):
-            if end > start and (end + 1 - start) * len(job.ids) > self.config.batch_tokens:
-                yield jobs[start:end]
-                start = end
-        yield jobs[start:]
+    def _generate_first(
+        self, jobs: Sequence[DecodingJob], limit: int, search: BeamSearch, n_tokens: int
+    ) -> list[Output]:
+        """Translate as many of the first jobs as `n_tokens` with padding hold, but at least one."""
+        n = 1
+        while n < len(jobs) and (n + 1) * len(jobs[n].ids) <= n_tokens:
+            n += 1
+        return self._generate(jobs[:n], limit, search)
 
     def _generate(
         self, jobs: Sequence[DecodingJob], limit: int, search: BeamSearch
