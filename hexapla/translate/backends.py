@@ -7,6 +7,7 @@ device or kind of model is reported in a second, before anything large is fetche
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Sequence
 from typing import Literal
 
@@ -20,6 +21,8 @@ from hexapla.translate.conversion import can_convert
 from hexapla.translate.device import parse_device
 from hexapla.translate.python import PythonTranslator
 from hexapla.translate.translator import Translator
+
+_log = logging.getLogger(__name__)
 
 
 def open_translator(config: TranslatorConfig, *, keep_answers: bool = True) -> Translator:
@@ -93,11 +96,13 @@ def _check_files(
     parse_device(config.device)
     backend = _choose_backend(config, files)
     _check_libraries(files)
-    languages = languages_in_files(files, config.translator)
+    languages = languages_in_files(files, config.codes)
     if languages is not None:
         languages.check_pivot(config.pivot)
         if targets:
             languages.check_targets(config.pivot, targets)
+            if choices := languages.choices(targets):
+                _log.info("%s: %s", files.name, choices)
     return backend
 
 

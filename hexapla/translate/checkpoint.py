@@ -48,8 +48,8 @@ class Checkpoint:
         unknown, size = self.tokenizer.unk_token_id, self.files.config.get("vocab_size")
         self.languages = read_languages(
             self.files,
-            config.translator,
             [token for token, i in self.ids.items() if i != unknown and (not size or i < size)],
+            codes=config.codes,
             states_pair=hasattr(self.tokenizer, "source_lang"),
             source=getattr(self.tokenizer, "source_lang", None),
             target=getattr(self.tokenizer, "target_lang", None),
@@ -115,6 +115,9 @@ class Checkpoint:
         """Return each text's token ids, with all that the model expects around them."""
         if self.languages.layout and self.languages.layout.in_source:
             texts = [f"{self.languages.tokens[target]} {text}" for text in texts]
+        elif self.files.model_type == "marian":
+            # Its tokenizer takes what stands between >> and << at the start for a language.
+            texts = [f" {text}" if text.startswith(">>") else text for text in texts]
         return encode_texts(self.tokenizer, texts)
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
@@ -139,6 +142,8 @@ class Checkpoint:
         if self.files.revision:
             facts["revision"] = self.files.revision
         facts["family"] = self.family or f"{self.files.model_type}, one pair"
+        if self._config.codes:
+            facts["codes"] = list(self._config.codes)
         unstated = self.languages.unstated_pair()
         if unstated:
             facts["pair"] = unstated

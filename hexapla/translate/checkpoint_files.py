@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.runs.schema import read_foreign
 from hexapla.translate.config import TranslatorConfig
+from hexapla.translate.hub_checkpoint import HubCheckpoint
 from hexapla.translate.language_tokens import ARCHITECTURES
 
 CONVERTED = "model.bin"
@@ -43,7 +44,8 @@ class CheckpointFiles:
     """The files of a checkpoint, whose configuration has been read.
 
     Attributes:
-        name: Hub name, or the last part of a folder's path.
+        name: Hub name without a revision, or the last part of a folder's path.
+        given: Hub name without a revision, or a folder's path as it was given.
         folder: Where the files are.
         revision: Commit of a Hub checkpoint.
         config: Content of `config.json`.
@@ -56,10 +58,15 @@ class CheckpointFiles:
 
     def __init__(self, config: TranslatorConfig) -> None:
         self._settings = config
-        self.folder = _open_folder(config.translator, config.revision)
-        is_local = Path(config.translator).expanduser().is_dir()
-        self.name = self.folder.resolve().name if is_local else config.translator
-        self.revision = None if is_local else self.folder.name
+        self._hub = _on_hub(config)
+        self.revision: str | None = None
+        if self._hub is None:
+            self.folder, self.given = Path(config.translator).expanduser(), config.translator
+            self.name = self.folder.resolve().name
+        else:
+            self.folder = self._hub.fetch(_SMALL)
+            self.name = self.given = self._hub.name
+            self.revision = self.folder.name
         self.config = self._read_config()
         self.converted = "model_type" not in self.config
         self.model_type = "" if self.converted else str(self.config["model_type"])
@@ -98,10 +105,12 @@ class CheckpointFiles:
             paths = self._listed(whole, index)
             if paths and (whole == _SAFE[0] or allow_pickle):
                 return paths
-        if self.revision and not allow_pickle:
-            problem = "has no weights as safetensors on the Hub"
-        elif any((self.folder / pickled).exists() for pickled in _PICKLED):
+        if any((self.folder / pickled).exists() for pickled in _PICKLED):
             problem = "has only pickled weights, which can run code when they are loaded"
+        elif self._hub and self.revision and not self._hub.is_reached():
+            raise self._hub.lacks_weights(self.revision)
+        elif self.revision and not allow_pickle:
+            problem = "has no weights as safetensors on the Hub"
         else:
             raise InputError(
                 f"translator {given}: has no weights ({_SAFE[0]} is missing); fetch it again"
@@ -159,10 +168,9 @@ class CheckpointFiles:
             )
 
     def _fetch(self, whole: str, index: str) -> None:
-        if self.revision:
+        if self._hub:
             stem, _, ending = whole.partition(".")
-            patterns = (whole, index, f"{stem}-*.{ending}")
-            _snapshot(self._settings.translator, self.revision, patterns)
+            self._hub.fetch((whole, index, f"{stem}-*.{ending}"), self.revision)
 
     def _listed(self, whole: str, index: str) -> list[Path]:
         """Return the files of the weights: one whole file, or those that an index lists."""
@@ -186,39 +194,26 @@ class CheckpointFiles:
         return [self.folder / name for name in names]
 
 
-def _open_folder(name: str, revision: str | None) -> Path:
-    """Return the folder with configuration and tokenizer, fetched if the name is no folder.
+def _on_hub(config: TranslatorConfig) -> HubCheckpoint | None:
+    """Return a translator by its name on the Hub; None if it is a folder.
 
     Raises:
-        InputError: There is no such folder, and no such checkpoint on the Hub.
+        InputError: There is no such folder, or a revision of one is asked for.
     """
-    folder = Path(name).expanduser()
+    name, folder = config.translator, Path(config.translator).expanduser()
     if folder.is_dir():
-        return folder
-    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        if config.revision:
+            raise InputError(
+                f"translator {name}: is a folder, which has no revision {config.revision}; leave "
+                "--revision out, or give a Hub name"
+            )
+        return None
+    is_path = name.startswith((".", "/", "~")) or name.partition("@")[0].count("/") > 1
+    if folder.exists() or is_path:
         raise InputError(
             f"translator {name}: no such folder; give a folder, or a Hub name like owner/name"
         )
-    return _snapshot(name, revision, _SMALL)
-
-
-def _snapshot(name: str, revision: str | None, patterns: Sequence[str]) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
-    except LocalEntryNotFoundError as error:
-        at = f" at revision {revision}" if revision else ""
-        raise InputError(
-            f"translator {name}: neither a folder nor in the Hub's cache{at}, and the Hub cannot "
-            "be reached; fetch it where there is a network (hf download), or give a folder"
-        ) from error
-    except (HfHubHTTPError, HFValidationError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"translator {name}: neither a folder nor on the Hub ({reason})"
-        ) from error
+    return HubCheckpoint(name, config.revision)
 
 
 def _sha256(path: Path) -> str:

@@ -8,21 +8,25 @@ for a first check: they are known without loading a library, and they miss none 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from hexapla.errors import InputError, did_you_mean
 from hexapla.text import languages
 from hexapla.translate.checkpoint_files import CheckpointFiles
+from hexapla.translate.language_codes import LanguageCodes
 from hexapla.translate.language_tokens import (
     LAYOUTS,
     ONE_PAIR,
     Layout,
+    codes_of_side,
     find_tokens,
     m2m100_tokens,
     pair_in_name,
-    possible_codes,
 )
+
+_MAX_NAMED = 40  # languages, that an error lists
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class CheckpointLanguages:
         name: Name of the checkpoint.
         layout: How it names languages; None for a checkpoint of one pair.
         tokens: Each target's language token, by canonical code; empty for one pair.
+        others: The tokens that the checkpoint has beside it, of targets that have several.
         sources: The codes that the source of a Marian may mean; empty where that is not stated.
         targets: The codes that the target of one pair may mean; empty where that is not stated.
     """
@@ -40,6 +45,7 @@ class CheckpointLanguages:
     name: str
     layout: Layout | None
     tokens: dict[str, str] = field(default_factory=dict)
+    others: dict[str, tuple[str, ...]] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
 
@@ -73,14 +79,33 @@ class CheckpointLanguages:
         if self.layout is None:
             self._check_pair(targets)
             return
+        first: dict[str, str] = {}
+        for code in targets:
+            token = self.tokens.get(code, code)
+            if first.setdefault(token, code) != code:
+                raise InputError(
+                    f"codes has {token} of {self.name} for {first[token]} and for {code}, so both "
+                    "would get the same translations; give each its own"
+                )
         lacking = [code for code in targets if code not in self.tokens]
         if lacking:
             named = ", ".join(
                 f"{code} ({languages.name(code)}{self._nearest(code)})" for code in lacking
             )
+            all_of_them = f": {', '.join(self.tokens)}" if len(self.tokens) <= _MAX_NAMED else ""
             raise InputError(
                 f"{self.name} cannot translate into {named}; it has {len(self.tokens)} languages"
+                f"{all_of_them}"
             )
+
+    def choices(self, targets: Sequence[str]) -> str | None:
+        """Say which tokens were taken where targets have several; None if none has."""
+        chosen = [
+            f"{code}: {self.tokens[code]} (not {', '.join(self.others[code])})"
+            for code in targets
+            if self.others.get(code)
+        ]
+        return f"{'; '.join(chosen)}; choose with --codes" if chosen else None
 
     def unstated_pair(self) -> str | None:
         """Say what the checkpoint does not state about its pair; None if nothing is missing."""
@@ -113,9 +138,9 @@ class CheckpointLanguages:
 
 def read_languages(
     files: CheckpointFiles,
-    translator: str,
     vocabulary: Iterable[str],
     *,
+    codes: Sequence[str],
     states_pair: bool,
     source: str | None,
     target: str | None,
@@ -123,38 +148,54 @@ def read_languages(
     """Read the languages of a checkpoint.
 
     Args:
-        files: Files of the checkpoint.
-        translator: Its name or folder as given, which may hold a pair.
+        files: Files of the checkpoint, whose name may hold a pair.
         vocabulary: The tokens that it knows.
+        codes: Which token a language is to have, such as `por_Latn=pt_BR`.
         states_pair: Whether its tokenizer is of a kind that can state a pair.
         source: The source that its tokenizer states.
         target: The target that its tokenizer states.
 
     Raises:
-        InputError: The vocabulary has no language token, although the family needs one.
+        InputError: The vocabulary has no language token, although the family needs one, or it
+            lacks one of `codes`.
     """
-    layout, tokens = _find_layout(files, vocabulary, states_pair=states_pair)
+    known = set(vocabulary)
+    layout, found = _find_layout(files, known, states_pair=states_pair)
+    tokens = {code: of_code[0] for code, of_code in found.items()}
+    tokens |= _chosen_tokens(files.name, codes, layout, known, found)
+    others = {
+        code: tuple(token for token in found[code] if token != tokens[code])
+        for code in found
+        if len(found[code]) > 1
+    }
     if layout is not None and layout.family != "marian":
-        return CheckpointLanguages(files.name, layout, tokens)
-    names = (translator, str(files.config.get("_name_or_path", "")))
+        return CheckpointLanguages(files.name, layout, tokens, others)
+    names = (files.given, str(files.config.get("_name_or_path", "")))
     named = next((pair for name in names if (pair := pair_in_name(name))), ("", ""))
     return CheckpointLanguages(
         files.name,
         layout,
         tokens,
-        sources=possible_codes(source or named[0]),
-        targets=() if layout else possible_codes(target or named[1]),
+        others,
+        sources=codes_of_side(source or named[0]),
+        targets=() if layout else codes_of_side(target or named[1]),
     )
 
 
-def languages_in_files(files: CheckpointFiles, translator: str) -> CheckpointLanguages | None:
+def languages_in_files(
+    files: CheckpointFiles, codes: Sequence[str] = ()
+) -> CheckpointLanguages | None:
     """Read the languages that the tokenizer's files name, without loading a library.
+
+    Args:
+        files: Files of the checkpoint.
+        codes: Which token a language is to have, such as `por_Latn=pt_BR`.
 
     Returns:
         None where the files do not hold the whole vocabulary.
 
     Raises:
-        InputError: The vocabulary has no language token, although the family needs one.
+        InputError: As in `read_languages`.
     """
     vocabulary = files.named_tokens()
     if vocabulary is None:
@@ -164,15 +205,40 @@ def languages_in_files(files: CheckpointFiles, translator: str) -> CheckpointLan
     settings = files.tokenizer_settings()
     source, target = (_as_text(settings.get(key)) for key in ("source_lang", "target_lang"))
     return read_languages(
-        files, translator, vocabulary, states_pair=True, source=source, target=target
+        files, vocabulary, codes=codes, states_pair=True, source=source, target=target
     )
 
 
+def _chosen_tokens(
+    name: str,
+    codes: Sequence[str],
+    layout: Layout | None,
+    known: set[str],
+    found: dict[str, list[str]],
+) -> dict[str, str]:
+    """Return the tokens that `codes` choose, by language."""
+    chosen = {}
+    for language, spelled in LanguageCodes.read(codes).by_language.items():
+        if layout is None:
+            raise InputError(
+                f"codes has {language}={spelled}, but {name} has no language tokens; leave it out"
+            )
+        token = spelled if spelled in known else layout.form.format(spelled)
+        if token not in known or not re.fullmatch(layout.pattern, token):
+            has = (
+                f"; of {language} it has {', '.join(found[language])}" if language in found else ""
+            )
+            raise InputError(
+                f"codes has {language}={spelled}, but {name} has no language token {token}{has}"
+            )
+        chosen[language] = token
+    return chosen
+
+
 def _find_layout(
-    files: CheckpointFiles, vocabulary: Iterable[str], *, states_pair: bool
-) -> tuple[Layout | None, dict[str, str]]:
-    """Find the layout that a vocabulary's language tokens follow, and these tokens."""
-    known = list(vocabulary)
+    files: CheckpointFiles, known: Collection[str], *, states_pair: bool
+) -> tuple[Layout | None, dict[str, list[str]]]:
+    """Find the layout that a vocabulary's language tokens follow, and these tokens by language."""
     layouts = LAYOUTS.get(files.model_type, ())
     if files.converted:
         layouts = tuple(dict.fromkeys(layout for group in LAYOUTS.values() for layout in group))

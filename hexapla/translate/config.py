@@ -29,16 +29,17 @@ class TranslatorConfig:
     """Settings of a translator."""
 
     translator: Annotated[Name, TRANSLATOR]
-    """Hub name or folder of a translation model, or an endpoint's name for its model; with backend
-    command a program and its arguments, in which {source} and {target} stand for the languages;
-    with backend python a function or object as module:name."""
+    """Hub name ("org/name" or "org/name@revision") or folder of a translation model, or an
+    endpoint's name for its model; with backend command a program and its arguments, in which
+    {source} and {target} stand for the languages; with backend python a function or object as
+    module:name."""
     pivot: Annotated[Pivot, TRANSLATOR] = "eng_Latn"
     """Language of the texts, which is translated into the others."""
     backend: Annotated[Backend, TRANSLATOR] = "auto"
     """What translates: a library that runs a model (auto: ctranslate2 if it can run it, else
     transformers), an endpoint, a program that reads and writes lines, or a Python function."""
     revision: Annotated[str | None, TRANSLATOR] = None
-    """Revision of a model on the Hub."""
+    """Revision of a model on the Hub, where its name has none."""
     beam_size: Annotated[int, Field(ge=1, le=256), TRANSLATOR] = 4
     """Beams of the search."""
     max_input_tokens: Annotated[Tokens, TRANSLATOR] = 256
@@ -77,7 +78,8 @@ class TranslatorConfig:
     """Price of a million answer tokens."""
     codes: Codes = ()
     """Codes by which the program or function knows the languages, the pivot among them:
-    eng_Latn=en,deu_Latn=de. By default BCP 47 tags, such as de and zh-Hant."""
+    eng_Latn=en,deu_Latn=de. By default BCP 47 tags, such as de and zh-Hant. For a model, its
+    language tokens where it has several for one language: por_Latn=pt_BR."""
     version_command: Annotated[str | None, PLUGGED] = None
     """Command that prints the version of the program or function, for the record of the corpus."""
     streams: Annotated[Streams, PLUGGED] = "auto"
@@ -86,13 +88,21 @@ class TranslatorConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that the backend does not have."""
-        if self.backend not in ("command", "python"):
-            for name in ("codes", "version_command"):
-                if getattr(self, name):
-                    raise InputError(
-                        f"{name} is a setting of programs and Python functions; use it with "
-                        "--backend command or --backend python"
-                    )
+        if self.version_command and self.backend not in ("command", "python"):
+            raise InputError(
+                "version_command is a setting of programs and Python functions; use it with "
+                "--backend command or --backend python"
+            )
+        if self.codes and self.backend == "openai":
+            raise InputError(
+                "codes is a setting of programs, Python functions and models with language tokens; "
+                "an endpoint gets the names of languages, so leave it out"
+            )
+        if self.revision and not self.is_checkpoint:
+            raise InputError(
+                f"revision is a setting of models on the Hub; with --backend {self.backend} leave "
+                "it out"
+            )
         if self.backend != "command" and self.streams != "auto":
             raise InputError("streams is a setting of programs; use it with --backend command")
 

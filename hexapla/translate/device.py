@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from hexapla.errors import InputError
 from hexapla.translate.checkpoint_files import CheckpointFiles
+from hexapla.translate.config import TranslatorConfig
 
 
 def parse_device(text: str) -> tuple[str, int]:
@@ -44,6 +45,20 @@ def choose_device(asked: str, n_gpus: int, library: str) -> tuple[str, int]:
             "auto"
         )
     return kind, number
+
+
+def count_shared_gpus(config: TranslatorConfig) -> int:
+    """Return how many GPUs the worker processes of this machine take in turn.
+
+    Returns:
+        0 where there is nothing to share out: the translator is no model here, or its device is
+        the CPU or one GPU by its number.
+    """
+    if not config.is_checkpoint or config.device not in ("auto", "cuda"):
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def choose_compute_type(

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from hexapla.errors import InputError
 from hexapla.text import languages
+from hexapla.text.locale_tags import read_locale_tag
 
 
 class Layout(NamedTuple):
@@ -22,6 +23,7 @@ class Layout(NamedTuple):
     Attributes:
         family: Name of the family.
         pattern: Regular expression of a language token.
+        form: A language token, with {} for its code.
         example: The token of German.
         in_source: Whether the token stands before the source text, and not at the start of the
             output.
@@ -29,14 +31,15 @@ class Layout(NamedTuple):
 
     family: str
     pattern: str
+    form: str
     example: str
     in_source: bool
 
 
-_NLLB = Layout("nllb", r"([a-z]{3}_[A-Z][a-z]{3})", "deu_Latn", in_source=False)
-_M2M100 = Layout("m2m100", r"__([a-z]{2,3})__", "__de__", in_source=False)
-_MADLAD = Layout("madlad", r"<2([A-Za-z_]+)>", "<2de>", in_source=True)
-_MARIAN = Layout("marian", r">>([A-Za-z_]+)<<", ">>deu<<", in_source=True)
+_NLLB = Layout("nllb", r"([a-z]{3}_[A-Z][a-z]{3})", "{}", "deu_Latn", in_source=False)
+_M2M100 = Layout("m2m100", r"__([a-z]{2,3})__", "__{}__", "__de__", in_source=False)
+_MADLAD = Layout("madlad", r"<2([A-Za-z_]+)>", "<2{}>", "<2de>", in_source=True)
+_MARIAN = Layout("marian", r">>([A-Za-z_]+)<<", ">>{}<<", ">>deu<<", in_source=True)
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "m2m_100": (_NLLB, _M2M100),
     "nllb-moe": (_NLLB,),
@@ -79,14 +82,19 @@ _LIKELY = {
 """The code that a token means when its language has two scripts: CLDR's likely script."""
 
 
-def find_tokens(layout: Layout, vocabulary: Iterable[str]) -> dict[str, str]:
-    """Map each canonical code to its token in a vocabulary.
+_REGIONAL = {"pob": "por_Latn"}
+"""Codes of OPUS-MT for the language of one region, here Brazil, that no standard has."""
 
-    If a code has several tokens (`>>pt<<`, `>>pt_BR<<`), one that contains the canonical code
-    wins, then the shortest.
+
+def find_tokens(layout: Layout, vocabulary: Iterable[str]) -> dict[str, list[str]]:
+    """Map each canonical code to its tokens in a vocabulary, the best first.
+
+    If a code has several tokens, one that states its script is better than one that does not
+    (`>>cmn_Hans<<`, `>>cmn<<`), and one without a region is better than one with it (`>>pt<<`,
+    `>>pt_BR<<`). Of others the shorter is taken.
 
     >>> find_tokens(LAYOUTS["marian"][0], [">>pt_BR<<", ">>pt<<", ">>zho<<", ">>tlh<<", "the"])
-    {'por_Latn': '>>pt<<', 'zho_Hans': '>>zho<<'}
+    {'por_Latn': ['>>pt<<', '>>pt_BR<<'], 'zho_Hans': ['>>zho<<']}
     """
     spellings: dict[str, list[str]] = {}
     for token in vocabulary:
@@ -94,9 +102,18 @@ def find_tokens(layout: Layout, vocabulary: Iterable[str]) -> dict[str, str]:
         if code:
             spellings.setdefault(code, []).append(token)
     return {
-        code: min(spellings[code], key=lambda token: (code not in token, len(token), token))
+        code: sorted(spellings[code], key=lambda token: _rank(layout, code, token))
         for code in sorted(spellings)
     }
+
+
+def _rank(layout: Layout, code: str, token: str) -> tuple[bool, bool, bool, int, str]:
+    match = re.fullmatch(layout.pattern, token)
+    spelled = match[1] if match else token
+    tag = read_locale_tag(spelled)
+    is_regional = spelled in _REGIONAL or (tag is not None and bool(tag.region))
+    states_script = spelled.endswith(f"_{languages.script(code)}")
+    return code not in token, not states_script, is_regional, len(token), token
 
 
 def possible_codes(text: str) -> tuple[str, ...]:
@@ -113,6 +130,18 @@ def possible_codes(text: str) -> tuple[str, ...]:
         return tuple(code for code in found if likely and code[:3] == likely[:3])
 
 
+def codes_of_side(text: str) -> tuple[str, ...]:
+    """List the codes that a side of a pair may mean, which may name several; none for a group.
+
+    >>> codes_of_side("zh_Hant"), codes_of_side("deu_eng_fra"), codes_of_side("ROMANCE")
+    (('zho_Hant',), ('deu_Latn', 'eng_Latn', 'fra_Latn'), ())
+    """
+    if codes := possible_codes(text):
+        return codes
+    parts = [possible_codes(part) for part in re.split("[_+]", text)]
+    return tuple(dict.fromkeys(code for part in parts for code in part)) if all(parts) else ()
+
+
 def pair_in_name(name: str) -> tuple[str, str] | None:
     """Read source and target from a name in the style of OPUS-MT; either may be a group.
 
@@ -122,7 +151,7 @@ def pair_in_name(name: str) -> tuple[str, str] | None:
     (('en', 'ROMANCE'), None)
     """
     match = re.search(
-        r"opus-mt-(?:tc-(?:big|base)-)?([A-Za-z_+]{2,})-([A-Za-z_+]{2,})(?=$|[-/])", name
+        r"opus-mt-(?:tc-(?:bible-)?(?:big|base)-)?([A-Za-z_+]{2,})-([A-Za-z_+]{2,})(?=$|[-/])", name
     )
     return (match[1], match[2]) if match else None
 
@@ -135,6 +164,8 @@ def _code(layout: Layout, token: str) -> str | None:
         return token if languages.is_language(token) else None
     if layout is _M2M100:
         return _m2m100_codes().get(match[1])
+    if match[1] in _REGIONAL:
+        return _REGIONAL[match[1]]
     if match[1].lower() in _LIKELY:
         return _LIKELY[match[1].lower()]
     codes = possible_codes(match[1])

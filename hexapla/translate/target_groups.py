@@ -81,7 +81,7 @@ def _languages_had(
 
 def _in_checkpoint(config: TranslatorConfig, candidates: Sequence[str]) -> tuple[list[str], str]:
     files = CheckpointFiles(config)
-    languages = languages_in_files(files, config.translator)
+    languages = languages_in_files(files, config.codes)
     known = (languages.tokens or languages.targets) if languages else ()
     if not known:  # it names none, and is asked when it is loaded
         return list(candidates), ""

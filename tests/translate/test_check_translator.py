@@ -68,7 +68,7 @@ def test_mistakes_are_answered_without_a_heavy_library(tmp_path: Path) -> None:
 def test_the_files_name_the_languages_that_the_tokenizer_has(kind: str) -> None:
     config = TranslatorConfig(translator=str(shared_toy(kind)))
     checkpoint = Checkpoint(config)
-    assert languages_in_files(checkpoint.files, config.translator) == checkpoint.languages
+    assert languages_in_files(checkpoint.files) == checkpoint.languages
     check_translator(config, languages_of(kind))
 
 
@@ -83,7 +83,7 @@ def test_a_vocabulary_that_no_file_shows_is_left_to_the_tokenizer(tmp_path: Path
     folder = toy_nmt("madlad", tmp_path / "madlad")
     (folder / "tokenizer.json").unlink()
     config = TranslatorConfig(translator=str(folder))
-    assert languages_in_files(CheckpointFiles(config), config.translator) is None
+    assert languages_in_files(CheckpointFiles(config)) is None
     check_translator(config, ["swh_Latn"])
 
 

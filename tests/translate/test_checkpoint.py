@@ -122,10 +122,10 @@ def test_tokens_of_opus_and_madlad_are_read_as_their_scripts() -> None:
         ">>mul<<",
     ]
     assert find_tokens(marian, opus) == {
-        "fra_Latn": ">>fra<<",
-        "srp_Latn": ">>srp_Latn<<",
-        "zho_Hans": ">>cmn<<",
-        "zho_Hant": ">>cmn_Hant<<",
+        "fra_Latn": [">>fra<<", ">>fr_BE<<"],
+        "srp_Latn": [">>srp_Latn<<"],
+        "zho_Hans": [">>cmn_Hans<<", ">>cmn<<"],
+        "zho_Hant": [">>cmn_Hant<<"],
     }
     tokens = [
         "<2zh>",
@@ -138,13 +138,13 @@ def test_tokens_of_opus_and_madlad_are_read_as_their_scripts() -> None:
         "<2hi_Latn>",
     ]
     assert find_tokens(madlad, tokens) == {
-        "hin_Deva": "<2hi>",
-        "hin_Latn": "<2hi_Latn>",
-        "kmr_Latn": "<2ku>",
-        "nob_Latn": "<2no>",
-        "tgl_Latn": "<2fil>",
-        "zho_Hans": "<2zh>",
-        "zho_Hant": "<2zh_Hant>",
+        "hin_Deva": ["<2hi>"],
+        "hin_Latn": ["<2hi_Latn>"],
+        "kmr_Latn": ["<2ku>"],
+        "nob_Latn": ["<2no>"],
+        "tgl_Latn": ["<2fil>"],
+        "zho_Hans": ["<2zh>"],
+        "zho_Hant": ["<2zh_Hant>"],
     }
     assert pair_in_name("Helsinki-NLP/opus-mt-zh-en") == ("zh", "en")
     assert possible_codes("zh") == ("zho_Hans", "zho_Hant") and possible_codes("mul") == ()

@@ -53,7 +53,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "a language twice": ({"codes": "de=de,German=ger"}, "codes names deu_Latn twice"),
     "an unknown language": ({"codes": "xx=de"}, 'language "xx" is unknown'),
     "codes of another type": ({"codes": 5}, "codes is 5; it must be a list"),
-    "codes of a model": ({"backend": "auto", "codes": "de=de"}, "codes is a setting of programs"),
+    "codes of an endpoint": (
+        {"backend": "openai", "codes": "de=de"},
+        "codes is a setting of programs",
+    ),
     "a version of a model": (
         {"backend": "openai", "version_command": "x"},
         "version_command is a setting of programs and Python functions; use it with --backend",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from hexapla.build.build_workers import open_workers
 from hexapla.errors import InputError
+from hexapla.filters import FilterSettings
+from hexapla.runs.executors import Processes
 from hexapla.translate.checkpoint_files import CheckpointFiles
-from hexapla.translate.device import choose_compute_type, choose_device
+from hexapla.translate.config import TranslatorConfig
+from hexapla.translate.device import choose_compute_type, choose_device, count_shared_gpus
+from tests.fixtures.builds import toy_config
 
 
 class Named:
@@ -56,6 +62,38 @@ def test_a_missing_gpu_is_refused(asked: str, n_gpus: int) -> None:
         InputError, match=f"device {asked}: this machine has {n_gpus} GPUs that PyTorch can use"
     ):
         choose_device(asked, n_gpus, "PyTorch")
+
+
+@pytest.mark.parametrize(
+    ("settings", "n_shared"),
+    [
+        ({}, 4),
+        ({"device": "cuda"}, 4),
+        ({"device": "cuda:0"}, 0),
+        ({"device": "cpu"}, 0),
+        ({"backend": "transformers"}, 4),
+        ({"backend": "openai"}, 0),
+        ({"backend": "command"}, 0),
+    ],
+)
+def test_workers_take_the_gpus_in_turn_unless_one_is_named(
+    settings: dict[str, Any], n_shared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    assert count_shared_gpus(TranslatorConfig(translator="toy", **settings)) == n_shared
+
+
+def test_a_build_hands_out_the_gpus_to_its_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    model = toy_config(tmp_path, translator=TranslatorConfig(translator="toy"), workers=4)
+    executor, _ = open_workers(model, FilterSettings())
+    assert isinstance(executor, Processes)
+    places = [executor._environment(number)["CUDA_VISIBLE_DEVICES"] for number in range(4)]
+    assert places == ["0", "1", "0", "1"]
+    executor, _ = open_workers(toy_config(tmp_path, workers=2), FilterSettings())
+    assert isinstance(executor, Processes) and executor.n_gpus == 0
 
 
 def test_the_first_possible_type_is_chosen_and_t5_has_no_float16() -> None:
