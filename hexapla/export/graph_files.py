@@ -9,8 +9,8 @@ from hexapla.encoder.encode import encode
 from hexapla.errors import InputError
 from hexapla.export.config import ExportConfig, Format
 from hexapla.export.exported_transformer import ExportedTransformer, exchanged
-from hexapla.export.onnx_graph import copy_graph, quantize_graph, run_graph, write_traced
-from hexapla.export.openvino_graph import convert_graph, run_converted
+from hexapla.export.onnx_graph import copy_graph, open_session, quantize_graph, write_traced
+from hexapla.export.openvino_graph import convert_graph, open_converted
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -40,7 +40,9 @@ def write_graph(
     for path in (traced, out):
         path.parent.mkdir(parents=True)
     write_traced(config.encoder, model, traced)
-    _compare(config.encoder, model, run_graph(model, traced), texts[:_COMPARED_TEXTS])
+    _compare(
+        config.encoder, model, open_session(model[0].model.config, traced), texts[:_COMPARED_TEXTS]
+    )
     int8 = config.precision == "int8"
     if config.format == "openvino":
         convert_graph(traced, out, int8=int8)
@@ -52,8 +54,8 @@ def write_graph(
 
 def open_graph(format: Format, model: SentenceTransformer, folder: Path) -> ExportedTransformer:
     """Open the graph of an exported folder."""
-    run = run_converted if format == "openvino" else run_graph
-    return run(model, folder / _FILES[format])
+    read = open_converted if format == "openvino" else open_session
+    return read(model[0].model.config, folder / _FILES[format])
 
 
 def _compare(

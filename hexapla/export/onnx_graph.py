@@ -113,8 +113,13 @@ def copy_graph(path: Path, out: Path) -> None:
     onnx.save_model(graph, out, save_as_external_data=True, location=f"{out.name}_data")
 
 
-def run_graph(model: SentenceTransformer, path: Path) -> ExportedTransformer:
-    """Open a graph in ONNX Runtime, with as many threads as PyTorch has."""
+def open_session(config: Any, path: Path) -> ExportedTransformer:
+    """Open a graph in ONNX Runtime, with as many threads as PyTorch has.
+
+    Args:
+        config: Configuration of the transformer.
+        path: The graph.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -126,8 +131,7 @@ def run_graph(model: SentenceTransformer, path: Path) -> ExportedTransformer:
         (vectors,) = session.run([OUTPUT], dict(given))
         return vectors  # type: ignore[no-any-return]
 
-    inputs = tuple(each.name for each in session.get_inputs())
-    return ExportedTransformer(model[0].model.config, inputs, run)
+    return ExportedTransformer(config, tuple(each.name for each in session.get_inputs()), run)
 
 
 @contextmanager

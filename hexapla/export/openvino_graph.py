@@ -6,15 +6,12 @@ import contextlib
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
 
 from hexapla.export.exported_transformer import Arrays, ExportedTransformer
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 
 def convert_graph(path: Path, out: Path, *, int8: bool) -> None:
@@ -37,21 +34,21 @@ def convert_graph(path: Path, out: Path, *, int8: bool) -> None:
     openvino.save_model(graph, str(out), compress_to_fp16=False)
 
 
-def run_converted(model: SentenceTransformer, path: Path) -> ExportedTransformer:
-    """Open a graph in OpenVINO, with as many threads as PyTorch has."""
-    openvino = _import_openvino()
-    compiled = openvino.compile_model(
-        str(path),
-        "CPU",
-        {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY"},
-    )
+def open_converted(config: Any, path: Path) -> ExportedTransformer:
+    """Open a graph in OpenVINO, with as many threads as PyTorch has.
+
+    Args:
+        config: Configuration of the transformer.
+        path: The graph.
+    """
+    threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY"}
+    compiled = _import_openvino().compile_model(str(path), "CPU", threads)
     (output,) = compiled.outputs
 
     def run(given: Arrays) -> NDArray[Any]:
         return compiled(dict(given))[output]  # type: ignore[no-any-return]
 
-    inputs = tuple(each.any_name for each in compiled.inputs)
-    return ExportedTransformer(model[0].model.config, inputs, run)
+    return ExportedTransformer(config, tuple(each.any_name for each in compiled.inputs), run)
 
 
 def _import_openvino() -> Any:
