@@ -28,6 +28,7 @@ from hexapla.alignment.gradient_cache import TOKENS_PER_PASS
 from hexapla.alignment.loss import MultiwayLoss, NonFiniteError
 from hexapla.errors import TrainingError
 from hexapla.runs.disk_errors import disk_errors
+from hexapla.runs.out_of_memory import is_out_of_memory
 
 _WEIGHTS = "trained.safetensors"
 _log = logging.getLogger(__name__)
@@ -211,8 +212,3 @@ class _StepState:
         if torch.cuda.is_available():
             torch.cuda.set_rng_state_all(self._gpu_random)
             torch.cuda.empty_cache()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether a GPU, or PyTorch's allocator on a CPU, had no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

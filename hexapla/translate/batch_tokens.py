@@ -1,28 +1,21 @@
 """How many tokens go into a batch of a model: less for good, once the memory was not enough.
 
-Memory that runs out is told in other words by each library, and never by a common exception. The
-size of a batch changes no translation, so the batch is repeated in smaller ones.
+The size of a batch changes no translation, so a batch that was too large is repeated in smaller
+ones.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from hexapla.errors import InputError
+from hexapla.runs.out_of_memory import is_out_of_memory
 from hexapla.translate.config import TranslatorConfig
 
 _Result = TypeVar("_Result")
 
-# As CUDA, ROCm, cuBLAS and cuDNN say it through PyTorch and CTranslate2, and their allocators on a
-# CPU.
-_OUT_OF_MEMORY = re.compile(
-    r"out of memory|(CUBLAS|CUDNN)_STATUS_ALLOC_FAILED|failed to allocated? memory|"
-    r"can't allocate memory|not enough memory",
-    re.I,
-)
 _log = logging.getLogger(__name__)
 
 
@@ -78,18 +71,3 @@ class BatchTokens:
             )
             self.n = tried
         return result
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error of a library means that the memory of a GPU or CPU ran out.
-
-    >>> is_out_of_memory(RuntimeError("CUDA failed with error out of memory"))
-    True
-    >>> is_out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
-    False
-    """
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error))))
-    )

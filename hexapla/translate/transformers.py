@@ -14,7 +14,7 @@ from hexapla.encoder.check_sizes import check_sizes
 from hexapla.encoder.check_tokens import check_embeddings
 from hexapla.encoder.check_weights import check_finite, check_reports, recorded_reports
 from hexapla.errors import InputError
-from hexapla.translate.batch_tokens import is_out_of_memory
+from hexapla.runs.out_of_memory import is_out_of_memory
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.checkpoint_files import CheckpointFiles
 from hexapla.translate.config import TranslatorConfig

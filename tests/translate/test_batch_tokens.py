@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from hexapla.errors import InputError
+from hexapla.runs.out_of_memory import is_out_of_memory
 from hexapla.translate.backends import open_translator
-from hexapla.translate.batch_tokens import BatchTokens, is_out_of_memory
+from hexapla.translate.batch_tokens import BatchTokens
 from hexapla.translate.config import TranslatorConfig
 from hexapla.translate.translator import Translator
 from tests.fixtures.nmt import ENGLISH, TRANSLATIONS, shared_toy
