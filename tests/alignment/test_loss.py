@@ -8,6 +8,8 @@ is traced to its row.
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 import pytest
 import torch
@@ -134,8 +136,10 @@ def test_an_encoder_whose_packed_sentences_differ_stays_padded(encoder, monkeypa
 
     from transformers import AttentionInterface
 
+    from hexapla.encoder import packing as packing_module
     from hexapla.encoder.packing import PACKED, sdpa_attention_forward
 
+    monkeypatch.setattr(packing_module, "_tried", WeakKeyDictionary())  # as never seen
     plain = sdpa_attention_forward
     monkeypatch.setitem(AttentionInterface._global_mapping, PACKED, across)
     with caplog.at_level("INFO", logger="hexapla"), Packing(encoder) as packing:

@@ -29,6 +29,7 @@ from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import describe
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks.sts import cosines
+from hexapla.merge import pivot_quality
 from hexapla.merge.check_merge import check_merge
 from hexapla.merge.config import MergeConfig
 from hexapla.merge.interpolation import Interpolation
@@ -184,19 +185,15 @@ def test_the_base_is_kept_with_a_warning_when_nothing_that_was_asked_for_qualifi
     )
 
 
-class _Vectors:
+class _Vectors(dict[str, tuple[float, float]]):
     """An encoder of known vectors."""
 
-    prompts: dict[str, str] = {}  # noqa: RUF012
 
-    def __init__(self, **vectors: tuple[float, float]) -> None:
-        self.vectors = vectors
+def test_the_structure_of_the_pivot_is_the_order_of_its_cosines(monkeypatch):
+    def known(model: _Vectors, texts: list[str], **_: Any) -> np.ndarray:
+        return np.array([model[text] for text in texts])
 
-    def encode(self, texts: list[str], **_: Any) -> np.ndarray:
-        return np.array([self.vectors[text] for text in texts])
-
-
-def test_the_structure_of_the_pivot_is_the_order_of_its_cosines():
+    monkeypatch.setattr(pivot_quality, "encode", known)
     base = _Vectors(a=(1, 0), b=(0.6, 0.8), c=(0, 1))
     assert all_cosines(base, ["a", "b", "c"]) == pytest.approx([0.6, 0, 0.8])
     measure = agreement_with_base(base, ["a", "b", "c"])
