@@ -26,7 +26,8 @@ class ExportConfig(OutputSettings):
     """Encoder folder, Hub name, "tiny" or "small"."""
     format: Format
     """onnx runs in ONNX Runtime and Text Embeddings Inference, openvino in OpenVINO. static is a
-    table of one vector per piece, made by model2vec: 100 times as fast, and much less accurate."""
+    table of one vector per piece, made by model2vec: tens of times as fast, and far less accurate
+    across languages."""
     precision: Annotated[Precision | None, ENCODER] = None
     """Numbers in the matrices of onnx and openvino, by default int8, which takes a quarter of the
     memory of float32 and is faster. float32 gives the encoder's own vectors."""
