@@ -42,6 +42,7 @@ def record_training(
         "base_sha256": prepared.base.sha256,
         "prompt": prompt,
         "seed": config.seed,
+        "cells_per_row": config.cells_per_row or "all",
         "temperature": config.temperature,
         "margin": config.margin,
         "matryoshka": list(config.matryoshka),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -78,6 +78,7 @@ class Alignment(Stored):
     languages: Annotated[list[LanguageCode], Field(min_length=1)] = OPTIONAL
     columns: dict[str, dict[str, Any]] = OPTIONAL
     regime: Text = OPTIONAL
+    cells_per_row: int | Literal["all"] = OPTIONAL
     budget: Text = OPTIONAL
     negatives: Text = OPTIONAL
     prompt: str = OPTIONAL

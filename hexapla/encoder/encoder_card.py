@@ -92,7 +92,9 @@ def _extras(result: dict[str, Any]) -> str:
     dims = ", ".join(map(str, result.get("matryoshka", ())))
     weight = result.get("contrastive_weight", 1)
     decay = result.get("layer_decay")
+    n_cells = result.get("cells_per_row")
     extras = {
+        "cells of a row in a step:": None if n_cells == "all" else n_cells,
         "whitened at the": result.get("whiten"),
         "preserve": result.get("preserve"),
         "contrastive weight": None if weight == 1 else str(weight),

@@ -20,6 +20,7 @@ from hexapla.report.score_runs import Run, folder_names, short_name, tell_apart
 _LABEL_SETTINGS = (
     "base",
     "corpus",
+    "cells_per_row",
     "temperature",
     "margin",
     "negatives",

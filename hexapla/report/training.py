@@ -27,6 +27,7 @@ _SETTINGS = (
     "corpus_sha256",
     "languages",
     "prompt",
+    "cells_per_row",
     "temperature",
     "margin",
     "negatives",
@@ -121,6 +122,7 @@ def read_training(folder: Path, score: Score) -> Training | None:
         return None
     # Missing from older records.
     record = {
+        "cells_per_row": "all",
         "whiten": "none",
         "contrastive_weight": 1.0,
         "freeze_embeddings": False,

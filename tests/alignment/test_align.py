@@ -136,6 +136,7 @@ def test_budgets_of_rows_and_of_encodings_are_kept_by_every_regime(settings, tmp
     drawn = {**settings, "out": tmp_path / "drawn", "budget": "encodings", "cells_per_row": 2}
     result = align(AlignConfig(**drawn), quiet=True)
     assert result["epochs"] == pytest.approx(cells / (2 * 299), rel=0.1)
+    assert (result["cells_per_row"], took["multiway", "rows"]["cells_per_row"]) == (2, "all")
     assert result["n_encodings"] == pytest.approx(cells, rel=2 * 16 / 300)
 
 

@@ -138,6 +138,15 @@ def test_other_settings_that_differ_between_trainings_are_noted(tmp_path: Path) 
     assert not any("languages" in note for note in notes)
 
 
+def test_trainings_on_other_numbers_of_cells_a_row_are_not_seeds_of_one(tmp_path: Path) -> None:
+    whole = write_aligned(tmp_path / "whole", MEASURED, seed=0)
+    part = write_aligned(tmp_path / "part", MEASURED, seed=1, cells_per_row=3)
+    comparison = run_compare(whole, part)
+    labels = [run.label for run in comparison.runs]
+    assert labels == ["multiway cells per row all", "multiway cells per row 3"]
+    assert "trainings differ in cells per row" in comparison.notes[0]
+
+
 def test_an_encoder_that_was_not_aligned_compares_with_any(tmp_path: Path) -> None:
     base = write_run(
         tmp_path / "base",
