@@ -272,6 +272,25 @@ def open_corpus(
     return corpus
 
 
+def open_to_search(source: str, languages: Sequence[str] | None) -> Corpus:
+    """Open a corpus whose pivot is searched among its other columns.
+
+    Args:
+        source: See `open_corpus`.
+        languages: The columns to use, by default all; the pivot is always among them.
+
+    Raises:
+        InputError: See `open_corpus`; or the pivot is the only column.
+    """
+    corpus = open_corpus(source, languages=languages)
+    columns = tuple(dict.fromkeys((corpus.pivot, *corpus.languages)))
+    if len(columns) < 2:
+        raise InputError(
+            f"only {corpus.pivot} is asked for; a search needs two columns or more (--languages)"
+        )
+    return replace(corpus, languages=columns)
+
+
 def _no_corpus(path: Path) -> str:
     if known := whereabouts(path):
         return known

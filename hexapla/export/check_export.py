@@ -6,14 +6,13 @@ Nothing here imports torch. The modules of an encoder on the Hub are known only 
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.corpus.reader import Corpus, open_to_search
 from hexapla.encoder.alignment_record import AlignRun
 from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.config import MAX_HELD_OUT_ROWS
@@ -83,13 +82,7 @@ def check_export(config: ExportConfig) -> CheckedExport:
     )
     check_export_folder(config, {})
     judged = read_pairs(config.sts) if config.sts else None
-    whole = open_corpus(config.corpus, languages=config.languages)
-    languages = tuple(dict.fromkeys((whole.pivot, *whole.languages)))
-    whole = dataclasses.replace(whole, languages=languages)
-    if len(languages) < 2:
-        raise InputError(
-            f"only {whole.pivot} is asked for; a search needs two columns or more (--languages)"
-        )
+    whole = open_to_search(config.corpus, config.languages)
     facts = describe(config.encoder)
     held_out = config.held_out
     if held_out is None:

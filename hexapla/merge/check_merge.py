@@ -5,14 +5,13 @@ Nothing here imports torch. What only loaded encoders show is compared in `encod
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.corpus.reader import Corpus, open_to_search
 from hexapla.encoder.alignment_record import CARD_KEYS, AlignRun, read_alignment
 from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.config import MAX_HELD_OUT_ROWS
@@ -73,13 +72,7 @@ def check_merge(config: MergeConfig) -> CheckedMerge:
     """
     base, aligned, alignment, recorded = _check_encoders(config)
     judged = read_pairs(config.sts) if config.sts else None
-    whole = open_corpus(config.corpus, languages=config.languages)
-    languages = tuple(dict.fromkeys((whole.pivot, *whole.languages)))
-    whole = dataclasses.replace(whole, languages=languages)
-    if len(languages) < 2:
-        raise InputError(
-            f"only {whole.pivot} is asked for; a search needs two columns or more (--languages)"
-        )
+    whole = open_to_search(config.corpus, config.languages)
     held_out = recorded if config.held_out is None else config.held_out
     corpus = whole.split(held_out)[1] if held_out else whole
     columns = _read_columns(config, corpus, held_out)
