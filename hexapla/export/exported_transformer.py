@@ -50,12 +50,14 @@ class ExportedTransformer(torch.nn.Module):
 
 
 @contextmanager
-def exchanged(model: SentenceTransformer, transformer: torch.nn.Module) -> Iterator[None]:
-    """Let an encoder run another transformer than its own for a while."""
+def exchanged(
+    model: SentenceTransformer, transformer: torch.nn.Module
+) -> Iterator[SentenceTransformer]:
+    """Let an encoder run another transformer than its own for a while, and yield the encoder."""
     own = model[0].model
     model[0].model = transformer
     try:
-        yield
+        yield model
     finally:
         model[0].model = own
 

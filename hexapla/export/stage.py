@@ -10,6 +10,8 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +34,12 @@ if TYPE_CHECKING:
 
     from hexapla.export.export_quality import MeasuredVectors
 
+Exported = Callable[[], AbstractContextManager["SentenceTransformer"]]
+"""Opens an encoder in its exported form for a while."""
+
 _log = logging.getLogger(__name__)
 _PARTIAL = ".export"
+_FOLDER = "folder"  # in it; what stands beside is for the making alone
 _MB = 10**6
 _GRAPHS = ("onnx/*", "openvino/*")
 
@@ -73,13 +79,16 @@ def _export(config: ExportConfig, checked: CheckedExport, *, quiet: bool) -> dic
     if config.overwrite:
         remove_run(config.out, (*ENCODER_FILES, *_GRAPHS, EXPORTED, _PARTIAL))
     write_record(config.out, "export", checked.identity)
-    partial = config.out / _PARTIAL
-    shutil.rmtree(partial, ignore_errors=True)
+    beside = config.out / _PARTIAL
+    shutil.rmtree(beside, ignore_errors=True)
     try:
-        folder = partial / "folder"
+        folder = beside / _FOLDER
         folder.mkdir(parents=True)
-        write = _write_static if config.format == "static" else _write_graph
-        after, speed = write(config, checked, model, partial, quiet=quiet)
+        if config.format == "static":
+            exported = _write_static(config, checked, model, folder, quiet=quiet)
+        else:
+            exported = _write_graph(config, checked, model, beside)
+        after, speed = _measure(model, exported, checked)
         result = {
             **_facts(config, checked),
             **compare_vectors(before, after, checked.judged, one_space=config.format != "static"),
@@ -90,7 +99,7 @@ def _export(config: ExportConfig, checked: CheckedExport, *, quiet: bool) -> dic
         write_text(folder / "README.md", export_card(result))
         move_into(folder, config.out, last="modules.json")
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(beside, ignore_errors=True)
     write_json(config.out / EXPORTED, result)
     for name, points in losses(result).items():
         _log.warning("%s: %s fell by %.1f points; see the table", config.out, name, points)
@@ -98,21 +107,15 @@ def _export(config: ExportConfig, checked: CheckedExport, *, quiet: bool) -> dic
 
 
 def _write_graph(
-    config: ExportConfig,
-    checked: CheckedExport,
-    model: SentenceTransformer,
-    partial: Path,
-    *,
-    quiet: bool,
-) -> tuple[MeasuredVectors, dict[str, float]]:
-    """Write the graph and all around it to `partial/folder`, and measure it."""
-    from hexapla.export.export_quality import encode_measured, serve, time_encoders
+    config: ExportConfig, checked: CheckedExport, model: SentenceTransformer, beside: Path
+) -> Exported:
+    """Write the graph and all around it, and return what opens it."""
     from hexapla.export.exported_transformer import exchanged
     from hexapla.export.graph_files import open_graph, write_graph
     from hexapla.export.serving_files import ignored_by_tei, save_serving_files
 
-    folder = partial / "folder"
-    write_graph(config, model, checked.pivots, partial)
+    folder = beside / _FOLDER
+    write_graph(config, model, checked.pivots, beside)
     transformer = open_graph(config.format, model, folder)
     save_serving_files(model, transformer, folder)
     if config.format == "onnx" and (ignored := ignored_by_tei(model)):
@@ -122,44 +125,43 @@ def _write_graph(
             config.out,
             " and ".join(ignored),
         )
-
-    def serve_exported(texts: list[str]) -> None:
-        with exchanged(model, transformer):
-            serve(model, texts)
-
-    with exchanged(model, transformer):
-        after = encode_measured(model, checked.columns, checked.judged)
-    runs: dict[str, Callable[[list[str]], None]] = {
-        "before": lambda texts: serve(model, texts),
-        "after": serve_exported,
-    }
-    return after, time_encoders(runs, checked.columns)
+    return partial(exchanged, model, transformer)
 
 
 def _write_static(
     config: ExportConfig,
     checked: CheckedExport,
     model: SentenceTransformer,
-    partial: Path,
+    folder: Path,
     *,
     quiet: bool,
-) -> tuple[MeasuredVectors, dict[str, float]]:
-    """Write static vectors to `partial/folder`, and measure them."""
+) -> Exported:
+    """Write static vectors, and return what opens them."""
     from hexapla.encoder.load import load_encoder
-    from hexapla.export.export_quality import encode_measured, serve, time_encoders
     from hexapla.export.static_vectors import distill_table, save_static
 
-    folder = partial / "folder"
-    save_static(
-        distill_table(config.encoder, model, config.dim, quiet=quiet), checked.facts.name, folder
-    )
-    static = load_encoder(folder)
-    after = encode_measured(static, checked.columns, checked.judged)
+    table = distill_table(config.encoder, model, config.dim, quiet=quiet)
+    save_static(table, checked.facts.name, folder)
+    return partial(nullcontext, load_encoder(folder))
+
+
+def _measure(
+    model: SentenceTransformer, exported: Exported, checked: CheckedExport
+) -> tuple[MeasuredVectors, dict[str, float]]:
+    """Return the vectors of what was exported, and the speed of both forms."""
+    from hexapla.export.export_quality import encode_measured, serve, time_encoders
+
+    def serve_exported(texts: list[str]) -> None:
+        with exported() as after:
+            serve(after, texts)
+
+    with exported() as after:
+        vectors = encode_measured(after, checked.columns, checked.judged)
     runs: dict[str, Callable[[list[str]], None]] = {
-        "before": lambda texts: serve(model, texts),
-        "after": lambda texts: serve(static, texts),
+        "before": partial(serve, model),
+        "after": serve_exported,
     }
-    return after, time_encoders(runs, checked.columns)
+    return vectors, time_encoders(runs, checked.columns)
 
 
 def _facts(config: ExportConfig, checked: CheckedExport) -> dict[str, Any]:
