@@ -41,7 +41,7 @@ def encode(
     bf16: bool = False,
     advance: Advance = lambda _: None,
 ) -> NDArray[np.float32]:
-    """Encode texts, equal ones once.
+    """Encode texts. Each distinct text is encoded once.
 
     Args:
         model: The encoder.
@@ -88,17 +88,7 @@ def encode_steps(
     bf16: bool = False,
     advance: Advance = lambda _: None,
 ) -> Iterator[NDArray[np.float32]]:
-    """Encode lists of texts, which are read one ahead; see `encode` for the arguments.
-
-    Args:
-        model: The encoder.
-        steps: Lists of one text or more.
-        task: The task whose saved prompt is put before every text.
-        prompt: A prompt in place of the saved one.
-        batch_size: Texts in a forward pass of an encoder that cannot be packed.
-        normalize: Make unit vectors.
-        bf16: Multiply matrices in bfloat16.
-        advance: Called after each forward pass.
+    """Encode lists of one text or more, which are read one ahead; see `encode` for the arguments.
 
     Yields:
         The (n, dim) vectors of each list, in order.
@@ -168,8 +158,15 @@ def _sizes(model: SentenceTransformer, texts: Sequence[str]) -> list[int]:
     """Return the tokens of each text, or its bytes where the tokenizer is not of transformers."""
     from transformers import PreTrainedTokenizerBase
 
+    from hexapla.encoder.sentence_tokens import character_parts
+
     tokenizer = model.tokenizer
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         return [len(text.encode()) for text in texts]
-    ids = tokenizer(list(texts), truncation=True, max_length=model.max_seq_length)["input_ids"]
-    return [len(one) for one in ids]
+    return [
+        len(ids)
+        for part in character_parts(texts, 0)
+        for ids in tokenizer(list(part), truncation=True, max_length=model.max_seq_length)[
+            "input_ids"
+        ]
+    ]
