@@ -102,6 +102,9 @@ class Origin:
             InputError: The file of rows that were left out is damaged.
         """
         yield from self.corpus.rows()
+        yield from self._rows_to_bring_back()
+
+    def _rows_to_bring_back(self) -> Iterator[dict[str, str | None]]:
         if not (self.fills and self._left_out.is_file()):
             return
         seen = set(self.corpus.row_ids())
@@ -162,7 +165,7 @@ class Origin:
             batch.column(code).null_count
             for batch in self.corpus.batches(languages)
             for code in languages
-        ) or any(None in (row[code] for code in languages) for row in self.rows()):
+        ) or any(row[code] is None for row in self._rows_to_bring_back() for code in languages):
             return
         raise InputError(
             f"{self.corpus.path}: there is nothing to fill; each of its {len(self.corpus):,} rows "
