@@ -158,7 +158,7 @@ def _read_column(rows: Any, name: str, place: str) -> list[Any]:
         raise InputError(f"{place} has no column {name}; it has {', '.join(rows.column_names)}")
     if not len(rows):
         raise InputError(f"{place} is empty: it has no row to measure")
-    values = list(rows[name])
+    values: list[Any] = rows[name][:]  # at once; row by row takes far longer
     if None in values:
         raise InputError(f"{place} has no value in column {name} of row {values.index(None) + 1}")
     return values
