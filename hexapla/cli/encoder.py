@@ -1,4 +1,4 @@
-"""The commands that fetch, align, merge, trim and show encoders."""
+"""The commands that fetch, align, merge, trim, export and show encoders."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _NEAREST = 0.9999  # cosine that a graph in float32 must reach
 def write_graph(
     config: ExportConfig, model: SentenceTransformer, texts: list[str], partial: Path
 ) -> None:
-    """Write the graph into `partial/folder`, by way of one in float32 that is compared first.
+    """Write the graph into `partial/folder`, after comparing one in float32 with the encoder.
 
     Args:
         config: Settings.

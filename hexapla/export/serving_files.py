@@ -1,4 +1,4 @@
-"""An encoder in its pipeline -> the files around its graph, as older and other programs read them.
+"""The files around a graph: tokenizer, configurations and modules, in the form of older versions.
 
 sentence-transformers 6 reads all that version 5 wrote, and not the other way round. Optimum, which
 its backends need, and Text Embeddings Inference know the older form, so that is what is written.
@@ -17,7 +17,7 @@ from hexapla.runs.atomic import write_text
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-# As version 5 calls poolings, each on or off.
+# The settings of version 5 of sentence-transformers, one for each pooling, and its name today.
 _POOLINGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_mean_tokens": "mean",

@@ -31,7 +31,8 @@ class Copy:
     most: Amount = 0.94
     """Maximum similarity of a cell and its source, from 0 to 1, by Indel distance."""
     most_part: Amount = 0.4
-    """Maximum share (0 to 1) of a source's ordinary words that may stand in a cell, in order."""
+    """Maximum share (0 to 1) of a source's ordinary words that a cell may contain in the same
+    order."""
     least_words: Count = 3
     """Ordinary words (lower case, letters only) from which a source counts as a sentence. A source
     with fewer may be copied."""

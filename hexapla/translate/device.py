@@ -48,7 +48,7 @@ def choose_device(asked: str, n_gpus: int, library: str) -> tuple[str, int]:
 
 
 def count_shared_gpus(config: TranslatorConfig) -> int:
-    """Return how many GPUs the worker processes of this machine take in turn.
+    """Return the number of GPUs that worker processes of this machine share.
 
     Returns:
         0 where there is nothing to share out: the translator is no model here, or its device is

@@ -52,7 +52,7 @@ def keep_rows(name: str, model: SentenceTransformer, order: Sequence[int]) -> No
     table = transformer.get_input_embeddings()
     weight_VD = table.weight
     n_before = len(weight_VD)
-    # Some special tokens that no text has lie beyond the table, before and after.
+    # A tokenizer may number special tokens that the table has no row for; they come last.
     rows = [number for number in order if number < n_before]
     new = {old: number for number, old in enumerate(order)}
     padding = _offset_of_positions(transformer)
