@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,6 @@ from hexapla.filters.filter_settings import filter_names
 from hexapla.sources.config import SourceConfig
 from hexapla.translate.backends import open_translator
 from hexapla.translate.config import TranslatorConfig
-from tests.fixtures.bad_endpoint import (
-    BadEndpoint,
-    bad_endpoint,
-    quick_and_keyless,
-    refuses,
-    translated,
-)
 from tests.fixtures.nmt import (
     BAD,
     BAD_PAIRS,
@@ -348,59 +340,3 @@ def test_with_an_encoder_a_fluent_translation_of_another_sentence_is_seen(
         pair[:2] for pair in BAD
     }
     assert not seen & right
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BadEndpoint]:
-    quick_and_keyless(monkeypatch)
-    with bad_endpoint() as running:
-        yield running
-
-
-@pytest.mark.parametrize("status", [401, 503])
-def test_an_endpoint_that_fails_for_good_is_not_asked_again_for_what_it_answered(
-    status: int, tmp_path: Path, server: BadEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    key = "sk-that-nobody-may-see"
-    monkeypatch.setenv("OPENAI_API_KEY", key)
-    translator = TranslatorConfig(
-        translator="toy",
-        backend="openai",
-        base_url=server.url,
-        cache=tmp_path / "cache",
-        sentences_per_request=4,
-        concurrency=2,
-        give_up_after_s=0.1,
-    )
-    settings = {"to": LANGUAGES[:2], "rows_per_shard": 8}
-    good = server.always
-    server.script, server.always = [good] * 5, refuses(status)
-    with pytest.raises(InputError, match=f"{status}.*answers of this part are safe.*--resume"):
-        build(config_of(tmp_path, translator, **settings), quiet=True)
-    assert not (tmp_path / "corpus").exists()
-    answered = Counter(
-        (text, request.target)
-        for request in server.requests[:5]
-        for text in request.sentences.values()
-    )
-    n_requests = len(server.requests)
-
-    server.always = good
-    build(config_of(tmp_path, translator, resume=True, **settings), quiet=True)
-    asked = Counter(
-        (text, request.target)
-        for request in server.requests[n_requests:]
-        for text in request.sentences.values()
-    )
-    assert asked + answered == Counter(
-        (text, language) for text in ENGLISH for language in LANGUAGES[:2]
-    )
-    assert (
-        len(server.requests) - n_requests == 5
-    )  # 20 sentences in two languages, 4 at a time, were 10
-    corpus = open_corpus(tmp_path / "corpus")
-    assert corpus.cells("fra_Latn") == [translated(text, "fra_Latn") for text in ENGLISH]
-    assert {request.headers["Authorization"] for request in server.requests} == {f"Bearer {key}"}
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) > 8
-    assert not [path for path in files if key.encode() in path.read_bytes()]

@@ -3,138 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hexapla.encoder.locate import EncoderFacts
 from hexapla.errors import InputError
-from hexapla.evaluation import stage as suite
-from hexapla.evaluation import vectors
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.per_item import read_per_item
 from hexapla.evaluation.scores import Score, read_scores
 from hexapla.evaluation.signature import parse_signature
 from hexapla.evaluation.stage import evaluate
-from hexapla.evaluation.tasks import xsim
+from tests.fixtures.oracle import N_ROWS, Oracle, write
 from tests.fixtures.toy import toy_encoder, toy_rows
-
-N_ROWS = 40
-TOPICS = ("travel", "health")
-LANGUAGES = ("eng_Latn", "deu_Latn", "fra_Latn")
-
-
-class Oracle:
-    """An encoder with known vectors.
-
-    `LANG NUMBER [ANGLE]` has the same vector in all languages except French, where it is noise. Even
-    and odd numbers lie apart, as the topics do; an angle rotates the vector for STS.
-    """
-
-    def __init__(self) -> None:
-        self.prompts: dict[str, str] = {}
-        self.default_prompt_name = None
-        self.max_seq_length = 64
-        self.tokenizer = None
-        self.dtype = "torch.float32"
-        self.languages: tuple[str, ...] = ("eng_Latn", "deu_Latn")
-        self.loaded = 0
-        self.encoded: list[str] = []
-        self.broken = False
-
-    def load(self, name: str, **_: object) -> Oracle:
-        self.loaded += 1
-        return self
-
-    def describe(self, name: str) -> EncoderFacts:
-        return EncoderFacts(
-            name="oracle",
-            sha256="abc",
-            regime="multiway",
-            corpus="toy",
-            seed=3,
-            languages=self.languages,
-        )
-
-    def encode_steps(
-        self, model: Oracle, steps: Iterable[list[str]], **_: object
-    ) -> Iterator[np.ndarray]:
-        assert model is self
-        return map(self.encode, steps)
-
-    def encode(self, texts: list[str]) -> np.ndarray:
-        self.encoded += texts
-        out = np.zeros((len(texts), N_ROWS + 2), dtype=np.float32)
-        for row, text in enumerate(texts):
-            language, number, *angle = text.split()
-            if language == "fra_Latn":
-                out[row] = np.random.default_rng([ord(letter) for letter in text]).normal(
-                    size=N_ROWS + 2
-                )
-                continue
-            turned = np.radians(float(angle[0]) if angle else 0.0)
-            out[row, int(number)] = np.cos(turned)
-            out[row, (int(number) + 1) % N_ROWS] += np.sin(turned)
-            out[row, N_ROWS + int(number) % 2] = 0 if angle else 1
-        if self.broken:
-            out[0, 0] = np.nan
-        return out / np.linalg.norm(out, axis=1, keepdims=True)
-
-
-@pytest.fixture
-def oracle(monkeypatch: pytest.MonkeyPatch) -> Oracle:
-    stand_in = Oracle()
-    monkeypatch.setattr(suite, "load_encoder", stand_in.load)
-    monkeypatch.setattr(suite, "describe", stand_in.describe)
-    monkeypatch.setattr(vectors, "encode_steps", stand_in.encode_steps)
-    # The oracle reads the numbers, so these must not be altered.
-    monkeypatch.setattr(xsim, "alter_sentences", lambda all_: dict.fromkeys(all_, ()))
-    return stand_in
-
-
-def write(path: Path, columns: dict[str, list[object]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns), path)
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Write a data folder for the suites `dev` and `test`: 40 rows in three languages."""
-    root = tmp_path / "data"
-    cells = {code: [f"{code} {row}" for row in range(N_ROWS)] for code in LANGUAGES}
-    topics = [TOPICS[row % 2] for row in range(N_ROWS)]
-    for split in ("train", "test"):
-        write(
-            root / "sib200" / f"{split}.parquet",
-            {"id": list(range(N_ROWS)), "topic": topics, **cells},
-        )
-        for code in ("eng_Latn", "deu_Latn"):
-            pairs = {
-                "sentence1": [f"{code} {row} 0" for row in range(30)],
-                "score": [float(30 - r) for r in range(30)],
-            }
-            pairs["sentence2"] = [f"{code} {row} {3 * row}" for row in range(30)]
-            write(
-                root / "stsb-mt" / ("dev" if split == "train" else "test") / f"{code}.parquet",
-                pairs,
-            )
-    for code in LANGUAGES[1:]:
-        write(
-            root / "tatoeba" / f"{code}.parquet", {code: cells[code], "eng_Latn": cells["eng_Latn"]}
-        )
-    return root
-
-
-@pytest.fixture
-def config(tmp_path: Path, data: Path) -> EvaluateConfig:
-    return EvaluateConfig(encoder="oracle", out=tmp_path / "out", suite="test", data=data)
 
 
 def by_key(scores: list[Score]) -> dict[tuple[str, str, str], Score]:
@@ -454,55 +338,6 @@ def test_vectors_that_are_not_finite_are_refused(oracle: Oracle, config: Evaluat
     ):
         evaluate(config)
     assert not config.out.exists(), "nothing was measured that could be resumed"
-
-
-# The output folder
-
-
-def test_run_json_is_written_before_the_work_starts(
-    oracle: Oracle, config: EvaluateConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stopped(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt("killed")
-
-    monkeypatch.setattr(vectors, "encode_steps", stopped)
-    with pytest.raises(KeyboardInterrupt, match="killed"):
-        evaluate(config)
-    run = json.loads((Path(config.out) / "run.json").read_text(encoding="utf-8"))
-    assert run["config"]["suite"] == "test"
-    assert run["encoder"]["sha256"] == "abc"
-    assert {name for name, _, _ in run["config"]["tasks"]} == {"sib200", "tatoeba", "stsb-mt"}
-    assert {"hexapla", "torch", "python"} <= run["versions"].keys()
-    with pytest.raises(
-        InputError, match="holds an unfinished run; --resume continues it, --overwrite replaces it"
-    ):
-        evaluate(config)
-
-
-def test_overwriting_replaces_the_scores_and_a_refused_run_keeps_them(
-    oracle: Oracle, config: EvaluateConfig
-) -> None:
-    evaluate(config)
-    with pytest.raises(InputError, match="holds a finished run; --overwrite replaces it"):
-        # Refused before the missing data are noticed.
-        evaluate(dataclasses.replace(config, data="nowhere"))
-    again = dataclasses.replace(config, suite="dev", overwrite=True)
-    with pytest.raises(InputError, match="has no swh_Latn"):
-        evaluate(dataclasses.replace(again, languages=("swh_Latn",)))
-    assert {score.split for score in read_scores(config.out)} == {"test"}
-    assert read_scores(config.out) != evaluate(again) == read_scores(config.out)
-    assert not list(Path(config.out).rglob("*.test.*"))
-
-
-def test_an_interrupted_overwrite_leaves_no_old_scores_beside_the_new_run(
-    oracle: Oracle, config: EvaluateConfig
-) -> None:
-    evaluate(config)
-    oracle.broken = True
-    with pytest.raises(InputError, match="not finite"):
-        evaluate(dataclasses.replace(config, suite="dev", overwrite=True))
-    with pytest.raises(InputError, match="its evaluation did not finish"):
-        read_scores(config.out)
 
 
 def test_a_real_encoder_gives_the_same_scores_twice(tmp_path: Path) -> None:
