@@ -20,7 +20,7 @@ import pytest
 
 from tests.fixtures.builds import start_or_resume, toy_config, tree, write_text
 from tests.fixtures.disk_steps import count_steps
-from tests.fixtures.forks import forks
+from tests.fixtures.forks import exit_code_of, forks
 from tests.fixtures.toy_translator import SlowTranslator
 
 N_ROWS = 40  # two shards of 32 and 8
@@ -51,11 +51,7 @@ def _build(folder: Path, kill_at: int | None, changes: dict[str, Any]) -> None:
 
 
 def _run(folder: Path, kill_at: int | None = None, **changes: Any) -> int:
-    process = forks().Process(target=_build, args=(folder, kill_at, changes))
-    process.start()
-    process.join(60)
-    assert process.exitcode is not None, "the build hangs"
-    return process.exitcode
+    return exit_code_of(_build, folder, kill_at, changes)
 
 
 def _fresh(folder: Path) -> Path:

@@ -16,7 +16,7 @@ from hexapla.runs import atomic
 from tests.build.test_extension import extension_of, origin_in
 from tests.fixtures.builds import tree
 from tests.fixtures.disk_steps import count_steps
-from tests.fixtures.forks import forks
+from tests.fixtures.forks import exit_code_of
 
 
 def _extend(folder: Path, mode: dict[str, Any], kill_at: int | None, can_exchange: bool) -> None:
@@ -34,11 +34,7 @@ def _extend(folder: Path, mode: dict[str, Any], kill_at: int | None, can_exchang
 
 
 def _run(folder: Path, *given: Any) -> int:
-    process = forks().Process(target=_extend, args=(folder, *given))
-    process.start()
-    process.join(60)
-    assert process.exitcode is not None, "the build hangs"
-    return process.exitcode
+    return exit_code_of(_extend, folder, *given)
 
 
 def _fresh(folder: Path) -> Path:
