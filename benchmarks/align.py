@@ -121,6 +121,7 @@ class Ours:
             out=folder / "out",
             report_to="none",
             precision="fp32",
+            held_out=0.0,
             checkpoint_steps=10**6,
             **settings,  # type: ignore[arg-type]
         )

@@ -94,6 +94,7 @@ def ours(
             learning_rate=rate,
             rows_per_step=_ROWS_PER_STEP,
             precision="fp32",
+            held_out=0.0,
             report_to="none",
             **settings,  # type: ignore[arg-type]
         ),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hexapla.alignment.check_teacher import check_teacher
-from hexapla.alignment.config import AlignConfig, Regime
+from hexapla.alignment.config import AlignConfig, Regime, default_held_out
 from hexapla.alignment.kind_defaults import fill_in
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder.check_encoder import check_encoder
@@ -46,7 +46,7 @@ class CheckedRun:
     """An alignment run whose inputs and output folder exist and fit its settings.
 
     Attributes:
-        config: The settings, with the defaults of the encoder's kind.
+        config: The settings, with the defaults of the encoder's kind and of the corpus's size.
         kind: What the encoder is.
         corpus: The corpus with the columns to train on, the pivot first.
         base: The encoder to train.
@@ -98,6 +98,10 @@ def check_alignment(config: AlignConfig, *, verify: bool = False) -> CheckedRun:
     base = describe(config.encoder)
     kind = find_kind(config.encoder)
     config = fill_in(config, kind)
+    if config.held_out is None:
+        # A single column cannot be searched from another.
+        share = default_held_out(len(corpus)) if len(corpus.languages) > 1 else 0.0
+        config = dataclasses.replace(config, held_out=share)
     identity = {
         **config.identity(),
         "languages": list(corpus.languages),

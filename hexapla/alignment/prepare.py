@@ -28,7 +28,7 @@ class Prepared:
     """An alignment run that has been checked as far as possible without its encoder.
 
     Attributes:
-        config: The settings, with the defaults of the encoder's kind.
+        config: The settings, with the defaults of the encoder's kind and of the corpus's size.
         kind: What the encoder is.
         corpus: The rows that are not held out, with the columns to train on.
         rows: The same as a dataset.
@@ -65,6 +65,7 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
         InputError: See `align`.
     """
     checked = check_alignment(config, verify=True)
+    config = checked.config
     _check_reporter(config.report_to)
     _check_processes(config, n_processes)
     languages = checked.corpus.languages
@@ -80,7 +81,7 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
         epochs *= encodings_per_epoch(multiway, Regime.MULTIWAY) / n_encodings
     n_steps = _count_steps(config, len(usable), epochs)
     return Prepared(
-        config=checked.config,
+        config=config,
         kind=checked.kind,
         corpus=dataclasses.replace(kept, languages=languages),
         rows=rows,

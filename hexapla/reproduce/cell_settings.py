@@ -22,11 +22,10 @@ def align_config(recipe: MatrixRecipe, cell: MatrixCell, corpus: str, out: Path)
         raise ValueError(f"{cell.label} is not trained")
     table = recipe.corpora[cell.corpus]
     settings = {
-        **recipe.settings(cell.encoder, cell.regime),
+        **recipe.training(cell.encoder, cell.regime, cell.budget),
         "corpus": corpus,
         "encoder": recipe.encoders[cell.encoder].name,
         "out": cell.encoder_folder(out),
-        "budget": cell.budget,
         "languages": table.languages if table.is_whole and table.build is None else None,
         "seed": cell.seed,
         "report_to": "none",

@@ -26,11 +26,10 @@ def check_trainings(recipe: MatrixRecipe, experiment: Experiment) -> None:
             for budget in experiment.budgets:
                 place = f"experiments.{experiment.name}, encoder {encoder}, regime {regime}"
                 settings = {
-                    **recipe.settings(encoder, regime),
+                    **recipe.training(encoder, regime, budget),
                     "corpus": "sample",
                     "encoder": "tiny",
                     "out": "unknown",
-                    "budget": budget,
                 }
                 for seed in experiment.seeds:
                     config = at(place, partial(make, AlignConfig, {**settings, "seed": seed}))

@@ -100,6 +100,14 @@ class MatrixRecipe:
         """
         return {**self.align, **self.encoders[encoder].align, **self.regimes[regime]}
 
+    def training(self, encoder: str, regime: str, budget: Budget) -> dict[str, Any]:
+        """Return the settings of a training.
+
+        The suites measure it, so it holds rows out only if a table says so or the budget needs it.
+        """
+        held_out = {} if budget == "converged" else {"held_out": 0.0}
+        return {**held_out, **self.settings(encoder, regime), "budget": budget}
+
     def used(self, kind: str) -> list[str]:
         """Return the names of a kind, such as "corpora", that experiments use, in order."""
         names = (name for experiment in self.experiments for name in getattr(experiment, kind))

@@ -185,11 +185,10 @@ class _CellMaker:
         config = make(
             AlignConfig,
             {
-                **settings,
+                **recipe.training(self.encoder, regime, budget),
                 "corpus": "",
                 "encoder": "",
                 "out": Path(),
-                "budget": budget,
                 "seed": seed,
             },
         )

@@ -24,7 +24,7 @@ def plain(settings) -> dict[str, object]:
 def test_the_learning_rate_follows_from_the_kind_and_makes_the_run(plain, tmp_path):
     bare = str(toy_transformer(tmp_path / "bare"))
     for encoder, rate in ((plain["encoder"], 1e-4), (bare, 2e-5)):
-        config = AlignConfig(**{**plain, "encoder": encoder})
+        config = AlignConfig(**{**plain, "encoder": encoder}, held_out=0.0)
         checked = check_alignment(config)
         assert checked.config == dataclasses.replace(config, learning_rate=rate)
         assert checked.identity["learning_rate"] == rate
