@@ -82,9 +82,12 @@ def _write_vectors(path: Path, config: AlignConfig, prepared: Prepared, progress
     if is_bare(name):
         _log.warning("%s is a bare language model, which was never trained to teach", name)
     model = load_encoder(
-        name, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
+        name,
+        trust_remote_code=config.trust_remote_code,
+        allow_pickle=config.allow_pickle,
+        prompt=config.teacher_prompt,
     )
-    prompt = training_prompt(model) if config.teacher_prompt is None else config.teacher_prompt
+    prompt = training_prompt(model)
     save_prompt(model, prompt)
     _log.info("%s is the teacher, with the prompt %r", name, prompt)
     pivots = prepared.rows.select_columns([prepared.corpus.pivot])

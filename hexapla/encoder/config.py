@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ ENCODER = Flag(group="Encoder")
 # rows is at most 1.6 points.
 MAX_HELD_OUT_ROWS = 1000
 MAX_PROMPT = 10_000  # characters; instructions have some hundreds
+_LOADING = ("trust_remote_code", "allow_pickle", "max_tokens", "pooling", "prompt")
 
 
 @settings
@@ -29,14 +30,31 @@ class LoadSettings:
 
 
 @settings
-class EncodingSettings(LoadSettings):
-    """How an encoder is loaded and how it turns a text into a vector."""
+class PromptSettings:
+    """How much of a text is read, and what stands before it."""
+
+    max_tokens: Annotated[Annotated[Tokens, Field(ge=3)] | None, ENCODER] = None
+    """Truncate longer texts. By default the encoder's own limit."""
+    prompt: Annotated[Annotated[str, Field(max_length=MAX_PROMPT)] | None, ENCODER] = None
+    """Text put before every text, "" for none. By default the one that the encoder saved for bitext
+    or for queries. An E5 that saved none, known by its name, its files or its base, gets its own:
+    "query: ", or an instruction for "-instruct"."""
+
+    @property
+    def loading(self) -> dict[str, Any]:
+        """The arguments of `load_encoder` that these settings hold."""
+        return {key: getattr(self, key) for key in _LOADING if hasattr(self, key)}
+
+
+@settings
+class PoolingSettings(PromptSettings):
+    """How a text becomes a vector."""
 
     pooling: Annotated[Pooling | None, ENCODER] = None
     """Pooling of a bare transformer. By default the last token where attention is causal, and the
     mean elsewhere."""
-    max_tokens: Annotated[Annotated[Tokens, Field(ge=3)] | None, ENCODER] = None
-    """Truncate longer texts. By default the encoder's own limit."""
-    prompt: Annotated[Annotated[str, Field(max_length=MAX_PROMPT)] | None, ENCODER] = None
-    """Text put before every text. By default the one that the encoder saved for bitext or for
-    queries, or that of E5 if its name says so: "query: ", or an instruction for "-instruct"."""
+
+
+@settings
+class EncodingSettings(PoolingSettings, LoadSettings):
+    """How an encoder is loaded and how it turns a text into a vector."""

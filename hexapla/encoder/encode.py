@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hexapla.encoder.load import Task
+from hexapla.encoder.kind import Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,7 +115,10 @@ def encode_steps(
 
 def saved_prompt(model: SentenceTransformer, task: Task) -> str:
     """Return the prompt saved for a task, or else the encoder's default prompt, or else ""."""
-    return model.prompts.get(task) or model.prompts.get(model.default_prompt_name or "") or ""
+    prompt = model.prompts.get(task)
+    if prompt is None:
+        prompt = model.prompts.get(model.default_prompt_name or "")
+    return prompt or ""
 
 
 def _encode_padded(

@@ -5,6 +5,7 @@ Nothing here loads an encoder; all of it is read from the files of its folder.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,7 @@ def alignment_section(result: dict[str, Any]) -> str:
 Aligned by Hexapla from {base}.
 
 - Languages seen in alignment: {seen}
+- Prompt: {_prompt(result)}
 - Corpus: {corpus}, pivot {pivot}
 {sources}- Regime: {regime}, negatives {negatives}, budget {budget}
 - Settings: temperature {result["temperature"]}, margin {result["margin"]},
@@ -85,6 +87,14 @@ def _named(result: dict[str, Any], key: str) -> str:
     """Return the name of a corpus or an encoder with its hash."""
     sha = markdown_code(result[f"{key}_sha256"][:16])
     return f"{markdown_code(result[key])} (SHA-256 {sha})"
+
+
+def _prompt(result: dict[str, Any]) -> str:
+    """Return the prompt in quotation marks, so that the space at its end is seen."""
+    if not (prompt := result.get("prompt")):
+        return "none"
+    quoted = markdown_code(json.dumps(prompt, ensure_ascii=False))
+    return f"{quoted}, before every text; `encode` puts it there"
 
 
 def _extras(result: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from hexapla.encoder.alignment_record import read_alignment
 from hexapla.encoder.check_encoder import OWN_POOLING, check_encoder
@@ -25,16 +25,14 @@ from hexapla.encoder.check_weights import (
 )
 from hexapla.encoder.config import Pooling
 from hexapla.encoder.fetched import index_hint
-from hexapla.encoder.kind import e5_prompt
+from hexapla.encoder.kind import Task, choose_prompts, e5_prompt, main_prompt, saves_prompts
 from hexapla.encoder.locate import RESULT, hash_encoder, is_bare, split_revision
+from hexapla.encoder.origin import origin_names
 from hexapla.errors import InputError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Dense
-
-# MTEB's task types, which are also the keys of saved prompts.
-Task = Literal["BitextMining", "STS", "Classification"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +44,7 @@ def load_encoder(
     allow_pickle: bool = False,
     max_tokens: int | None = None,
     pooling: Pooling | None = None,
+    prompt: str | None = None,
 ) -> SentenceTransformer:
     """Load an encoder in float32; a bare transformer gets pooling and normalisation, as logged.
 
@@ -56,9 +55,12 @@ def load_encoder(
         max_tokens: Truncate texts to this many tokens. By default the encoder's own limit.
         pooling: Pooling of a bare transformer. By default the last token where attention is causal,
             and the mean elsewhere.
+        prompt: Text put before every text, "" for none. By default the one that the encoder saved,
+            or that of E5 if it is one.
 
     Raises:
-        InputError: See `locate` and `check_folder`; or the encoder does not load.
+        InputError: See `locate` and `check_folder`; the encoder does not load; or a prompt leaves
+            no room for a text.
     """
     folder = check_encoder(
         name,
@@ -95,7 +97,10 @@ def load_encoder(
     _make_dense_exact(model)
     if max_tokens is not None:
         model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
-    _give_prompts(model, name)
+    if prompt is None:
+        _give_prompts(model, name)
+    else:
+        save_prompt(model, prompt)
     for task in get_args(Task):
         check_prompt(model, model.prompts.get(task) or "")
     return model
@@ -193,19 +198,23 @@ def _add_pooling(model: SentenceTransformer, pooling: Pooling | None) -> None:
 def _give_prompts(model: SentenceTransformer, name: str | Path) -> None:
     """Save a prompt for every task, so that an encoder is judged with the one it is trained with.
 
-    A retriever saved prompts for queries and documents, e5-mistral for bitext and similarity, and
-    most E5 none.
+    What it saved under other names is used, or else the prompt of E5 if it is one.
     """
-    saved = model.prompts
-    if any(task in saved for task in get_args(Task)):
-        return
-    if saved.get("bitext_query") and saved.get("sts_query"):
-        save_prompt(model, saved["sts_query"])
-        model.prompts = {**model.prompts, "BitextMining": saved["bitext_query"]}
+    chosen = choose_prompts(model.prompts, model.default_prompt_name)
+    if not saves_prompts(model.prompts) and (prompt := e5_prompt(name)):
+        chosen = dict.fromkeys(get_args(Task), prompt)
+    model.prompts = {**model.prompts, **chosen}
+    prompts = set(chosen.values())
+    if len(prompts) > 1:
         _log.info("%s: its saved prompts for bitext and similarity are used", name)
-    elif prompt := training_prompt(model) or ("" if any(saved.values()) else e5_prompt(name)):
-        save_prompt(model, prompt)
-        _log.info("%s: the prompt %r is put before every text (see --prompt)", name, prompt)
+    elif prompts:
+        _log.info("%s: the prompt %r is put before every text (see --prompt)", name, *prompts)
+    elif is_bare(name) and len(list(origin_names(name))) == 1:
+        _log.info(
+            "%s: no prompt; its files do not say what it was made from, and an E5 wants "
+            "--prompt 'query: '",
+            name,
+        )
 
 
 def _make_dense_exact(model: SentenceTransformer) -> None:
@@ -238,21 +247,22 @@ def _in_float32(
 
 def training_prompt(model: SentenceTransformer) -> str:
     """Return the saved prompt that training puts before every text, "" for most encoders."""
-    keys = ("BitextMining", model.default_prompt_name or "", "query")
-    return next((prompt for key in keys if (prompt := model.prompts.get(key))), "")
+    return main_prompt(model.prompts, model.default_prompt_name)
 
 
-def save_prompt(model: SentenceTransformer, prompt: str) -> None:
+def save_prompt(model: SentenceTransformer, prompt: str, *, ordinary: bool = False) -> None:
     """Save a prompt under MTEB's task types; in these, MTEB does not look for "query".
+
+    Args:
+        model: The encoder.
+        prompt: The prompt, "" for none. It is saved too, so that no other takes its place.
+        ordinary: Save it for ordinary use too: for `encode`, `encode_query` and `encode_document`.
 
     Raises:
         InputError: The prompt leaves no room for a text.
     """
     check_prompt(model, prompt)
-    if prompt or any(model.prompts.get(task) for task in get_args(Task)):
-        model.prompts = {
-            **model.prompts,
-            "BitextMining": prompt,
-            "STS": prompt,
-            "Classification": prompt,
-        }
+    model.prompts = {**model.prompts, **dict.fromkeys(get_args(Task), prompt)}
+    if ordinary:
+        model.prompts = {**model.prompts, "query": prompt, "document": prompt}
+        model.default_prompt_name = "query" if prompt else None

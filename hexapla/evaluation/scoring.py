@@ -6,7 +6,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, get_args
 
 import hexapla
-from hexapla.encoder.load import Task
+from hexapla.encoder.encode import saved_prompt
+from hexapla.encoder.kind import Task
 from hexapla.encoder.locate import EncoderFacts
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.metrics import METRICS
@@ -34,7 +35,7 @@ class Scorer:
         """Read from the encoder what signatures say of it."""
         self._facts = facts
         self._seen = config.seen if config.seen is not None else facts.languages or None
-        self.prompts = {task_type: _prompt(model, task_type) for task_type in get_args(Task)}
+        self.prompts = {task_type: saved_prompt(model, task_type) for task_type in get_args(Task)}
         is_bf16 = config.precision == "bf16"
         self.dtype = "bfloat16" if is_bf16 else str(model.dtype).removeprefix("torch.")
         self._signed = {
@@ -85,8 +86,3 @@ class Scorer:
             return None
         parts = (languages,) if codes.is_language(languages) else codes.split_pair(languages)
         return set(parts) <= set(self._seen)
-
-
-def _prompt(model: SentenceTransformer, task_type: Task) -> str:
-    """Return the prompt of a task type, or else the encoder's default prompt, or else nothing."""
-    return model.prompts.get(task_type) or model.prompts.get(model.default_prompt_name or "") or ""

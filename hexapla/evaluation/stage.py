@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from hexapla.encoder.load import load_encoder, save_prompt
+from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import EncoderFacts, describe
 from hexapla.evaluation import resume
 from hexapla.evaluation.check_evaluation import check_evaluation, check_score_folder
@@ -109,16 +109,7 @@ def _identity(config: EvaluateConfig, facts: EncoderFacts, data: EvaluationData)
 
 
 def _load(config: EvaluateConfig) -> SentenceTransformer:
-    model = load_encoder(
-        config.encoder,
-        trust_remote_code=config.trust_remote_code,
-        allow_pickle=config.allow_pickle,
-        max_tokens=config.max_tokens,
-        pooling=config.pooling,
-    )
-    if config.prompt is not None:
-        save_prompt(model, config.prompt)
-        model.default_prompt_name = None
+    model = load_encoder(config.encoder, **config.loading)
     if config.precision == "bf16" and model.device.type == "cpu":
         from hexapla.encoder.precision import cpu_has_bf16
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hexapla.encoder.encode import encode_steps, in_steps
-from hexapla.encoder.load import Task
+from hexapla.encoder.kind import Task
 from hexapla.errors import InputError
 from hexapla.evaluation.vector_cache import VectorCache
 from hexapla.runs.progress import Bar

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hexapla.encoder.config import ENCODER, LoadSettings
+from hexapla.encoder.config import ENCODER, EncodingSettings
 from hexapla.errors import InputError
 from hexapla.runs.ranges import Amount
 from hexapla.runs.settings import DATA, Flag, Languages, Name, settings
@@ -18,7 +18,7 @@ SERVER = Flag(group="Server")
 
 
 @settings
-class ExploreConfig(LoadSettings):
+class ExploreConfig(EncodingSettings):
     """Settings of the explorer."""
 
     encoder: Annotated[Name, ENCODER, Flag(positional=True)]

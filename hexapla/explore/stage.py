@@ -9,12 +9,13 @@ import logging
 import threading
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.encoder.alignment_record import AlignRun
-from hexapla.encoder.check_encoder import check_encoder
+from hexapla.encoder.alignment_record import AlignRun, read_alignment
+from hexapla.encoder.check_encoder import OWN_POOLING, check_encoder
 from hexapla.encoder.load import load_encoder
-from hexapla.encoder.locate import locate
+from hexapla.encoder.locate import RESULT, is_bare, locate
 from hexapla.errors import InputError
 from hexapla.explore.config import ExploreConfig
 from hexapla.explore.explore_page import build_page
@@ -44,11 +45,7 @@ def open_explorer(config: ExploreConfig, *, quiet: bool = False) -> Explorer:
     with Progress(quiet=quiet) as progress:
         for name, encoder in {**encoders, "after": config.encoder}.items():
             try:
-                model = load_encoder(
-                    encoder,
-                    trust_remote_code=config.trust_remote_code,
-                    allow_pickle=config.allow_pickle,
-                )
+                model = load_encoder(encoder, **_loading(config, encoder))
             except InputError:
                 if name == "after" or config.before is not None:
                     raise
@@ -81,7 +78,23 @@ def _check(config: ExploreConfig) -> Corpus:
             trust_remote_code=config.trust_remote_code,
             allow_pickle=config.allow_pickle,
         )
+    encoders = [config.encoder, *filter(None, [config.before])]
+    if config.pooling and not any(map(is_bare, encoders)):
+        raise InputError(OWN_POOLING.format(name=config.encoder))
     return corpus
+
+
+def _loading(config: ExploreConfig, encoder: str) -> dict[str, Any]:
+    """Return how an encoder is loaded: the pooling is for one that has none.
+
+    The base of an aligned encoder gets the prompt of the alignment.
+    """
+    prompt = config.prompt
+    folder = locate(config.encoder)
+    if prompt is None and folder is not None and encoder != config.encoder and not config.before:
+        prompt = read_alignment(folder / RESULT).get("prompt")
+    pooling = config.pooling if is_bare(encoder) else None
+    return {**config.loading, "pooling": pooling, "prompt": prompt}
 
 
 def _base_of(encoder: str) -> str | None:

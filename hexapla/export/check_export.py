@@ -160,7 +160,11 @@ def _check_source(config: ExportConfig) -> Path | None:
                 "the two (merge_and_unload in peft), save the encoder, and export that"
             )
         _refuse_own_code(folder)
-    check_encoder(config.encoder, allow_pickle=config.allow_pickle)
+    check_encoder(
+        config.encoder,
+        allow_pickle=config.allow_pickle,
+        has_pooling=config.pooling is not None,
+    )
     if folder is not None and (modules := read_modules(folder)):
         types = [module["type"].rpartition(".")[2] for module in modules]
         check_modules(config.encoder, types, config.format)

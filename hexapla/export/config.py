@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hexapla.encoder.config import ENCODER
+from hexapla.encoder.config import ENCODER, PoolingSettings
 from hexapla.errors import InputError
 from hexapla.runs.config import OutputSettings
 from hexapla.runs.ranges import Share
@@ -19,7 +19,7 @@ STATIC_DIM = 256
 
 
 @settings
-class ExportConfig(OutputSettings):
+class ExportConfig(PoolingSettings, OutputSettings):
     """Settings of an export."""
 
     encoder: Annotated[Name, ENCODER, Flag(positional=True)]

@@ -73,7 +73,7 @@ def _export(config: ExportConfig, checked: CheckedExport, *, quiet: bool) -> dic
     from hexapla.export.export_quality import compare_vectors, encode_measured, losses
 
     started = time.monotonic()
-    model = load_encoder(config.encoder, allow_pickle=config.allow_pickle)
+    model = load_encoder(config.encoder, **config.loading)
     check_modules(config.encoder, [type(module).__name__ for module in model], config.format)
     before = encode_measured(model, checked.columns, checked.judged)
     if config.overwrite:

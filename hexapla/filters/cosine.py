@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hexapla.encoder.config import PoolingSettings
 from hexapla.filters.candidate import Amount, Candidate
 from hexapla.runs.settings import settings
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @settings
-class Cosine:
+class Cosine(PoolingSettings):
     """Meaning compared with the source. The score is 1 - cosine."""
 
     encoder: str
@@ -33,7 +34,7 @@ class Cosine:
     def _model(self) -> SentenceTransformer:
         from hexapla.encoder.load import load_encoder
 
-        return load_encoder(self.encoder)
+        return load_encoder(self.encoder, **self.loading)
 
     def scores(self, candidates: Sequence[Candidate]) -> list[float]:
         """Return 1 - cosine of each cell and its source."""

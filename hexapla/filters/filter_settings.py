@@ -74,7 +74,7 @@ class FilterSettings:
                     f"{name} = false in a file of filters"
                 )
         if self.cosine is not None:
-            check_encoder(self.cosine.encoder)
+            check_encoder(self.cosine.encoder, has_pooling=self.cosine.pooling is not None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings of each filter, False if it is off, as corpora record them."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hexapla.encoder.config import ENCODER, LoadSettings
+from hexapla.encoder.config import ENCODER, LoadSettings, PromptSettings
 from hexapla.errors import InputError
 from hexapla.runs.config import ResumableSettings
 from hexapla.runs.ranges import Share
@@ -21,7 +21,7 @@ _FORMS = (
 
 
 @settings
-class MergeConfig(LoadSettings, ResumableSettings):
+class MergeConfig(PromptSettings, LoadSettings, ResumableSettings):
     """Settings of a merge."""
 
     base: Annotated[Name, ENCODER, Flag(positional=True)]

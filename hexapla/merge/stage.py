@@ -88,7 +88,7 @@ def _merge(config: MergeConfig, checked: CheckedMerge, *, quiet: bool) -> dict[s
         _log.warning("no alpha of %s qualifies: alpha 0, the base, is kept", config.alpha)
     interpolation.set(kept["alpha"])
     result = _result(config, checked, points, kept, time.monotonic() - started)
-    _save(model, config.out, checked.alignment, result)
+    _save(model, config.out, checked.alignment, result, config.prompt)
     (config.out / SWEEP).unlink(missing_ok=True)
     return result
 
@@ -125,11 +125,19 @@ def _result(
 
 
 def _save(
-    model: SentenceTransformer, out: Path, alignment: dict[str, Any], result: dict[str, Any]
+    model: SentenceTransformer,
+    out: Path,
+    alignment: dict[str, Any],
+    result: dict[str, Any],
+    prompt: str | None,
 ) -> None:
-    """Write the encoder as `align` writes one, and `merge.json` last."""
+    """Write the encoder as `align` writes one, and `merge.json` last; a prompt replaces its own."""
+    from hexapla.encoder.load import save_prompt
     from hexapla.encoder.save import save_encoder
 
+    if prompt is not None:
+        save_prompt(model, prompt, ordinary=True)
+        alignment = {**alignment, "prompt": prompt}
     # A new card: without this, saving would write the aligned encoder's again, scores included.
     model._model_card_text = None
     model.model_card_data = model.model_card_data_class(local_files_only=True)

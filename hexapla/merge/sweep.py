@@ -53,9 +53,7 @@ def _load_end(config: MergeConfig, name: str) -> SentenceTransformer:
     with torch.random.fork_rng():
         # What the file of a bare base lacks, such as an unused pooler, is drawn the same each time.
         torch.manual_seed(0)
-        return load_encoder(
-            name, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
-        )
+        return load_encoder(name, **config.loading)
 
 
 def sweep(
@@ -83,7 +81,7 @@ def sweep(
         For each alpha its accuracy, its pivot value, whether it loses nothing, and whether it was
         asked for.
     """
-    prompt = checked.alignment.get("prompt")
+    prompt = checked.alignment.get("prompt") if config.prompt is None else config.prompt
     accuracy = HeldOutAccuracy(
         Dataset.from_dict(dict(checked.columns)),
         checked.corpus.languages,

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 _MAX_SHARD = 131_072  # vectors in one Ray object: 100 MB with 384 dimensions
 
-Loading = tuple[str, bool, bool]
-"""An encoder's name, and whether its own code and its pickled weights may be loaded."""
+Loading = tuple[tuple[str, Any], ...]
+"""The arguments of `load_encoder` by name, which every machine loads the encoder with."""
 
 
 class Cluster:
@@ -171,8 +171,7 @@ def _merge(best: BestNeighbours, row: int, neighbours: Neighbours, column: int) 
 
 @lru_cache(maxsize=1)
 def _encoder(loading: Loading) -> SentenceTransformer:
-    name, trust_remote_code, allow_pickle = loading
-    return load_encoder(name, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
+    return load_encoder(**dict(loading))
 
 
 def _encode(loading: Loading, step: list[str], batch_size: int) -> NDArray[np.float16]:

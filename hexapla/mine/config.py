@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hexapla.encoder.config import ENCODER, LoadSettings
+from hexapla.encoder.config import ENCODER, EncodingSettings
 from hexapla.errors import InputError
 from hexapla.runs.config import (
     GpuClusterSettings,
@@ -32,7 +32,7 @@ SKIP_COST = 0.41
 
 
 @settings
-class SearchSettings(LoadSettings):
+class SearchSettings(EncodingSettings):
     """What mining and scoring share: the encoder and the margin score."""
 
     encoder: Annotated[Name, ENCODER]
@@ -109,7 +109,7 @@ class ScoreConfig(SearchSettings, OutputSettings, TextLimitSettings):
 
 
 @settings
-class AlignDocumentsConfig(LoadSettings, OutputSettings, TextLimitSettings):
+class AlignDocumentsConfig(EncodingSettings, OutputSettings, TextLimitSettings):
     """Settings of a sentence alignment of two documents."""
 
     source: Annotated[FilePath, DATA, Flag(positional=True)]

@@ -71,7 +71,10 @@ def align_documents(config: AlignDocumentsConfig, *, quiet: bool = False) -> lis
 def _align_documents(config: AlignDocumentsConfig, quiet: bool) -> list[Link]:
     """Align into a file that is locked and checked."""
     check_encoder(
-        config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
+        config.encoder,
+        trust_remote_code=config.trust_remote_code,
+        allow_pickle=config.allow_pickle,
+        has_pooling=config.pooling is not None,
     )
     source, target = _read_sentences(config.source), _read_sentences(config.target)
     if len(source) * len(target) > _MAX_CELLS:
@@ -133,9 +136,7 @@ def _encode(
 
     The vectors of neutral sentences are returned beside them.
     """
-    model = load_encoder(
-        config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
-    )
+    model = load_encoder(config.encoder, **config.loading)
     with Progress(quiet=quiet) as progress:
 
         def encoded(texts: Sequence[str], name: str) -> FloatArray:

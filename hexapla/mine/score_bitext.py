@@ -54,7 +54,10 @@ def score(config: ScoreConfig, *, quiet: bool = False) -> pa.Table:
 def _score(config: ScoreConfig, quiet: bool) -> pa.Table:
     """Score into a file that is locked and checked."""
     check_encoder(
-        config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
+        config.encoder,
+        trust_remote_code=config.trust_remote_code,
+        allow_pickle=config.allow_pickle,
+        has_pooling=config.pooling is not None,
     )
     sides = [
         _read_cells(config.bitext, name) for name in (config.source_field, config.target_field)
@@ -82,9 +85,7 @@ def _score_texts(
     from hexapla.mine.search import nearest
 
     distinct = [list(dict.fromkeys(side)) for side in (source, target)]
-    model = load_encoder(
-        config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
-    )
+    model = load_encoder(config.encoder, **config.loading)
     with Progress(quiet=quiet) as progress:
         source_SD, target_TD = (
             encode(

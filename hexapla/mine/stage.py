@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -63,14 +63,15 @@ class _Inputs:
         target: The target sentences.
         gold: Known pairs, if given.
         is_exact: Whether the search is exact.
-        identity: Hashes of the sentences and the encoder, which tell one run from another.
+        identity: Hashes of the sentences and the encoder, and how it reads them, which tell one
+            run from another.
     """
 
     source: Side
     target: Side
     gold: set[tuple[int, int]] | None
     is_exact: bool
-    identity: dict[str, str]
+    identity: dict[str, Any]
 
 
 @with_text_limit
@@ -145,7 +146,10 @@ def _is_finished(config: MineConfig) -> bool:
 def _read_inputs(config: MineConfig) -> _Inputs:
     """Read both sides, and check all that can be checked without loading the encoder."""
     check_encoder(
-        config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
+        config.encoder,
+        trust_remote_code=config.trust_remote_code,
+        allow_pickle=config.allow_pickle,
+        has_pooling=config.pooling is not None,
     )
     source = read_side(config.source, config.source_field)
     target = read_side(config.target, config.target_field)
@@ -167,6 +171,7 @@ def _read_inputs(config: MineConfig) -> _Inputs:
             "source_sha256": source.sha256,
             "target_sha256": target.sha256,
             "encoder_sha256": describe(config.encoder).sha256,
+            **{key: getattr(config, key) for key in ("max_tokens", "pooling", "prompt")},
         },
     )
     if not _is_finished(config):
@@ -186,9 +191,7 @@ def _find_neighbours(
 ) -> tuple[Neighbours, Neighbours]:
     """Encode both sides and find their nearest neighbours, on this machine or on a cluster."""
     cluster = _connect(config)
-    model = load_encoder(
-        config.encoder, trust_remote_code=config.trust_remote_code, allow_pickle=config.allow_pickle
-    )
+    model = load_encoder(config.encoder, **config.loading)
     dim = model.get_embedding_dimension() or 0
     if inputs.is_exact:
         from hexapla.mine.search import block_rows
@@ -204,7 +207,7 @@ def _find_neighbours(
             encode_steps, model, task="BitextMining", batch_size=config.batch_size
         )
     else:
-        loading = (config.encoder, config.trust_remote_code, config.allow_pickle)
+        loading = (("name", config.encoder), *config.loading.items())
         steps = partial(cluster.encode, loading=loading, batch_size=config.batch_size)
     with Progress(quiet=quiet) as progress:
         sides = (inputs.source, inputs.target)

@@ -71,6 +71,7 @@ def check_trim(config: TrimConfig) -> CheckedTrim:
         config.encoder,
         trust_remote_code=config.trust_remote_code,
         allow_pickle=config.allow_pickle,
+        has_pooling=config.pooling is not None,
     )
     corpora_at = {f"corpus {name}": name for name in config.corpus}
     check_apart(config.out, {"encoder": folder, **corpora_at})

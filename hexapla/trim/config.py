@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hexapla.encoder.config import ENCODER, LoadSettings
+from hexapla.encoder.config import ENCODER, EncodingSettings
 from hexapla.errors import InputError
 from hexapla.runs.config import OutputSettings
 from hexapla.runs.ranges import Amount, Share
@@ -16,7 +16,7 @@ _MAX_WORDS = 10_000_000  # no list is longer
 
 
 @settings
-class TrimConfig(LoadSettings, OutputSettings):
+class TrimConfig(EncodingSettings, OutputSettings):
     """Settings of a trim."""
 
     encoder: Annotated[Name, ENCODER, Flag(positional=True)]

@@ -68,11 +68,7 @@ def _trim(config: TrimConfig, checked: CheckedTrim, *, quiet: bool) -> dict[str,
     from hexapla.trim.vocabulary import Vocabulary
 
     started = time.monotonic()
-    model = load_encoder(
-        config.encoder,
-        trust_remote_code=config.trust_remote_code,
-        allow_pickle=config.allow_pickle,
-    )
+    model = load_encoder(config.encoder, **config.loading)
     vocabulary = Vocabulary(read_tokenizer(config.encoder, model))
     before = _sizes(model)
     kept = _choose(config, checked, model, vocabulary, quiet=quiet)

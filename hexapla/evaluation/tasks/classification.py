@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.encoder.load import Task
+from hexapla.encoder.kind import Task
 from hexapla.errors import InputError
 from hexapla.evaluation.tasks.few_shot import (
     N_DRAWS,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from hexapla.encoder.load import Task
+from hexapla.encoder.kind import Task
 
 if TYPE_CHECKING:
     import numpy as np

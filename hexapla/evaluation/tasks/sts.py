@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hexapla.encoder.load import Task
+from hexapla.encoder.kind import Task
 from hexapla.evaluation.config import Pairs
 from hexapla.evaluation.tasks.inputs import short_sha
 from hexapla.evaluation.tasks.judged_pairs import (
