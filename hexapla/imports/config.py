@@ -46,7 +46,7 @@ class ImportConfig(OutputSettings, TextLimitSettings):
 
     files: Annotated[tuple[str, ...], Strict(False), DATA, Flag(positional=True, metavar="FILE...")]
     """TMX, PO, XLIFF, TSV, CSV, JSONL or Parquet files; Moses files in groups (x.en, x.de); each
-    also as .gz or .zst; corpus folders; datasets of the Hub ("org/name")."""
+    also as .gz or .zst; corpus folders; "sample"; datasets of the Hub ("org/name")."""
     pivot: Annotated[Pivot, DATA] = "eng_Latn"
     """Language that the rows are joined on; every file must have it."""
     languages: Annotated[LanguagesAsWritten | None, DATA] = None

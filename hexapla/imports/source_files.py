@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from hexapla.corpus.manifest import MANIFEST
-from hexapla.corpus.reader import Corpus, open_corpus
+from hexapla.corpus.reader import SAMPLE, Corpus, open_corpus
 from hexapla.corpus.tables import SUFFIXES
 from hexapla.errors import InputError
 from hexapla.imports.config import ImportConfig
@@ -68,7 +68,7 @@ def find_import_sources(config: ImportConfig, tags: LanguageTags) -> list[Import
     _table_options(config)  # checked even if no file is a table
     for name in names:
         _check_name(name)
-    files = [Path(name) for name in names if Path(name).exists() and not Path(name).is_dir()]
+    files = [Path(name) for name in names if name != SAMPLE and Path(name).is_file()]
     moses = [path for path in files if not _reader(path, config, tags)]
     groups = moses_groups(moses, tags)
     sides = frozenset(moses)
@@ -77,6 +77,8 @@ def find_import_sources(config: ImportConfig, tags: LanguageTags) -> list[Import
 
 
 def _check_name(name: str) -> None:
+    if name == SAMPLE:
+        return
     path = Path(name)
     refuse_special(path)
     if path.exists():
@@ -84,18 +86,19 @@ def _check_name(name: str) -> None:
             raise InputError(f"{path} is empty")
     elif not is_dataset_name(name):
         raise InputError(
-            f"there is no file {name}; give files, a corpus folder, or a dataset like org/name"
+            f'there is no file {name}; give files, a corpus folder, "{SAMPLE}", or a dataset like '
+            "org/name"
         )
 
 
 def _source(name: str, config: ImportConfig, tags: LanguageTags) -> ImportSource:
     """Return the source for a name that is no Moses file."""
     path = Path(name)
-    if path.is_dir():
-        corpus = open_corpus(path)
+    if name == SAMPLE or path.is_dir():
+        corpus = open_corpus(name)
         made = corpus.manifest.get("columns", {})
         read = partial(_read_corpus, corpus)
-        return ImportSource(name=name, files={"": [path / MANIFEST]}, read=read, made=made)
+        return ImportSource(name=name, files={"": [corpus.path / MANIFEST]}, read=read, made=made)
     if path.exists() and (read_file := _reader(path, config, tags)):
         return ImportSource(name=name, files={"": [path]}, read=read_file)
     return ImportSource(name=name, files={}, read=partial(read_dataset, name, tags))

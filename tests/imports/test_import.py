@@ -331,6 +331,13 @@ def test_what_cannot_be_imported_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_sample_can_be_joined_with_files(tmp_path: Path, run: Import) -> None:
+    tmx(tmp_path / "a.tmx", [{"en": "My parcel has not come.", "de": "Mein Paket ist nicht da."}])
+    corpus = run("a.tmx", "sample", languages=("en", "de"))
+    assert len(corpus) == 1 + len(open_corpus("sample"))
+    assert corpus.languages == ("eng_Latn", "deu_Latn")
+
+
 def test_a_folder_in_use_is_refused_before_anything_is_read(tmp_path: Path, run: Import) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.doc").touch()
