@@ -67,7 +67,7 @@ class ColumnOrigin(Stored):
 
 
 class Manifest(Stored):
-    """What readers of a corpus rely on; see docs/architecture.md."""
+    """What readers of a corpus rely on; see docs/formats.md."""
 
     format: Literal["hexapla corpus 1"]
     languages: Annotated[list[LanguageCode], Field(min_length=2)]
