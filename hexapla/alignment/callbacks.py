@@ -24,6 +24,22 @@ class LogAtCheckpoints(TrainerCallback):  # type: ignore[misc]
         control.should_log |= control.should_save
 
 
+class AccuracyBefore(TrainerCallback):  # type: ignore[misc]
+    """Puts the accuracy from before the first step into the history, which checkpoints hold.
+
+    Args:
+        accuracy: None if it was not measured.
+    """
+
+    def __init__(self, accuracy: float | None) -> None:
+        self._accuracy = accuracy
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Add it as the history's first entry; a resumed run has it already."""
+        if self._accuracy is not None and not state.global_step:
+            state.log_history.append({METRIC: self._accuracy, "step": 0})
+
+
 class TrainingProgress(TrainerCallback):  # type: ignore[misc]
     """Shows steps, loss and held-out accuracy as a bar, in place of the trainer's own.
 

@@ -32,11 +32,13 @@ from hexapla.alignment.reference import Reference
 from hexapla.alignment.teacher_vectors import open_teacher
 from hexapla.alignment.token_cache import TokenCache, open_token_cache
 from hexapla.alignment.trainer import MultiwayTrainer
-from hexapla.alignment.trainer_setup import make_trainer
+from hexapla.alignment.trainer_setup import make_judge, make_trainer
 from hexapla.alignment.training_record import record_training
 from hexapla.alignment.used_embeddings import UsedEmbeddings
+from hexapla.corpus.reader import SAMPLE
 from hexapla.encoder.check_prompt import check_prompt
 from hexapla.encoder.encode import encode
+from hexapla.encoder.held_out import METRIC
 from hexapla.encoder.load import load_encoder, save_prompt, training_prompt
 from hexapla.encoder.locate import RESULT
 from hexapla.encoder.packing import Packing
@@ -91,9 +93,9 @@ def _align(config: AlignConfig, processes: PartialState, *, quiet: bool) -> dict
     started = time.monotonic()
     trained = _train(config, prepared, inputs, quiet=quiet)
     model, n_whitened = _finish(config, prepared, inputs, trained)
-    result = record_training(
-        config, prepared, trained.trainer, inputs.prompt, time.monotonic() - started
-    )
+    accuracy = _accuracy_after(config, prepared, inputs, trained)
+    seconds = time.monotonic() - started
+    result = record_training(config, prepared, trained.trainer, inputs.prompt, seconds, accuracy)
     result |= {"n_truncated": inputs.cells.n_truncated, "n_whitened": n_whitened}
     if processes.is_main_process:
         result = save_encoder(model, config.out, result)
@@ -126,7 +128,7 @@ def _load(config: AlignConfig, prepared: Prepared, *, quiet: bool) -> _Inputs:
     set_seed(config.seed)
     model = _load_base(config)
     _check_loaded(config, model)
-    prompt = config.prompt if config.prompt is not None else training_prompt(model)
+    prompt = training_prompt(model)
     check_prompt(model, prompt)
     with PartialState().main_process_first():
         cells = open_token_cache(
@@ -172,13 +174,7 @@ def _announcement(config: AlignConfig, prepared: Prepared, cells: TokenCache) ->
 
 
 def _load_base(config: AlignConfig) -> SentenceTransformer:
-    return load_encoder(
-        config.encoder,
-        trust_remote_code=config.trust_remote_code,
-        allow_pickle=config.allow_pickle,
-        max_tokens=config.max_tokens,
-        pooling=config.pooling,
-    )
+    return load_encoder(config.encoder, **config.loading)
 
 
 def _check_loaded(config: AlignConfig, model: SentenceTransformer) -> None:
@@ -213,14 +209,24 @@ def _begin_run(config: AlignConfig, prepared: Prepared) -> None:
         if config.overwrite:
             remove_run(config.out, ENCODER_FILES)
         if not config.resume:
-            write_record(config.out, "align", prepared.identity)
+            place = {} if config.corpus == SAMPLE else {"corpus_path": _place(prepared)}
+            write_record(config.out, "align", prepared.identity, **place)
     processes.wait_for_everyone()
+
+
+def _place(prepared: Prepared) -> str:
+    """Return where the corpus is, for commands that are called elsewhere."""
+    return str(prepared.corpus.path.absolute())
 
 
 def _train(config: AlignConfig, prepared: Prepared, inputs: _Inputs, *, quiet: bool) -> _Trained:
     """Train the encoder in place, from the last checkpoint if the run is resumed."""
     model, prompt = inputs.model, inputs.prompt
     checkpoint = _checkpoint_to_resume(config) if config.resume else None
+    # A checkpoint holds what was measured before the first step.
+    before = None if checkpoint else _measure(prepared, model, prompt)
+    if before is not None:
+        _log.info("held-out accuracy before the first step: %.4f", before)
     n_whitened = _whiten(prepared, model, prompt) if config.whiten == "start" else 0
     reference = _own_pivots(prepared, model, prompt) if config.preserve else inputs.taught
     lora = Lora(model, config.lora) if config.lora else None
@@ -245,9 +251,28 @@ def _train(config: AlignConfig, prepared: Prepared, inputs: _Inputs, *, quiet: b
             packing=packing,
             progress=progress,
             reference=reference,
+            accuracy=before,
         )
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     return _Trained(trainer=trainer, lora=lora, n_whitened=n_whitened)
+
+
+def _measure(prepared: Prepared, model: SentenceTransformer, prompt: str) -> float | None:
+    """Return the accuracy on the held-out rows, None if there are none."""
+    judge = make_judge(prepared, prompt)
+    return None if judge is None else judge(model)[judge.primary_metric]
+
+
+def _accuracy_after(
+    config: AlignConfig, prepared: Prepared, inputs: _Inputs, trained: _Trained
+) -> float | None:
+    """Return the finished encoder's accuracy, measured anew if the trainer did not at its end."""
+    state = trained.trainer.state
+    last = state.best_global_step if config.budget == "converged" else state.global_step
+    measured = {each["step"]: each[METRIC] for each in state.log_history if METRIC in each}
+    if config.whiten != "end" and last in measured:
+        return float(measured[last])
+    return _measure(prepared, inputs.model, inputs.prompt)
 
 
 def _checkpoint_to_resume(config: AlignConfig) -> Path | None:
@@ -292,7 +317,7 @@ def _finish(
         trained.lora.merge()
     if config.whiten == "end" and (PartialState().is_main_process or not is_sharded):
         n_whitened = _whiten(prepared, model, inputs.prompt)
-    save_prompt(model, inputs.prompt)
+    save_prompt(model, inputs.prompt, ordinary=True)
     return model, n_whitened
 
 

@@ -13,7 +13,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
 from hexapla.alignment.batches import CellCollator, CellLoader, RowBatchSampler, shared_texts
-from hexapla.alignment.callbacks import LogAtCheckpoints, TrainingProgress
+from hexapla.alignment.callbacks import AccuracyBefore, LogAtCheckpoints, TrainingProgress
 from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.alignment.layer_rates import layer_rates
 from hexapla.alignment.loss import MultiwayLoss
@@ -46,6 +46,7 @@ def make_trainer(
     packing: Packing,
     progress: Progress,
     reference: Reference | None = None,
+    accuracy: float | None = None,
 ) -> MultiwayTrainer:
     """Wire loss, batches and callbacks into a trainer.
 
@@ -58,6 +59,7 @@ def make_trainer(
         packing: The entered `Packing` of the encoder.
         progress: Where the steps are shown.
         reference: What cells are drawn to besides each other; None if to nothing.
+        accuracy: On held-out rows before training; None if it was not measured in this process.
     """
     loss = MultiwayLoss(
         model,
@@ -74,9 +76,6 @@ def make_trainer(
     )
     row_ids = prepared.rows.select_columns(["row_id"])
     loader = _make_loader(config, prepared, cells, row_ids, reference)
-    evaluator = None
-    if prepared.held_out is not None:
-        evaluator = HeldOutAccuracy(prepared.held_out, prepared.corpus.languages, prompt)
     n_steps = -(-len(loader) // config.gradient_accumulation)
     arguments = _arguments(config, prepared.epochs, n_steps)
     if config.layer_decay < 1:
@@ -88,12 +87,19 @@ def make_trainer(
         loader=loader,
         row_ids=row_ids,
         loss=loss,
-        evaluator=evaluator,
-        callbacks=_callbacks(config, progress),
+        evaluator=make_judge(prepared, prompt),
+        callbacks=[AccuracyBefore(accuracy), *_callbacks(config, progress)],
     )
     # It prints a line on stdout for each log entry.
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def make_judge(prepared: Prepared, prompt: str) -> HeldOutAccuracy | None:
+    """Return what measures accuracy on the held-out rows, or None if there are none."""
+    if prepared.held_out is None:
+        return None
+    return HeldOutAccuracy(prepared.held_out, prepared.corpus.languages, prompt)
 
 
 def _make_loader(

@@ -21,10 +21,21 @@ def record_training(
     trainer: MultiwayTrainer,
     prompt: str,
     seconds: float,
+    accuracy: float | None = None,
 ) -> dict[str, Any]:
-    """Return what was trained on what, and what it took."""
+    """Return what was trained on what, what it took, and the accuracy before and after.
+
+    Args:
+        config: Settings.
+        prepared: The rows.
+        trainer: The trainer after training.
+        prompt: Text that was put before every text.
+        seconds: Time from the first measurement to the last.
+        accuracy: Of the finished encoder on the held-out rows; None if there are none.
+    """
     history = trainer.state.log_history
     losses = [{"step": each["step"], "loss": each["loss"]} for each in history if "loss" in each]
+    curve = [{"step": each["step"], "accuracy": each[METRIC]} for each in history if METRIC in each]
     every = -(-len(losses) // _MAX_LOSSES) or 1
     epochs = float(trainer.state.epoch or 0.0)
     corpus = prepared.corpus
@@ -63,6 +74,9 @@ def record_training(
         "device": trainer.args.device.type,
         "precision": "bf16" if trainer.args.bf16 else "fp32",
         "n_rows": len(prepared.usable),
+        "n_unusable": len(prepared.rows) - len(prepared.usable),
+        "held_out_share": config.held_out,
+        "n_held_out": len(prepared.held_out or ()),
         "n_steps": trainer.state.global_step,
         "epochs": round(epochs, 4),
         "n_rows_seen": round(epochs * len(prepared.usable)),
@@ -70,8 +84,8 @@ def record_training(
         "seconds": round(seconds, 1),
         "loss": float(np.mean([point["loss"] for point in losses[-10:]])) if losses else None,
         "losses": losses[::every],
-        "held_out": [
-            {"step": each["step"], "accuracy": each[METRIC]} for each in history if METRIC in each
-        ],
+        "held_out": curve,
+        "accuracy_before": curve[0]["accuracy"] if curve else None,
+        "accuracy_after": accuracy,
         "best_step": trainer.state.best_global_step if config.budget == "converged" else None,
     }

@@ -24,17 +24,15 @@ def align(config: AlignConfig) -> None:
 
     from accelerate import PartialState
 
+    from hexapla.alignment.result_lines import result_lines
     from hexapla.alignment.stage import align as run
 
     silence_libraries()
     result = run(config, quiet=State.quiet)
     processes = PartialState()
     if processes.is_main_process:
-        say(
-            f"{config.out}: {result['regime']}, {result['n_steps']} steps, "
-            f"{result['n_rows_seen']} rows seen, {result['n_encodings']} sentences encoded, "
-            f"{result['seconds']:.0f} s"
-        )
+        for line in result_lines(result, config.out):
+            say(line)
     processes.destroy_process_group()
 
 

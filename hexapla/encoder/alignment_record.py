@@ -40,6 +40,7 @@ CARD_KEYS = (
 )
 
 _Share = Annotated[float, Field(ge=0, le=1)]
+_HeldOut = Annotated[float, Field(ge=0, lt=1)]
 
 
 class LossPoint(Stored):
@@ -105,6 +106,13 @@ class Alignment(Stored):
     epochs: float = OPTIONAL
     losses: list[LossPoint] = OPTIONAL
     held_out: list[AccuracyPoint] = OPTIONAL
+    held_out_share: _HeldOut | None = OPTIONAL
+    n_held_out: Count = OPTIONAL
+    n_unusable: Count = OPTIONAL
+    n_truncated: Count = OPTIONAL
+    accuracy_before: _Share | None = OPTIONAL
+    accuracy_after: _Share | None = OPTIONAL
+    seconds: float = OPTIONAL
     best_step: Count | None = OPTIONAL
     merged: MergeFacts = OPTIONAL
 
@@ -115,13 +123,14 @@ class AlignSettings(Stored):
     corpus: str | None = OPTIONAL
     encoder: str | None = OPTIONAL
     languages: list[str] | None = OPTIONAL
-    held_out: Annotated[float, Field(ge=0, lt=1)] | None = OPTIONAL
+    held_out: _HeldOut | None = OPTIONAL
 
 
 class AlignRun(RunRecord):
     """The `run.json` of an encoder's folder."""
 
     config: AlignSettings = OPTIONAL  # type: ignore[assignment]
+    corpus_path: str = OPTIONAL
 
 
 def read_alignment(path: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
