@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pytest
 import torch
-from sentence_transformers import (
-    SentenceTransformer,
-)
+from sentence_transformers import SentenceTransformer
 
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.stage import align
+from hexapla.encoder.encode import encode
+from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
-from tests.fixtures.toy import toy_decoder, toy_transformer
+from tests.fixtures.toy import toy_decoder, toy_encoder, toy_transformer
 
 
 def test_a_bare_transformer_becomes_an_encoder_and_its_prompt_is_saved(settings, tmp_path, caplog):
@@ -24,6 +27,37 @@ def test_a_bare_transformer_becomes_an_encoder_and_its_prompt_is_saved(settings,
     assert {model.prompts[task] for task in ("BitextMining", "STS", "Classification")} == {
         "query: "
     }
+
+
+def test_an_aligned_encoder_reads_with_its_prompt_in_ordinary_use(settings, tmp_path):
+    base = toy_encoder(tmp_path / "retriever")
+    saved = base / "config_sentence_transformers.json"
+    prompts = {"query": "eng07 ", "document": "eng08 ", "web": "eng09 "}
+    saved.write_text(json.dumps({**json.loads(saved.read_text()), "prompts": prompts}))
+    result = align(AlignConfig(**{**settings, "encoder": str(base)}, prompt="eng59 "), quiet=True)
+    assert result["prompt"] == "eng59 "
+    assert '- Prompt: `"eng59 "`, before every text' in (settings["out"] / "README.md").read_text()
+    model = SentenceTransformer(str(settings["out"]), device="cpu")
+    texts = ["eng01 eng02", "deu03"]
+    expected = model.encode([f"eng59 {text}" for text in texts], prompt="")
+    for way in (model.encode, model.encode_query, model.encode_document):
+        np.testing.assert_allclose(way(texts), expected, atol=1e-6)
+    ours = encode(load_encoder(settings["out"]), texts, task="STS")
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
+    assert model.prompts["web"] == "eng09 "
+
+
+def test_an_encoder_that_is_aligned_without_its_prompt_has_none_in_ordinary_use(settings, tmp_path):
+    base = toy_encoder(tmp_path / "multilingual-e5-toy")
+    result = align(AlignConfig(**{**settings, "encoder": str(base)}, prompt=""), quiet=True)
+    assert result["prompt"] == ""
+    renamed = settings["out"].rename(tmp_path / "e5-aligned")
+    model = SentenceTransformer(str(renamed), device="cpu")
+    expected = model.encode(["eng01 eng02"], prompt="")
+    for way in (model.encode, model.encode_query, model.encode_document):
+        np.testing.assert_array_equal(way(["eng01 eng02"]), expected)
+    ours = encode(load_encoder(renamed), ["eng01 eng02"], task="STS")
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
 @pytest.mark.slow
