@@ -6,12 +6,12 @@ Nothing here imports torch.
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hexapla.encoder.config import MAX_HELD_OUT_ROWS
+from hexapla.encoder.encoder_screen import evaluate_command
 from hexapla.encoder.kind import show_prompt
 from hexapla.runs.progress import format_duration
 
@@ -62,10 +62,8 @@ def _accuracy(result: Mapping[str, Any]) -> str:
 
 
 def _next(result: Mapping[str, Any], out: Path) -> list[str]:
-    folder, scores = shlex.quote(str(out)), shlex.quote(f"{out}-scores")
-    data = "" if result.get("n_held_out") else " --suite bitext --data OTHER_ROWS"
     return [
-        f"next: hexapla evaluate {folder}{data} --out {scores}",
+        f"next: {evaluate_command(result, str(out))}",
         f"or in Python: SentenceTransformer({json.dumps(str(out), ensure_ascii=False)})"
         '.encode(["A sentence."])',
     ]

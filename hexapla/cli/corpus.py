@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hexapla.cli.options import State, console, print_size
+from hexapla.alignment.config import AlignConfig
+from hexapla.cli.options import State, console, print_size, say
 from hexapla.corpus.config import InspectConfig
 from hexapla.filters.config import FilterConfig
 from hexapla.imports.config import ImportConfig
@@ -25,15 +26,20 @@ def filter_(config: FilterConfig) -> None:
 
 
 def inspect(config: InspectConfig) -> None:
-    """An encoder is anything with a modules.json or config.json; else a corpus is expected."""
-    from hexapla.encoder.locate import is_encoder
+    """It ends with what to type next. Nothing is loaded or fetched."""
+    from hexapla.corpus.reader import SAMPLE
+    from hexapla.encoder.locate import is_encoder, is_hub_name
 
-    if is_encoder(config.folder):
-        from hexapla.encoder.encoder_card import inspect_encoder
+    if is_encoder(config.folder) or (config.folder != SAMPLE and is_hub_name(config.folder)):
+        from hexapla.encoder.encoder_screen import inspect_encoder
 
-        inspect_encoder(config.folder).render(console())
+        screen = inspect_encoder(config.folder)
+        screen.render(console())
+        say(screen.next_step(config.folder))
         return
     from hexapla.corpus.inspect import inspect_corpus
     from hexapla.corpus.reader import open_corpus
 
-    inspect_corpus(open_corpus(config.folder, languages=config.languages)).render(console())
+    facts = inspect_corpus(open_corpus(config.folder, languages=config.languages))
+    facts.render(console())
+    say(facts.next_step(config.folder, AlignConfig.rows_per_step))

@@ -5,16 +5,19 @@ The facts are gathered in one pass, which keeps only 8 bytes per cell, to count 
 
 from __future__ import annotations
 
+import shlex
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hexapla.corpus.corpus_card import makers
+from hexapla.corpus.reader import SAMPLE
 from hexapla.text import languages as codes
 from hexapla.text.printable import printable
 
@@ -59,6 +62,8 @@ class CorpusFacts:
     Attributes:
         name: Name of the corpus.
         n_rows: Selected rows.
+        n_usable: Those with two languages or more, the pivot among them.
+        n_full: Those with all languages.
         n_shards: Files of the whole corpus.
         size_mib: Size of these files.
         pivot: The pivot.
@@ -72,6 +77,8 @@ class CorpusFacts:
 
     name: str
     n_rows: int
+    n_usable: int
+    n_full: int
     n_shards: int
     size_mib: float
     pivot: str
@@ -95,6 +102,12 @@ class CorpusFacts:
         console.print(Text(printable(f"{self.name}: {size}"), style="bold"))
         facts = f"pivot {self.pivot}, license {license_}, filters {self.n_filters}"
         console.print(Text(printable(facts)))
+        has = "has" if self.n_full == 1 else "have"
+        console.print(
+            f"{self.n_usable:,} of {self.n_rows:,} rows can be aligned on (two languages or more), "
+            f"{self.n_full:,} {has} all {self.n_languages}",
+            highlight=False,
+        )
         if any(self.dropped.values()):
             counts = (
                 f"{n:,} {reason.replace('_', ' ')}" for reason, n in self.dropped.items() if n
@@ -103,6 +116,29 @@ class CorpusFacts:
         console.print(Text(f"sha256 {self.sha256}"), soft_wrap=True)
         self._render_columns(console)
         self._render_examples(console)
+
+    @property
+    def n_languages(self) -> int:
+        """Number of languages that a training on the selected columns takes: the pivot too."""
+        return len({self.pivot, *(column.language for column in self.columns)})
+
+    def next_step(self, name: str, rows_per_step: int) -> str:
+        """Return what to type next.
+
+        Args:
+            name: The corpus as it was named.
+            rows_per_step: Rows that a step of training takes unless it is told otherwise.
+        """
+        if self.n_usable < rows_per_step:
+            return (
+                f"next: add rows (hexapla build or import); {self.n_usable:,} can be aligned on, "
+                f"and a step of hexapla align takes {rows_per_step} (--rows-per-step)"
+            )
+        corpus = shlex.quote(name)
+        step = f"next: hexapla align {corpus} --encoder small --out aligned"
+        if self.n_filters or name == SAMPLE:
+            return step
+        return f"{step} (hexapla filter {corpus} --out filtered first rejects bad cells)"
 
     def _render_columns(self, console: Console) -> None:
         from rich.table import Table
@@ -143,16 +179,24 @@ class CorpusFacts:
 def inspect_corpus(corpus: Corpus) -> CorpusFacts:
     """Read a corpus once and return the facts about it."""
     tallies = {code: _Tally() for code in corpus.languages}
-    n_rows = 0
+    n_columns = len({corpus.pivot, *tallies})
+    n_rows = n_usable = n_full = 0
     for batch in corpus.batches():
         n_rows += batch.num_rows
         for code, tally in tallies.items():
             tally.add(batch.column(code))
+        present_RC = [batch.column(code).is_valid() for code in tallies]
+        n_cells_R = np.sum([column.to_numpy(False) for column in present_RC], axis=0)
+        n_cells_R += corpus.pivot not in tallies
+        n_usable += int((n_cells_R > 1).sum())
+        n_full += int((n_cells_R == n_columns).sum())
     manifest: Mapping[str, Any] = corpus.manifest
     examples = islice(corpus.rows(), N_EXAMPLES)
     return CorpusFacts(
         name=corpus.name,
         n_rows=n_rows,
+        n_usable=n_usable,
+        n_full=n_full,
         n_shards=len(manifest["shards"]),
         size_mib=sum(shard["n_bytes"] for shard in manifest["shards"]) / 2**20,
         pivot=corpus.pivot,

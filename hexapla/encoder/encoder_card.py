@@ -1,32 +1,15 @@
-"""What an encoder was made from: a section of its model card, and the screen of `hexapla inspect`.
-
-Nothing here loads an encoder; all of it is read from the files of its folder.
-"""
+"""What an encoder was made from: a section of its model card."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hexapla.corpus.corpus_card import made_by
-from hexapla.encoder.alignment_record import CARD_KEYS, read_alignment
-from hexapla.encoder.locate import (
-    RESULT,
-    EncoderFacts,
-    describe,
-    locate,
-    read_json_object,
-    read_modules,
-)
-from hexapla.errors import InputError
 from hexapla.runs.atomic import write_text
 from hexapla.text import languages as codes
-from hexapla.text.printable import markdown, markdown_code, printable, printable_all
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from hexapla.text.printable import markdown, markdown_code, printable_all
 
 _DETAILS = "## Model Details"
 
@@ -204,77 +187,3 @@ def verdict(point: dict[str, Any], merged: dict[str, Any]) -> str:
     if not point["asked"]:
         return "reference"
     return "" if point["loses_nothing"] else "loses on the pivot"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncoderScreen:
-    """What `hexapla inspect` shows of an encoder folder.
-
-    Attributes:
-        facts: What is known without loading it.
-        architecture: Class of the transformer.
-        vocabulary: Number of pieces of the tokenizer.
-        dim: Hidden size.
-        n_layers: Layers of the transformer.
-        size_mib: Size of the weights.
-        modules: Names of the modules of sentence-transformers; none for a bare transformer.
-        result: What `align.json` holds; empty if `hexapla align` did not make the encoder.
-    """
-
-    facts: EncoderFacts
-    architecture: str
-    vocabulary: int | None
-    dim: int | None
-    n_layers: int | None
-    size_mib: float
-    modules: tuple[str, ...]
-    result: dict[str, Any]
-
-    def render(self, console: Console) -> None:
-        """Print one screen."""
-        from rich.text import Text
-
-        name = Text(printable(self.facts.name), style="bold")
-        shape = (
-            f": {self.architecture}, {self.n_layers} layers, {self.dim} dimensions, "
-            f"{self.vocabulary} pieces, {self.size_mib:.1f} MiB of weights"
-        )
-        modules = " -> ".join(self.modules) or "none: a bare transformer"
-        console.print(name + Text(printable(shape)))
-        console.print(Text(printable(f"modules {modules}")))
-        console.print(Text(f"sha256 {self.facts.sha256}"), soft_wrap=True)
-        if not self.result:
-            console.print("not aligned by hexapla")
-            return
-        section = alignment_section(self.result).split("\n\n", 1)[1]
-        console.print(Text(section.replace("`", "").strip()))
-
-
-def inspect_encoder(name: str) -> EncoderScreen:
-    """Look at an encoder folder without loading its weights.
-
-    Raises:
-        InputError: There is no such folder, or a file of it is damaged.
-    """
-    folder = locate(name)
-    if folder is None:
-        raise InputError(
-            f"{name}: inspect looks at folders; this is neither a corpus nor an encoder folder"
-        )
-    configs = [
-        path
-        for path in (folder / "config.json", folder / "0_Transformer" / "config.json")
-        if path.is_file()
-    ]
-    config = read_json_object(configs[0]) if configs else {}
-    weights = [path for path in folder.rglob("*.safetensors") if "checkpoints" not in path.parts]
-    return EncoderScreen(
-        facts=describe(name),
-        architecture=(config.get("architectures") or ["unknown architecture"])[0],
-        vocabulary=config.get("vocab_size"),
-        dim=config.get("hidden_size"),
-        n_layers=config.get("num_hidden_layers"),
-        size_mib=sum(path.stat().st_size for path in weights) / 2**20,
-        modules=tuple(module["type"].rpartition(".")[2] for module in read_modules(folder)),
-        result=read_alignment(folder / RESULT, CARD_KEYS),
-    )

@@ -76,6 +76,12 @@ def is_encoder(name: str | Path) -> bool:
     return any((Path(name) / file).is_file() for file in _CONFIGURATIONS)
 
 
+def is_hub_name(name: str) -> bool:
+    """Return whether a name can only be one on the Hub: it is no path, and nothing lies there."""
+    is_path = name.startswith((".", "/", "~"))
+    return not is_path and not os.path.lexists(name) and bool(_HUB_NAME.fullmatch(name))
+
+
 def locate(name: str | Path) -> Path | None:
     """Return the folder of an encoder, or None for a name that can only be on the Hub.
 

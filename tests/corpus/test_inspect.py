@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from hexapla.corpus.inspect import ColumnFacts, inspect_corpus
-from hexapla.corpus.reader import Corpus
+from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.corpus.writer import write_corpus
 
 ROWS: list[dict[str, str | None]] = [
@@ -115,6 +116,38 @@ def test_thirty_languages_stay_on_one_screen(tmp_path: Path) -> None:
     codes = ["eng_Latn", *(code for code in LANGUAGES if code != "eng_Latn")][:30]
     rows = [{code: f"{code} {i} " * 40 for code in codes} for i in range(5)]
     lines = screen(write_corpus(rows, tmp_path / "wide", languages=codes)).splitlines()
-    assert len(lines) == 3 + 31 + 3 * 4 + 1
+    assert len(lines) == 4 + 31 + 3 * 4 + 1
     assert max(map(len, lines)) <= 120
     assert lines[-1] == "  and 27 more languages in each row"
+
+
+def test_rows_that_can_be_aligned_on_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    lines = ["en\tde\tfr", "one\teins\tun", "two\tzwei\t", "three\t\t", ""]
+    path.write_text("\n".join(lines))
+    facts = inspect_corpus(open_corpus(path))
+    assert (facts.n_rows, facts.n_usable, facts.n_full) == (3, 2, 1)
+    # The pivot of every row is there, selected or not.
+    german = inspect_corpus(open_corpus(path, languages=["de"]))
+    assert (german.n_usable, german.n_full) == (2, 2)
+    assert "2 of 3 rows can be aligned on (two languages or more), 1 has all 3" in screen(
+        open_corpus(path)
+    )
+
+
+def test_the_next_step_of_a_corpus_depends_on_its_rows(corpus: Corpus, tmp_path: Path) -> None:
+    few = inspect_corpus(corpus)
+    assert few.next_step("toy", 64) == (
+        "next: add rows (hexapla build or import); 4 can be aligned on, and a step of hexapla align "
+        "takes 64 (--rows-per-step)"
+    )
+    path = tmp_path / "my rows.tsv"
+    path.write_text("\n".join(["en\tde", *(f"a{n}\tb{n}" for n in range(64)), ""]))
+    facts = inspect_corpus(open_corpus(path))
+    assert facts.next_step("my rows.tsv", 64) == (
+        "next: hexapla align 'my rows.tsv' --encoder small --out aligned (hexapla filter 'my "
+        "rows.tsv' --out filtered first rejects bad cells)"
+    )
+    assert dataclasses.replace(facts, n_filters=1).next_step("x", 64) == (
+        "next: hexapla align x --encoder small --out aligned"
+    )

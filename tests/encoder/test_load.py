@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from hexapla.encoder import locate
 from hexapla.encoder.check_encoder import check_encoder
 from hexapla.encoder.encode import encode
-from hexapla.encoder.encoder_card import inspect_encoder
+from hexapla.encoder.encoder_screen import inspect_encoder
 from hexapla.encoder.load import load_encoder, save_prompt, training_prompt
 from hexapla.encoder.locate import cached_folder, describe, is_bare
 from hexapla.errors import InputError
@@ -285,7 +285,7 @@ def test_finding_and_describing_an_encoder_loads_nothing_heavy():
     code = (
         "import sys\n"
         "import hexapla.encoder.load\n"
-        "from hexapla.encoder.encoder_card import inspect_encoder\n"
+        "from hexapla.encoder.encoder_screen import inspect_encoder\n"
         "from hexapla.encoder.check_encoder import check_encoder\n"
         "from hexapla.encoder.locate import describe\n"
         "check_encoder('tiny', allow_pickle=True, has_pooling=False)\n"

@@ -24,7 +24,7 @@ from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.encode import encode
-from hexapla.encoder.encoder_card import inspect_encoder
+from hexapla.encoder.encoder_screen import inspect_encoder
 from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import describe
 from hexapla.errors import InputError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hexapla.encoder.encoder_card import inspect_encoder
+from hexapla.encoder.encoder_screen import inspect_encoder
 from hexapla.errors import InputError
 from hexapla.report.score_runs import check_comparable, read_runs
 from hexapla.report.training import read_curves

@@ -17,7 +17,7 @@ from sentence_transformers import SentenceTransformer
 
 from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
-from hexapla.encoder.encoder_card import inspect_encoder
+from hexapla.encoder.encoder_screen import inspect_encoder
 from hexapla.encoder.kind import Kind, find_kind
 from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import hash_encoder
