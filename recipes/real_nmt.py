@@ -217,11 +217,12 @@ def measure_speed(data: Path, out: Path, python: Path, n_pairs: int, n_rows: int
     def run_build(how: str) -> None:
         build(texts, out / "speed", python, "command", how, _WHOLE_ROWS)
 
-    pairs = []
+    pairs, spent_bare = [], []
     for number in range(n_pairs):
         works = {"bare": run_bare, "build": partial(run_build, "package")}
         order = list(works) if number % 2 == 0 else list(works)[::-1]
         spent = {what: _timed(works[what]) for what in order}
+        spent_bare.append(spent["bare"])
         pairs.append([spent["build"][kind] / spent["bare"][kind] for kind in (0, 1)])
         for what, (seconds, cpu) in spent.items():
             rate = len(lines) / seconds
@@ -229,10 +230,12 @@ def measure_speed(data: Path, out: Path, python: Path, n_pairs: int, n_rows: int
     for what, ratios in zip(("time", "CPU time"), zip(*pairs, strict=True), strict=True):
         shown = ", ".join(f"{ratio:.3f}" for ratio in ratios)
         print(f"{what} of the build / of the engine: {statistics.median(ratios):.3f} ({shown})")
-    own = [_timed(partial(run_build, replay))[1] for _ in range(_N_REPLAYS)]
-    share = statistics.median(own) / spent["bare"][1]
-    shown = ", ".join(f"{cpu:.1f}" for cpu in own)
-    print(f"CPU time of the build without the engine: {shown} s, {share:.1%} of the engine's")
+    own = [_timed(partial(run_build, replay)) for _ in range(_N_REPLAYS)]
+    engine = [statistics.median(kind) for kind in zip(*spent_bare, strict=True)]
+    for kind, what in enumerate(("time", "CPU time")):
+        share = statistics.median(once[kind] for once in own) / engine[kind]
+        shown = ", ".join(f"{once[kind]:.1f}" for once in own)
+        print(f"{what} of the build without the engine: {shown} s, {share:.1%} of the engine's")
 
 
 def _timed(work: Callable[[], None]) -> tuple[float, float]:
