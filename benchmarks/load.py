@@ -39,10 +39,10 @@ class Cost(NamedTuple):
     peak_mib: float
 
 
-def rows(n: int, seed: int = 0) -> Iterator[tuple[str, ...]]:
-    """Yield n distinct rows of `LANGUAGES`."""
+def rows(n: int, seed: int = 0, languages: Sequence[str] = LANGUAGES) -> Iterator[tuple[str, ...]]:
+    """Yield n distinct rows of some languages."""
     corpus = open_corpus("sample")
-    columns = [[str(cell) for cell in corpus.cells(code)] for code in LANGUAGES]
+    columns = [[str(cell) for cell in corpus.cells(code)] for code in languages]
     draw = random.Random(seed)
     seen: set[int] = set()
     n_sentences = len(columns[0])
