@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from accelerate import PartialState
 
+from hexapla.alignment.card_example import EXAMPLE_ROWS, card_example
 from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.alignment.prepare import Prepared
 from hexapla.alignment.trainer import MultiwayTrainer
 from hexapla.encoder.held_out import METRIC
+from hexapla.encoder.origin import hub_name
 
 _MAX_LOSSES = 500  # points of the loss curve that are kept
 
@@ -40,6 +42,8 @@ def record_training(
     epochs = float(trainer.state.epoch or 0.0)
     corpus = prepared.corpus
     is_pivot_only = config.regime == Regime.PIVOT_ONLY
+    languages = [corpus.pivot] if is_pivot_only else list(corpus.languages)
+    first = prepared.rows[:EXAMPLE_ROWS]
     return {
         "regime": str(config.regime),
         "budget": config.budget,
@@ -47,11 +51,13 @@ def record_training(
         "corpus": corpus.name,
         "corpus_sha256": corpus.sha256,
         "pivot": corpus.pivot,
-        "languages": [corpus.pivot] if is_pivot_only else list(corpus.languages),
+        "languages": languages,
         "columns": corpus.manifest.get("columns", {}),
         "base": prepared.base.name,
         "base_sha256": prepared.base.sha256,
+        "base_model": hub_name(config.encoder),
         "prompt": prompt,
+        "example": card_example({code: first[code] for code in languages}, corpus.pivot),
         "seed": config.seed,
         "cells_per_row": config.cells_per_row or "all",
         "temperature": config.temperature,

@@ -73,6 +73,7 @@ class Alignment(Stored):
     sha256: Text = OPTIONAL
     base: Text = OPTIONAL
     base_sha256: Text = OPTIONAL
+    base_model: Text | None = OPTIONAL
     corpus: Text = OPTIONAL
     corpus_sha256: Text = OPTIONAL
     pivot: LanguageCode = OPTIONAL
@@ -83,6 +84,7 @@ class Alignment(Stored):
     budget: Text = OPTIONAL
     negatives: Text = OPTIONAL
     prompt: str = OPTIONAL
+    example: list[Text] = OPTIONAL
     seed: int = OPTIONAL
     temperature: float = OPTIONAL
     margin: float = OPTIONAL

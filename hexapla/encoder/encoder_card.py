@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.corpus.corpus_card import made_by
+from hexapla.encoder.config import MAX_HELD_OUT_ROWS
 from hexapla.runs.atomic import write_text
 from hexapla.text import languages as codes
 from hexapla.text.printable import markdown, markdown_code, printable_all
@@ -114,19 +115,30 @@ def _teacher(result: dict[str, Any]) -> str:
 def _scores(result: dict[str, Any]) -> str:
     """Return the accuracy on held-out rows; no other score is known when the card is written."""
     if merged := result.get("merged"):
+        bases = [each["accuracy"] for each in merged.get("sweep", ()) if not each["alpha"]]
+        of_base = f"; of the base {bases[0]:.4f}" if bases else ""
         return (
             f"- Merged: {_mixture(merged)};\n"
-            f"  retrieval accuracy {merged['accuracy']:.4f} on {merged['n_rows']} rows\n"
+            f"  retrieval accuracy {merged['accuracy']:.4f} on {merged['n_rows']} rows{of_base}\n"
         )
-    if not result["held_out"]:
-        return "- Scores: none yet; `hexapla evaluate` measures this folder\n"
     curve = result["held_out"]
+    if not curve:
+        return "- Scores: none yet; `hexapla evaluate` measures this folder\n"
     best = next((point for point in curve if point["step"] == result.get("best_step")), curve[-1])
-    before = ", before whitening" if result.get("whiten") == "end" else ""
+    after, before = result.get("accuracy_after"), result.get("accuracy_before")
+    whitened = ", before whitening" if result.get("whiten") == "end" and after is None else ""
+    after = best["accuracy"] if after is None else after
+    of_base = "" if before is None else f"; of the base {before:.4f}"
     return (
-        f"- Score{before}: retrieval accuracy {best['accuracy']:.4f} at step {best['step']}, on\n"
-        "  held-out rows of the corpus, between the pivot and each other column, both directions\n"
+        f"- Score{whitened}: retrieval accuracy {after:.4f} at step {best['step']}{of_base}. On\n"
+        f"  {_held_out_rows(result)} of the corpus, between the pivot and each other column, both\n"
+        "  directions\n"
     )
+
+
+def _held_out_rows(result: dict[str, Any]) -> str:
+    n_rows = min(result.get("n_held_out") or 0, MAX_HELD_OUT_ROWS)
+    return f"{n_rows:,} held-out rows" if n_rows else "held-out rows"
 
 
 def merge_section(merged: dict[str, Any]) -> str:

@@ -36,17 +36,31 @@ def origin_names(name: str | Path, *, ask_hub: bool = True) -> Iterator[str]:
         InputError: See `locate`; or `config.json` is damaged.
     """
     folder = locate(name)
-    if folder is None:
-        yield _last_part(split_revision(str(name))[0])
-    else:
-        yield folder.absolute().name
-        for part in dict.fromkeys((*folder.absolute().parts, *folder.resolve().parts)):
-            if part.startswith(_CACHED):
-                yield part.rpartition("--")[2]
+    yield folder.absolute().name if folder else _last_part(split_revision(str(name))[0])
+    if folder and (cached := hub_name(name)):
+        yield _last_part(cached)
     for file, names_in in (("config.json", _configured_names), ("README.md", _card_names)):
         path = folder / file if folder else hub_file(str(name), file, ask_hub=ask_hub)
         if path and path.is_file():
             yield from filter(None, map(_last_part, names_in(path)))
+
+
+def hub_name(name: str | Path) -> str | None:
+    """Return the name on the Hub of an encoder that is there or in the Hub's cache, or None.
+
+    >>> hub_name("org/name@v1"), hub_name("tiny")
+    ('org/name', None)
+
+    Raises:
+        InputError: See `locate`.
+    """
+    folder = locate(name)
+    if folder is None:
+        return split_revision(str(name))[0]
+    for part in (*folder.absolute().parts, *folder.resolve().parts):
+        if part.startswith(_CACHED):
+            return part.removeprefix(_CACHED).replace("--", "/")
+    return None
 
 
 def _last_part(path: str) -> str:

@@ -75,11 +75,24 @@ def save_encoder(model: SentenceTransformer, out: Path, result: dict[str, Any]) 
     Returns:
         The content of `align.json`: `result` and the hash.
     """
+    describe_example(model, result.get("example") or ())
+    model.model_card_data.base_model = result.get("base_model")
     save_files(model, out, result["languages"], partial(write_card, result=result))
     record = {**result, "sha256": hash_encoder(out)}
     write_json(out / RESULT, record)
     shutil.rmtree(out / _CHECKPOINTS, ignore_errors=True)
     return record
+
+
+def describe_example(model: SentenceTransformer, sentences: Sequence[str]) -> None:
+    """Set the sentences with which the model card shows how the encoder is used, if there are any.
+
+    They are a text, its translation and another text, in place of the library's own sentences.
+    """
+    if sentences:
+        model.model_card_data.usage_examples = list(sentences)
+        # All texts are encoded alike, also by an encoder that has prompts for queries.
+        model.model_card_data.ir_model = False
 
 
 def save_files(
@@ -102,7 +115,13 @@ def save_files(
     beside = out / _PARTIAL
     shutil.rmtree(beside, ignore_errors=True)
     model.model_card_data.generate_widget_examples = False
-    model.model_card_data.language = [codes.to_bcp47(language) for language in languages]
+    # The Hub is not asked whether it has an encoder with the name of a local folder.
+    model.model_card_data.local_files_only = True
+    model.model_card_data.model_id = out.name
+    # The Hub's check takes codes without script; the card names the languages in full.
+    model.model_card_data.language = list(
+        dict.fromkeys(codes.to_bcp47(language).split("-")[0] for language in languages)
+    )
     try:
         model.save(str(beside), safe_serialization=True)
         complete_card(beside / "README.md")

@@ -20,6 +20,7 @@ from hexapla.encoder.locate import (
     hash_encoder,
     is_bare,
 )
+from hexapla.encoder.origin import hub_name
 from hexapla.runs.atomic import write_json
 from hexapla.runs.disk_errors import AGAIN
 from hexapla.runs.record import write_record
@@ -101,6 +102,7 @@ def _sources(config: TrimConfig, checked: CheckedTrim) -> dict[str, Any]:
     return {
         "encoder": checked.facts.name,
         "encoder_sha256": checked.facts.sha256,
+        "base_model": hub_name(config.encoder),
         "bare": is_bare(config.encoder) or was_bare(config.encoder),
         "languages": list(config.languages),
         "corpora": [{"name": each.name, "sha256": each.sha256} for each in checked.corpora],
@@ -160,7 +162,7 @@ def _save(
 ) -> dict[str, Any]:
     """Write the encoder, the record of its alignment if it has one, and `trim.json` last."""
     from hexapla.encoder.encoder_card import insert_section
-    from hexapla.encoder.save import save_files
+    from hexapla.encoder.save import describe_example, save_files
     from hexapla.trim.embedding_rows import restore_type
 
     def complete_card(card: Path) -> None:
@@ -168,6 +170,8 @@ def _save(
         insert_section(card, trim_section(record))
 
     restore_type(model, source)
+    describe_example(model, alignment.get("example") or ())
+    model.model_card_data.base_model = record["base_model"]
     save_files(model, out, record["languages"], complete_card)
     sha256 = hash_encoder(out)
     if alignment:
