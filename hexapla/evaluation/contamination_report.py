@@ -13,11 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hexapla.corpus.contamination import Contamination
-from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.encoder.alignment_record import AlignRun
-from hexapla.encoder.locate import EncoderFacts, locate
-from hexapla.errors import InputError
-from hexapla.runs.record import read_record
+from hexapla.corpus.reader import Corpus
 from hexapla.runs.schema import Count, Stored, read_object
 from hexapla.text.words import tokens
 
@@ -101,58 +97,6 @@ def _search(corpus: Corpus, sentences: Sequence[str]) -> tuple[set[str], int]:
 
 def _fold(text: str) -> str:
     return " ".join(tokens(text))
-
-
-def find_corpus(
-    encoder: str | Path, facts: EncoderFacts, given: str | None = None
-) -> Corpus | None:
-    """Open the corpus that an encoder was aligned on: its training columns and rows.
-
-    Args:
-        encoder: Name or folder; the folder's `run.json` names the corpus, its columns and the share
-            of held-out rows.
-        facts: The result of `describe`.
-        given: Where the corpus is now. By default where it was during alignment, if it is still
-            there and unchanged.
-
-    Returns:
-        The corpus, or None if the encoder was not aligned, or if no corpus is given and the old one
-        is gone or changed.
-
-    Raises:
-        InputError: The given corpus cannot be read, or the encoder was not aligned on it.
-    """
-    expected = facts.training.get("corpus_sha256")
-    if expected is None:
-        if given is not None:
-            raise InputError(
-                f"{encoder}: was not aligned by hexapla, so it has no training corpus; "
-                "leave --corpus out"
-            )
-        return None
-    folder = locate(encoder)
-    config = read_record(folder, AlignRun).get("config", {}) if folder is not None else {}
-    source = given if given is not None else config.get("corpus")
-    if source is None:
-        return None
-    languages = config.get("languages") or facts.training.get("languages")
-    try:
-        corpus = open_corpus(source, languages=languages).split(
-            float(config.get("held_out") or 0.0)
-        )[0]
-    except InputError:
-        if given is not None:
-            raise
-        return None  # moved or changed since; reports say that contamination was not checked
-    if corpus.sha256 == expected:
-        return corpus
-    if given is not None:
-        raise InputError(
-            f"{given} has the hash {corpus.sha256[:8]} with {', '.join(corpus.languages)}, and "
-            f"{encoder} was aligned on {facts.corpus} ({expected[:8]}); give the corpus of its "
-            "alignment"
-        )
-    return None
 
 
 class _TaskFacts(Stored):

@@ -87,7 +87,7 @@ def read_own_tasks(config: EvaluateConfig) -> list[OwnTask]:
 def _sources(config: EvaluateConfig, root: Path) -> list[TaskSource]:
     if config.suite not in _SUITES:
         name = "sample" if str(config.data) == "sample" else root.resolve().stem
-        split = f"held-out-{config.held_out:g}" if config.split == "held-out" else "all"
+        split = "all" if config.share is None else f"held-out-{config.share:g}"
         return [TaskSource(config.suite, name, split, str(config.data))]
     sources = [source._replace(path=str(root / source.path)) for source in _SUITES[config.suite]]
     if missing := [source.path for source in sources if not Path(source.path).exists()]:
@@ -115,9 +115,8 @@ def _read_tasks(config: EvaluateConfig, source: TaskSource) -> Sequence[OwnTask]
         return read_classification(
             path, name=name, split=split, languages=languages, seed=config.seed
         )
-    held_out = config.held_out if config.split == "held-out" else None
     bitexts = read_bitext(
-        path, name=name, split=split, languages=languages, pairs=pairs, held_out=held_out
+        path, name=name, split=split, languages=languages, pairs=pairs, held_out=config.share
     )
     if kind == "bitext":
         return bitexts

@@ -22,9 +22,10 @@ from hexapla.encoder.locate import EncoderFacts, describe
 from hexapla.evaluation import resume
 from hexapla.evaluation.check_evaluation import check_evaluation, check_score_folder
 from hexapla.evaluation.config import EvaluateConfig
-from hexapla.evaluation.contamination_report import CONTAMINATION_FILE, corpus_overlap, find_corpus
+from hexapla.evaluation.contamination_report import CONTAMINATION_FILE, corpus_overlap
 from hexapla.evaluation.data import EvaluationData, read_data
 from hexapla.evaluation.examples import EXAMPLES, write_examples
+from hexapla.evaluation.known_corpus import fill_in_data, find_corpus
 from hexapla.evaluation.mteb_check import check_with_mteb
 from hexapla.evaluation.per_item import PER_ITEM_FOLDER
 from hexapla.evaluation.scores import SCORES_FILE, Score, read_scores, write_scores
@@ -68,6 +69,7 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
     Raises:
         InputError: The data, a language, the encoder or the output folder cannot be used.
     """
+    config = fill_in_data(config)
     check_evaluation(config)
     with hold_run(config.out, worthless=[f"{PER_ITEM_FOLDER}/*"]):
         check_score_folder(config)  # again, now that no other run can write there

@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from hexapla.alignment.config import AlignConfig, Budget, Regime
 from hexapla.errors import InputError, did_you_mean
-from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.config import HELD_OUT, EvaluateConfig
 from hexapla.reproduce.build_settings import BUILD_KEYS, make_build
 from hexapla.reproduce.corpus_recipe import SWEPT, CorpusRecipe
 from hexapla.reproduce.experiment_checks import check_trainings
@@ -202,11 +202,12 @@ def _read_suite(key: str, table: dict[str, Any]) -> dict[str, Any]:
     check_keys(place, table, EVALUATE_KEYS)
     settings = {"suite": key, **table}
     if settings.get("data") == CORPUS:
-        settings.setdefault("split", "held-out")
+        settings = {"split": "held-out", "held_out": HELD_OUT, **settings}
         if (settings["suite"], settings["split"]) != ("bitext", "held-out"):
             raise InputError(
                 f'{place}: data is {CORPUS}; then suite is "bitext" and split "held-out"'
             )
+    settings.setdefault("split", "all")
     at(place, lambda: make(EvaluateConfig, {**settings, "encoder": "tiny", "out": "unknown"}))
     return settings
 

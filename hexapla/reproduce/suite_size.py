@@ -48,7 +48,7 @@ def measure_suite(
     """
     if config.data == CORPUS:
         largest = max(sizes.values(), key=lambda size: size.n_rows)
-        n_texts = round(config.held_out * largest.n_rows) * len(largest.languages)
+        n_texts = round((config.share or 1.0) * largest.n_rows) * len(largest.languages)
         return SuiteSize(n_texts=n_texts, n_characters=largest.n_characters)
     if not config.is_mteb or config.data is not None:
         tasks = read_data(config).tasks

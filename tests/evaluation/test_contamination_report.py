@@ -16,9 +16,9 @@ from hexapla.errors import InputError
 from hexapla.evaluation.contamination_report import (
     CONTAMINATION_FILE,
     corpus_overlap,
-    find_corpus,
     read_overlap,
 )
+from hexapla.evaluation.known_corpus import find_corpus
 
 LONG = "one two three four five six seven eight nine ten eleven"  # four 8-grams
 ROWS = [

@@ -23,7 +23,7 @@ from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import hash_encoder
 from hexapla.encoder.whitening import append_dense
 from hexapla.errors import InputError
-from hexapla.evaluation.contamination_report import find_corpus
+from hexapla.evaluation.known_corpus import find_corpus
 from hexapla.trim import TrimConfig, trim
 from tests.fixtures.merging import write_records
 from tests.fixtures.vocabularies import DIM, ENGLISH, GERMAN, KINDS, RUSSIAN, special_tokens

@@ -100,7 +100,9 @@ def read_bitext(
     tasks = []
     for opened in open_bitext(source):
         corpus = opened if held_out is None else opened.split(held_out)[1]
-        task = _make_task(corpus, name=name, split=split, languages=languages, pairs=pairs)
+        task = _make_task(
+            corpus, name=name, split=split, languages=languages, pairs=pairs, held_out=held_out
+        )
         if task.rows:
             tasks.append(task)
     return tasks
@@ -121,7 +123,13 @@ def open_bitext(source: str | Path, *, verify: bool = True) -> list[Corpus]:
 
 
 def _make_task(
-    corpus: Corpus, *, name: str, split: str, languages: Sequence[str] | None, pairs: Pairs
+    corpus: Corpus,
+    *,
+    name: str,
+    split: str,
+    languages: Sequence[str] | None,
+    pairs: Pairs,
+    held_out: float | None,
 ) -> BitextTask:
     chosen = [
         code
@@ -136,9 +144,14 @@ def _make_task(
     rows = {(first, second): filled(cells[first], cells[second]) for first, second in wanted}
     for (first, second), both in rows.items():
         if len(both) < NEIGHBOURS:
+            needed = f"at least {NEIGHBOURS} are needed, the neighbourhood of the margin score"
+            if held_out is None:
+                rows_of_both = f"{len(both)} rows have both {first} and {second}; {needed}"
+                raise InputError(f"{corpus.path}: {rows_of_both}")
             raise InputError(
-                f"{corpus.path}: {len(both)} rows have both {first} and {second}; "
-                f"at least {NEIGHBOURS} are needed, the neighbourhood of the margin score"
+                f"{corpus.path}: held_out {held_out:g} leaves {len(both)} rows with both {first} "
+                f"and {second}; {needed}, so give the share that training held out, or a larger "
+                "one (--held-out)"
             )
     return BitextTask(
         name=name,
