@@ -84,13 +84,26 @@ def _merge(config: MergeConfig, checked: CheckedMerge, *, quiet: bool) -> dict[s
 
     points = sweep(config, checked, model, interpolation, measure, quiet=quiet)
     kept = best_point(points)
-    if not kept["asked"]:
-        _log.warning("no alpha of %s qualifies: alpha 0, the base, is kept", config.alpha)
+    if kept["alpha"] == 0.0:
+        _log.warning("%s", _nothing_left(config, kept))
     interpolation.set(kept["alpha"])
     result = _result(config, checked, points, kept, time.monotonic() - started)
     _save(model, config.out, checked.alignment, result, config.prompt)
     (config.out / SWEEP).unlink(missing_ok=True)
     return result
+
+
+def _nothing_left(config: MergeConfig, kept: dict[str, Any]) -> str:
+    """Say that the base is kept, why, and what to do."""
+    why = (
+        f"none that keeps the pivot within {config.tolerance:g} is more accurate"
+        if kept["asked"]
+        else f"no alpha of {config.alpha} keeps the pivot within {config.tolerance:g}"
+    )
+    return (
+        f"alpha 0, the base, is kept: {why}, so nothing of the alignment is left in {config.out}; "
+        "allow a larger --tolerance, or align more gently (a lower --learning-rate, --preserve)"
+    )
 
 
 def _result(

@@ -173,7 +173,7 @@ def test_the_base_is_kept_with_a_warning_when_nothing_that_was_asked_for_qualifi
     settings, base, moved, caplog
 ):
     result = merge(MergeConfig(**{**settings, "aligned": str(moved)}, alpha="0.9,1"), quiet=True)
-    assert "no alpha of 0.9,1 qualifies: alpha 0, the base, is kept" in caplog.text
+    assert "no alpha of 0.9,1 keeps the pivot within 0.05, so nothing of the" in caplog.text
     assert result["alpha"] == 0 and not result["qualified"]
     assert [point["asked"] for point in result["sweep"]] == [False, True, True]
     for name, tensor in weights(base).items():
@@ -240,6 +240,12 @@ def test_the_folder_is_an_encoder_that_embeds_as_the_mixture_does(
         and run["config"]["alpha"] == "0.5"
         and run["config"]["held_out"] == HELD_OUT
     )
+
+
+def test_alpha_0_among_those_asked_for_is_kept_with_a_warning(settings, moved, caplog):
+    config = MergeConfig(**{**settings, "aligned": str(moved)}, alpha="0,1", tolerance=0.0)
+    assert merge(config, quiet=True)["alpha"] == 0
+    assert "none that keeps the pivot within 0 is more accurate, so nothing of the" in caplog.text
 
 
 def test_the_merged_encoder_says_what_it_was_made_of(settings, base, aligned):
