@@ -12,9 +12,17 @@ def mine(config: MineConfig) -> None:
 
     silence_libraries()
     pairs, calibration = run(config, quiet=State.quiet)
-    say(f"{config.out}: {len(pairs)} pairs")
     if calibration is not None:
+        say(f"{config.out}: {len(pairs)} pairs")
         say(calibration.summary())
+    elif config.threshold is not None:
+        say(f"{config.out}: {len(pairs)} pairs with a margin score of {config.threshold:g} or more")
+    else:
+        say(f"{config.out}: all {len(pairs)} pairs that were found, wrong ones too, best first")
+        say(
+            "Next: read down to where the pairs turn wrong and mine again with --threshold MARGIN; "
+            "or give pairs that you know (--calibrate FILE)"
+        )
 
 
 def score(config: ScoreConfig) -> None:

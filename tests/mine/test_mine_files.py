@@ -83,6 +83,11 @@ def test_what_is_parallel_is_mined_and_known_pairs_choose_the_threshold(
     assert all(row[4].replace("eng", "deu") == row[5] for row in rows)
     margins = [float(row[0]) for row in rows]
     assert margins == sorted(margins, reverse=True)
+    without = [*command[: command.index("--calibrate")], "--overwrite"]
+    assert main(without) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"{out}: all ") and "wrong ones too" in said[0]
+    assert "--threshold" in said[1] and "--calibrate" in said[1]
     _, found = mine(config(piles, known, out, calibrate=gold, overwrite=True))
     assert found is not None and found.f1 > 0.95, (
         "by ratio, two sentences that share words may come before a translation"
