@@ -216,11 +216,16 @@ class CellCollator:
 
 
 class CellLoader(DataLoader[int]):
-    """The batches of a sampler's rows."""
+    """The batches of a sampler's rows.
+
+    Attributes:
+        collator: Collects the cells of rows.
+    """
 
     def __init__(
         self, sampler: RowBatchSampler, rows: Sequence[int], collator: CellCollator
     ) -> None:
+        self.collator = collator
         super().__init__(rows, batch_sampler=sampler, collate_fn=collator)  # type: ignore[arg-type]
 
     def set_epoch(self, epoch: int) -> None:

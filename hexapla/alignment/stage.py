@@ -86,7 +86,7 @@ def _align(config: AlignConfig, processes: PartialState, *, quiet: bool) -> dict
             _log.info("%s: this run is finished already", config.out)
             return dict(json.loads((config.out / RESULT).read_text(encoding="utf-8")))
         config = prepared.config
-        inputs = _load(config, prepared, quiet=quiet)
+        inputs = load_inputs(config, prepared, quiet=quiet)
     _begin_run(config, prepared)
     _log.info("%s", _start(prepared, inputs))
     _log.info("%s", _announcement(config, prepared, inputs.cells))
@@ -104,7 +104,7 @@ def _align(config: AlignConfig, processes: PartialState, *, quiet: bool) -> dict
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Inputs:
+class Inputs:
     """What training starts from; `prompt` is put before every text. `taught` is a teacher's."""
 
     model: SentenceTransformer
@@ -122,7 +122,7 @@ class _Trained:
     n_whitened: int
 
 
-def _load(config: AlignConfig, prepared: Prepared, *, quiet: bool) -> _Inputs:
+def load_inputs(config: AlignConfig, prepared: Prepared, *, quiet: bool) -> Inputs:
     """Load the encoder, refuse what only the loaded encoder shows, and tokenise the rows."""
     # The seed decides adapters, and weights that an encoder's file lacks, such as an unused pooler.
     set_seed(config.seed)
@@ -149,10 +149,10 @@ def _load(config: AlignConfig, prepared: Prepared, *, quiet: bool) -> _Inputs:
             cells.n_truncated,
             model.max_seq_length,
         )
-    return _Inputs(model=model, prompt=prompt, cells=cells, taught=taught)
+    return Inputs(model=model, prompt=prompt, cells=cells, taught=taught)
 
 
-def _start(prepared: Prepared, inputs: _Inputs) -> str:
+def _start(prepared: Prepared, inputs: Inputs) -> str:
     """Return what kind of encoder is trained, and what was chosen because of it."""
     pooling = next((m.pooling_mode for m in inputs.model if hasattr(m, "pooling_mode")), "its own")
     return (
@@ -219,7 +219,7 @@ def _place(prepared: Prepared) -> str:
     return str(prepared.corpus.path.absolute())
 
 
-def _train(config: AlignConfig, prepared: Prepared, inputs: _Inputs, *, quiet: bool) -> _Trained:
+def _train(config: AlignConfig, prepared: Prepared, inputs: Inputs, *, quiet: bool) -> _Trained:
     """Train the encoder in place, from the last checkpoint if the run is resumed."""
     model, prompt = inputs.model, inputs.prompt
     checkpoint = _checkpoint_to_resume(config) if config.resume else None
@@ -229,13 +229,7 @@ def _train(config: AlignConfig, prepared: Prepared, inputs: _Inputs, *, quiet: b
         _log.info("held-out accuracy before the first step: %.4f", before)
     n_whitened = _whiten(prepared, model, prompt) if config.whiten == "start" else 0
     reference = _own_pivots(prepared, model, prompt) if config.preserve else inputs.taught
-    lora = Lora(model, config.lora) if config.lora else None
-    if config.freeze_embeddings:
-        model[0].auto_model.get_input_embeddings().requires_grad_(False)
-    if config.gradient_checkpointing:
-        model[0].auto_model.gradient_checkpointing_enable(
-            gradient_checkpointing_kwargs={"use_reentrant": False}
-        )
+    lora = choose_weights(config, model)
     with (
         Progress(quiet=quiet) as progress,
         UsedEmbeddings(model, inputs.cells.ids),
@@ -264,7 +258,7 @@ def _measure(prepared: Prepared, model: SentenceTransformer, prompt: str) -> flo
 
 
 def _accuracy_after(
-    config: AlignConfig, prepared: Prepared, inputs: _Inputs, trained: _Trained
+    config: AlignConfig, prepared: Prepared, inputs: Inputs, trained: _Trained
 ) -> float | None:
     """Return the finished encoder's accuracy, measured anew if the trainer did not at its end."""
     state = trained.trainer.state
@@ -273,6 +267,18 @@ def _accuracy_after(
     if config.whiten != "end" and last in measured:
         return float(measured[last])
     return _measure(prepared, inputs.model, inputs.prompt)
+
+
+def choose_weights(config: AlignConfig, model: SentenceTransformer) -> Lora | None:
+    """Set which weights are trained, and whether activations are kept; return adapters if asked."""
+    lora = Lora(model, config.lora) if config.lora else None
+    if config.freeze_embeddings:
+        model[0].auto_model.get_input_embeddings().requires_grad_(False)
+    if config.gradient_checkpointing:
+        model[0].auto_model.gradient_checkpointing_enable(
+            gradient_checkpointing_kwargs={"use_reentrant": False}
+        )
+    return lora
 
 
 def _checkpoint_to_resume(config: AlignConfig) -> Path | None:
@@ -301,7 +307,7 @@ def _own_pivots(prepared: Prepared, model: SentenceTransformer, prompt: str) -> 
 
 
 def _finish(
-    config: AlignConfig, prepared: Prepared, inputs: _Inputs, trained: _Trained
+    config: AlignConfig, prepared: Prepared, inputs: Inputs, trained: _Trained
 ) -> tuple[SentenceTransformer, int]:
     """Turn what was trained into an ordinary encoder.
 

@@ -18,7 +18,6 @@ from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
-from torch.utils.data import DataLoader
 
 from hexapla.alignment import distributed as ranks
 from hexapla.alignment.batches import CellLoader
@@ -59,7 +58,7 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         super().add_model_card_callback(default_args_dict)
         self.train_dataset = dataset
 
-    def get_train_dataloader(self) -> DataLoader[int]:
+    def get_train_dataloader(self) -> CellLoader:
         """Return the batches unchanged; the sampler has split them over the ranks."""
         return self._loader
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hexapla.alignment.config import AlignConfig
 from hexapla.cli.options import State, console, say, silence_libraries
@@ -16,7 +18,18 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def align(config: AlignConfig) -> None:
+def align(
+    config: AlignConfig,
+    *,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print steps, tokens, memory and time, a part of a step being measured, and stop; "
+            "nothing is trained or written.",
+        ),
+    ] = False,
+) -> None:
     """The output is a sentence-transformers folder."""
     from hexapla.alignment.check_alignment import check_alignment
 
@@ -28,6 +41,12 @@ def align(config: AlignConfig) -> None:
     from hexapla.alignment.stage import align as run
 
     silence_libraries()
+    if dry_run:
+        from hexapla.alignment.training_estimate import estimate_training
+
+        for line in estimate_training(config).lines():
+            say(line)
+        return
     result = run(config, quiet=State.quiet)
     processes = PartialState()
     if processes.is_main_process:
