@@ -26,7 +26,7 @@ LAYERS = (
     ("filters", "sources"),
     ("imports", "translate"),
     ("alignment", "build", "evaluation", "explore", "fetch_encoder", "mine", "trim"),
-    ("export", "merge", "report"),
+    ("export", "merge", "push", "report"),
     ("reproduce", "demo"),
     ("cli",),
 )

@@ -102,6 +102,12 @@ COMMANDS = {
         "Measure an encoder on MTEB's tasks or your own data.",
         "hexapla evaluate tiny --suite bitext --data sample --out scores",
     ),
+    "push": Command(
+        "push",
+        "push",
+        "Push an encoder or a corpus to the Hugging Face Hub, with its card; private by default.",
+        "hexapla push aligned my-team/support-encoder --dry-run",
+    ),
     "explore": Command(
         "encoder",
         "explore",

@@ -1,0 +1,2 @@
+from .config import PushConfig as PushConfig
+from .stage import push as push
