@@ -189,4 +189,5 @@ def resident_bytes() -> float:
 def _device_name(model: SentenceTransformer) -> str:
     if model.device.type == "cuda":
         return f"the GPU {torch.cuda.get_device_name(model.device)}"
-    return f"{torch.get_num_threads()} threads of the CPU"
+    n_threads = torch.get_num_threads()
+    return f"{n_threads} thread{'' if n_threads == 1 else 's'} of the CPU"
