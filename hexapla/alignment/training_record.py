@@ -11,8 +11,8 @@ from hexapla.alignment.card_example import EXAMPLE_ROWS, card_example
 from hexapla.alignment.config import AlignConfig, Regime
 from hexapla.alignment.prepare import Prepared
 from hexapla.alignment.trainer import MultiwayTrainer
+from hexapla.encoder.base_names import hub_name
 from hexapla.encoder.held_out import METRIC
-from hexapla.encoder.origin import hub_name
 
 _MAX_LOSSES = 500  # points of the loss curve that are kept
 

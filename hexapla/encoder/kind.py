@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from hexapla.encoder.alignment_record import read_alignment
+from hexapla.encoder.base_names import base_names
 from hexapla.encoder.locate import (
     RESULT,
     TRIMMED,
@@ -21,7 +22,6 @@ from hexapla.encoder.locate import (
     locate,
     read_json_object,
 )
-from hexapla.encoder.origin import origin_names
 
 # MTEB's task types, which are also the keys of saved prompts.
 Task = Literal["BitextMining", "STS", "Classification"]
@@ -153,7 +153,7 @@ def e5_prompt(name: str | Path, *, ask_hub: bool = True) -> str:
     folder = locate(name)
     if folder and "prompt" in read_alignment(folder / RESULT):
         return ""
-    for known in origin_names(name, ask_hub=ask_hub):
+    for known in base_names(name, ask_hub=ask_hub):
         if _E5.search(known):
             return _E5_INSTRUCTION if _INSTRUCT.search(known) else _E5_PROMPT
     return ""

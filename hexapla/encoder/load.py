@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from hexapla.encoder.alignment_record import read_alignment
+from hexapla.encoder.base_names import base_names
 from hexapla.encoder.check_encoder import OWN_POOLING, check_encoder
 from hexapla.encoder.check_prompt import check_prompt
 from hexapla.encoder.check_sizes import check_sizes
@@ -27,7 +28,6 @@ from hexapla.encoder.config import Pooling
 from hexapla.encoder.fetched import index_hint
 from hexapla.encoder.kind import Task, choose_prompts, e5_prompt, main_prompt, saves_prompts
 from hexapla.encoder.locate import RESULT, hash_encoder, is_bare, split_revision
-from hexapla.encoder.origin import origin_names
 from hexapla.errors import InputError
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _give_prompts(model: SentenceTransformer, name: str | Path) -> None:
         _log.info("%s: its saved prompts for bitext and similarity are used", name)
     elif prompts:
         _log.info("%s: the prompt %r is put before every text (see --prompt)", name, *prompts)
-    elif is_bare(name) and len(list(origin_names(name))) == 1:
+    elif is_bare(name) and len(list(base_names(name))) == 1:
         _log.info(
             "%s: no prompt; its files do not say what it was made from, and an E5 wants "
             "--prompt 'query: '",

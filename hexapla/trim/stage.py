@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hexapla.encoder.base_names import hub_name
 from hexapla.encoder.kind import was_bare
 from hexapla.encoder.locate import (
     RESULT,
@@ -20,7 +21,6 @@ from hexapla.encoder.locate import (
     hash_encoder,
     is_bare,
 )
-from hexapla.encoder.origin import hub_name
 from hexapla.runs.atomic import write_json
 from hexapla.runs.disk_errors import AGAIN
 from hexapla.runs.record import write_record

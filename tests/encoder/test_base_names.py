@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hexapla.encoder import kind, origin
+from hexapla.encoder import kind
+from hexapla.encoder.base_names import base_names
 from hexapla.encoder.kind import Kind, e5_prompt, find_kind, find_prompt
 from hexapla.encoder.load import load_encoder, save_prompt, training_prompt
-from hexapla.encoder.origin import origin_names
 from tests.fixtures.toy import toy_encoder, toy_transformer
 
 E5 = "intfloat/multilingual-e5-base"
@@ -88,11 +88,11 @@ def test_files_of_the_hub_show_an_e5_too(tmp_path, monkeypatch):
     def hub_file(name, file, *, ask_hub):
         return folder / file if name == "org/support" and (folder / file).exists() else None
 
-    monkeypatch.setattr(origin, "hub_file", hub_file)
+    monkeypatch.setattr("hexapla.encoder.base_names.hub_file", hub_file)
     monkeypatch.setattr(kind, "hub_file", hub_file)
     assert find_prompt("org/support") == "query: "
     assert find_prompt("org/other") == ""
-    assert next(origin_names("org/e5-small@v1")) == "e5-small"
+    assert next(base_names("org/e5-small@v1")) == "e5-small"
 
 
 def test_a_bare_transformer_of_unknown_origin_gets_a_note(tmp_path, caplog):

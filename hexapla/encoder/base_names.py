@@ -22,7 +22,7 @@ _CARD_NAMES = re.compile(
 )
 
 
-def origin_names(name: str | Path, *, ask_hub: bool = True) -> Iterator[str]:
+def base_names(name: str | Path, *, ask_hub: bool = True) -> Iterator[str]:
     """Yield an encoder's own name, and then those of what it was made from, as its files say.
 
     They are the last parts of names and paths, without owner and folders. One name alone means
