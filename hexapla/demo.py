@@ -1,4 +1,4 @@
-"""The main job in minutes: the sample corpus and an encoder -> a comparison.
+"""The main job in minutes: the sample corpus and an encoder -> translations found before and after.
 
 The encoder is the lowest four layers of multilingual-e5-small, or, where they cannot be downloaded,
 the tiny one that the package carries.
@@ -9,6 +9,8 @@ neither training.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,7 +28,7 @@ from hexapla.runs.record import check_run_folder, write_record
 from hexapla.runs.run_folder import hold_run, remove_run
 
 if TYPE_CHECKING:
-    from hexapla.report import Comparison
+    from hexapla.report.maps import Examples
 
 POOL = ("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan")
 UNSEEN = ("ita_Latn", "pol_Latn", "hin_Deva")
@@ -41,7 +43,56 @@ _REGIMES = (Regime.EN_X, Regime.MULTIWAY)
 # Each is the folder of a run, all of which is replaced.
 _OWN = ("run.json", *(str(regime) for regime in _REGIMES), "scores", "comparison")
 _DONE = "comparison/comparison.json"
+_N_RIGHTED = 3  # sentences to show whose nearest neighbour became right
+_MIN_SHOWN = 12  # characters of such a sentence
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """A sentence of the sample, its language, and the English of its row."""
+
+    language: str
+    text: str
+    english: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Righted:
+    """A sentence whose nearest neighbour is a translation since the alignment.
+
+    Attributes:
+        query: The sentence.
+        before: Its nearest neighbour before.
+        after: Its nearest neighbour after.
+    """
+
+    query: Sentence
+    before: Sentence
+    after: Sentence
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoResult:
+    """What the demo found on the rows that neither training saw.
+
+    Attributes:
+        base: The encoder that was aligned.
+        n_rows: Rows.
+        found: Of each encoder, by "base", "en-x" and "multiway", the number of sentences for whom
+            the nearest of all other sentences is a translation, in languages seen in training and
+            in unseen ones.
+        n_sentences: How many there are, seen and unseen.
+        righted: Some that became right under multiway.
+        statistics: The file with all scores and their intervals.
+    """
+
+    base: str
+    n_rows: int
+    found: Mapping[str, tuple[int, int]]
+    n_sentences: tuple[int, int]
+    righted: Sequence[Righted]
+    statistics: Path
 
 
 def demo(
@@ -51,8 +102,8 @@ def demo(
     seed: int = 0,
     overwrite: bool = False,
     quiet: bool = False,
-) -> Comparison:
-    """Align an encoder under en-x and multiway, and compare both with it on held-out rows.
+) -> DemoResult:
+    """Align an encoder under en-x and multiway, and measure all three on held-out rows.
 
     Args:
         out: Folder for the two encoders, their scores and the comparison.
@@ -90,7 +141,7 @@ def _choose(encoder: DemoEncoder, quiet: bool) -> str:
     return _SMALL
 
 
-def _run(out: Path, base: str, seed: int, quiet: bool) -> Comparison:
+def _run(out: Path, base: str, seed: int, quiet: bool) -> DemoResult:
     # These import torch, after the check.
     from hexapla.alignment.stage import align
     from hexapla.evaluation.stage import evaluate
@@ -105,7 +156,58 @@ def _run(out: Path, base: str, seed: int, quiet: bool) -> Comparison:
         _log.info("Evaluating %s ...", name)
         evaluate(_evaluate_config(out / "scores" / name, encoder), quiet=quiet)
     scores = tuple(out / "scores" / name for name in encoders)
-    return compare(CompareConfig(scores=scores, out=out / "comparison"))
+    compare(CompareConfig(scores=scores, out=out / "comparison"))
+    return _result(base, dict(zip(encoders, scores, strict=True)), out / "comparison")
+
+
+def _result(base: str, scores: Mapping[str, Path], comparison: Path) -> DemoResult:
+    from hexapla.report.maps import read_examples
+
+    examples = {name: one for name, path in scores.items() if (one := read_examples(path))}
+    before, after = examples["base"], examples[Regime.MULTIWAY]
+    seen = [place for place, language in enumerate(before.languages) if language in POOL]
+    unseen = [place for place, language in enumerate(before.languages) if language in UNSEEN]
+    return DemoResult(
+        base=base,
+        n_rows=len(set(before.items)),
+        n_sentences=(len(seen), len(unseen)),
+        found={
+            name: (int(one.found[seen].sum()), int(one.found[unseen].sum()))
+            for name, one in examples.items()
+        },
+        righted=_righted(before, after),
+        statistics=comparison / "comparison.md",
+    )
+
+
+def _righted(before: Examples, after: Examples) -> list[Righted]:
+    """Choose short sentences that became right, each of another language and row."""
+    english = {
+        item: text
+        for item, language, text in zip(before.items, before.languages, before.texts, strict=True)
+        if language == POOL[0]
+    }
+
+    def sentence(place: int) -> Sentence:
+        language, text = before.languages[place], before.texts[place]
+        return Sentence(language=language, text=text, english=english[before.items[place]])
+
+    gained = (after.found & ~before.found).nonzero()[0].tolist()
+    chosen: list[int] = []
+    used = {POOL[0]}  # languages, and rows
+    for place in sorted(gained, key=lambda place: len(before.texts[place])):
+        language, item = before.languages[place], before.items[place]
+        if len(before.texts[place]) >= _MIN_SHOWN and not used & {language, item}:
+            chosen.append(place)
+            used |= {language, item}
+    return [
+        Righted(
+            query=sentence(place),
+            before=sentence(before.nearest[place]),
+            after=sentence(after.nearest[place]),
+        )
+        for place in chosen[:_N_RIGHTED]
+    ]
 
 
 def _align_config(out: Path, base: str, regime: Regime, seed: int) -> AlignConfig:

@@ -50,6 +50,13 @@ class Examples:
         )
         return nearest_in_pool(self.vectors, cells, same_text)
 
+    @cached_property
+    def found(self) -> npt.NDArray[np.bool_]:
+        """Of each sentence, (N,), whether its nearest neighbour is a translation of it."""
+        items = np.array(self.items)
+        is_found: npt.NDArray[np.bool_] = items[self.nearest] == items
+        return is_found
+
 
 @dataclass(frozen=True, kw_only=True)
 class Map:
@@ -149,10 +156,7 @@ def changed_neighbours(
     Returns:
         Some sentences that gained their translation and some that lost it, and the number of each.
     """
-    items = np.array(before.items)
-    right_before = items[before.nearest] == items
-    right_after = items[after.nearest] == items
-    gained, lost = right_after & ~right_before, right_before & ~right_after
+    gained, lost = after.found & ~before.found, before.found & ~after.found
 
     def some(chosen: npt.NDArray[np.bool_]) -> list[ChangedNeighbour]:
         rows = np.flatnonzero(chosen)
