@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from hexapla.cli.app import COMMANDS
 from hexapla.cli.from_settings import format_default
-from hexapla.runs.settings import Setting, walk_settings
+from hexapla.filters.filter_settings import FilterSettings
+from hexapla.runs.settings import Setting, read_settings, walk_settings
 
 _HEAD = """# Settings of all commands
 
@@ -16,6 +17,12 @@ Made by `make docs` from the settings classes; do not edit. A setting has one na
 `--rows-per-step`, the recipe key `rows_per_step` and the field of the class are the same. A flag
 that is on or off has a form that switches it off, `--no-resume`. Every command also takes
 `--quiet` and `--debug`.
+"""
+
+_FILTERS = """## Filters
+
+A file for `--filters` has a table for each filter to change, such as `[numbers]`; `numbers = false`
+switches it off. The filters judge a cell in this order. All are on but `cosine`.
 """
 
 
@@ -34,7 +41,22 @@ def settings_page() -> str:
             + "\n".join(_row(setting) for setting in unique),
             f"```\n{about.example}\n```",
         ]
+    parts += _filters()
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _filters() -> list[str]:
+    """Return the section of the filters, whose settings are the tables of a TOML file."""
+    lines = []
+    for name, kind in get_type_hints(FilterSettings).items():
+        (chosen,) = (each for each in get_args(kind) if each is not type(None))
+        about = chosen.__doc__.strip().splitlines()[0]
+        lines.append(f"| `[{name}]` | | {_escape(about)} |")
+        for setting in read_settings(chosen):
+            default = f"`{format_default(setting)}`" if format_default(setting) else ""
+            default = "required" if setting.required else default
+            lines.append(f"| `{setting.name}` | {default} | {_escape(setting.help)} |")
+    return [_FILTERS, "| filter or setting | default | |\n|---|---|---|\n" + "\n".join(lines)]
 
 
 def _row(setting: Setting) -> str:
@@ -42,7 +64,11 @@ def _row(setting: Setting) -> str:
     name = f"`{setting.name.upper()}`" if setting.flag.positional else f"`{flag}`"
     default = f"`{format_default(setting)}`" if format_default(setting) else ""
     cells = (name, _allowed(setting), "required" if setting.required else default, setting.help)
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(_escape(cell) for cell in cells) + " |"
+
+
+def _escape(cell: str) -> str:
+    return cell.replace("|", "\\|")
 
 
 def _allowed(setting: Setting) -> Any:
