@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import EncoderFacts, describe
+from hexapla.encoder.vector_cache import VectorCache
 from hexapla.evaluation import resume
 from hexapla.evaluation.check_evaluation import check_evaluation, check_score_folder
 from hexapla.evaluation.config import EvaluateConfig
@@ -28,10 +29,10 @@ from hexapla.evaluation.examples import EXAMPLES, write_examples
 from hexapla.evaluation.known_corpus import fill_in_data, find_corpus
 from hexapla.evaluation.mteb_check import check_with_mteb
 from hexapla.evaluation.per_item import PER_ITEM_FOLDER
+from hexapla.evaluation.score_table import Scores
 from hexapla.evaluation.scores import SCORES_FILE, Score, read_scores, write_scores
 from hexapla.evaluation.scoring import Scorer
 from hexapla.evaluation.tasks.protocol import EvaluationTask
-from hexapla.evaluation.vector_cache import VectorCache
 from hexapla.evaluation.vectors import Vectors
 from hexapla.runs.atomic import write_json
 from hexapla.runs.progress import Progress
@@ -56,7 +57,7 @@ SCORE_FILES = (
 """What an evaluation writes into its folder, as patterns."""
 
 
-def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
+def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> Scores:
     """Measure an encoder and write the scores.
 
     Args:
@@ -64,7 +65,7 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
         quiet: Show no progress.
 
     Returns:
-        The scores, as written to `config.out`.
+        The scores, as written to `config.out`: a list that prints as a table, with `to_pandas()`.
 
     Raises:
         InputError: The data, a language, the encoder or the output folder cannot be used.
@@ -73,7 +74,7 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> list[Score]:
     check_evaluation(config)
     with hold_run(config.out, worthless=[f"{PER_ITEM_FOLDER}/*"]):
         check_score_folder(config)  # again, now that no other run can write there
-        return _evaluate(config, quiet=quiet)
+        return Scores(_evaluate(config, quiet=quiet))
 
 
 def _evaluate(config: EvaluateConfig, *, quiet: bool) -> list[Score]:
@@ -82,7 +83,7 @@ def _evaluate(config: EvaluateConfig, *, quiet: bool) -> list[Score]:
     facts = describe(config.encoder)
     corpus = find_corpus(config.encoder, facts, config.corpus)
     data = read_data(config)
-    identity = _identity(config, facts, data)
+    identity = run_identity(config, facts, data)
     if config.resume and check_run_folder(
         out, "evaluate", identity, done=SCORES_FILE, resume=True, overwrite=False
     ):
@@ -100,7 +101,9 @@ def _evaluate(config: EvaluateConfig, *, quiet: bool) -> list[Score]:
     return scores
 
 
-def _identity(config: EvaluateConfig, facts: EncoderFacts, data: EvaluationData) -> dict[str, Any]:
+def run_identity(
+    config: EvaluateConfig, facts: EncoderFacts, data: EvaluationData
+) -> dict[str, Any]:
     """Return all that makes a run the same run; names of encoder and data are not enough."""
     return {
         **config.identity(),

@@ -15,8 +15,8 @@ import numpy as np
 
 from hexapla.encoder.encode import encode_steps, in_steps
 from hexapla.encoder.kind import Task
+from hexapla.encoder.vector_cache import VectorCache
 from hexapla.errors import InputError
-from hexapla.evaluation.vector_cache import VectorCache
 from hexapla.runs.progress import Bar
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from typing import Any
 from hexapla.errors import InputError
 from hexapla.runs.atomic import clear_beside, make_beside, write_json
 from hexapla.runs.schema import read_foreign
+from hexapla.runs.user_cache import cache_folder
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.checkpoint_files import CONVERTED, CheckpointFiles
-from hexapla.translate.user_cache import cache_folder
 
 CONVERTIBLE = ("m2m_100", "marian", "t5", "mt5", "umt5", "bart")
 _RECORD = "conversion.json"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hexapla.errors import InputError
+from hexapla.runs.user_cache import cache_folder
 from hexapla.text import languages
 from hexapla.translate.answer_collector import AnswerCollector
 from hexapla.translate.config import TranslatorConfig
@@ -26,7 +27,6 @@ from hexapla.translate.prompts import PROMPT_VERSION, answer_tokens, chat_reques
 from hexapla.translate.request_cache import FILE, NoRequestCache, RequestCache, request_key
 from hexapla.translate.sentence_batches import SentenceBatch, batch_sentences
 from hexapla.translate.translator import Translation
-from hexapla.translate.user_cache import cache_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where converted checkpoints and paid answers are kept between runs."""
+"""Where a user keeps what is made once: converted checkpoints, paid answers, scores, vectors."""
 
 from __future__ import annotations
 

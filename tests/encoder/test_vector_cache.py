@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hexapla.evaluation.vector_cache import VectorCache
+from hexapla.encoder.vector_cache import VectorCache
 
 ONE, TWO = np.float32([[1, 2], [3, 4]])
 
