@@ -1,7 +1,26 @@
 """Hexapla: multi-way aligned sentence encoders, from plain text to measured result.
 
-The stages are functions, each with its settings in a class: `open_corpus` and `write_corpus`,
-`align`, `evaluate`, `compare`. Nothing heavy is imported until a name is used.
+The stages are functions, each with its settings in a class:
+
+    open_corpus, write_corpus           a corpus: rows of one meaning in many languages
+    align, AlignConfig                  train an encoder on one
+    evaluate, EvaluateConfig            measure an encoder; the scores print as a table
+    compare, CompareConfig              what one encoder gains over another, with intervals
+    MultiwayLoss, missing_as_empty      the loss in a trainer of your own
+
+Example:
+
+    from hexapla import AlignConfig, EvaluateConfig, align, evaluate
+
+    align(AlignConfig(corpus="sample", encoder="tiny", out="aligned"))
+    scores = evaluate(
+        EvaluateConfig(encoder="aligned", suite="bitext", data="sample", out="scores")
+    )
+    print(scores)                       # means by task and group of languages
+    scores.to_pandas()                  # a row for each score
+
+The encoder is a folder of sentence-transformers: `SentenceTransformer("aligned")`. The commands of
+`hexapla --help` do the same. Nothing heavy is imported until a name is used.
 """
 
 import lazy_loader

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.score_table import Scores
 from hexapla.evaluation.scores import Score, read_scores
 from hexapla.evaluation.stage import evaluate
@@ -59,12 +58,9 @@ def test_a_data_frame_has_a_row_for_each_score():
     assert Scores().to_pandas().columns.tolist() == list(frame.columns)
 
 
-def test_an_evaluation_returns_such_scores(tmp_path):
-    config = EvaluateConfig(
-        encoder="tiny", suite="bitext", data="sample", languages=("de",), out=tmp_path / "scores"
-    )
-    scores = evaluate(config, quiet=True)
+def test_an_evaluation_returns_such_scores(oracle, config):
+    scores = evaluate(dataclasses.replace(config, suite="dev"), quiet=True)
     assert str(scores).startswith("task ") and len(scores.to_pandas()) == len(scores)
-    assert scores == read_scores(tmp_path / "scores")
-    again = evaluate(dataclasses.replace(config, resume=True), quiet=True)
+    assert scores == read_scores(config.out)
+    again = evaluate(dataclasses.replace(config, suite="dev", resume=True), quiet=True)
     assert str(again) == str(scores)
