@@ -53,6 +53,7 @@ bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks.load streams
 	$(BIN)/python -m benchmarks.mine
 	$(BIN)/python -m benchmarks.page
+	$(BIN)/python -m benchmarks.scale
 
 wheel: $(VENV)/dev
 	$(BIN)/python -m build --quiet --outdir dist .

@@ -117,16 +117,18 @@ def measure_align(rounds: int) -> AlignConstants:
     runs = [align(ALIGN_SIZE) for _ in range(rounds)]
     with tempfile.TemporaryDirectory() as name:
         table = Path(name) / "rows.tsv"
-        scale_runs.write_rows(table, ALIGN_SIZE // 2)
-        rates = in_new_process(scale_parts.run_rates, str(table), rounds, folder=Path(name))
+        scale_runs.write_rows(table, BUILD_SIZES[0])
+        arguments = (str(table), ALIGN_SIZE // 2, rounds)
+        rates = in_new_process(scale_parts.run_rates, *arguments, folder=Path(name))
     n_tokens = median(runs, "tokens")
+    row_s = rates["tokenise s"] + rates["dataset s"]
     token_s = median(runs, "step") * median(runs, "steps") / n_tokens
     return AlignConstants(
-        start_s=median(runs, "start"),
+        start_s=median(runs, "other") - ALIGN_SIZE * row_s,
         token_s=token_s,
         tokens_per_row=n_tokens / ALIGN_SIZE,
-        tokenise_s=median(runs, "tokenise") / ALIGN_SIZE,
-        dataset_s=median(runs, "dataset") / ALIGN_SIZE,
+        tokenise_s=rates["tokenise s"],
+        dataset_s=rates["dataset s"],
         cache_bytes=median(runs, "cache bytes") / ALIGN_SIZE,
         encoder_bytes=median(runs, "encoder bytes"),
         memory_bytes=median_peak(runs),

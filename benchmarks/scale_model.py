@@ -109,6 +109,11 @@ class BuildConstants:
         """Return the seconds of CPU of the whole build but its translator."""
         return self.start_s + sum(stage.at(n_rows) for stage in self.stages.values())
 
+    def filter_s(self, n_rows: float) -> float:
+        """Return the seconds of CPU of `hexapla filter`, which does the same in one process."""
+        stages = ("plan", "statistics", "judge", "assemble")
+        return self.start_s + sum(self.stages[name].at(n_rows) for name in stages)
+
     def memory(self, n_rows: float) -> float:
         """Return the bytes of memory at the peak, while the sentences are read."""
         return self.base_bytes + n_rows * (self.index_bytes + self.seen_bytes)
@@ -118,10 +123,11 @@ def work_files(n_rows: int, n_targets: int) -> int:
     """Return the files of an unfinished build.
 
     Each shard has a table of its sentences, and two for each language: as translated, and as
-    judged. A table has a record. Each piece of work leaves a file that counts its attempts.
+    judged. A table has a record. Each piece of work leaves a file that counts its attempts. Six
+    more are of the whole build.
     """
     n_shards = math.ceil(n_rows / SHARD_ROWS)
-    return n_shards * (2 * (1 + 2 * n_targets) + 2 * n_targets)
+    return n_shards * (2 * (1 + 2 * n_targets) + 2 * n_targets) + 6
 
 
 def translation_gpu_h(n_rows: float, n_targets: int, tokens_per_cell: float) -> float:
@@ -278,12 +284,12 @@ class MineConstants:
     def exact_cluster(self, n: float) -> ClusterSearch:
         """Return what an exact search on a cluster takes."""
         n_shards = math.ceil(n / SHARD_VECTORS)
-        received = n_shards * 2 * n * K * NEIGHBOUR_BYTES
         return ClusterSearch(
             n_tasks=n_shards**2,
             core_h=n * n * self.comparison_s / 3600,
             driver_h=n_shards * 2 * n * self.merge_s / 3600,
-            received_bytes=received,
+            received_bytes=n_shards * 2 * n * K * NEIGHBOUR_BYTES,
+            sent_bytes=n_shards * 2 * n * self.vector_bytes,
         )
 
     def approximate_cluster(self, n: float) -> ClusterSearch:
@@ -294,6 +300,7 @@ class MineConstants:
             core_h=2 * n_shards * (self.index_s + n * self.query_s) / 3600,
             driver_h=2 * n_shards * n * self.merge_s / 3600,
             received_bytes=n_shards * 2 * n * K * NEIGHBOUR_BYTES,
+            sent_bytes=2 * n_shards * n * self.vector_bytes,
         )
 
 
@@ -305,12 +312,14 @@ class ClusterSearch(NamedTuple):
         core_h: Hours of a core in all tasks together.
         driver_h: Hours that the process which started the search merges results, alone.
         received_bytes: Bytes of results that this process receives.
+        sent_bytes: Bytes of vectors that tasks read; tasks of one machine share what it has.
     """
 
     n_tasks: int
     core_h: float
     driver_h: float
     received_bytes: float
+    sent_bytes: float
 
 
 def graph_gpu_h(n: float, graphs: Sequence[tuple[float, float]] = FAISS_GRAPHS) -> float:

@@ -50,15 +50,23 @@ def _resident() -> float:
     return 1024.0 * int(status.split("VmRSS:")[1].split()[0])
 
 
-def run_rates(table: str, rounds: int) -> dict[str, float]:
-    """Encode the cells of a table with the tiny encoder; find the rows that share a text."""
+def run_rates(table: str, n_encoded: int, rounds: int) -> dict[str, float]:
+    """Cache a table's rows, encode some with the tiny encoder, and find rows that share a text."""
     from benchmarks.encode import count_operations, matrix_peak
     from hexapla.alignment.batches import shared_texts
+    from hexapla.alignment.token_cache import open_token_cache
+    from hexapla.corpus import open_corpus
     from hexapla.encoder.encode import encode
     from hexapla.encoder.load import load_encoder
 
     model = load_encoder("tiny")
-    lines = Path(table).read_text(encoding="utf-8").splitlines()[1:]
+    open_corpus("sample").dataset()  # loads the libraries
+    corpus = open_corpus(table)
+    dataset_s = cpu_seconds(corpus.dataset)
+    rows = corpus.dataset()
+    names = (corpus.sha256, "tiny")
+    tokenise_s = cpu_seconds(lambda: open_token_cache(rows, LANGUAGES, model, "", names))
+    lines = Path(table).read_text(encoding="utf-8").splitlines()[1 : n_encoded + 1]
     texts = [cell for line in lines for cell in line.split("\t")]
     lengths = [len(ids) for ids in model.tokenizer(texts)["input_ids"]]
     operations = count_operations(model, lengths)
@@ -72,6 +80,8 @@ def run_rates(table: str, rounds: int) -> dict[str, float]:
     taken = cpu_seconds(lambda: shared_texts(ids_RC))
     _, peak = traced_bytes(lambda: shared_texts(ids_RC))
     return {
+        "dataset s": dataset_s / len(rows),
+        "tokenise s": tokenise_s / len(rows),
         "peak": float(np.median(peaks)),
         "share": float(np.median(shares)),
         "operations": operations / sum(lengths),

@@ -101,9 +101,10 @@ def build_lines(constants: BuildConstants, prices: Prices) -> list[str]:
                     lambda n: f"{short(gpu_h(n))} ({short(gpu_h(n) * prices.a10g_h)})",
                 ),
                 ("own work, hours of a core", lambda n: short(constants.cpu_s(n) / 3600)),
+                ("of these in a single process", lambda n: short(constants.serial_s(n) / 3600)),
                 (
-                    "of these in a single process",
-                    lambda n: short(constants.serial_s(n) / 3600),
+                    "`hexapla filter`, in a single process, hours",
+                    lambda n: short(constants.filter_s(n) / 3600),
                 ),
                 ("memory at the peak, GB", lambda n: short(constants.memory(n) / GB)),
                 (
@@ -200,6 +201,12 @@ def mine_lines(constants: MineConstants, prices: Prices) -> list[str]:
 
         return cell
 
+    def sent(kind: str) -> Callable[[int], str]:
+        def cell(n: int) -> str:
+            return short(getattr(constants, kind)(n).sent_bytes / GB / 1000)
+
+        return cell
+
     return [
         f"Mining. Exact search {1e9 * constants.comparison_s:.1f} ns of CPU for two sentences of "
         f"384 dimensions, both directions; a shard's index {constants.index_s:.0f} s, a vector in "
@@ -218,9 +225,10 @@ def mine_lines(constants: MineConstants, prices: Prices) -> list[str]:
                 ("texts in memory, GB", lambda n: short(2 * n * constants.side_bytes / GB)),
                 ("and while TSV is written, GB", lambda n: short(constants.memory(n) / GB)),
                 ("exact search, hours of a core (dollars)", cores("exact_cluster")),
-                ("what the one driver does", driver("exact_cluster")),
+                ("its driver merges, receives", driver("exact_cluster")),
                 ("IVF-PQ, hours of a core (dollars)", cores("approximate_cluster")),
-                ("what the one driver does", driver("approximate_cluster")),
+                ("its driver merges, receives", driver("approximate_cluster")),
+                ("vectors that tasks of either read, TB", sent("approximate_cluster")),
                 (
                     "one result of IVF-PQ, GB",
                     lambda n: short(n * K * NEIGHBOUR_BYTES / GB),

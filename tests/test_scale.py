@@ -72,13 +72,17 @@ def test_three_stages_of_a_build_run_in_a_single_process() -> None:
     assert BUILD.serial_s(10_000) == pytest.approx(2 + 3 * (1 + 10))
 
 
+def test_filtering_costs_all_stages_but_the_translated_tables() -> None:
+    assert BUILD.filter_s(10_000) == pytest.approx(2 + 4 * (1 + 10))
+
+
 def test_the_memory_of_a_build_grows_with_the_index_and_the_hashes_of_rows() -> None:
     assert BUILD.memory(10**8) == pytest.approx(1e8 + 1100 * 1e8)
 
 
 def test_a_shard_has_13_tables_with_records_and_12_counts_of_attempts() -> None:
-    assert work_files(2048, 6) == 2 * 13 + 12
-    assert work_files(2049, 6) == 2 * (2 * 13 + 12)
+    assert work_files(2048, 6) == 2 * 13 + 12 + 6
+    assert work_files(2049, 6) == 2 * (2 * 13 + 12) + 6
 
 
 def test_nllb_translates_at_the_published_rate_over_the_ratio_of_weights() -> None:
@@ -126,6 +130,7 @@ def test_an_exact_search_has_a_task_for_every_two_shards() -> None:
     # Each task returns the four neighbours, of 12 bytes, of all vectors of both its shards.
     assert search.received_bytes == 4 * 2 * 131_072 * 4 * 12
     assert search.driver_h == pytest.approx(4 * 2 * 131_072 * 1e-6 / 3600)
+    assert search.sent_bytes == 4 * 2 * 131_072 * 768
 
 
 def test_ivf_pq_has_an_index_for_every_shard_that_all_vectors_search() -> None:
