@@ -7,14 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.scale_model import (
-    NEIGHBOUR_BYTES,
     PART_ROWS,
     ROWS_PER_STEP,
     SHARD_ROWS,
     XLMR_WEIGHTS,
     AlignConstants,
     BuildConstants,
-    K,
     MineConstants,
     Prices,
     align_hours,
@@ -111,8 +109,13 @@ def build_lines(constants: BuildConstants, prices: Prices) -> list[str]:
                     "disk at the peak, GB (dollars a month)",
                     lambda n: f"{short(disk(n))} ({short(disk(n) * prices.gb_month)})",
                 ),
-                ("corpus, GB", lambda n: short(constants.corpus_bytes.at(n) / GB)),
-                ("its Parquet files", lambda n: f"{math.ceil(n / PART_ROWS):,}"),
+                (
+                    "corpus, GB, in Parquet files",
+                    lambda n: (
+                        f"{short(constants.corpus_bytes.at(n) / GB)} in "
+                        f"{math.ceil(n / PART_ROWS):,}"
+                    ),
+                ),
                 (
                     f"files of the work folder, {SHARD_ROWS:,} rows a shard",
                     lambda n: f"{work_files(n, n_targets):,}",
@@ -132,7 +135,8 @@ def align_lines(constants: AlignConstants, prices: Prices) -> list[str]:
     def epoch(n: int, n_gpus: int) -> str:
         hours = align_hours(n, n_gpus, n_gpus * ROWS_PER_STEP, tokens)
         steps = math.ceil(n / n_gpus / ROWS_PER_STEP)
-        return f"{short(hours)} h, {short(hours * n_gpus * prices.a100_h)} $, {steps:,} steps"
+        duration = f"{short(hours)} h" if hours >= 1 else f"{short(60 * hours)} min"
+        return f"{duration}, {short(hours * n_gpus * prices.a100_h)} $, {steps:,} steps"
 
     core_s = 6 * XLMR_WEIGHTS / constants.peak_flops / constants.train_share
     memory = constants.rank_memory
@@ -168,13 +172,13 @@ def align_lines(constants: AlignConstants, prices: Prices) -> list[str]:
                 ("memory of every process for it, GB", lambda n: short(memory(n) / GB)),
             ],
         ),
-        "| A100 | rows a step | encoder, ms | loss, ms | network, ms | similarities of a row, GB |",
+        "| A100 | rows a step | encoder, ms | loss, ms | network, ms | table of same rows, MB |",
         "|--:|--:|--:|--:|--:|--:|",
     ]
     for n_gpus, rows in ((1, 64), (8, 512), (64, 4096), (64, 16_384), (64, 65_536)):
         step = step_time(n_gpus, rows, tokens, cached=False)
         times = " | ".join(short(1000 * seconds) for seconds in step)
-        lines.append(f"| {n_gpus} | {rows:,} | {times} | {short(rows**2 / GB)} |")
+        lines.append(f"| {n_gpus} | {rows:,} | {times} | {short(rows**2 / 1e6)} |")
     return [*lines, ""]
 
 
@@ -229,10 +233,6 @@ def mine_lines(constants: MineConstants, prices: Prices) -> list[str]:
                 ("IVF-PQ, hours of a core (dollars)", cores("approximate_cluster")),
                 ("its driver merges, receives", driver("approximate_cluster")),
                 ("vectors that tasks of either read, TB", sent("approximate_cluster")),
-                (
-                    "one result of IVF-PQ, GB",
-                    lambda n: short(n * K * NEIGHBOUR_BYTES / GB),
-                ),
                 ("FAISS on a Titan X, as published, hours", lambda n: short(graph_gpu_h(n))),
             ],
         ),
