@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from hexapla.cli.app import main
 from hexapla.encoder.locate import locate
 from hexapla.errors import InputError
+from hexapla.explore import open_explorer
+from hexapla.explore.config import ExploreConfig
 from hexapla.filters.cosine import Cosine
 from tests.fixtures.merging import write_records
 from tests.fixtures.toy import toy_encoder, toy_transformer
@@ -92,3 +95,20 @@ def test_a_pooling_is_refused_for_an_encoder_that_has_its_own(command, tmp_path,
     given = arguments(command, toy_encoder(tmp_path / "toy"), tmp_path)
     assert main([command, *given, "--pooling", "cls"]) == 2
     assert "has its own pooling; leave --pooling out" in capsys.readouterr().err
+
+
+def test_explore_shows_the_base_with_the_prompt_of_the_alignment(tmp_path, monkeypatch):
+    base, aligned = toy_encoder(tmp_path / "base"), toy_encoder(tmp_path / "aligned", seed=1)
+    write_records(aligned, base, prompt="eng01 ")
+    run = {"command": "align", "config": {"encoder": str(base)}}
+    (aligned / "run.json").write_text(json.dumps(run))
+    asked: dict[str, str | None] = {}
+
+    def refuse(name: str, *, prompt: str | None, **_: Any) -> None:
+        asked[Path(name).name] = prompt
+        raise LoadedError(name)
+
+    monkeypatch.setattr("hexapla.explore.stage.load_encoder", refuse)
+    with pytest.raises(LoadedError, match="aligned"):
+        open_explorer(ExploreConfig(encoder=str(aligned), corpus="sample", port=0), quiet=True)
+    assert asked == {"base": "eng01 ", "aligned": None}
