@@ -43,7 +43,7 @@ fix: $(VENV)/dev
 # The page that is made from the settings classes, and the site of all pages: site/index.html.
 docs: $(VENV)/dev
 	$(BIN)/python -m hexapla.cli.settings_page > docs/settings.md
-	$(BIN)/mkdocs build --quiet
+	$(BIN)/mkdocs build
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks.align
