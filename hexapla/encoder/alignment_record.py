@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from hexapla.errors import InputError
-from hexapla.runs.record import RunRecord
+from hexapla.runs.record import RunRecord, read_record
 from hexapla.runs.schema import OPTIONAL, Count, LanguageCode, Stored, Text, read_object
 
 # What a card needs of it.
@@ -153,3 +153,9 @@ def read_alignment(path: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
             f"{path}: has no {', '.join(missing)}; give an encoder that hexapla align made"
         )
     return alignment
+
+
+def base_of(folder: Path) -> str | None:
+    """Return the name of the encoder that the one in a folder was aligned from, or None."""
+    base: str | None = read_record(folder, AlignRun).get("config", {}).get("encoder")
+    return base or None

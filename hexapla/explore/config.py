@@ -11,7 +11,7 @@ from pydantic import Field
 from hexapla.encoder.config import ENCODER, EncodingSettings
 from hexapla.errors import InputError
 from hexapla.runs.ranges import Amount
-from hexapla.runs.settings import DATA, Flag, Languages, Name, settings
+from hexapla.runs.settings import DATA, FilePath, Flag, Languages, Name, settings
 from hexapla.text.printable import printable
 
 SERVER = Flag(group="Server")
@@ -32,6 +32,9 @@ class ExploreConfig(EncodingSettings):
     """Columns of the corpus. By default all."""
     rows: Annotated[Amount, DATA] = 2000
     """Rows of the corpus, from its start."""
+    vectors: Annotated[FilePath | None, Flag(group="Speed", identity=False)] = None
+    """Folder in which vectors are kept, so that a further start encodes only what is new. By
+    default in the user's cache."""
     host: Annotated[str, SERVER] = "127.0.0.1"
     """Address to listen on. Any other than loopback lets other machines query the encoder."""
     allow_host: Annotated[tuple[str, ...], SERVER, Flag(repeated=True, metavar="NAME")] = ()

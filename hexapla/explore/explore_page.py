@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_SHOWN = 50  # neighbours in each table
 _MAX_QUEUED = 16  # queries that wait; one is answered at a time
+_MIN_COLUMN = 340  # pixels
 _TITLES = {"before": "Before alignment", "after": "After alignment"}
 
 
@@ -47,19 +48,23 @@ def build_page(explorer: Explorer) -> gr.Blocks:
             )
         search = gr.Button("Search", variant="primary")
         gr.Examples(explorer.examples(), inputs=query, label="From the corpus")
+        tables = []
         with gr.Row():
-            tables = [
-                gr.HTML(label=title, elem_id=name)
-                for name, title in zip(explorer.encoders, titles, strict=True)
-            ]
+            for name, title in zip(explorer.encoders, titles, strict=True):
+                # Columns narrower than that stand below each other, as on a phone.
+                with gr.Column(min_width=_MIN_COLUMN):
+                    tables.append(gr.HTML(label=title, elem_id=name))
         with gr.Accordion("Map of sentences", open=False):
             gr.Markdown(
                 "The first rows of the corpus on the first two principal components of each "
                 "encoder's vectors, coloured by language; the query is a black cross. Two of "
                 "several hundred dimensions: points that lie together here need not be near."
             )
+            maps = []
             with gr.Row():
-                maps = [gr.Plot(label=title) for title in titles]
+                for title in titles:
+                    with gr.Column(min_width=_MIN_COLUMN):
+                        maps.append(gr.Plot(label=title))
 
         def answer(text: str, n: int, languages: list[str], keep_own: bool) -> list[Any]:
             try:

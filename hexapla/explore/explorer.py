@@ -1,19 +1,20 @@
 """The cells of a corpus and their vectors, before and after alignment: exact search and a map.
 
-Every distinct text is encoded once by each encoder, and a query is one product with all vectors.
-Nothing here needs a browser.
+Every distinct text is encoded once by each encoder, over all starts if there is a cache. A query is
+one product with all vectors. Nothing here needs a browser.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from hexapla.corpus.reader import Corpus
-from hexapla.encoder.encode import Advance, encode
+from hexapla.encoder.encode import Advance, encode, saved_prompt
+from hexapla.encoder.vector_cache import VectorCache
 from hexapla.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 MAX_QUERY = 5000  # characters; encoders read some hundred tokens
+_TASK: Final = "BitextMining"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,20 +87,38 @@ class Explorer:
             chosen += [text for at, language, text in self._cells if (at, language) == (row, code)]
         return list(dict.fromkeys(chosen))
 
-    def add(self, name: str, model: SentenceTransformer, advance: Advance = lambda _: None) -> None:
+    def add(
+        self,
+        name: str,
+        model: SentenceTransformer,
+        advance: Advance = lambda _: None,
+        cache: VectorCache | None = None,
+    ) -> None:
         """Encode every distinct text of the corpus with another encoder.
 
         Args:
             name: What the encoder is called from now on, "before" or "after" on the page.
             model: The encoder.
             advance: Called with the number of texts after each forward pass.
+            cache: Vectors of this encoder on disk; those that it lacks are added to it.
 
         Raises:
             InputError: A vector is not finite.
         """
-        texts = self.texts
-        vectors = _encode(model, texts, advance)
-        place = {text: row for row, text in enumerate(texts)}
+        prompt = saved_prompt(model, _TASK)
+        known: dict[str, NDArray[np.float32]] = {}
+        for text in self.texts if cache else ():
+            if cache and (vector := cache.get(prompt, text)) is not None:
+                known[text] = vector
+        advance(len(known))
+        missing = [text for text in self.texts if text not in known]
+        parts = [np.stack(list(known.values()))] if known else []
+        if missing:
+            parts.append(_encode(model, missing, advance))
+            if cache:
+                cache.add(prompt, missing, parts[-1])
+        vectors = np.concatenate(parts)
+        place = {text: row for row, text in enumerate([*known, *missing])}
         self._vectors[name] = vectors[[place[text] for *_, text in self._cells]]
         self._models[name] = model
 
@@ -182,7 +202,7 @@ def _encode(
     model: SentenceTransformer, texts: Sequence[str], advance: Advance = lambda _: None
 ) -> NDArray[np.float32]:
     """Encode texts as for bitext mining, and refuse vectors that are not finite."""
-    vectors = encode(model, texts, task="BitextMining", advance=advance)
+    vectors = encode(model, texts, task=_TASK, advance=advance)
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         text = texts[int(finite.argmin())][:60]

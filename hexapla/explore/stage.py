@@ -9,13 +9,14 @@ import logging
 import threading
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hexapla.corpus.reader import Corpus, open_corpus
-from hexapla.encoder.alignment_record import AlignRun, read_alignment
+from hexapla.encoder.alignment_record import base_of, read_alignment
 from hexapla.encoder.check_encoder import OWN_POOLING, check_encoder
 from hexapla.encoder.load import load_encoder
-from hexapla.encoder.locate import RESULT, is_bare, locate
+from hexapla.encoder.locate import RESULT, describe, is_bare, locate
+from hexapla.encoder.vector_cache import VectorCache
 from hexapla.errors import InputError
 from hexapla.explore.config import ExploreConfig
 from hexapla.explore.explore_page import build_page
@@ -23,7 +24,10 @@ from hexapla.explore.explorer import Explorer
 from hexapla.explore.page_server import PageServer, open_socket
 from hexapla.runs.loopback import is_loopback
 from hexapla.runs.progress import Progress
-from hexapla.runs.record import read_record
+from hexapla.runs.user_cache import cache_folder
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +60,19 @@ def open_explorer(config: ExploreConfig, *, quiet: bool = False) -> Explorer:
                 )
                 continue
             bar = progress.add(f"encoding with {encoder}", len(explorer.texts), unit="texts")
-            explorer.add(name, model, advance=bar.advance)
+            explorer.add(name, model, bar.advance, _vector_cache(config, encoder, model))
     return explorer
+
+
+def _vector_cache(config: ExploreConfig, encoder: str, model: SentenceTransformer) -> VectorCache:
+    """Open the vectors of an encoder that earlier starts left."""
+    pooling = config.pooling if is_bare(encoder) else None
+    return VectorCache(
+        config.vectors or cache_folder(None) / "vectors",
+        encoder_sha=describe(encoder).sha256 + (f"|{pooling}" if pooling else ""),
+        max_tokens=model.max_seq_length,
+        dtype=str(model.dtype).removeprefix("torch."),
+    )
 
 
 def _check(config: ExploreConfig) -> Corpus:
@@ -100,10 +115,7 @@ def _loading(config: ExploreConfig, encoder: str) -> dict[str, Any]:
 def _base_of(encoder: str) -> str | None:
     """Return what an encoder was aligned from, as its run.json says, or None."""
     folder = locate(encoder)
-    if folder is None:
-        return None
-    base: str | None = read_record(folder, AlignRun).get("config", {}).get("encoder")
-    return base or None
+    return None if folder is None else base_of(folder)
 
 
 def launch(

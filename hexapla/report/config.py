@@ -8,7 +8,7 @@ from pydantic import Field, Strict
 
 from hexapla.errors import InputError
 from hexapla.runs.ranges import Seed
-from hexapla.runs.settings import DATA, SAFETY, FilePath, Flag, settings
+from hexapla.runs.settings import DATA, SAFETY, FilePath, Flag, Name, settings
 
 Seeds = Literal["together", "apart"]
 
@@ -23,12 +23,20 @@ class CompareConfig:
     scores: Annotated[
         tuple[FilePath, ...], Strict(False), DATA, Flag(positional=True, metavar="SCORES...")
     ]
-    """Score folders or files, one for each run, two or more; by default the first is the
-    baseline."""
+    """Score folders or files, or encoders, one for each run; by default the first is the baseline.
+    Encoders are evaluated first, and their scores kept in the user's cache. An aligned encoder that
+    stands alone is compared with the one that it was aligned from. The scores of one folder are
+    printed."""
     out: Annotated[FilePath | None, Flag(identity=False)] = None
     """Folder for run.json, comparison.md and comparison.json. By default nothing is written."""
     baseline: Annotated[str | None, DATA] = None
     """Label or folder of the run that the others are compared with. By default the first."""
+    data: Annotated[Name | None, DATA] = None
+    """Where encoders are given: corpus or other data to evaluate them on, as in `hexapla evaluate`.
+    By default those of the first score folder or, without one, the held-out rows of the corpus of
+    the first aligned encoder."""
+    suite: Annotated[str, DATA, Flag(metavar="SUITE|TASK,...")] = ""
+    """Where encoders are given: tasks, as in `hexapla evaluate`. By default bitext on `data`."""
     seeds: Annotated[Seeds, STATISTICS] = "together"
     """together: runs that differ only in their training seed are averaged. apart: each run by
     itself."""

@@ -87,7 +87,7 @@ def _draw(comparison: Comparison, rows: Sequence[dict[str, Any]]) -> alt.LayerCh
         alt.Tooltip("low:Q", format="+.1f", title="from"),
         alt.Tooltip("high:Q", format="+.1f", title="to"),
     ]
-    title = f"gain over {baseline}, points, with 95 % interval"
+    title = f"gain over {baseline}, points"
     bars = base.mark_bar(opacity=0.8).encode(x=alt.X("gain:Q", title=title), tooltip=tooltip)
     rules = base.mark_rule(strokeWidth=1.5).encode(
         x=alt.X("low:Q"), x2="high:Q", color=alt.value("#888888"), tooltip=tooltip

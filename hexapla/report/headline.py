@@ -1,4 +1,4 @@
-"""A comparison -> its headline gains beside the paper's, for the page and in Markdown."""
+"""A comparison -> its headline gains beside the paper's, for the page and its summary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hexapla.report.comparison import Block, Comparison, TableCell
-from hexapla.text.printable import markdown, markdown_row
+from hexapla.report.gain_rows import gain_rows
 
 # Relative gains of multi-way over English-X training in the abstract of arXiv 2602.21543.
 PAPER = {"bitext mining": 0.213, "semantic similarity": 0.053, "classification": 0.284}
@@ -32,8 +32,9 @@ class Headline:
         run: Label of the run's column.
         before: Cell of the baseline.
         after: Cell of the run.
-        paper: Relative gain that the paper reports for this kind of task; None for a run that is
-            not multiway.
+        n_items: The smallest and the largest number of items of any language.
+        paper: Relative gain that the paper reports for this kind of task; None unless a multiway
+            run is compared with en-x, as in the paper.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Headline:
     run: str
     before: TableCell
     after: TableCell
+    n_items: tuple[int, int]
     paper: float | None
 
 
@@ -65,7 +67,7 @@ def multiway_over_en_x(comparison: Comparison) -> list[str]:
     en_x, multiway = regimes.index("en-x"), regimes.index("multiway")
     sentences = []
     for block in (block for block in comparison.blocks if block.headline):
-        kind = _kind(block)
+        kind = kind_of(block)
         for line in block.lines if kind else ():
             before, after = line.cells[en_x].value, line.cells[multiway].value
             if line.group in ("seen", "unseen") and before > 0:
@@ -77,65 +79,28 @@ def multiway_over_en_x(comparison: Comparison) -> list[str]:
     return sentences
 
 
-def _kind(block: Block) -> str | None:
+def kind_of(block: Block) -> str | None:
+    """Return the kind of a block's task as the paper names it; None for other tasks."""
     return _KINDS.get(block.task.split("/")[0])
 
 
 def _of_block(block: Block, comparison: Comparison) -> Iterator[Headline]:
-    kind = _kind(block)
+    kind = kind_of(block)
     if kind is None:
         return
-    for line in block.lines:
-        if line.group.endswith("no English"):
-            continue
-        for run, cell in zip(comparison.runs[1:], line.cells[1:], strict=True):
+    regimes = {run.label: run.regime for run in comparison.runs}
+    is_papers = comparison.runs[0].regime == "en-x"
+    for row in gain_rows(comparison, block):
+        if not row.line.group.endswith("no English"):
+            has_paper = is_papers and regimes[row.run] == "multiway"
             yield Headline(
                 kind=kind,
                 task=block.task,
                 metric=block.metric,
-                group=line.group,
-                run=run.label,
-                before=line.cells[0],
-                after=cell,
-                paper=PAPER[kind] if run.regime == "multiway" else None,
+                group=row.line.group,
+                run=row.run,
+                before=row.before,
+                after=row.after,
+                n_items=row.line.n_items,
+                paper=PAPER[kind] if has_paper else None,
             )
-
-
-def summary_markdown(comparison: Comparison) -> str:
-    """Return the headline gains as a Markdown table for a README, with the notes below it."""
-    base = comparison.runs[0].label
-    lines = [
-        markdown_row(
-            "task", "languages", base, "run", "", "gain, points [95 %]", "relative", "paper"
-        ),
-        "|---|---|--:|---|--:|--:|--:|--:|",
-        *map(_summary_row, headline(comparison)),
-        "",
-        "Percent; paired bootstrap over test rows, "
-        f"{comparison.n_resamples} resamples. The paper's column is from its own comparison "
-        "(multi-way over English-X, XLM-R and mBERT base, MTEB), with other encoders and data.",
-    ]
-    paper = [
-        f"multiway over en-x, the paper's comparison: {one}"
-        for one in multiway_over_en_x(comparison)
-    ]
-    if notes := [*paper, *comparison.notes]:
-        lines += ["", *(f"- {markdown(note)}" for note in notes)]
-    return "\n".join(lines) + "\n"
-
-
-def _summary_row(one: Headline) -> str:
-    ends = one.after.interval
-    interval = f" [{100 * ends[0]:+.1f}, {100 * ends[1]:+.1f}]" if ends else ""
-    relative = one.after.relative
-    cells = (
-        f"{one.task}, {one.metric}",
-        one.group.replace("eng_Latn", "English"),
-        f"{100 * one.before.value:.1f}",
-        one.run,
-        f"{100 * one.after.value:.1f}",
-        f"{100 * (one.after.gain or 0):+.1f}{interval}",
-        "" if relative is None else f"{100 * relative:+.1f} %",
-        "" if one.paper is None else f"{100 * one.paper:+.1f} %",
-    )
-    return markdown_row(*cells)

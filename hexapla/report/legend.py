@@ -30,29 +30,37 @@ def metric_title(block: Block) -> str:
     return f"{METRICS[block.metric].label}, %{metric_direction(block)}"
 
 
-def legend(comparison: Comparison) -> Iterator[str]:
-    """Yield the sentences that explain the tables: values, intervals, tests, budgets, notes."""
-    baseline = comparison.runs[0].label
-    yield (
-        "Values: percent, averaged per language (both directions of retrieval), then over the "
-        f"languages of the line. Beside or below: the gain over {baseline} in points, in percent "
-        f"of {baseline}'s value, and [95 % interval] in points; * where the interval excludes 0."
+def legend(comparison: Comparison, *, with_tests: bool = True) -> Iterator[str]:
+    """Yield the sentences that explain the tables: values, intervals, tests, budgets, notes.
+
+    Args:
+        comparison: What the tables are of.
+        with_tests: Whether they have p values.
+    """
+    averages = (
+        "Values are percent, averaged per language (both directions of retrieval), then over the "
+        "languages of a row; n is the number of items in a language."
     )
-    yield (
-        f"Intervals: paired bootstrap over items, {comparison.n_resamples} resamples, seed "
-        f"{comparison.seed}. They cover the choice of test items, not the choice of languages or "
-        "training seeds, and are not corrected for their number."
-    )
-    yield (
-        f"p: paired permutation test over items, two-sided, {comparison.n_resamples} draws: an "
-        "item's values are swapped with the baseline's in all languages and seeds at once. Not "
-        "corrected for the number of tests."
-    )
+    if len(comparison.runs) == 1:
+        yield averages
+    else:
+        yield (
+            f"{averages} Gains over {comparison.runs[0].label} are points, * where the interval "
+            f"excludes 0. Intervals: paired bootstrap over items, {comparison.n_resamples} "
+            f"resamples, seed {comparison.seed}. They cover the choice of test items, not of "
+            "languages or training seeds, and are not corrected for their number."
+        )
+    if with_tests and len(comparison.runs) > 1:
+        yield (
+            f"p: paired permutation test over items, two-sided, {comparison.n_resamples} draws: an "
+            "item's values are swapped with the baseline's in all languages and seeds at once. Not "
+            "corrected for the number of tests."
+        )
     n_seeds = max(len(run.seeds) for run in comparison.runs)
     if n_seeds > 1:
         yield (
-            "Columns of several seeds: mean ± standard deviation over the seeds. seeds p: "
-            "two-sided sign-flip test over the seeds that a run shares with the baseline; with "
+            "Several seeds: mean ± standard deviation over the seeds. p over seeds: two-sided "
+            "sign-flip test over the seeds that a run shares with the baseline; with "
             f"{n_seeds} seeds it cannot be below {2 / 2**n_seeds:g}."
         )
     yield from _budget(comparison)

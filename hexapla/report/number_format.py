@@ -40,6 +40,24 @@ def format_p(p: float | None) -> str:
     return "" if p is None else "p<0.001" if p < 0.001 else f"p={p:.3f}"
 
 
+def format_interval(cell: TableCell) -> str:
+    """Write the interval of the gain in points; empty where there is none."""
+    if cell.interval is None:
+        return ""
+    low, high = cell.interval
+    return f"{100 * low:+z.1f} to {100 * high:+z.1f}"
+
+
+def format_n(n_items: tuple[int, int]) -> str:
+    """Write a number of items, as a range if languages differ.
+
+    >>> format_n((96, 96)), format_n((40, 1200))
+    ('96', '40-1,200')
+    """
+    smallest, largest = n_items
+    return f"{smallest:,}" if smallest == largest else f"{smallest:,}-{largest:,}"
+
+
 def format_certainty(cell: TableCell) -> list[str]:
     """Write the interval, then the p over test rows and the p over seeds where there is one."""
     parts = ["no interval"]

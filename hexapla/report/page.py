@@ -20,13 +20,13 @@ from hexapla.report.charts import Figure, chart_image
 from hexapla.report.comparison import Comparison
 from hexapla.report.config import ReportConfig
 from hexapla.report.gain_chart import gain_chart
-from hexapla.report.headline import summary_markdown
 from hexapla.report.map_chart import map_chart
 from hexapla.report.maps import Examples, project, read_examples
 from hexapla.report.model_index import check_has_card, model_index, put_scores_into_card
 from hexapla.report.page_html import PageContent, page_html
 from hexapla.report.seeds import RunColumn
 from hexapla.report.stage import compare_columns, hold_comparison, read_columns, write_comparison
+from hexapla.report.summary import summary_markdown
 from hexapla.report.training import read_curves
 from hexapla.report.training_chart import training_chart
 from hexapla.runs.record import check_apart
@@ -39,10 +39,14 @@ _MAX_MAPS = 4
 _MAX_NAME = 150
 
 
-def report(config: ReportConfig) -> Path:
+def report(config: ReportConfig, *, quiet: bool = False) -> Path:
     """Compare, and write a page, images of its charts, a summary and model-card metadata.
 
     `report.html`, `charts/`, `summary.md` and `model-index/` are put beside the comparison.
+
+    Args:
+        config: Settings.
+        quiet: Show no progress of the evaluation of encoders.
 
     Returns:
         The path of the page.
@@ -56,27 +60,33 @@ def report(config: ReportConfig) -> Path:
         check_has_card(config.card)
         check_apart(cast(Path, config.compare.out), {"encoder of the card": config.card})
     with hold_comparison(config.compare):
-        return _report(config)
+        return _report(config, quiet=quiet)
 
 
-def _report(config: ReportConfig) -> Path:
+def _report(config: ReportConfig, *, quiet: bool) -> Path:
     """Write a report into a folder that is locked and checked."""
-    columns, notes = read_columns(config.compare)
+    columns, notes = read_columns(config.compare, quiet=quiet)
+    if len(columns) == 1:
+        raise InputError(
+            f"{columns[0].label} stands alone, and a page shows gains; give a baseline too"
+        )
     scores = {str(run.path): list(run.scores.values()) for column in columns for run in column.runs}
     card = None if config.card is None else _index_of_encoder(config.card, scores.values())
     examples = _read_examples(columns)
     comparison = compare_columns(columns, notes, config.compare)
     figures = _draw_figures(comparison, scores, examples)
+    printed = {one.name: chart_image(one.chart, "png", scale_factor=2) for one in figures}
     content = PageContent(
         title=config.title,
         comparison=comparison,
         scores=scores,
         figures=figures,
         examples=examples,
+        printed=printed,
     )
     # All is drawn before anything is written, so that no half of a report is left.
     files = {
-        **(_images(figures) if config.images else {}),
+        **(_images(figures, printed) if config.images else {}),
         **_model_indexes(comparison, scores),
         "summary.md": summary_markdown(comparison),
         PAGE: page_html(content),
@@ -150,12 +160,12 @@ def _draw_figures(
     return [figure for figure in figures if figure is not None]
 
 
-def _images(figures: Sequence[Figure]) -> dict[str, bytes]:
+def _images(figures: Sequence[Figure], printed: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return the images of the charts by their paths in the folder."""
     images = {}
     for figure in figures:
         images[f"charts/{figure.name}.svg"] = chart_image(figure.chart, "svg")
-        images[f"charts/{figure.name}.png"] = chart_image(figure.chart, "png", scale_factor=2)
+        images[f"charts/{figure.name}.png"] = printed[figure.name]
     return images
 
 

@@ -6,9 +6,10 @@ All text that comes from data is printable, and escaped: in HTML by Jinja, in sc
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
@@ -17,7 +18,9 @@ from hexapla.report.charts import Figure, chart_spec, language_name
 from hexapla.report.comparison import Comparison
 from hexapla.report.headline import headline, multiway_over_en_x
 from hexapla.report.maps import ChangedNeighbour, Examples, changed_neighbours
+from hexapla.report.number_format import format_n
 from hexapla.report.number_table import number_table
+from hexapla.report.verdict import few_items, verdicts
 from hexapla.text.printable import printable, printable_all
 
 
@@ -31,6 +34,7 @@ class PageContent:
         scores: The scores of each path in the comparison's runs.
         figures: The charts.
         examples: The same sentences of each run that has them, the baseline's first.
+        printed: The charts as PNG images, by name, which stand on paper in place of the drawn ones.
     """
 
     title: str
@@ -38,6 +42,7 @@ class PageContent:
     scores: Mapping[str, Sequence[Score]]
     figures: Sequence[Figure]
     examples: Sequence[Examples]
+    printed: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def page_html(content: PageContent) -> str:
@@ -57,27 +62,45 @@ def page_html(content: PageContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(points=_points, percent=_percent, language=language_name)
+    environment.filters.update(
+        points=_points, percent=_percent, language=language_name, n_items=format_n
+    )
     environment.filters["json"] = lambda value: Markup(_json(value))
     # An end tag inside the bundle would end its script. It contains none now; a version that did
     # would break the page without an error.
     bundle = vl_convert.javascript_bundle(None).replace("</script", "<\\/script")  # type: ignore[arg-type]
-    figures, examples = content.figures, content.examples
+    comparison, figures, examples = content.comparison, content.figures, content.examples
+    headlines = headline(comparison)
+    has_paper = any(one.paper is not None for one in headlines)
+    neighbours = [_neighbours(examples[0], one) for one in examples[1:]]
     return environment.from_string(files["page.html.jinja"]).render(
         title=content.title,
-        comparison=content.comparison,
-        headline=headline(content.comparison),
-        multiway_over_en_x=multiway_over_en_x(content.comparison),
+        comparison=comparison,
+        headline=headlines,
+        has_paper=has_paper,
+        columns=_gain_columns(comparison.runs[0].label, has_paper=has_paper),
+        multiway_over_en_x=multiway_over_en_x(comparison),
         figures=figures,
         specs={figure.name: chart_spec(figure.chart) for figure in figures},
-        table=number_table(content.comparison, content.scores),
-        neighbours=[_neighbours(examples[0], one) for one in examples[1:]],
+        table=number_table(comparison, content.scores),
+        neighbours=neighbours,
+        best=max(neighbours, key=lambda one: one["n_gained"] - one["n_lost"], default=None),
+        verdicts=verdicts(comparison),
+        few_items=few_items(comparison),
+        printed={name: base64.b64encode(png).decode() for name, png in content.printed.items()},
         has_examples=bool(examples),
         has_pairs=any(figure.name == "language-to-language" for figure in figures),
         css=Markup(files["page.css"]),
         script=Markup(files["page.js"]),
         bundle=Markup(bundle),
     )
+
+
+def _gain_columns(baseline: str, *, has_paper: bool) -> list[tuple[str, bool]]:
+    """Return the headings of the table of gains, and whether numbers stand below them."""
+    texts = [(name, False) for name in ("Task", "Languages", "Run")]
+    numbers = [baseline, "This run", "Gain, points", "95 % interval", "n"]
+    return [*texts, *((name, True) for name in numbers + ["Relative", "Paper"] * has_paper)]
 
 
 def _printable_value(value: object) -> object:

@@ -86,17 +86,14 @@ def read_runs(paths: Sequence[Path]) -> tuple[Run, ...]:
     """Read the scores of each path as one run.
 
     Args:
-        paths: Score folders or files, at least two.
+        paths: Score folders or files, at least one.
 
     Raises:
-        InputError: There are fewer than two paths; scores cannot be read, belong to several
+        InputError: There is no path; scores cannot be read, belong to several
             encoders, occur twice or have an unknown metric; a record beside them is damaged.
     """
-    if len(paths) < 2:
-        folders = "score folder" if len(paths) == 1 else "score folders"
-        raise InputError(
-            f"{len(paths)} {folders} given; a comparison needs two or more, the baseline first"
-        )
+    if not paths:
+        raise InputError("no score folder given; a comparison needs two or more, or one to show")
     runs = [Run(label="", path=path, scores=_by_key(path, read_scores(path))) for path in paths]
     labels = tell_apart(
         [run.regime or short_name(run) for run in runs],

@@ -19,6 +19,7 @@ from hexapla.errors import InputError
 from hexapla.report.budgets import check_budgets
 from hexapla.report.comparison import Comparison, RunFacts
 from hexapla.report.config import CompareConfig
+from hexapla.report.encoder_scores import score_folders
 from hexapla.report.flags import flag_contamination
 from hexapla.report.markdown_tables import comparison_to_markdown
 from hexapla.report.measure import measure
@@ -43,14 +44,19 @@ _OWN = (
 )
 
 
-def compare(config: CompareConfig) -> Comparison:
+def compare(config: CompareConfig, *, quiet: bool = False) -> Comparison:
     """Compare the scores of runs with a baseline's; gains have intervals and paired tests.
 
+    Args:
+        config: Settings.
+        quiet: Show no progress of the evaluation of encoders.
+
     Raises:
-        InputError: Runs cannot be read or compared, or the output folder is not empty.
+        InputError: Runs cannot be read or compared, an encoder cannot be evaluated, or the output
+            folder is not empty.
     """
     with hold_comparison(config):
-        columns, notes = read_columns(config)
+        columns, notes = read_columns(config, quiet=quiet)
         comparison = compare_columns(columns, notes, config)
         write_comparison(comparison, config)
     return comparison
@@ -73,22 +79,26 @@ def hold_comparison(config: CompareConfig) -> Iterator[None]:
         yield
 
 
-def read_columns(config: CompareConfig) -> tuple[list[RunColumn], list[str]]:
-    """Read the scores, and group them into columns, the baseline first.
+def read_columns(
+    config: CompareConfig, *, quiet: bool = False
+) -> tuple[list[RunColumn], list[str]]:
+    """Evaluate encoders, read the scores, and group them into columns, the baseline first.
 
     Returns:
-        Two or more columns, and notes about their runs.
+        The columns, of which there is one for one run alone, and notes about their runs.
 
     Raises:
         InputError: Runs cannot be read or compared, or the baseline is unknown.
     """
-    runs = read_runs(config.scores)
+    paths = score_folders(config, quiet=quiet)
+    runs = read_runs(paths)
     notes = check_comparable(runs)
-    notes += check_budgets(runs, different_budgets=config.different_budgets)
-    names = dict(zip(config.scores, config.names, strict=True)) if config.names else None
+    if len(runs) > 1:
+        notes += check_budgets(runs, different_budgets=config.different_budgets)
+    names = dict(zip(paths, config.names, strict=True)) if config.names else None
     columns, doubts = group_seeds(runs, together=config.seeds == "together", names=names)
     columns = baseline_first(columns, config.baseline)
-    if len(columns) < 2:
+    if len(columns) == 1 < len(runs):
         raise InputError(
             f"all {len(runs)} runs are {columns[0].label} and make one column, with nothing to "
             "compare it with; give a baseline too, or --seeds apart"

@@ -53,6 +53,13 @@ def task_blocks(
         # There are hundreds of pairs without English, so only their average has a line.
         for unit in ("",) if "-" in one.unit else ("", one.unit):
             places.setdefault(_Place(one.key.metric, one.group, unit), []).append(number)
+    if len(columns) == 1:  # nothing was gained over anything
+        nothing = np.zeros((1, 0))
+        values = {
+            place: _line([measured[number] for number in numbers], columns, nothing, nothing)
+            for place, numbers in places.items()
+        }
+        return _blocks(measured[0].key, values)
     statistics = [one.statistic for one in measured]
     units = [one.unit for one in measured]
     runs_of = _runs_of(columns)

@@ -1,48 +1,36 @@
-"""A comparison -> tables for a terminal, values in percent and gains in points.
+"""A comparison -> one table for a terminal, values in percent and gains in points.
 
-A reader asks first which run wins where, and only then how certain that is: the headline metrics
-come first, one line for each group of languages, then a table for each metric with intervals and
-tests. Other metrics and single languages are printed on request. A cell is a few short lines, so
-that a baseline and five runs fit into 100 columns; runs that do not fit go into another table
-beside the same baseline.
+The verdict comes first, then a row for each task, group of languages and run. Other metrics, single
+languages and tests are printed on request.
 """
 
 from __future__ import annotations
 
-import textwrap
+import itertools
 from collections.abc import Iterator, Sequence
 
 from rich import box
-from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hexapla.evaluation.metrics import METRICS
-from hexapla.report.comparison import Block, Comparison, Line, TableCell
-from hexapla.report.legend import (
-    block_title,
-    contamination_mark,
-    legend,
-    metric_direction,
-    metric_title,
-)
+from hexapla.report.comparison import Block, Comparison
+from hexapla.report.gain_rows import GainRow, gain_rows
+from hexapla.report.legend import block_title, legend, metric_title
 from hexapla.report.number_format import (
-    count_items,
     count_languages,
-    format_certainty,
     format_gain,
+    format_interval,
+    format_n,
     format_p,
     format_percent,
-    format_relative,
     format_sd,
 )
+from hexapla.report.verdict import few_items, verdicts
 from hexapla.text.printable import printable_all
 
-# Run labels and group names wrap at this width, and end after so many lines.
-_LABEL_WIDTH = 12
-_LABEL_LINES = 12
-_COLUMN_GAP = 2
+_Row = Sequence[Text | str]
 
 
 def render_comparison(
@@ -52,150 +40,109 @@ def render_comparison(
     all_metrics: bool = False,
     per_language: bool = False,
 ) -> None:
-    """Print the headline table, the details and a legend, within the console's width.
+    """Print the verdict, the table and a legend, within the console's width.
 
     Args:
-        comparison: Its blocks are printed in their order.
+        comparison: Its blocks are printed in their order. Of one run alone, the values are printed.
         console: Where to print.
-        all_metrics: Also print the details of metrics other than the headline ones.
-        per_language: Also print a line for each language, below its task.
+        all_metrics: Also print metrics other than the headline ones, and tests.
+        per_language: Also print a row for each language, and tests.
     """
     comparison = printable_all(comparison)  # names come from data
-    headers = _headers(comparison)
-    if len(comparison.blocks) > 1:
-        console.print(Text("Headline metrics, %", style="bold"))
-        _print_columns(console, headers, list(_headline_rows(comparison)), leading=0)
-    for block in comparison.blocks:
-        if block.headline or all_metrics:
-            title = block_title(comparison, block)
-            metric = metric_title(block)
-            console.print(Text.assemble((title, "bold"), (f"  {metric}", "bold cyan")))
-            _print_columns(console, headers, _detail_rows(block), leading=1)
-            if per_language and block.headline:
-                _print_columns(console, headers, _language_rows(block), leading=0)
+    for sentence in verdicts(comparison):
+        console.print(Text(sentence, style="bold"))
+    if warning := few_items(comparison):
+        console.print(Text(warning, style="yellow"))
+    with_tests = all_metrics or per_language
+    blocks = [block for block in comparison.blocks if block.headline or all_metrics]
+    columns = _columns(comparison, with_tests=with_tests)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, name in enumerate(columns):
+        table.add_column(
+            name,
+            justify="right" if number else "left",
+            vertical="top",
+            overflow="fold",
+            no_wrap=number > 1,
+        )
+    for block in blocks:
+        table.add_row(_heading(comparison, block))
+        for row in _rows(comparison, block, per_language=per_language, with_tests=with_tests):
+            table.add_row(*row)
+    console.print()
+    console.print(table)
+    console.print()
     hidden = dict.fromkeys(
         METRICS[block.metric].label for block in comparison.blocks if not block.headline
     )
     if hidden and not all_metrics:
         console.print(Text(f"Also measured: {'; '.join(hidden)} (--all-metrics).", style="dim"))
-    for sentence in legend(comparison):
+    for sentence in legend(comparison, with_tests=with_tests):
         console.print(Text(sentence, style="dim"))
 
 
-def _headers(comparison: Comparison) -> list[Text]:
-    # A no-break space keeps "3 seeds" on one line.
-    whole = (run.label.replace(" seeds", "\xa0seeds") for run in comparison.runs)
-    wrapped = (
-        textwrap.wrap(label, _LABEL_WIDTH, max_lines=_LABEL_LINES, placeholder="…")
-        for label in whole
-    )
-    labels = [Text("\n".join(lines).replace("\xa0", " ")) for lines in wrapped]
-    labels[0].append("\nbaseline", style="dim")
-    return [Text(), *labels]
+def _columns(comparison: Comparison, *, with_tests: bool) -> list[Text]:
+    """Return the headings; of several runs, a column names the run."""
+    baseline, *others = comparison.runs
+    if not others:
+        return [Text(), Text(baseline.label), Text("n")]
+    heads = [Text(), Text.assemble(baseline.label, ("\nbaseline", "dim"))]
+    if len(others) == 1:
+        heads.append(Text.assemble(others[0].label, ("\nrun", "dim")))
+    else:
+        heads[1:1] = [Text("run")]
+        heads.append(Text("value"))
+    heads += [Text("gain"), Text("95 % interval"), Text("n")]
+    if with_tests:
+        heads += [Text("p rows"), *([Text("p seeds")] if _has_seeds(comparison) else [])]
+    return heads
 
 
-def _headline_rows(comparison: Comparison) -> Iterator[list[Text]]:
-    for block in comparison.blocks:
-        if block.headline:
-            task = f"{block.task}{contamination_mark(comparison, block)}"
-            metric = f"\n{METRICS[block.metric].label}, {block.split}{metric_direction(block)}"
-            heading = Text.assemble((task, "bold"), (metric, "cyan"))
-            yield [heading, *(Text() for _ in comparison.runs)]
-            for line in block.lines:
-                yield [Text(f"  {line.group}"), *(_brief(cell, block) for cell in line.cells)]
+def _has_seeds(comparison: Comparison) -> bool:
+    return any(len(run.seeds) > 1 for run in comparison.runs)
 
 
-def _detail_rows(block: Block) -> list[list[Text]]:
-    return [
-        [_line_header(line), *(_detail(cell, block) for cell in line.cells)] for line in block.lines
+def _heading(comparison: Comparison, block: Block) -> Text:
+    title = block_title(comparison, block)
+    return Text.assemble((title, "bold"), (f"\n{metric_title(block)}", "cyan"))
+
+
+def _rows(
+    comparison: Comparison, block: Block, *, per_language: bool, with_tests: bool
+) -> Iterator[_Row]:
+    """Yield the cells of a block's rows; what equals the row above is left out."""
+    rows = gain_rows(comparison, block, per_language=per_language)
+    for _, of_line in itertools.groupby(rows, key=lambda row: id(row.line)):
+        for number, row in enumerate(of_line):
+            yield _cells(comparison, row, is_first=number == 0, with_tests=with_tests)
+
+
+def _cells(comparison: Comparison, row: GainRow, *, is_first: bool, with_tests: bool) -> _Row:
+    value = format_percent(row.after.value) + format_sd(row.after)
+    languages = _languages(row) if is_first else ""
+    n_items = format_n(row.line.n_items) if is_first else ""
+    if len(comparison.runs) == 1:
+        return [languages, value, n_items]
+    style = {True: "green", False: "red", None: "dim"}[row.is_better]
+    cells: list[Text | str] = [
+        languages,
+        *([row.run] if len(comparison.runs) > 2 else []),
+        format_percent(row.before.value) + format_sd(row.before) if is_first else "",
+        value,
+        Text(format_gain(row.after), style=style),
+        format_interval(row.after),
+        n_items,
     ]
+    if with_tests:
+        tests = [format_p(row.after.p_rows), format_p(row.after.p_seeds)]
+        cells += tests[: 1 + _has_seeds(comparison)]
+    return cells
 
 
-def _language_rows(block: Block) -> list[list[Text]]:
-    return [
-        [
-            Text.assemble(*line.languages, (f"  {line.group}", "dim")),
-            *(_brief(cell, block, p=True) for cell in line.cells),
-        ]
-        for line in block.languages
-    ]
-
-
-def _print_columns(
-    console: Console, headers: Sequence[Text], rows: Sequence[Sequence[Text]], *, leading: int
-) -> None:
-    """Print a table; columns that do not fit go into further tables beside the first two."""
-    widths = [max(_width(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
-    for shown in _fitting(widths, console.width):
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            show_edge=False,
-            pad_edge=False,
-            padding=(0, 1, 0, 0),
-            leading=leading,
-        )
-        for number in shown:
-            table.add_column(
-                headers[number], justify="right" if number else "left", vertical="top", no_wrap=True
-            )
-        for row in rows:
-            table.add_row(*(row[number] for number in shown))
-        console.print(table)
-        console.print()
-
-
-def _fitting(widths: Sequence[int], available: int) -> Iterator[list[int]]:
-    """Divide columns among as few tables as possible, in order; each table has the first two.
-
-    >>> list(_fitting([10, 5, 8, 8, 8], 40))
-    [[0, 1, 2, 3], [0, 1, 4]]
-    """
-    fixed = [0, 1]
-    shown = list(fixed)
-    for number in range(2, len(widths)):
-        width = sum(widths[column] for column in (*shown, number)) + _COLUMN_GAP * len(shown)
-        if width > available and len(shown) > len(fixed):
-            yield shown
-            shown = list(fixed)
-        shown.append(number)
-    yield shown
-
-
-def _width(text: Text) -> int:
-    return max(cell_len(line) for line in text.plain.split("\n"))
-
-
-def _line_header(line: Line) -> Text:
-    group = "\n".join(textwrap.wrap(line.group, _LABEL_WIDTH))
-    size = f"\n{count_languages(line)}\n{count_items(line)}"
-    return Text.assemble((group, "bold"), (size, "dim"))
-
-
-def _brief(cell: TableCell, block: Block, *, p: bool = False) -> Text:
-    """Write a cell on one line: value and gain, with `p` also the p over test rows."""
-    if cell.gain is None:
-        return Text(format_percent(cell.value))
-    after = f"{format_p(cell.p_rows):>8}" if p else ""
-    return Text.assemble(
-        format_percent(cell.value),
-        " ",
-        (f"{format_gain(cell):>6}", _style(cell, block)),
-        (after, "dim"),
-    )
-
-
-def _detail(cell: TableCell, block: Block) -> Text:
-    """Write a cell on several lines: value, gain, interval, tests."""
-    value = (format_percent(cell.value), "bold"), (format_sd(cell), "dim")
-    if cell.gain is None:
-        return Text.assemble(*value)
-    gain = f"\n{format_gain(cell)} {format_relative(cell)}"
-    certainty = "".join(f"\n{part}" for part in format_certainty(cell))
-    return Text.assemble(*value, (gain, _style(cell, block)), (certainty, "dim"))
-
-
-def _style(cell: TableCell, block: Block) -> str:
-    """Return green for a significant improvement, red for a significant loss, else dim."""
-    if not cell.significant or cell.gain is None:
-        return "dim"
-    return "green" if (cell.gain > 0) == METRICS[block.metric].higher_is_better else "red"
+def _languages(row: GainRow) -> Text:
+    """Name the languages of a row; a single language is indented below its group."""
+    if not row.is_group:
+        return Text.assemble(f"    {row.line.languages[0]}", (f"  {row.line.group}", "dim"))
+    if row.line.group == "eng_Latn":
+        return Text("  English")
+    return Text(f"  {row.line.group}, {count_languages(row.line)}")

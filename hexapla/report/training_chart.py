@@ -57,7 +57,8 @@ def _draw(rows: Sequence[Mapping[str, Any]], runs: Sequence[str]) -> alt.FacetCh
         alt.Chart(alt.InlineData(values=list(rows)), width=560, height=200)
         .mark_line(point=alt.OverlayMarkDef(size=20))
         .encode(
-            x=alt.X("step:Q", title="optimiser step"),
+            # Of few steps, ticks would otherwise stand between them and repeat their labels.
+            x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(format=",d", tickMinStep=1)),
             y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
             color=alt.Color("run:N", title=None, scale=scale),
             tooltip=["run:N", "step:Q", alt.Tooltip("value:Q", format=".3f")],

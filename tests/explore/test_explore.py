@@ -14,6 +14,7 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
+from hexapla.explore import explorer as explorer_module
 from hexapla.explore.config import ExploreConfig
 from hexapla.explore.explore_page import results_table
 from hexapla.explore.explorer import Explorer
@@ -181,6 +182,64 @@ def test_an_encoder_whose_base_cannot_be_loaded_is_shown_alone(
     (Path(after) / "run.json").unlink()
     assert alone.encoders == ("after",)
     assert "was aligned from ./gone, which cannot be loaded here; it is shown alone" in caplog.text
+
+
+def test_a_further_start_encodes_only_what_is_new(
+    corpus: Path, before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[str] = []
+    real = explorer_module.encode
+    monkeypatch.setattr(
+        explorer_module,
+        "encode",
+        lambda model, texts, **more: (encoded.extend(texts), real(model, texts, **more))[1],
+    )
+
+    def start(rows: int) -> Explorer:
+        encoded.clear()
+        config = ExploreConfig(
+            encoder=before, corpus=str(corpus), rows=rows, port=0, vectors=tmp_path / "vectors"
+        )
+        return open_explorer(config, quiet=True)
+
+    first = start(10)
+    assert sorted(encoded) == sorted(first.texts)
+    again = start(10)
+    assert encoded == []
+    larger = start(20)
+    assert sorted(encoded) == sorted(set(larger.texts) - set(first.texts))
+    query = first.texts[0]
+    assert again.nearest("after", query) == first.nearest("after", query)
+    everything = Explorer(open_corpus(corpus), rows=20, languages=LANGUAGES)
+    everything.add("after", load_encoder(before))
+    assert [one.text for one in larger.nearest("after", query)] == [
+        one.text for one in everything.nearest("after", query)
+    ]
+
+
+@pytest.mark.browser
+def test_on_a_phone_the_tables_stand_below_each_other_and_fit(
+    chromium: Browser, explorer: Explorer, corpus: Path, after: str
+) -> None:
+    config = ExploreConfig(encoder=after, corpus=str(corpus), port=0)
+    served = launch(explorer, config, block=False, announce=lambda _: None)
+    context = chromium.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    try:
+        page.goto(served.url)
+        page.get_by_label("Sentence", exact=True).fill(explorer.texts[0])
+        page.get_by_role("button", name="Search").click()
+        page.wait_for_selector("#after table.hx")
+        boxes = [page.locator(f"#{name} table.hx").bounding_box() for name in ("before", "after")]
+        (first, second) = (box for box in boxes if box)
+        assert first["y"] + first["height"] <= second["y"]
+        assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in (first, second))
+        cells = "all => Math.max(...all.map(one => one.getBoundingClientRect().right))"
+        assert page.locator("table.hx td").evaluate_all(cells) <= 390
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    finally:
+        context.close()
+        served.close()
 
 
 @pytest.mark.browser

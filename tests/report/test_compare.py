@@ -179,9 +179,17 @@ def test_an_unknown_baseline_is_refused_with_the_nearest(tmp_path: Path) -> None
         run_compare(*base_and_aligned(tmp_path), baseline="multi-way")
 
 
-def test_fewer_than_two_runs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="1 score folder given; a comparison needs two or more"):
-        run_compare(base_and_aligned(tmp_path)[0])
+def test_no_run_is_refused() -> None:
+    with pytest.raises(InputError, match="no score folder given; a comparison needs two or more"):
+        run_compare()
+
+
+def test_one_run_alone_has_values_and_no_gains(tmp_path: Path) -> None:
+    comparison = run_compare(base_and_aligned(tmp_path)[1])
+    (seen, unseen) = comparison.blocks[0].lines
+    assert [run.label for run in comparison.runs] == ["multiway"]
+    assert seen.cells == (TableCell(value=pytest.approx(0.8)),)  # type: ignore[arg-type]
+    assert unseen.cells == (TableCell(value=pytest.approx(0.3)),)  # type: ignore[arg-type]
 
 
 def test_missing_scores_are_refused(tmp_path: Path) -> None:

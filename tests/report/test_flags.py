@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,8 @@ def test_a_contaminated_task_is_flagged_marked_and_noted(tmp_path: Path) -> None
         "12 of 250 evaluation sentences of sts/toy (test) are in the training corpus courses of en-x and multiway",
     )
     text, markdown = shown(comparison), comparison_to_markdown(comparison)
-    assert "sts/toy (test) †  Spearman, %" in text and "bitext/toy (test)  accuracy, %" in text
+    assert re.search(r"sts/toy \(test\) † *\nSpearman, %", text)
+    assert re.search(r"bitext/toy \(test\) *\naccuracy, %", text)
     assert (
         "## sts/toy (test) †: Spearman, %" in markdown
         and "† A training corpus contains sentences of this task" in markdown

@@ -24,12 +24,12 @@ from hexapla.report.accuracy_chart import accuracy_chart
 from hexapla.report.charts import Figure, chart_image, chart_spec
 from hexapla.report.comparison import Block, Comparison, Contaminated, Line, RunFacts, TableCell
 from hexapla.report.gain_chart import gain_chart
-from hexapla.report.headline import summary_markdown
 from hexapla.report.map_chart import map_chart
 from hexapla.report.maps import Examples, Map
 from hexapla.report.markdown_tables import comparison_to_markdown
 from hexapla.report.model_index import model_index, put_scores_into_card
 from hexapla.report.page_html import PageContent, page_html
+from hexapla.report.summary import summary_markdown
 from hexapla.report.training_chart import training_chart
 from hexapla.text.printable import printable
 from tests.fixtures.extras import needs

@@ -14,7 +14,6 @@ from tests.fixtures.light_process import Answer, answers
 from tests.fixtures.score_folders import base_and_aligned
 
 MISTAKES = (
-    "compare {base}",
     "compare {base} {base}",
     "compare {base} {aligned} --baseline multi-way",
     "compare {base} {aligned} --out {base}",

@@ -49,7 +49,7 @@ def test_the_page_has_the_paper_s_numbers_and_every_chart(made: Path) -> None:
     text = (made / "report.html").read_text(encoding="utf-8")
     assert "A &amp; B &lt;b&gt;" in text
     assert "arXiv 2602.21543" in text and "+21.3 %" in text and "+28.4 %" in text
-    assert "so the two are not the same comparison" in text
+    assert ">Paper<" not in text  # the baseline is not en-x, so the gains of the table are others
     assert re.search(
         r"<li>bitext mining, bitext/toy, seen: \+\d+\.\d % \(\d+\.\d to \d+\.\d; the paper \+21\.3 %\)",
         text,
@@ -63,10 +63,31 @@ def test_the_page_has_the_paper_s_numbers_and_every_chart(made: Path) -> None:
         assert (made / "charts" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_page_starts_with_the_verdict_and_examples(made: Path) -> None:
+    text = (made / "report.html").read_text(encoding="utf-8")
+    order = ("multiway is better than base on ", "Few items.", "For example", "What was gained")
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    examples = text[text.index('<section id="examples"') : text.index('<section id="headline"')]
+    assert 1 <= examples.count("Nearest before") - 1 <= 3
+
+
+def test_the_steps_of_a_short_training_are_whole_and_labelled_once() -> None:
+    from hexapla.report.charts import chart_image
+    from hexapla.report.training_chart import training_chart
+
+    losses = [{"step": step, "loss": 1.0 - step / 10} for step in (1, 2, 3)]
+    figure = training_chart({"multiway": {"losses": losses}})
+    assert figure is not None
+    drawn = chart_image(figure.chart, "svg").decode()
+    axis = drawn[drawn.index("X-axis") : drawn.index("optimiser step</text>")]
+    assert re.findall(r"<text[^>]*>([^<]+)</text>", axis) == ["1", "2", "3"]
+
+
 def test_nothing_in_the_page_is_loaded_from_elsewhere(made: Path) -> None:
     text = (made / "report.html").read_text(encoding="utf-8")
     assert not re.search(
-        r"<(script|img|iframe)[^>]+src=|<link[^>]+href=\"(?!data:)|@import|url\(",
+        r"<(script|img|iframe)[^>]+src=(?!\"data:)|<link[^>]+href=\"(?!data:)|@import|url\(",
         text.split("<script>")[0],
     )
 
@@ -102,7 +123,7 @@ def test_every_number_has_its_signatures(made: Path, runs: list[Path]) -> None:
 def test_markdown_and_model_index_say_the_same(made: Path, runs: list[Path]) -> None:
     summary = (made / "summary.md").read_text(encoding="utf-8")
     assert re.search(
-        r"\| bitext/toy, accuracy \| seen \| \d+\.\d \| multiway \| \d+\.\d \| \+\d", summary
+        r"\| bitext/toy, accuracy \| seen \| multiway \| \d+\.\d \| \d+\.\d \| \+\d", summary
     )
     assert "+21.3 %" in summary
     index = yaml.safe_load((made / "model-index" / "multiway.yaml").read_text(encoding="utf-8"))[
@@ -332,6 +353,34 @@ def test_a_phone_scrolls_tables_and_not_the_page(page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     see_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+    gains = "cells => cells.map(cell => cell.getBoundingClientRect().right)"
+    assert max(page.locator("#headline tbody td.n").evaluate_all(gains)) <= 360
+
+
+@pytest.mark.browser
+def test_a_chart_is_as_wide_as_a_phone(chromium: Browser, made: Path) -> None:
+    context = chromium.new_context(offline=True, viewport={"width": 390, "height": 844})
+    opened = context.new_page()
+    opened.goto(f"file://{made}/report.html")
+    for name in ("gains", "map", "training"):
+        chart = opened.locator(f'[data-chart="{name}"]')
+        chart.scroll_into_view_if_needed()
+        chart.locator("canvas").wait_for()
+        box = chart.locator("canvas").bounding_box()
+        assert box is not None and box["x"] + box["width"] <= 390, name
+    context.close()
+
+
+@pytest.mark.browser
+def test_charts_stand_on_paper_though_none_was_in_view(page: Page) -> None:
+    page.emulate_media(media="print", color_scheme="dark")
+    sizes = (
+        "all => all.map(one => [one.naturalWidth > 100, one.getBoundingClientRect().width > 100])"
+    )
+    assert page.locator("img.paper").evaluate_all(sizes) == [[True, True]] * 4
+    assert page.locator("[data-chart]").first.is_visible() is False
+    white = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert white == "rgb(255, 255, 255)"
 
 
 @pytest.mark.browser

@@ -1,4 +1,4 @@
-"""Tables show value, gain and interval in a terminal of 100 columns, and the same in Markdown."""
+"""The table shows baseline, run, gain, interval and n in a terminal, and the same in Markdown."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from hexapla.report import Comparison, render_comparison
 from hexapla.report.markdown_tables import comparison_to_markdown
+from hexapla.report.number_format import format_interval
 from tests.fixtures.score_folders import (
     BITEXT,
     DEU,
@@ -43,15 +44,27 @@ def several_metrics(tmp_path: Path) -> Comparison:
     )
 
 
-def test_the_terminal_table_shows_value_gain_relative_gain_and_interval(tmp_path: Path) -> None:
+def test_the_table_has_baseline_run_gain_interval_and_number_of_items(tmp_path: Path) -> None:
     comparison = run_compare(*base_and_aligned(tmp_path))
-    (low, high) = comparison.blocks[0].lines[0].cells[1].interval or (0, 0)
+    cell = comparison.blocks[0].lines[0].cells[1]
     text = shown(comparison)
-    assert re.search(r"seen +20\.0 +80\.0\n", text)
-    assert "+60.0* +300%" in text and f"[{100 * low:.1f}, {100 * high:.1f}]" in text
-    assert re.search(r"\+10\.0  \+50\.0%", text)  # no star
-    assert "gain over xlmr" in text
-    assert "Headline" not in text  # a single block needs no headline table
+    assert re.search(r"xlmr +multiway *\n +baseline +run +gain +95 % interval +n *\n", text)
+    interval = re.escape(format_interval(cell))
+    assert re.search(rf"seen, 1 language +20\.0 +80\.0 +\+60\.0\* +{interval} +10 *\n", text)
+    assert re.search(r"unseen, 1 language +20\.0 +30\.0 +\+10\.0   .* 10 *\n", text)  # no star
+    assert "Gains over xlmr are points" in " ".join(text.split())
+    assert text.startswith("multiway is better than xlmr at bitext/toy in seen languages (+60.0")
+    assert "p rows" not in text and "p rows" in shown(comparison, per_language=True)
+
+
+def test_a_run_alone_has_its_values(tmp_path: Path) -> None:
+    comparison = run_compare(base_and_aligned(tmp_path)[1])
+    text = shown(comparison, per_language=True)
+    assert re.search(r"^ +multiway +n *$", text, re.M) and "gains" not in text.lower()
+    assert re.search(r"^  seen, 1 language +80\.0 +10 *$", text, re.M)
+    assert re.search(r"^    swh_Latn  unseen +30\.0 +10 *$", text, re.M)
+    markdown = comparison_to_markdown(comparison)
+    assert "| 1 language | unseen | multiway | 30.0 | 10 |" in markdown and "+" not in markdown
 
 
 def test_six_runs_fit_into_100_columns(tmp_path: Path) -> None:
@@ -77,23 +90,23 @@ def test_six_runs_fit_into_100_columns(tmp_path: Path) -> None:
         )
         for name, rate in rates.items()
     ]
-    text = shown(run_compare(*paths))
-    assert max(map(len, text.splitlines())) <= 100
-    tables = text[: text.index("Values:")].splitlines()
-    assert all("star" in line for line in tables if "en-x" in line)  # side by side, in one table
-    assert text.index("Headline") < text.index("bitext/tatoeba (test)  accuracy, %")
-    assert "…" not in text
+    comparison = run_compare(*paths)
+    for asked in (False, True):
+        text = shown(comparison, all_metrics=asked)
+        assert max(map(len, text.splitlines())) <= 100 and "…" not in text
+    table = text[text.index("95 % interval") : text.index("Values are")]
+    for name in rates:
+        assert len(re.findall(rf" {name} ", table)) == (0 if name == "e5-base" else 3)
 
 
-def test_runs_that_do_not_fit_go_into_another_table_beside_the_baseline(tmp_path: Path) -> None:
+def test_a_narrow_terminal_cuts_nothing_off(tmp_path: Path) -> None:
     paths = [
         write_run(tmp_path / name, {(BITEXT, DEU): hits(5)}, regime=name)
         for name in ("base", "en-x", "star")
     ]
-    text = shown(run_compare(*paths), width=40)
-    headers = [line for line in text.splitlines() if re.search(r"^ +baseline +(en-x|star)$", line)]
-    assert max(map(len, text.splitlines())) <= 40 and len(headers) == 2
-    assert text.count("base") >= 2 and "…" not in text
+    text = shown(run_compare(*paths), width=70)
+    assert max(map(len, text.splitlines())) <= 70 and "…" not in text
+    assert " en-x " in text and " star " in text and "+0.0 to +0.0" in text
 
 
 def test_markdown_has_the_same_numbers_and_escapes_its_own_signs(tmp_path: Path) -> None:
@@ -101,34 +114,31 @@ def test_markdown_has_the_same_numbers_and_escapes_its_own_signs(tmp_path: Path)
     comparison = run_compare(base, aligned)
     runs = (comparison.runs[0], dataclasses.replace(comparison.runs[1], label="a|b"))
     text = comparison_to_markdown(dataclasses.replace(comparison, runs=runs))
-    assert "| languages | xlmr (baseline) | a\\|b |\n|---|---:|---:|\n" in text
-    assert re.search(
-        r"^\| seen: 1 language, 10 items \| 20\.0 \| 80\.0 \+60\.0\\\* \+300% \[.*\] p=0\.\d{3} \|$",
-        text,
-        re.M,
+    assert text.startswith("# Comparison\n\na\\|b is better than xlmr at bitext/toy")
+    assert (
+        "| task | languages | run | xlmr (baseline) | value | gain | 95 % interval | n |\n"
+        "|---|---|---|---:|---:|---:|---:|---:|\n" in text
     )
-    assert re.search(
-        r"^\| unseen: .* \| 20\.0 \| 30\.0 \+10\.0 \+50\.0% \[.*\] p=0\.\d{3} \|$", text, re.M
-    )
-    assert "### bitext/toy (test): accuracy, %, by language" in text
-    assert re.search(
-        r"^\| deu_Latn \| seen \| 20\.0 \| 80\.0 \+60\.0\\\* \+300% \[.*\] p=0\.\d{3} \|$",
-        text,
-        re.M,
-    )
+    for languages, group, row in (
+        ("1 language", "seen", r"80\.0 \| \+60\.0\\\* \| .* \| 10 \| \+300%"),
+        ("1 language", "unseen", r"30\.0 \| \+10\.0 \| .* \| 10 \| \+50\.0%"),
+        ("deu_Latn", "seen", r"80\.0 \| \+60\.0\\\* \| .* \| 10 \| \+300%"),
+    ):
+        line = rf"^\| {languages} \| {group} \| a\\\|b \| 20\.0 \| {row} \| p=0\.\d{{3}} \|  \|$"
+        assert re.search(line, text, re.M), line
 
 
-def test_details_are_of_the_headline_metric_unless_all_are_asked_for(tmp_path: Path) -> None:
+def test_other_metrics_are_printed_if_all_are_asked_for(tmp_path: Path) -> None:
     comparison = several_metrics(tmp_path)
     text = shown(comparison)
-    assert "bitext/toy (test)  accuracy, %" in text and "bitext/toy (test)  F1" not in text
+    assert re.search(r"bitext/toy \(test\) *\naccuracy, %", text) and "F1, as MTEB, %" not in text
     assert "Also measured: xsim error; F1, as MTEB (--all-metrics)." in text
     text = shown(comparison, all_metrics=True)
-    assert "bitext/toy (test)  F1, as MTEB, %" in text and "Also measured" not in text
-    assert "bitext/toy (test)  xsim error, %, lower is better" in text
+    assert re.search(r"bitext/toy \(test\) *\nF1, as MTEB, %", text)
+    assert "Also measured" not in text and "xsim error, %, lower is better" in text
     markdown = comparison_to_markdown(comparison)
     assert "## bitext/toy (test): xsim error, %, lower is better" in markdown
-    assert markdown.count(", by language") == 1
+    assert markdown.count("| swh_Latn |") == 1  # languages of the headline metric alone
 
 
 def test_fewer_errors_are_green_and_more_are_red(tmp_path: Path) -> None:
@@ -138,7 +148,7 @@ def test_fewer_errors_are_green_and_more_are_red(tmp_path: Path) -> None:
         render_comparison(comparison, console, all_metrics=True)
     green, red = "\x1b[32m", "\x1b[31m"
     text = capture.get()
-    assert f"{green}-70.0* -82.4%" in text and f"{green}+70.0* +700%" in text and red not in text
+    assert f"{green}-70.0*" in text and f"{green}+70.0*" in text and red not in text
 
 
 def test_languages_are_shown_one_by_one_when_asked_for(tmp_path: Path) -> None:
@@ -147,14 +157,14 @@ def test_languages_are_shown_one_by_one_when_asked_for(tmp_path: Path) -> None:
     lines = [
         line
         for line in shown(comparison, per_language=True).splitlines()
-        if re.match(r"\w{3}_\w{4} ", line)
+        if re.match(r" +\w{3}_\w{4} ", line)
     ]
     assert [line.split()[:3] for line in lines] == [
         ["fra_Latn", "seen", "10.0"],
         ["deu_Latn", "seen", "20.0"],
         ["swh_Latn", "unseen", "10.0"],
     ]
-    assert re.search(r"80\.0 +\+70\.0\* p=0\.0\d\d$", lines[0])
+    assert re.search(r"80\.0 +\+70\.0\* .* 10 +p=0\.0\d\d *$", lines[0])
     (accuracy, *_) = comparison.blocks
     assert [(line.group, line.languages) for line in accuracy.languages] == [
         ("seen", ("fra_Latn",)),

@@ -16,10 +16,25 @@
       title: { color: fg }, range: { category: { scheme: "tableau20" } },
     };
   };
+  // On a phone a chart is as wide as the page, panels stand below each other, the legend below all.
+  const fit = (spec, available) => {
+    const unit = spec.spec ?? spec, columns = spec.columns ?? 1, room = spec.spec ? 70 : 0;
+    if (available <= 0 || columns * ((unit.width ?? 0) + room) + 150 <= available) return spec;
+    const fitted = structuredClone(spec), inner = fitted.spec ?? fitted;
+    if (!fitted.spec) Object.assign(fitted, { autosize: { type: "fit-x", contains: "padding" }, width: available });
+    else inner.width = Math.min(inner.width, Math.max(160, available - room));
+    if (fitted.spec && inner.height > inner.width && unit.width === unit.height) inner.height = inner.width;
+    if (fitted.columns) fitted.columns = Math.max(1, Math.floor(available / (inner.width + room)));
+    for (const layer of [inner, ...(inner.layer ?? [])]) {
+      const colour = layer.encoding?.color;
+      if (colour?.field) colour.legend = { ...colour.legend, orient: "bottom", columns: 2 };
+    }
+    return fitted;
+  };
   const embed = async (element) => {
     const before = shown.get(element);
     shown.set(element, null);
-    const spec = data.specs[element.dataset.chart];
+    const spec = fit(data.specs[element.dataset.chart], element.parentElement.clientWidth);
     (await before)?.finalize();  // otherwise every change of mode leaks a view
     shown.set(element, vegaEmbed(element, { ...spec, config: { ...spec.config, ...config() } }, { actions: false, renderer: "canvas" }));
   };
@@ -28,7 +43,8 @@
     for (const entry of entries) if (entry.isIntersecting && !shown.has(entry.target)) embed(entry.target);
   }, { rootMargin: "300px" });
   places.forEach((place) => observer.observe(place));
-  addEventListener("beforeprint", () => places.forEach((place) => shown.has(place) || embed(place)));
+  let width = innerWidth;  // a phone that is turned draws again; its bars that come and go do not
+  addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; [...shown.keys()].forEach(embed); } });
 
   // Light or dark mode follows the system until the button is pressed.
   const button = document.getElementById("theme");
