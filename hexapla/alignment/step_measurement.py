@@ -43,7 +43,8 @@ class StepMeasurement:
         seconds_per_token: Forward and backward pass.
         optimiser_s: Time of the optimiser in a step.
         activations_per_token: Bytes that are kept for the backward pass.
-        weights: Bytes of the encoder.
+        weights: Bytes of the encoder, and of the copy of its embeddings that is made at the end if
+            a part of them is trained.
         n_parameters: Weights of the encoder.
         n_trained: Those that are trained.
         n_body: Those that are no token embeddings.
@@ -72,8 +73,9 @@ def measure_step(prepared: Prepared, inputs: Inputs) -> StepMeasurement:
     """
     config, model = prepared.config, inputs.model
     weights = sum(each.numel() * each.element_size() for each in model.parameters())
-    table = getattr(model[0], "auto_model", None)
-    embeddings = 0 if table is None else table.get_input_embeddings().weight.numel()
+    transformer = getattr(model[0], "auto_model", None)
+    table = None if transformer is None else transformer.get_input_embeddings()
+    embeddings = 0 if table is None else table.weight.numel()
     n_parameters = sum(each.numel() for each in model.parameters())
     choose_weights(config, model)
     with (
@@ -90,6 +92,8 @@ def measure_step(prepared: Prepared, inputs: Inputs) -> StepMeasurement:
             packing=packing,
             progress=progress,
         )
+        if transformer is not None and transformer.get_input_embeddings() is not table:
+            weights += embeddings * table.weight.element_size()
         loader = trainer.get_train_dataloader()
         n_rows, n_tokens, seconds = _time_steps(trainer, loader, config.rows_per_step)
         return StepMeasurement(

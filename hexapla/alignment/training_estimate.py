@@ -7,6 +7,7 @@ given back. Nothing stays on the disk.
 from __future__ import annotations
 
 import dataclasses
+import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -113,8 +114,9 @@ class TrainingEstimate:
             f"(a step measured on {self.n_rows_measured:,} of its {self.rows_per_step:,} rows)",
         ]
         if "GPU" not in self.device:
+            least = format_duration(math.ceil(self.gpu_seconds))
             lines.append(
-                f"time on an A100 GPU: at least {format_duration(self.gpu_seconds)}, not measured: "
+                f"time on an A100 GPU: at least {least}, not measured: "
                 f"{_A100_FLOPS / 1e12:.0f} TFLOP/s in bf16 by NVIDIA's data sheet, "
                 f"{100 * _UTILISATION:.0f} % of that and {_GPU_STEP_S:g} s of other work a step "
                 "assumed"
