@@ -135,7 +135,7 @@ COMMANDS = {
     "compare": Command(
         "compare",
         "compare",
-        "Print what each run gains over a baseline, with 95 % intervals and tests.",
+        "Print what each run gains over a baseline: score folders, or encoders to evaluate.",
         "hexapla compare scores/base scores/en-x scores/multiway",
     ),
     "report": Command(
