@@ -25,7 +25,8 @@ _Column = tuple[str, Callable[[GainRow], str]]
 
 def comparison_to_markdown(comparison: Comparison) -> str:
     """Write the verdict, the headline table, a table for each metric, and the legend."""
-    sentences = [*verdicts(comparison), *filter(None, [few_items(comparison)])]
+    sentences = [f"Verdict: {one}" for one in verdicts(comparison)]
+    sentences += filter(None, [few_items(comparison)])
     parts = ["# Comparison", "", *(f"{markdown(sentence)}\n" for sentence in sentences)]
     parts += _headline_table(comparison)
     for block in comparison.blocks:

@@ -20,7 +20,8 @@ def summary_markdown(comparison: Comparison) -> str:
     has_paper = any(one.paper is not None for one in rows)
     heads = ["task", "languages", "run", comparison.runs[0].label, "value", "gain, points"]
     heads += ["95 % interval", "n", *(["relative", "paper"] if has_paper else [])]
-    sentences = [*verdicts(comparison), *filter(None, [few_items(comparison)])]
+    sentences = [f"Verdict: {one}" for one in verdicts(comparison)]
+    sentences += filter(None, [few_items(comparison)])
     lines = [
         *(f"{markdown(sentence)}\n" for sentence in sentences),
         markdown_row(*heads),

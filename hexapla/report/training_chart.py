@@ -15,6 +15,7 @@ _CURVES = (
     ("losses", "loss", "loss"),
     ("held_out", "accuracy", "accuracy on held-out rows"),
 )
+_FEW_STEPS = 12  # whose ticks are given
 
 
 def training_chart(
@@ -53,12 +54,18 @@ def _draw(rows: Sequence[Mapping[str, Any]], runs: Sequence[str]) -> alt.FacetCh
     import altair as alt
 
     scale = alt.Scale(domain=list(runs), range=list(COLOURS))
+    steps = [row["step"] for row in rows]
+    first, last = min(steps), max(steps)
+    x = alt.X("step:Q", title="optimiser step", axis=alt.Axis(format=",d"))
+    if last - first <= _FEW_STEPS:
+        # Ticks would stand between the steps, and repeat their labels.
+        x = x.axis(format=",d", values=list(range(first, last + 1)))
+        x = x.scale(domain=[first - 0.5, last + 0.5], nice=False)
     chart: alt.FacetChart = (
         alt.Chart(alt.InlineData(values=list(rows)), width=560, height=200)
         .mark_line(point=alt.OverlayMarkDef(size=20))
         .encode(
-            # Of few steps, ticks would otherwise stand between them and repeat their labels.
-            x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(format=",d", tickMinStep=1)),
+            x=x,
             y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
             color=alt.Color("run:N", title=None, scale=scale),
             tooltip=["run:N", "step:Q", alt.Tooltip("value:Q", format=".3f")],

@@ -114,7 +114,7 @@ def test_markdown_has_the_same_numbers_and_escapes_its_own_signs(tmp_path: Path)
     comparison = run_compare(base, aligned)
     runs = (comparison.runs[0], dataclasses.replace(comparison.runs[1], label="a|b"))
     text = comparison_to_markdown(dataclasses.replace(comparison, runs=runs))
-    assert text.startswith("# Comparison\n\na\\|b is better than xlmr at bitext/toy")
+    assert text.startswith("# Comparison\n\nVerdict: a\\|b is better than xlmr at bitext/toy")
     assert (
         "| task | languages | run | xlmr (baseline) | value | gain | 95 % interval | n |\n"
         "|---|---|---|---:|---:|---:|---:|---:|\n" in text

@@ -18,12 +18,11 @@
   };
   // On a phone a chart is as wide as the page, panels stand below each other, the legend below all.
   const fit = (spec, available) => {
-    const unit = spec.spec ?? spec, columns = spec.columns ?? 1, room = spec.spec ? 70 : 0;
+    const unit = spec.spec ?? spec, columns = spec.columns ?? 1, room = spec.spec ? 70 : 160;
     if (available <= 0 || columns * ((unit.width ?? 0) + room) + 150 <= available) return spec;
     const fitted = structuredClone(spec), inner = fitted.spec ?? fitted;
-    if (!fitted.spec) Object.assign(fitted, { autosize: { type: "fit-x", contains: "padding" }, width: available });
-    else inner.width = Math.min(inner.width, Math.max(160, available - room));
-    if (fitted.spec && inner.height > inner.width && unit.width === unit.height) inner.height = inner.width;
+    inner.width = Math.min(inner.width, Math.max(140, available - room));
+    if (unit.width === unit.height) inner.height = inner.width;
     if (fitted.columns) fitted.columns = Math.max(1, Math.floor(available / (inner.width + room)));
     for (const layer of [inner, ...(inner.layer ?? [])]) {
       const colour = layer.encoding?.color;
