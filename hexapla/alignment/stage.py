@@ -46,6 +46,7 @@ from hexapla.encoder.save import ENCODER_FILES, save_encoder
 from hexapla.encoder.whitening import append_dense, whiten
 from hexapla.errors import InputError
 from hexapla.runs.disk_errors import disk_errors
+from hexapla.runs.library_bars import no_library_bars
 from hexapla.runs.progress import Progress
 from hexapla.runs.record import write_record
 from hexapla.runs.run_folder import hold_run, remove_run
@@ -247,7 +248,8 @@ def _train(config: AlignConfig, prepared: Prepared, inputs: Inputs, *, quiet: bo
             reference=reference,
             accuracy=before,
         )
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with no_library_bars():  # of checkpoints
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     return _Trained(trainer=trainer, lora=lora, n_whitened=n_whitened)
 
 

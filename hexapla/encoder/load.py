@@ -29,6 +29,7 @@ from hexapla.encoder.fetched import index_hint
 from hexapla.encoder.kind import Task, choose_prompts, e5_prompt, main_prompt, saves_prompts
 from hexapla.encoder.locate import RESULT, hash_encoder, is_bare, split_revision
 from hexapla.errors import InputError
+from hexapla.runs.library_bars import no_library_bars
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -140,7 +141,7 @@ def _load(
     model_kwargs: dict[str, object] = {"dtype": torch.float32}
     if not allow_pickle:
         model_kwargs["use_safetensors"] = True
-    with recorded_reports() as reports:
+    with recorded_reports() as reports, no_library_bars():
         try:
             model = SentenceTransformer(
                 source,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hexapla.encoder.encoder_card import write_card
 from hexapla.encoder.locate import MERGED, RESULT, SWEEP, TRIMMED, hash_encoder
 from hexapla.runs.atomic import move_into, write_json
+from hexapla.runs.library_bars import no_library_bars
 from hexapla.text import languages as codes
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def save_files(
         dict.fromkeys(codes.to_bcp47(language).split("-")[0] for language in languages)
     )
     try:
-        model.save(str(beside), safe_serialization=True)
+        with no_library_bars():
+            model.save(str(beside), safe_serialization=True)
         complete_card(beside / "README.md")
         for path in beside.rglob("*.safetensors"):
             # safetensors makes files that only their owner can read; an encoder may be shared.

@@ -17,6 +17,7 @@ from typing import Any
 
 from hexapla.errors import InputError
 from hexapla.evaluation.mteb_table import PARALLEL, SPLITS, Subset
+from hexapla.runs.library_bars import no_library_bars
 
 # Written by `fetch-data` beside a task's data: their repository and revision.
 FETCHED = "hexapla-fetched.json"
@@ -78,9 +79,8 @@ def load_task(
     split = SPLITS.get(name, "test")
     mteb = import_mteb(name)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), no_library_bars():
             warnings.simplefilter("ignore")
-            _hide_progress_bars()
             task = mteb.get_task(name, hf_subsets=_subset_ids(name, subsets), eval_splits=[split])
             revision = str(task.metadata.dataset.get("revision", "main"))
             if folder is not None:
@@ -186,12 +186,6 @@ def _cache_folder(folder: Path) -> str:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return str(Path(datasets.config.HF_DATASETS_CACHE) / f"hexapla-{digest.hexdigest()[:32]}")
-
-
-def _hide_progress_bars() -> None:
-    from datasets.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
 
 
 def _revision(folder: Path) -> str:

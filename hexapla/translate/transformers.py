@@ -14,6 +14,7 @@ from hexapla.encoder.check_sizes import check_sizes
 from hexapla.encoder.check_tokens import check_embeddings
 from hexapla.encoder.check_weights import check_finite, check_reports, recorded_reports
 from hexapla.errors import InputError
+from hexapla.runs.library_bars import no_library_bars
 from hexapla.runs.out_of_memory import is_out_of_memory
 from hexapla.translate.checkpoint import Checkpoint
 from hexapla.translate.checkpoint_files import CheckpointFiles
@@ -199,7 +200,7 @@ def load_model(checkpoint: Checkpoint, dtype: str) -> Any:
     name = checkpoint.name
     safe = checkpoint.weights()[0].suffix == ".safetensors"
     check_sizes(checkpoint.files.folder)
-    with recorded_reports() as reports:
+    with recorded_reports() as reports, no_library_bars():
         try:
             model = AutoModelForSeq2SeqLM.from_pretrained(
                 str(checkpoint.files.folder),
