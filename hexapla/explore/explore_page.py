@@ -135,11 +135,16 @@ def _map(explorer: Explorer, name: str, query: str) -> alt.LayerChart:
     ]
     axes = {"x": alt.X("x:Q", axis=None), "y": alt.Y("y:Q", axis=None)}
     cells = (
-        alt.Chart(alt.InlineData(values=rows), width=420, height=320)
+        alt.Chart(alt.InlineData(values=rows), width=340, height=300)
         .mark_circle(size=30, opacity=0.7)
         .encode(
             **axes,
-            color=alt.Color("language:N", title=None, scale=alt.Scale(scheme="tableau20")),
+            color=alt.Color(
+                "language:N",
+                scale=alt.Scale(scheme="tableau20"),
+                # Below, since a phone has no room beside the map.
+                legend=alt.Legend(title=None, orient="bottom", columns=3, symbolLimit=0),
+            ),
             tooltip=["language:N"],
         )
     )

@@ -25,15 +25,17 @@ _START_TIMEOUT_S = 30.0
 _MAX_CONNECTIONS = 64
 _CSS = """
 table.hx { width: 100%; border: 0 !important; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+table.hx tr { border: 0 !important; }
 table.hx caption { text-align: left; padding-bottom: .3rem; opacity: .8; }
 table.hx th, table.hx td { text-align: left; vertical-align: top; padding: .35rem .5rem; border: 0; border-bottom: 1px solid var(--border-color-primary); }
 table.hx td:first-child, table.hx td:nth-child(4), table.hx td:nth-child(5) { text-align: right; white-space: nowrap; }
-table.hx tr.translation td { background: color-mix(in srgb, var(--color-accent) 14%, transparent); }
+table.hx tr.translation { background: color-mix(in srgb, var(--color-accent) 14%, transparent); }
+.vega-embed, .vega-embed canvas, .vega-embed svg { max-width: 100% !important; height: auto !important; }
 @media (max-width: 640px) {
   table.hx, table.hx tbody { display: block; }
   table.hx caption { display: block; font-weight: 600; }
   table.hx thead { position: absolute; left: -99rem; }
-  table.hx tr { display: grid; grid-template-columns: auto 1fr auto auto; column-gap: .6rem; border-bottom: 1px solid var(--border-color-primary); padding: .35rem 0; }
+  table.hx tr { display: grid; grid-template-columns: auto 1fr auto auto; border-bottom: 1px solid var(--border-color-primary) !important; padding: .35rem 0; }
   table.hx td, table.hx td:first-child, table.hx td:nth-child(4), table.hx td:nth-child(5) { border: 0; padding: 0 .3rem; text-align: left; }
   table.hx td:nth-child(3) { grid-row: 2; grid-column: 1 / -1; overflow-wrap: anywhere; }
   table.hx td:nth-child(5)::before { content: "row "; }
