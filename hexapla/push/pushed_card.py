@@ -51,7 +51,7 @@ def read_front_matter(chosen: PushFolder, text: str) -> dict[str, Any]:
 
     path = chosen.folder / CARD
     try:
-        card = (ModelCard if chosen.kind == "model" else DatasetCard)(text)
+        card: Any = (ModelCard if chosen.kind == "model" else DatasetCard)(text)
         front: dict[str, Any] = card.data.to_dict()
     except (ValueError, TypeError, YAMLError) as error:
         reason = " ".join(str(error).split())
