@@ -14,6 +14,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from hexapla.encoder.config import MAX_HELD_OUT_ROWS
+from hexapla.encoder.encode import encode
 
 METRIC = "eval_held_out_accuracy"  # as the trainer's log names it
 
@@ -46,24 +47,16 @@ class HeldOutAccuracy(BaseEvaluator):  # type: ignore[misc]
         **_: Any,
     ) -> dict[str, float]:
         """Encode every column once, and search."""
-        return {
-            self.primary_metric: retrieval_accuracy(
-                [self._encode(model, column) for column in self._columns]
-            )
-        }
-
-    def _encode(
-        self, model: SentenceTransformer, column: Sequence[str | None]
-    ) -> dict[int, np.ndarray]:
-        present = {row: cell for row, cell in enumerate(column) if cell is not None}
-        vectors = model.encode(
-            list(present.values()),
-            prompt=self._prompt,
-            normalize_embeddings=True,
-            batch_size=64,
-            show_progress_bar=False,
-        )
-        return dict(zip(present, np.asarray(vectors), strict=True))
+        was_training = model.training
+        present = [
+            {row: cell for row, cell in enumerate(column) if cell is not None}
+            for column in self._columns
+        ]
+        texts = [cell for column in present for cell in column.values()]
+        vectors = iter(encode(model, texts, task="BitextMining", prompt=self._prompt))
+        model.train(was_training)
+        found = [dict(zip(column, vectors, strict=False)) for column in present]
+        return {self.primary_metric: retrieval_accuracy(found)}
 
 
 def retrieval_accuracy(columns: Sequence[Mapping[int, np.ndarray]]) -> float:
