@@ -8,7 +8,7 @@ The stages are functions, each with its settings in a class:
     compare, CompareConfig              what one encoder gains over another, with intervals
     MultiwayLoss, missing_as_empty      the loss in a trainer of your own
 
-Example:
+For example:
 
     from hexapla import AlignConfig, EvaluateConfig, align, evaluate
 

@@ -30,8 +30,8 @@ class Numbers:
     """
 
     most: Amount = 0.5
-    """Maximum number of differing numbers. On one side only, those up to 12 count nothing, and up to
-    99 half."""
+    """Maximum number of differing numbers. On one side only, those up to 12 count nothing, and up
+    to 99 half."""
 
     def scorer(self, column: JudgedColumn) -> Scorer:
         """Return the scorer for a column, with the clock and the calendar of its language."""
