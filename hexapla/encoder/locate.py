@@ -131,10 +131,14 @@ def _repositories(given: str) -> list[str]:
 def cached_folder(name: str) -> Path | None:
     """Return the folder of an encoder in the Hub's cache, or None; the Hub is not asked."""
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     given, revision = split_revision(name)
     for repository in _repositories(given):
-        path = try_to_load_from_cache(repository, "config.json", revision=revision)
+        try:
+            path = try_to_load_from_cache(repository, "config.json", revision=revision)
+        except HFValidationError:  # such a name cannot be on the Hub
+            continue
         if isinstance(path, str):
             return Path(path).parent
     return None

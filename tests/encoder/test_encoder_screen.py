@@ -66,6 +66,8 @@ def test_a_name_that_is_not_at_hand_is_not_taken_for_a_corpus(no_hub, capsys):
     )
     assert main(["inspect", "xlm-roberta-base"]) == 2
     assert "xlm-roberta-base: no file or folder here, and" in capsys.readouterr().err
+    assert main(["inspect", "name-"]) == 2  # no name on the Hub ends so
+    assert "name-: no file or folder here, and" in capsys.readouterr().err
     assert main(["inspect", "sampel"]) == 2
     assert 'did you mean "sample"' in capsys.readouterr().err
     assert main(["inspect", "./nowhere"]) == 2
