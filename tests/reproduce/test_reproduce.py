@@ -39,7 +39,7 @@ def test_two_workers_and_a_page_from_the_command_line(
     )
     assert capsys.readouterr().out.strip() == f"{out}/results.md: 3 of 3 cells done now, 0 failed"
     page = (out / "comparisons" / "main" / "report.html").read_text()
-    assert "<b>base</b>, <b>multiway</b> against <b>en-x</b>" in page
+    assert "Headline gains over en-x" in page
     said = (out / "results.md").read_text()
     assert "Baseline en-x; encoder one; corpus toy; budget rows; suite toy." in said
     assert all(
