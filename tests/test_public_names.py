@@ -9,7 +9,7 @@ def test_dir_lists_the_public_names_and_help_begins_with_them_and_an_example():
     names = dir(hexapla)
     assert len(names) == 10 and names == sorted(hexapla.__all__)
     text = str(hexapla.__doc__)
-    listed, _, example = text.partition("Example:")
+    listed, _, example = text.partition("For example:")
     assert [name for name in names if name not in listed] == []
     code = "\n".join(line[4:] for line in example.splitlines() if line.startswith("    "))
     compile(code, "example", "exec")

@@ -13,6 +13,8 @@ from hexapla.runs.library_bars import no_library_bars
 
 @pytest.mark.parametrize("is_shown", [True, False])
 def test_bars_are_hidden_in_a_block_and_are_as_they_were_after_it(is_shown):
+    logging.enable_progress_bar()  # whatever other tests left
+    datasets.enable_progress_bars()
     if not is_shown:
         logging.disable_progress_bar()
         datasets.disable_progress_bars()
@@ -27,6 +29,6 @@ def test_bars_are_hidden_in_a_block_and_are_as_they_were_after_it(is_shown):
 
 
 def test_an_encoder_is_loaded_without_a_bar(capfd):
-    assert logging.is_progress_bar_enabled()
+    logging.enable_progress_bar()
     load_encoder("tiny")
     assert "Loading weights" not in capfd.readouterr().err
