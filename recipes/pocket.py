@@ -1,8 +1,8 @@
-"""Make the pocket encoder of docs/pocket.md, and measure it beside what it was made from.
+"""Make a pocket encoder, and measure it beside what it was made from.
 
 The lowest four layers of multilingual-e5-small are trimmed to seven languages, taught by all twelve
-layers on 10,072 rows while they are aligned, and exported to int8. Each stage is a command of the
-page, and its seconds are printed.
+layers on 10,072 rows while they are aligned, and exported to int8. The seconds of each stage are
+printed.
 
 In: `hexapla fetch-encoder small`, and of DATA (`recipes/README.md`) `stsb-mt/train.parquet` to
 train on; `sib200/test.parquet`, `tatoeba/deu_Latn.parquet` and `stsb-mt/test` to measure.
