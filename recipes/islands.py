@@ -57,10 +57,10 @@ def panel(one: Map, ink: str) -> alt.Chart:
     span = np.ptp(one.points, axis=0)
     x_N, y_N = ((one.points - one.points.min(axis=0)) / span).round(3).T.tolist()
     rows = [
-        {"x": x, "y": y, "language": language_name(language)}
+        {"x": x, "y": y, "language": short_name(language)}
         for x, y, language in zip(x_N, y_N, one.languages, strict=True)
     ]
-    names = [language_name(language) for language in _LANGUAGES]
+    names = [short_name(language) for language in _LANGUAGES]
     colour = alt.Color(
         "language:N",
         scale=alt.Scale(domain=names, range=_COLOURS),
@@ -75,6 +75,11 @@ def panel(one: Map, ink: str) -> alt.Chart:
         .properties(title=alt.TitleParams(_TITLES[one.run], color=ink, fontSize=15))
     )
     return chart
+
+
+def short_name(language: str) -> str:
+    """Return the name of a language without its script, for which the legend has no room."""
+    return language_name(language).partition(" (")[0]
 
 
 def main(folder: Path) -> None:
