@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sentence:
+class SampleSentence:
     """A sentence of the sample, its language, and the English of its row."""
 
     language: str
@@ -67,9 +67,9 @@ class Righted:
         after: Its nearest neighbour after.
     """
 
-    query: Sentence
-    before: Sentence
-    after: Sentence
+    query: SampleSentence
+    before: SampleSentence
+    after: SampleSentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,9 +188,9 @@ def _righted(before: Examples, after: Examples) -> list[Righted]:
         if language == POOL[0]
     }
 
-    def sentence(place: int) -> Sentence:
+    def sentence(place: int) -> SampleSentence:
         language, text = before.languages[place], before.texts[place]
-        return Sentence(language=language, text=text, english=english[before.items[place]])
+        return SampleSentence(language=language, text=text, english=english[before.items[place]])
 
     gained = (after.found & ~before.found).nonzero()[0].tolist()
     chosen: list[int] = []

@@ -11,7 +11,7 @@ import pytest
 from hexapla.cli.app import main
 from hexapla.cli.demo import demo_lines
 from hexapla.corpus.reader import open_corpus
-from hexapla.demo import EPOCHS, POOL, UNSEEN, DemoResult, Righted, Sentence, _righted, demo
+from hexapla.demo import EPOCHS, POOL, UNSEEN, DemoResult, Righted, SampleSentence, _righted, demo
 from hexapla.errors import InputError
 from hexapla.report.maps import Examples
 from hexapla.runs.record import read_record
@@ -54,7 +54,7 @@ def test_multiway_beats_its_base_on_held_out_rows(tmp_path, capsys, monkeypatch)
 
 
 def sentence(language, text, english):
-    return Sentence(language=language, text=text, english=english)
+    return SampleSentence(language=language, text=text, english=english)
 
 
 def test_the_demo_ends_in_words_and_says_what_to_type_next():
