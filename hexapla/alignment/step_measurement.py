@@ -22,6 +22,7 @@ from hexapla.alignment.trainer import MultiwayTrainer
 from hexapla.alignment.trainer_setup import make_trainer
 from hexapla.alignment.used_embeddings import UsedEmbeddings
 from hexapla.encoder.packing import Packing
+from hexapla.encoder.precision import autocast
 from hexapla.runs.out_of_memory import is_out_of_memory
 from hexapla.runs.progress import Progress
 
@@ -143,7 +144,8 @@ def _pass(trainer: MultiwayTrainer, inputs: dict[str, Any]) -> None:
     model: Any = trainer.model
     model.train()
     model.zero_grad()
-    with trainer.compute_loss_context_manager():
+    # Accelerate gives a model its precision when training begins.
+    with autocast(model, trainer.args.bf16):
         loss = trainer.compute_loss(model, trainer._prepare_inputs(inputs))
     trainer.accelerator.backward(loss)
     if torch.cuda.is_available():

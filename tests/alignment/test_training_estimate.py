@@ -6,6 +6,9 @@ from pathlib import Path
 
 import datasets
 import pytest
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from hexapla.alignment.config import AlignConfig
 from hexapla.alignment.prepare import prepare
@@ -52,6 +55,18 @@ def test_every_kind_of_training_can_be_estimated(settings, change):
     estimate = estimate_training(AlignConfig(**settings, **change))
     assert estimate.seconds > 0 and estimate.memory["activations of a step"] > 0
     assert any("teacher" in line for line in estimate.lines()) == ("teacher" in change)
+
+
+def test_a_step_is_timed_in_the_precision_of_the_training(settings):
+    types = set()
+    hook = register_module_forward_hook(
+        lambda module, _, out: types.add(out.dtype) if isinstance(module, nn.Linear) else None
+    )
+    try:
+        estimate_training(AlignConfig(**settings, precision="bf16"))
+    finally:
+        hook.remove()
+    assert torch.bfloat16 in types
 
 
 ESTIMATE = TrainingEstimate(
