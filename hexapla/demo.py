@@ -35,9 +35,9 @@ UNSEEN = ("ita_Latn", "pol_Latn", "hin_Deva")
 # Share of the 320 rows: enough are left to train on, and enough held out for a confidence interval
 # to be meaningful.
 HELD_OUT = 0.3
-ROWS_PER_STEP = 32
+ROWS_PER_STEP = 16
 _SMALL: Final = "small@4"
-EPOCHS = {_SMALL: 2.0, TINY: 6.0}
+EPOCHS = {_SMALL: 1.0, TINY: 6.0}
 LEARNING_RATE = {_SMALL: 5e-4, TINY: 1e-3}
 _REGIMES = (Regime.EN_X, Regime.MULTIWAY)
 # Each is the folder of a run, all of which is replaced.
