@@ -58,6 +58,8 @@ def say(text: object) -> None:
 
 def silence_libraries() -> None:
     """Keep the libraries' own progress bars and notes off stderr, without importing them."""
+    # Commands name the prompt themselves.
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     if "transformers" in sys.modules:  # the environment is read at import only
