@@ -105,7 +105,7 @@ def check_reports(name: str, reports: Iterable[Report], unused: Sequence[str] = 
 
 def _check_layers(name: str, model: nn.Module, unexpected: Sequence[str]) -> None:
     """Refuse tensors of layers behind the last one of a list of layers that the model has."""
-    from torch import Tensor, nn
+    from torch import nn
 
     base = getattr(model, "base_model_prefix", "")
     for path, part in model.named_modules():
