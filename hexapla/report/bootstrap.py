@@ -202,32 +202,6 @@ def _draw(generator: np.random.Generator, n_items: int, n_resamples: int) -> Flo
     return counts.reshape(n_items, n_resamples).astype(np.float64)
 
 
-def average(estimates: FloatArray, units: Sequence[str]) -> FloatArray:
-    """Average the estimates of each unit, then the units, each of which counts once.
-
-    Args:
-        estimates: (S, ...) an estimate for each statistic; NaNs are left out.
-        units: S names: the language of each statistic, which is the same for both directions of
-            retrieval.
-
-    >>> average(np.array([0.25, 0.75, 1.0]), ["deu_Latn", "deu_Latn", "fra_Latn"]).item()
-    0.75
-    """
-    members: dict[str, list[int]] = {}
-    for number, unit in enumerate(units):
-        members.setdefault(unit, []).append(number)
-    return _mean(np.stack([_mean(estimates[numbers]) for numbers in members.values()]))
-
-
-def _mean(values: FloatArray) -> FloatArray:
-    """Average over the first axis, leaving out NaNs; NaN, without a warning, where all are NaN."""
-    defined = ~np.isnan(values)
-    sums: FloatArray = np.where(defined, values, 0.0).sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        means: FloatArray = sums / defined.sum(axis=0)
-    return means
-
-
 def interval(gains: FloatArray) -> tuple[float, float] | None:
     """Return the 2.5th and 97.5th percentiles of (B,) resampled gains, leaving out NaNs.
 

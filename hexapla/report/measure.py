@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from hexapla.errors import InputError
 from hexapla.evaluation.per_item import RANKED_COLUMNS, read_per_item
+from hexapla.evaluation.score_groups import group_of, unit_of
 from hexapla.report.bootstrap import (
     FloatArray,
     IntArray,
@@ -20,12 +21,6 @@ from hexapla.report.bootstrap import (
     observed_values,
 )
 from hexapla.report.score_runs import Run, ScoreKey, agreed_seen, check_same_items
-
-ENGLISH = "eng_Latn"
-_SEEN_WORDS = {True: "seen", False: "unseen", None: "all"}
-
-# The lines of a block, in this order.
-GROUPS = (*_SEEN_WORDS.values(), ENGLISH, *(f"{word}, no English" for word in _SEEN_WORDS.values()))
 
 # A score may differ from its per-item table by rounding alone; 0.0001 is a tenth of the last digit
 # that a table prints.
@@ -104,7 +99,7 @@ def _measure_score(
             )
     return Measured(
         key=key,
-        group=_group(key.languages, agreed_seen(runs, key)),
+        group=group_of(key.languages, agreed_seen(runs, key)),
         unit=unit_of(key.languages),
         statistic=statistic,
         values=observed,
@@ -136,28 +131,3 @@ def _same_gold(key: ScoreKey, runs: Sequence[Run], gold: FloatArray) -> FloatArr
             )
     same: FloatArray = gold[0]
     return same
-
-
-def unit_of(languages: str) -> str:
-    """Return the language, or the pair without English, that both directions are averaged into.
-
-    >>> unit_of("deu_Latn-eng_Latn"), unit_of("fra_Latn-deu_Latn"), unit_of("eng_Latn")
-    ('deu_Latn', 'deu_Latn-fra_Latn', 'eng_Latn')
-    """
-    members = set(languages.split("-"))
-    return "-".join(sorted(members - {ENGLISH})) or ENGLISH
-
-
-def _group(languages: str, seen: bool | None) -> str:
-    """Return the line of the table that a score belongs to.
-
-    >>> _group("eng_Latn-deu_Latn", True), _group("fra_Latn-deu_Latn", True)
-    ('seen', 'seen, no English')
-    >>> _group("eng_Latn", True)
-    'eng_Latn'
-    """
-    members = set(languages.split("-"))
-    if members == {ENGLISH}:
-        return ENGLISH
-    word = _SEEN_WORDS[seen]
-    return f"{word}, no English" if len(members) > 1 and ENGLISH not in members else word

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hexapla.evaluation.metrics import METRICS
+from hexapla.evaluation.score_groups import unit_of
 from hexapla.evaluation.scores import Score
 from hexapla.report.charts import language_name
 from hexapla.report.comparison import Block, Comparison, Line, TableCell
-from hexapla.report.measure import unit_of
 
 
 def number_table(comparison: Comparison, scores: Mapping[str, Sequence[Score]]) -> dict[str, Any]:

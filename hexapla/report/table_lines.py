@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hexapla.report.bootstrap import FloatArray, average, interval, interval_over_seeds, resample
+from hexapla.evaluation.score_groups import GROUPS, average
+from hexapla.report.bootstrap import FloatArray, interval, interval_over_seeds, resample
 from hexapla.report.comparison import Block, Line, TableCell
-from hexapla.report.measure import GROUPS, Measured
+from hexapla.report.measure import Measured
 from hexapla.report.permutation import p_over_seeds, permutation_p, permute
 from hexapla.report.score_runs import ScoreKey
 from hexapla.report.seeds import RunColumn

@@ -44,11 +44,27 @@ def test_a_line_is_the_mean_of_a_task_a_metric_and_a_group_of_languages():
         "task        languages  metric    mean, %        items",
         "bitext/toy  2 seen     accuracy     55.0  60 to 1,060",
         "bitext/toy  1 unseen   accuracy     10.0           60",
-        "sts/toy     1          Spearman    -25.0           60",
+        "sts/toy     English    Spearman    -25.0           60",
     ]
     assert str(Scores([SCORE, other(split="dev")])).splitlines()[1].startswith("bitext/toy, all ")
     assert str(Scores()) == "no scores"
     assert scores[1:] == [scores[1], scores[2], scores[3]]
+
+
+def test_both_directions_are_averaged_into_a_language_that_counts_once():
+    scores = Scores(
+        [
+            other(value=0.2),
+            other(value=0.4, languages="deu_Latn-eng_Latn"),
+            other(value=0.9, languages="eng_Latn-fra_Latn"),
+            other(value=0.1, languages="deu_Latn-fra_Latn"),
+            other(value=0.3, languages="fra_Latn-deu_Latn"),
+        ]
+    )
+    assert [line.split()[1:6] for line in str(scores).splitlines()[1:]] == [
+        ["2", "seen", "accuracy", "60.0", "60"],  # (0.3 + 0.9) / 2
+        ["1", "pair", "seen", "accuracy", "20.0"],
+    ]
 
 
 def test_a_data_frame_has_a_row_for_each_score():

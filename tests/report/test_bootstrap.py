@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from hexapla.evaluation.score_groups import average
 from hexapla.report import bootstrap
 from hexapla.report.bootstrap import (
     FloatArray,
     Means,
     RankCorrelations,
     Statistic,
-    average,
     interval,
     number_items,
     observed_values,
