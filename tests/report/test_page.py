@@ -356,6 +356,8 @@ def test_a_phone_scrolls_tables_and_not_the_page(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     gains = "cells => cells.map(cell => cell.getBoundingClientRect().right)"
     assert max(page.locator("#headline tbody td.n").evaluate_all(gains)) <= 360
+    runs = page.locator('[aria-label="Runs"]')
+    assert runs.evaluate("box => box.scrollWidth <= box.clientWidth")
 
 
 @pytest.mark.browser
