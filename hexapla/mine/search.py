@@ -1,9 +1,10 @@
 """Vectors of two sides -> the exact nearest neighbours of each in the other, in bounded memory.
 
 Cosines are computed once, block by block, for both directions: the rows of a block give neighbours
-of the source, its columns give neighbours of the target. Vectors may be in memory-mapped files and
-in float16; they are read block by block. What is known so far is written to a file once a minute,
-so an interruption costs a minute.
+of the source, its columns give neighbours of the target. On a CPU with instructions for bfloat16
+they are computed in it, and again in float32 where that may matter. Vectors may be in memory-mapped
+files and in float16; they are read block by block. What is known so far is written to a file once a
+minute, so an interruption costs a minute.
 
 Shapes: S source and T target sentences, D dimensions, K neighbours, B rows or columns of one block.
 """
@@ -21,7 +22,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from hexapla.encoder.precision import cpu_has_bf16
 from hexapla.errors import InputError
+from hexapla.mine.candidates import RoundedBlock, find_candidates
 from hexapla.runs.atomic import write_beside
 
 _MIN_BLOCK = 256  # rows; a product of fewer is mostly overhead
@@ -96,21 +99,27 @@ def search_blocks(
     of_source, of_target = BestNeighbours(len(source), k), BestNeighbours(len(target), k)
     first = 0 if saved is None else _load(saved, of_source, of_target)
     last_saved = time.monotonic()
+    in_bf16 = cpu_has_bf16()
     for start in range(first, len(source), n_rows):
         source_BD = checked_block(source, start, n_rows, "source")
+        if in_bf16:
+            rounded = RoundedBlock.of(source_BD)
         for other in range(0, len(target), n_rows):
             if start == first:
                 target_BD = checked_block(target, other, n_rows, "target")
             else:
                 target_BD = _block(target, other, n_rows)
-            cosine_BB = room[: len(source_BD) * len(target_BD)].view(len(source_BD), len(target_BD))
-            # NumPy multiplies with OpenBLAS, which is a sixth faster than PyTorch on two cores of
-            # an AMD EPYC.
-            np.matmul(source_BD.numpy(), target_BD.numpy().T, out=cosine_BB.numpy())
-            cosine_BK, column_BK = _best_of_rows(cosine_BB, k)
-            of_source.merge(start, cosine_BK, column_BK + other)
-            cosine_BK, row_BK = _best_of_columns(cosine_BB, k)
-            of_target.merge(other, cosine_BK, row_BK + start)
+            found = None
+            if in_bf16:
+                of_both = of_source.kth(start, n_rows), of_target.kth(other, n_rows)
+                found = find_candidates(rounded, RoundedBlock.of(target_BD), *of_both, k, room)
+            if found is None:
+                best_of_rows, best_of_columns = _best_of_product(source_BD, target_BD, k, room)
+                of_source.merge(start, best_of_rows[0], best_of_rows[1] + other)
+                of_target.merge(other, best_of_columns[0], best_of_columns[1] + start)
+            else:
+                of_source.insert(start, other, *found[0])
+                of_target.insert(other, start, *found[1])
         if saved is not None and time.monotonic() - last_saved >= _SAVE_EVERY_S:
             _save(saved, start + n_rows, of_source, of_target)
             last_saved = time.monotonic()
@@ -142,9 +151,9 @@ def block_rows(n_source: int, n_target: int, dim: int, k: int, memory_mib: int) 
     fixed = 12 * k * (n_source + n_target) + _WORKSPACE * torch.get_num_threads()
 
     def needed(n_rows: int) -> int:
-        # The cosines, the maximum of each part twice, the vectors of both sides, and the candidates
-        # with their places.
-        return fixed + (4 + 8 // _PARTS) * n_rows**2 + 12 * n_rows * dim + 24 * _PARTS * k * n_rows
+        # The cosines, the maximum of each part twice, the vectors of both sides in float32 and
+        # bfloat16, and the candidates with their places.
+        return fixed + (4 + 8 // _PARTS) * n_rows**2 + 18 * n_rows * dim + 24 * _PARTS * k * n_rows
 
     if needed(_MIN_BLOCK) > memory_mib * _MIB:
         raise InputError(
@@ -185,9 +194,54 @@ class BestNeighbours:
         order_BK = torch.argsort(cosine, dim=1, descending=True, stable=True)[:, : self._k]
         self.cosine[rows], self.index[rows] = cosine.gather(1, order_BK), index.gather(1, order_BK)
 
+    def kth(self, row: int, n_rows: int) -> NDArray[np.float32]:
+        """Return the k-th best cosine so far of each of some consecutive rows, or -inf."""
+        return self.cosine[row : row + n_rows, -1].numpy()
+
+    def insert(
+        self,
+        row: int,
+        other: int,
+        row_N: NDArray[np.int64],
+        other_N: NDArray[np.int64],
+        cosine_N: NDArray[np.float32],
+    ) -> None:
+        """Insert further pairs, in any order.
+
+        Args:
+            row: The row that the pairs' rows are counted from.
+            other: The row of the other side that the pairs' others are counted from, higher than
+                those of all earlier calls.
+            row_N: (N,) rows.
+            other_N: (N,) rows of the other side.
+            cosine_N: (N,) cosines.
+        """
+        # A pair that is as near as the k-th neighbour would come after it.
+        is_better_N = cosine_N > self.cosine[row:, -1].numpy()[row_N]
+        changed, place = np.unique(row + row_N[is_better_N], return_inverse=True)
+        cosine, index = self.cosine.numpy(), self.index.numpy()
+        place = np.concatenate([np.repeat(np.arange(len(changed)), self._k), place])
+        every_cosine = np.concatenate([cosine[changed].ravel(), cosine_N[is_better_N]])
+        every_index = np.concatenate([index[changed].ravel(), other + other_N[is_better_N]])
+        order = np.lexsort((every_index, -every_cosine, place))
+        first = np.searchsorted(place[order], np.arange(len(changed)))
+        best = order[first[:, None] + np.arange(self._k)]
+        cosine[changed], index[changed] = every_cosine[best], every_index[best]
+
     def neighbours(self) -> Neighbours:
         """Return the best neighbours as arrays."""
         return Neighbours(self.cosine.numpy(), self.index.numpy())
+
+
+def _best_of_product(
+    source_BD: torch.Tensor, target_BD: torch.Tensor, k: int, room: torch.Tensor
+) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+    """Return the k highest cosines of each source and of each target vector, with their places."""
+    cosine_BB = room[: len(source_BD) * len(target_BD)].view(len(source_BD), len(target_BD))
+    # NumPy multiplies with OpenBLAS, which is a sixth faster than PyTorch on two cores of an AMD
+    # EPYC.
+    np.matmul(source_BD.numpy(), target_BD.numpy().T, out=cosine_BB.numpy())
+    return _best_of_rows(cosine_BB, k), _best_of_columns(cosine_BB, k)
 
 
 def _best_of_rows(cosine_BB: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
