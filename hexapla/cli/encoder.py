@@ -110,7 +110,7 @@ def explore(config: ExploreConfig) -> None:
     from hexapla.explore import launch, open_explorer
 
     silence_libraries()
-    launch(open_explorer(config, quiet=State.quiet), config, announce=say)
+    launch(open_explorer(config), config, announce=say, quiet=State.quiet)
 
 
 def export(config: ExportConfig) -> None:

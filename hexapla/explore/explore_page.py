@@ -7,7 +7,7 @@ plain HTML tables, escaped, so that they can be copied and a screen reader reads
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hexapla.errors import InputError
@@ -23,13 +23,19 @@ MAX_SHOWN = 50  # neighbours in each table
 _MAX_QUEUED = 16  # queries that wait; one is answered at a time
 _MIN_COLUMN = 340  # pixels
 _TITLES = {"before": "Before alignment", "after": "After alignment"}
+_HINT = "<p>Type a sentence, or choose one below the button.</p>"
+_WAITING = (
+    "<p>The encoder is being loaded and the corpus encoded; the answer follows by itself.</p>"
+)
+_LACKING = "<p>This encoder cannot be loaded here.</p>"
 
 
 def build_page(explorer: Explorer) -> gr.Blocks:
     """Lay the page out and connect it to an explorer."""
     import gradio as gr
 
-    titles = [_TITLES[name] for name in explorer.encoders]
+    names = explorer.encoders
+    titles = [_TITLES[name] for name in names]
     with gr.Blocks(analytics_enabled=False, title="Hexapla: explore") as page:
         gr.Markdown(_introduction(explorer))
         query = gr.Textbox(
@@ -50,14 +56,14 @@ def build_page(explorer: Explorer) -> gr.Blocks:
         gr.Examples(explorer.examples(), inputs=query, label="From the corpus")
         tables = []
         with gr.Row():
-            for name, title in zip(explorer.encoders, titles, strict=True):
+            for name, title in zip(names, titles, strict=True):
                 # Columns narrower than that stand below each other, as on a phone.
                 with gr.Column(min_width=_MIN_COLUMN):
                     tables.append(gr.HTML(label=title, elem_id=name))
         with gr.Accordion("Map of sentences", open=False):
             gr.Markdown(
                 "The first rows of the corpus on the first two principal components of each "
-                "encoder's vectors, coloured by language; the query is a black cross. Two of "
+                "encoder's vectors, coloured by language; the query is a cross. Two of "
                 "several hundred dimensions: points that lie together here need not be near."
             )
             maps = []
@@ -66,9 +72,13 @@ def build_page(explorer: Explorer) -> gr.Blocks:
                     with gr.Column(min_width=_MIN_COLUMN):
                         maps.append(gr.Plot(label=title))
 
-        def answer(text: str, n: int, languages: list[str], keep_own: bool) -> list[Any]:
+        def answer(text: str, n: int, languages: list[str], keep_own: bool) -> Iterator[list[Any]]:
+            if text.strip() and not explorer.is_ready(text):
+                yield _same(names, _WAITING)
             try:
-                return _answer(explorer, text, k=int(n), languages=languages, own_language=keep_own)
+                yield _answer(
+                    explorer, names, text, k=int(n), languages=languages, own_language=keep_own
+                )
             except InputError as error:
                 raise gr.Error(str(error)) from error
 
@@ -88,21 +98,33 @@ def _introduction(explorer: Explorer) -> str:
     )
 
 
+def _same(names: Sequence[str], text: str) -> list[Any]:
+    """Return a text in place of every table, and no maps."""
+    return [*(text for _ in names), *(None for _ in names)]
+
+
 def _answer(
-    explorer: Explorer, query: str, *, k: int, languages: Sequence[str], own_language: bool
+    explorer: Explorer,
+    names: Sequence[str],
+    query: str,
+    *,
+    k: int,
+    languages: Sequence[str],
+    own_language: bool,
 ) -> list[Any]:
-    """Return a table for each encoder, then a map for each."""
+    """Return a table for each encoder of the page, then a map for each."""
     if not query.strip():
-        hint = "<p>Type a sentence, or choose one below the button.</p>"
-        return [*(hint for _ in explorer.encoders), *(None for _ in explorer.encoders)]
-    tables = [
-        results_table(
-            explorer.nearest(name, query, k=k, languages=languages, own_language=own_language),
-            _TITLES[name],
-        )
-        for name in explorer.encoders
-    ]
-    return [*tables, *(_map(explorer, name, query) for name in explorer.encoders)]
+        return _same(names, _HINT)
+    tables: list[str] = []
+    maps: list[alt.LayerChart | None] = []
+    for name in names:
+        if name not in explorer.encoders:
+            tables, maps = [*tables, _LACKING], [*maps, None]
+            continue
+        found = explorer.nearest(name, query, k=k, languages=languages, own_language=own_language)
+        tables.append(results_table(found, _TITLES[name]))
+        maps.append(_map(explorer, name, query))
+    return [*tables, *maps]
 
 
 def results_table(neighbours: Sequence[Neighbour], caption: str) -> str:
@@ -126,6 +148,7 @@ def results_table(neighbours: Sequence[Neighbour], caption: str) -> str:
 
 
 def _map(explorer: Explorer, name: str, query: str) -> alt.LayerChart:
+    """Draw cells and the query. Text and cross have the colour of the page's text, in any mode."""
     import altair as alt
 
     points, languages = explorer.points(name, query)
@@ -134,14 +157,15 @@ def _map(explorer: Explorer, name: str, query: str) -> alt.LayerChart:
         for (x, y), code in zip(points[:-1], languages, strict=True)
     ]
     axes = {"x": alt.X("x:Q", axis=None), "y": alt.Y("y:Q", axis=None)}
+    scheme = "tableau10" if len(set(languages)) <= 10 else "tableau20"
     cells = (
         alt.Chart(alt.InlineData(values=rows), width=340, height=300)
-        .mark_circle(size=30, opacity=0.7)
+        .mark_circle(size=30, opacity=0.8)
         .encode(
             **axes,
             color=alt.Color(
                 "language:N",
-                scale=alt.Scale(scheme="tableau20"),
+                scale=alt.Scale(scheme=scheme),
                 # Below, since a phone has no room beside the map.
                 legend=alt.Legend(title=None, orient="bottom", columns=3, symbolLimit=0),
             ),
@@ -151,7 +175,15 @@ def _map(explorer: Explorer, name: str, query: str) -> alt.LayerChart:
     x, y = (float(value) for value in points[-1])
     cross = (
         alt.Chart(alt.InlineData(values=[{"x": x, "y": y}]))
-        .mark_point(shape="cross", filled=True, size=200, color="black", stroke="white")
+        .mark_point(shape="cross", filled=True, size=200, color="currentColor", opacity=1)
         .encode(**axes)
     )
-    return cells + cross
+    chart: alt.LayerChart = (
+        (cells + cross)
+        .configure(background="transparent")
+        .configure_view(stroke="currentColor", strokeOpacity=0.25)
+        .configure_legend(labelColor="currentColor", labelFontSize=12)
+    )
+    # Only SVG takes the page's colours, and is sharp on paper.
+    chart.usermeta = {"embedOptions": {"renderer": "svg", "actions": False}}
+    return chart

@@ -1,28 +1,28 @@
 """The cells of a corpus and their vectors, before and after alignment: exact search and a map.
 
-Every distinct text is encoded once by each encoder, over all starts if there is a cache. A query is
-one product with all vectors. Nothing here needs a browser.
+Every distinct text is encoded once by each encoder, over all starts if there is a cache
+(`text_vectors.py`). A query is one product with all vectors. Nothing here needs a browser.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hexapla.corpus.reader import Corpus
-from hexapla.encoder.encode import Advance, encode, saved_prompt
+from hexapla.encoder.encode import Advance
 from hexapla.encoder.vector_cache import VectorCache
 from hexapla.errors import InputError
+from hexapla.explore.text_vectors import TextVectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
 MAX_QUERY = 5000  # characters; encoders read some hundred tokens
-_TASK: Final = "BitextMining"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +66,14 @@ class Explorer:
                 ]
                 n_read += 1
         self._codes = np.array([code for _, code, _ in self._cells])
-        self._models: dict[str, SentenceTransformer] = {}
-        self._vectors: dict[str, NDArray[np.float32]] = {}
+        places = {text: place for place, text in enumerate(self.texts)}
+        self._places = np.array([places[text] for *_, text in self._cells], dtype=np.intp)
+        self._encoders: dict[str, TextVectors] = {}
 
     @property
     def encoders(self) -> tuple[str, ...]:
         """Names of the encoders, in the order in which they were added."""
-        return tuple(self._models)
+        return tuple(self._encoders)
 
     @property
     def texts(self) -> list[str]:
@@ -90,37 +91,41 @@ class Explorer:
     def add(
         self,
         name: str,
-        model: SentenceTransformer,
-        advance: Advance = lambda _: None,
+        load: Callable[[], SentenceTransformer],
         cache: VectorCache | None = None,
     ) -> None:
-        """Encode every distinct text of the corpus with another encoder.
+        """Add an encoder, which is loaded when it is first needed, or by `prepare`.
 
         Args:
             name: What the encoder is called from now on, "before" or "after" on the page.
-            model: The encoder.
-            advance: Called with the number of texts after each forward pass.
+            load: Returns the encoder.
             cache: Vectors of this encoder on disk; those that it lacks are added to it.
+        """
+        self._encoders[name] = TextVectors(self.texts, load, cache)
+
+    def drop(self, name: str) -> None:
+        """Remove an encoder."""
+        del self._encoders[name]
+
+    def n_missing(self, name: str) -> int:
+        """Return how many texts of the corpus an encoder has yet to encode."""
+        return self._encoders[name].n_missing
+
+    def prepare(self, name: str, advance: Advance = lambda _: None) -> None:
+        """Load an encoder, and encode every distinct text of the corpus that has no vector.
+
+        Args:
+            name: One of `encoders`.
+            advance: Called with the number of texts after each forward pass.
 
         Raises:
-            InputError: A vector is not finite.
+            InputError: The encoder does not load, or a vector is not finite.
         """
-        prompt = saved_prompt(model, _TASK)
-        known: dict[str, NDArray[np.float32]] = {}
-        for text in self.texts if cache else ():
-            if cache and (vector := cache.get(prompt, text)) is not None:
-                known[text] = vector
-        advance(len(known))
-        missing = [text for text in self.texts if text not in known]
-        parts = [np.stack(list(known.values()))] if known else []
-        if missing:
-            parts.append(_encode(model, missing, advance))
-            if cache:
-                cache.add(prompt, missing, parts[-1])
-        vectors = np.concatenate(parts)
-        place = {text: row for row, text in enumerate([*known, *missing])}
-        self._vectors[name] = vectors[[place[text] for *_, text in self._cells]]
-        self._models[name] = model
+        self._encoders[name].prepare(advance)
+
+    def is_ready(self, query: str) -> bool:
+        """Return whether a query is answered at once: nothing is loaded or encoded first."""
+        return all(each.has(query.strip()) for each in list(self._encoders.values()))
 
     def nearest(
         self,
@@ -142,7 +147,8 @@ class Explorer:
                 language of any other query is not known.
 
         Raises:
-            InputError: The query is blank or too long, or its vector is not finite.
+            InputError: The query is blank or too long, its vector is not finite, or the encoder
+                does not load.
         """
         query = query.strip()
         if not query:
@@ -151,7 +157,8 @@ class Explorer:
             raise InputError(
                 f"the query has {len(query):,} characters; it must have at most {MAX_QUERY:,}"
             )
-        cosine = self._vectors[encoder] @ _encode(self._models[encoder], [query])[0]
+        vectors = self._encoders[encoder]
+        cosine = (vectors.all() @ vectors.of(query))[self._places]
         equal = [(row, code) for row, code, text in self._cells if text == query]
         rows, own = {row for row, _ in equal}, {code for _, code in equal}
         allowed = np.ones(len(cosine), dtype=bool)
@@ -190,21 +197,9 @@ class Explorer:
             (n + 1, 2) points, the query's last, and the (n,) languages of the cells.
         """
         chosen = [place for place, (row, *_) in enumerate(self._cells) if row < n_rows]
-        vectors = self._vectors[encoder][chosen]
+        vectors = self._encoders[encoder].all()[self._places[chosen]]
         mean = vectors.mean(axis=0)
         _, _, axes = np.linalg.svd(vectors - mean, full_matrices=False)
-        vector = _encode(self._models[encoder], [query])
-        points: NDArray[np.float32] = (np.concatenate([vectors, vector]) - mean) @ axes[:2].T
+        vector = self._encoders[encoder].of(query)
+        points: NDArray[np.float32] = (np.vstack([vectors, vector]) - mean) @ axes[:2].T
         return points, self._codes[chosen]
-
-
-def _encode(
-    model: SentenceTransformer, texts: Sequence[str], advance: Advance = lambda _: None
-) -> NDArray[np.float32]:
-    """Encode texts as for bitext mining, and refuse vectors that are not finite."""
-    vectors = encode(model, texts, task=_TASK, advance=advance)
-    finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
-        text = texts[int(finite.argmin())][:60]
-        raise InputError(f"the encoder gives no finite vector for {text!r}; is it damaged?")
-    return vectors

@@ -30,7 +30,8 @@ table.hx caption { text-align: left; padding-bottom: .3rem; opacity: .8; }
 table.hx th, table.hx td { text-align: left; vertical-align: top; padding: .35rem .5rem; border: 0; border-bottom: 1px solid var(--border-color-primary); }
 table.hx td:first-child, table.hx td:nth-child(4), table.hx td:nth-child(5) { text-align: right; white-space: nowrap; }
 table.hx tr.translation { background: color-mix(in srgb, var(--color-accent) 14%, transparent); }
-.vega-embed, .vega-embed canvas, .vega-embed svg { max-width: 100% !important; height: auto !important; }
+.vega-embed { color: var(--body-text-color); }
+.vega-embed, .vega-embed svg { max-width: 100% !important; height: auto !important; }
 @media (max-width: 640px) {
   table.hx, table.hx tbody { display: block; }
   table.hx caption { display: block; font-weight: 600; }
@@ -42,6 +43,24 @@ table.hx tr.translation { background: color-mix(in srgb, var(--color-accent) 14%
   table.hx td:nth-child(-n+2), table.hx td:nth-child(4), table.hx td:nth-child(5) { font-size: .85em; opacity: .85; }
 }
 """  # noqa: E501
+# Paper is white in dark mode too. In the head, since Gradio confines the rules of its own sheet.
+_PAPER = """<style>
+@media print {
+  :root, :root .dark {
+    color-scheme: light;
+    --body-text-color: #000 !important; --body-text-color-subdued: #444 !important;
+    --block-label-text-color: #000 !important; --block-title-text-color: #000 !important;
+    --button-secondary-text-color: #000 !important; --border-color-primary: #bbb !important;
+    --body-background-fill: #fff !important; --block-background-fill: #fff !important;
+    --background-fill-primary: #fff !important; --background-fill-secondary: #fff !important;
+    --block-label-background-fill: #fff !important; --input-background-fill: #fff !important;
+    --button-secondary-background-fill: #fff !important;
+  }
+  body { background: #fff !important; }
+  button.primary { display: none !important; }
+  table.hx tr, .vega-embed { break-inside: avoid; }
+}
+</style>"""
 
 
 def open_socket(config: ExploreConfig) -> socket.socket:
@@ -163,6 +182,7 @@ def _application(page: gr.Blocks, config: ExploreConfig, port: int) -> App:
         pwa=False,
         enable_monitoring=False,
         css=_CSS,
+        head=_PAPER,
         theme=gr.themes.Default(font=fonts, font_mono=["monospace"]),
     )
     return cast(App, mounted)

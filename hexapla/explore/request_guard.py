@@ -26,7 +26,7 @@ _READ = re.compile(
     r"/|/config|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static|svelte)/[\w./-]+"
     r"|/gradio_api/(theme\.css|startup-events|info|app_id|queue/data|heartbeat/\w{1,64})"
 )
-_WRITTEN = re.compile(r"/gradio_api/(queue/join|cancel|reset)")
+_WRITTEN = re.compile(r"/gradio_api/(queue/join|run/predict|cancel|reset)")
 _QUERY = re.compile(r"(session_hash=\w{1,64}|__theme=(light|dark|system)|v=[\w.-]{1,64})?")
 # The page is shown in no frame, and is read by no other site, images and scripts included.
 _HEADERS = {

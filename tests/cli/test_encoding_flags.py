@@ -14,6 +14,7 @@ from hexapla.encoder.locate import locate
 from hexapla.errors import InputError
 from hexapla.explore import open_explorer
 from hexapla.explore.config import ExploreConfig
+from hexapla.explore.stage import load_encoders
 from hexapla.filters.cosine import Cosine
 from tests.fixtures.merging import write_records
 from tests.fixtures.toy import toy_encoder, toy_transformer
@@ -109,6 +110,7 @@ def test_explore_shows_the_base_with_the_prompt_of_the_alignment(tmp_path, monke
         raise LoadedError(name)
 
     monkeypatch.setattr("hexapla.explore.stage.load_encoder", refuse)
+    config = ExploreConfig(encoder=str(aligned), corpus="sample", port=0)
     with pytest.raises(LoadedError, match="aligned"):
-        open_explorer(ExploreConfig(encoder=str(aligned), corpus="sample", port=0), quiet=True)
+        load_encoders(open_explorer(config), config, quiet=True)
     assert asked == {"base": "eng01 ", "aligned": None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,11 +14,11 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.load import load_encoder
 from hexapla.errors import InputError
-from hexapla.explore import explorer as explorer_module
+from hexapla.explore import text_vectors
 from hexapla.explore.config import ExploreConfig
 from hexapla.explore.explore_page import results_table
 from hexapla.explore.explorer import Explorer
-from hexapla.explore.stage import launch, open_explorer
+from hexapla.explore.stage import launch, load_encoders, open_explorer
 from tests.fixtures.extras import needs
 from tests.fixtures.toy import LANGUAGES, N_WORDS, toy_encoder, toy_rows, word
 
@@ -67,9 +67,7 @@ def after(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def explorer(corpus: Path, before: str, after: str) -> Explorer:
-    return open_explorer(
-        ExploreConfig(encoder=after, corpus=str(corpus), before=before, port=0), quiet=True
-    )
+    return open_explorer(ExploreConfig(encoder=after, corpus=str(corpus), before=before, port=0))
 
 
 def test_a_query_finds_its_translations_after_and_not_before(
@@ -90,9 +88,9 @@ def test_a_query_finds_its_translations_after_and_not_before(
 def test_neighbours_are_those_of_the_product(explorer: Explorer) -> None:
     query = "eng01 eng02 eng03"
     found = explorer.nearest("before", query, k=5)
-    vectors, texts = explorer._vectors["before"], [text for *_, text in explorer._cells]
-    model = explorer._models["before"]
-    cosine = vectors @ model.encode([query], normalize_embeddings=True)[0]
+    vectors, texts = explorer._encoders["before"].all(), [text for *_, text in explorer._cells]
+    model = explorer._encoders["before"].prepare()
+    cosine = vectors[explorer._places] @ model.encode([query], normalize_embeddings=True)[0]
     assert [one.text for one in found] == [texts[place] for place in np.argsort(-cosine)[:5]]
     assert [one.cosine for one in found] == pytest.approx(sorted(cosine, reverse=True)[:5])
 
@@ -121,7 +119,7 @@ def test_an_empty_query_and_a_vector_that_is_not_finite_are_refused(
     with pytest.raises(InputError, match="the query is empty; type a sentence"):
         explorer.nearest("after", "  ")
     monkeypatch.setattr(
-        "hexapla.explore.explorer.encode", lambda *_, **__: np.full((1, 32), np.nan)
+        "hexapla.explore.text_vectors.encode", lambda *_, **__: np.full((1, 32), np.nan)
     )
     with pytest.raises(InputError, match="no finite vector for 'eng01'"):
         explorer.nearest("after", "eng01")
@@ -176,31 +174,62 @@ def test_mistakes_are_refused_before_an_encoder_loads(
 def test_an_encoder_whose_base_cannot_be_loaded_is_shown_alone(
     corpus: Path, after: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    config = ExploreConfig(encoder=after, corpus=str(corpus), port=0)
     (Path(after) / "run.json").write_text('{"config": {"encoder": "./gone"}}', encoding="utf-8")
     with caplog.at_level("INFO", logger="hexapla"):
-        alone = open_explorer(ExploreConfig(encoder=after, corpus=str(corpus), port=0), quiet=True)
+        alone = open_explorer(config)
     (Path(after) / "run.json").unlink()
     assert alone.encoders == ("after",)
     assert "was aligned from ./gone, which cannot be loaded here; it is shown alone" in caplog.text
+
+
+def test_a_base_that_fails_to_load_is_dropped_and_another_encoder_ends_the_command(
+    corpus: Path, before: str, after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged: list[str] = []
+
+    def load(name: str, **_: Any) -> Any:
+        if name in damaged:
+            raise InputError(f"{name}: damaged")
+        return object()
+
+    monkeypatch.setattr("hexapla.explore.stage.load_encoder", load)
+    monkeypatch.setattr(text_vectors, "encode", lambda _, texts, **__: np.ones((len(texts), 2)))
+    monkeypatch.setattr("hexapla.explore.stage._base_of", lambda _: before)
+    config = ExploreConfig(encoder=after, corpus=str(corpus), port=0, vectors=tmp_path)
+    explorer = open_explorer(config)
+    damaged[:] = [before]
+    load_encoders(explorer, config, quiet=True)
+    assert explorer.encoders == ("after",)
+    damaged[:] = [after]
+    with pytest.raises(InputError, match="damaged"):
+        load_encoders(open_explorer(config), config, quiet=True)
 
 
 def test_a_further_start_encodes_only_what_is_new(
     corpus: Path, before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded: list[str] = []
-    real = explorer_module.encode
+    real = text_vectors.encode
     monkeypatch.setattr(
-        explorer_module,
+        text_vectors,
         "encode",
         lambda model, texts, **more: (encoded.extend(texts), real(model, texts, **more))[1],
     )
 
-    def start(rows: int) -> Explorer:
+    def start(rows: int, **changes: str) -> Explorer:
         encoded.clear()
         config = ExploreConfig(
-            encoder=before, corpus=str(corpus), rows=rows, port=0, vectors=tmp_path / "vectors"
+            encoder=before,
+            corpus=str(corpus),
+            rows=rows,
+            port=0,
+            vectors=tmp_path / "vectors",
+            **changes,  # type: ignore[arg-type]
         )
-        return open_explorer(config, quiet=True)
+        explorer = open_explorer(config)
+        load_encoders(explorer, config, quiet=True)
+        return explorer
 
     first = start(10)
     assert sorted(encoded) == sorted(first.texts)
@@ -211,23 +240,46 @@ def test_a_further_start_encodes_only_what_is_new(
     query = first.texts[0]
     assert again.nearest("after", query) == first.nearest("after", query)
     everything = Explorer(open_corpus(corpus), rows=20, languages=LANGUAGES)
-    everything.add("after", load_encoder(before))
+    everything.add("after", lambda: load_encoder(before))
     assert [one.text for one in larger.nearest("after", query)] == [
         one.text for one in everything.nearest("after", query)
     ]
+    start(10, prompt="eng01 ")
+    assert sorted(encoded) == sorted(first.texts)
+
+
+def test_a_further_start_answers_for_the_corpus_before_its_encoder_is_loaded(
+    corpus: Path, before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = ExploreConfig(encoder=before, corpus=str(corpus), port=0, vectors=tmp_path)
+    first = open_explorer(config)
+    query = first.texts[0]
+    assert not first.is_ready(query)
+    found = first.nearest("after", query)  # loads the encoder and encodes by itself
+    assert first.is_ready("another sentence")
+    monkeypatch.setattr(
+        "hexapla.explore.stage.load_encoder", lambda *_, **__: pytest.fail("loaded")
+    )
+    again = open_explorer(config)
+    assert again.is_ready(query) and not again.is_ready("another sentence")
+    assert again.nearest("after", query) == found
 
 
 @pytest.mark.browser
 def test_on_a_phone_the_tables_stand_below_each_other_and_fit(
-    chromium: Browser, explorer: Explorer, corpus: Path, after: str
+    chromium: Browser, explorer: Explorer, corpus: Path, before: str, after: str
 ) -> None:
-    config = ExploreConfig(encoder=after, corpus=str(corpus), port=0)
+    from playwright.sync_api import expect
+
+    config = ExploreConfig(encoder=after, before=before, corpus=str(corpus), port=0)
     served = launch(explorer, config, block=False, announce=lambda _: None)
     context = chromium.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
     try:
         page.goto(served.url)
-        page.get_by_label("Sentence", exact=True).fill(explorer.texts[0])
+        example = explorer.examples()[0]
+        page.get_by_text(example, exact=True).click()
+        expect(page.get_by_label("Sentence", exact=True)).to_have_value(example)
         page.get_by_role("button", name="Search").click()
         page.wait_for_selector("#after table.hx")
         boxes = [page.locator(f"#{name} table.hx").bounding_box() for name in ("before", "after")]
@@ -242,21 +294,30 @@ def test_on_a_phone_the_tables_stand_below_each_other_and_fit(
         served.close()
 
 
+# Of the map's text, and behind the map.
+MAP_COLOURS = """() => {
+  const map = document.querySelector(".vega-embed svg");
+  return [getComputedStyle(map.querySelector("text")).fill, getComputedStyle(map).backgroundColor];
+}"""
+LIGHT, BLACK, NONE = "rgb(244, 244, 245)", "rgb(0, 0, 0)", "rgba(0, 0, 0, 0)"
+
+
 @pytest.mark.browser
-def test_the_page_finds_a_translation_in_another_language(
+def test_the_page_finds_a_translation_in_another_language_and_is_legible_in_dark_and_on_paper(
     chromium: Browser,
     explorer: Explorer,
     corpus: Path,
+    before: str,
     after: str,
     tmp_path: Path,
 ) -> None:
-    config = ExploreConfig(encoder=after, corpus=str(corpus), port=0)
+    config = ExploreConfig(encoder=after, before=before, corpus=str(corpus), port=0)
     announced: list[str] = []
     served = launch(explorer, config, block=False, announce=announced.append)
     (url,) = announced
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", url)
     row = list(open_corpus(corpus).rows())[7]
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="dark")
     page = context.new_page()
     heard: list[str] = []
     page.on(
@@ -295,7 +356,13 @@ def test_the_page_finds_a_translation_in_another_language(
             "shown => document.querySelector('#after').innerText !== shown", arg=shown
         )
         page.get_by_role("button", name="Map of sentences").click()
-        page.wait_for_selector(".vega-embed canvas, .vega-embed svg")
+        page.wait_for_selector(".vega-embed svg")
+        assert page.evaluate(MAP_COLOURS) == [LIGHT, NONE]
+        page.emulate_media(media="print")
+        assert page.evaluate(MAP_COLOURS) == [BLACK, NONE]
+        assert (
+            page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        )
         page.screenshot(path=tmp_path / "explore.png", full_page=True)
         assert heard == []
     finally:

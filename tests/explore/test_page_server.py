@@ -37,6 +37,9 @@ class OneSentence(Explorer):
         one = Neighbour(text="ein Satz", language="deu_Latn", row=0, cosine=1.0, translation=True)
         return [one]
 
+    def is_ready(self, query: str) -> bool:
+        return True
+
     def points(self, encoder: str, query: str, n_rows: int = 60) -> Any:
         import numpy as np
 
