@@ -74,6 +74,6 @@ def locate_fetched(name: str) -> Path | None:
     if not (folder / "modules.json").is_file():
         raise InputError(
             f"{name}: not fetched yet; run hexapla fetch-encoder {name}, or, where the Hub can be "
-            f"reached, give {ORIGINAL}"
+            f"reached, give {ORIGINAL} ({SMALL}@1 to {SMALL}@{N_LAYERS - 1} are its lowest layers)"
         )
     return folder

@@ -27,7 +27,7 @@ from hexapla.encoder.check_weights import (
 from hexapla.encoder.config import Pooling
 from hexapla.encoder.fetched import index_hint
 from hexapla.encoder.kind import Task, choose_prompts, e5_prompt, main_prompt, saves_prompts
-from hexapla.encoder.locate import RESULT, hash_encoder, is_bare, split_revision
+from hexapla.encoder.locate import RESULT, hash_encoder, hub_answers, is_bare, split_revision
 from hexapla.errors import InputError
 from hexapla.runs.library_bars import no_library_bars
 
@@ -50,7 +50,7 @@ def load_encoder(
     """Load an encoder in float32; a bare transformer gets pooling and normalisation, as logged.
 
     Args:
-        name: A Hub name, with "@revision" if need be, a folder, or "tiny".
+        name: A Hub name, with "@revision" if need be, a folder, "tiny", or "small".
         trust_remote_code: Run the encoder's own code.
         allow_pickle: Load weights other than safetensors.
         max_tokens: Truncate texts to this many tokens. By default the encoder's own limit.
@@ -148,7 +148,7 @@ def _load(
                 revision=revision,
                 trust_remote_code=trust_remote_code,
                 model_kwargs=model_kwargs,
-                local_files_only=is_local,
+                local_files_only=is_local or not hub_answers(),
             )
             check_reports(name, reports, _unused_layers(model))
             check_finite(name, model)

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.encoder.alignment_record import read_alignment
-from hexapla.encoder.fetched import SMALL, index_hint, locate_fetched, parse_depth
-from hexapla.errors import InputError
+from hexapla.encoder.fetched import ORIGINAL, SMALL, index_hint, locate_fetched, parse_depth
+from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.schema import read_foreign
 
 TINY = "tiny"
@@ -42,6 +42,7 @@ _NOT_LOADED = ("checkpoints", "logs")
 # Bytes. Such a file takes 50 ms to hash, so a change that follows gives it another time.
 _LARGE = 64 * 2**20
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
+_E5 = ("multilingual-e5-small", "multilingual-e5-base", "multilingual-e5-large")  # of intfloat
 _log = logging.getLogger(__name__)
 
 
@@ -87,7 +88,7 @@ def locate(name: str | Path) -> Path | None:
 
     Raises:
         InputError: The folder is missing or holds no encoder, the name has not the form of a Hub
-            name, or the encoder `small` has not been fetched.
+            name or resembles another one, or the encoder `small` has not been fetched.
     """
     if str(name) == TINY:
         return Path(str(resources.files("hexapla") / "data" / TINY))
@@ -107,7 +108,25 @@ def locate(name: str | Path) -> Path | None:
             f'{name}: no such encoder folder; give a folder, a Hub name such as "org/name", '
             f'"{TINY}", or "{SMALL}"'
         )
+    if (hint := _meant(str(name))) and cached_folder(str(name)) is None:
+        raise InputError(f"{name}: no such encoder folder{hint}")
     return None
+
+
+def _meant(name: str) -> str:
+    """Return a hint to the encoder that a name without its organisation may mean, or "".
+
+    The names of old encoders, such as xlm-roberta-base, have none on the Hub either.
+    """
+    given = split_revision(name)[0].lower()
+    if "/" in given:
+        return ""
+    hint = did_you_mean(given, [word for word in (TINY, SMALL) if abs(len(word) - len(given)) < 3])
+    if "e5" in given:
+        hint = did_you_mean(given, _E5).replace('"', '"intfloat/', 1)
+    if SMALL in hint:
+        hint += f" (without the Hub: hexapla fetch-encoder {SMALL}, and give {SMALL})"
+    return hint
 
 
 def is_bare(name: str | Path, *, ask_hub: bool = True) -> bool:
@@ -231,10 +250,32 @@ def _hub_commit(name: str) -> str:
     for file in ("config.json", "modules.json"):
         if path := hub_file(name, file):
             return path.parent.name
-    raise InputError(
-        f"{name}: no such folder, and the Hub does not have it (nor its cache, when offline); "
-        f"check the name and the network{index_hint(name)}"
-    )
+    where = "the Hub does not have it; check the name"
+    if not hub_answers():
+        where = (
+            "the Hub does not have it in its cache on this machine and cannot be reached; check "
+            "the name and the network"
+        )
+    hint = index_hint(name) if "/" in name else index_hint(ORIGINAL).replace("it", ORIGINAL, 1)
+    raise InputError(f"{name}: no such folder, and {where}{hint}")
+
+
+@functools.cache
+def hub_answers() -> bool:
+    """Return whether the Hub can be reached, after one attempt in each process.
+
+    The Hub's client would try each file of an encoder again and again, for a minute.
+    """
+    from huggingface_hub import constants, get_session, is_offline_mode
+
+    if is_offline_mode():
+        return False
+    try:
+        get_session().head(constants.ENDPOINT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except Exception as error:  # of the client's HTTP library, which depends on its version
+        _log.debug("%s: %s", constants.ENDPOINT, error)
+        return False
+    return True
 
 
 def hub_file(name: str, file: str, *, ask_hub: bool = True) -> Path | None:
@@ -246,7 +287,12 @@ def hub_file(name: str, file: str, *, ask_hub: bool = True) -> Path | None:
     for repository in _repositories(given):
         try:
             return Path(
-                hf_hub_download(repository, file, revision=revision, local_files_only=not ask_hub)
+                hf_hub_download(
+                    repository,
+                    file,
+                    revision=revision,
+                    local_files_only=not (ask_hub and hub_answers()),
+                )
             )
         except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
             _log.debug("%s/%s: %s", repository, file, error)
