@@ -10,7 +10,14 @@ import pyarrow as pa
 
 from hexapla.corpus.rows import META, row_id
 from hexapla.corpus.shards import file_facts, refuse_missing, string_schema
-from hexapla.corpus.tables import SUFFIXES, language_columns, read_cells, text_columns
+from hexapla.corpus.tables import (
+    SUFFIXES,
+    language_columns,
+    note_once,
+    note_unused,
+    read_cells,
+    text_columns,
+)
 from hexapla.errors import InputError
 from hexapla.text.lines import COMPRESSIONS, ending
 
@@ -19,6 +26,8 @@ def describe_file(
     path: Path, languages: Sequence[str] | None, pivot: str | None
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return a file's manifest, but for the number of rows, and the column of each language.
+
+    What a user may not expect is logged: columns that are not used, and a pivot besides English.
 
     Args:
         path: The file.
@@ -36,8 +45,17 @@ def describe_file(
         )
     columns = text_columns(path)
     found = language_columns(path, columns, languages)
-    pivot = pivot or ("eng_Latn" if "eng_Latn" in found else next(iter(found)))
-    refuse_missing([pivot, *(languages or ())], list(found), path)
+    english = "eng_Latn" in found
+    chosen = pivot or ("eng_Latn" if english else next(iter(found)))
+    refuse_missing([chosen, *(languages or ())], list(found), path)
+    note_unused(path, columns, found.values())
+    if pivot is None and not english:
+        note_once(
+            path.parent,
+            f"no English column; {chosen}, the first, is the pivot (the language that no row may "
+            "lack)",
+        )
+    pivot = chosen
     manifest = {
         "languages": list(pivot_first(list(found), pivot)),
         "pivot": pivot,

@@ -5,7 +5,9 @@ Every file is streamed, and may be compressed (`train.tsv.gz`).
 
 from __future__ import annotations
 
+import logging
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from itertools import islice
@@ -20,7 +22,7 @@ from hexapla.corpus.parquet import (
     parquet_rows,
     read_parquet,
 )
-from hexapla.corpus.rows import as_cell
+from hexapla.corpus.rows import META, as_cell
 from hexapla.corpus.text_tables import (
     delimited_columns,
     json_columns,
@@ -37,9 +39,16 @@ from hexapla.text.spellings import codes_by_spelling
 
 SUFFIXES = (".parquet", ".tsv", ".csv", ".jsonl")
 _WORDS = {"id": "ind_Latn", "to": "ton_Latn"}  # columns that are rarely the language of that code
+_SEPARATORS = {
+    ";": (";", "semicolons"),
+    "\t": ("tab", "tabs"),
+    "|": ("|", "vertical bars"),
+    ",": (",", "commas"),
+}
 _FIELD_ROWS = 8192  # rows that `read_field` reads at once
 _MAX_NAMED, _MAX_NAME = 20, 40  # columns that an error lists, and characters of each
 _TAG = re.compile("[a-z]{2,3}([-_][a-z]{4})?([-_]([a-z]{2}|[0-9]{3}))?(@[a-z]+)?", re.IGNORECASE)
+_log = logging.getLogger(__name__)
 _WRITTEN_AS_A_CODE = re.compile(r"[a-z]{2,3}[-_]([A-Z][a-z]{2,4}|[A-Z]{2})")
 
 
@@ -92,8 +101,23 @@ def language_columns(
         raise InputError(
             f"{path}: a corpus needs two columns named by language (eng_Latn, deu_Latn); "
             f"it has {'only' if found else 'none among'} {list_columns(columns, found.values())}"
+            f"{_separator_hint(path, list(columns))}"
         )
     return found
+
+
+def _separator_hint(path: Path, columns: Sequence[str]) -> str:
+    """Return a hint if the only column of a TSV or CSV file has other separators in its name."""
+    if len(columns) != 1 or ending(path) not in (".tsv", ".csv"):
+        return ""
+    for separator, (given, name) in _SEPARATORS.items():
+        if separator in columns[0]:
+            return (
+                f"; it looks separated by {name}: hexapla import {shlex.quote(str(path))} "
+                f'--separator "{given}" --out corpus reads it, or save it with '
+                f"{'commas' if ending(path) == '.csv' else 'tabs'}"
+            )
+    return ""
 
 
 def list_columns(columns: Iterable[str], first: Iterable[str] = ()) -> str:
@@ -106,6 +130,24 @@ def list_columns(columns: Iterable[str], first: Iterable[str] = ()) -> str:
         if names
         else "no columns"
     )
+
+
+def note_unused(path: Path, columns: Iterable[str], used: Iterable[str]) -> None:
+    """Log which columns of a table are neither a language's nor hexapla's own."""
+    known = {"", "row_id", *used}
+    unused = [name for name in columns if name not in known and not name.startswith(META)]
+    if unused:
+        which, names = ("column", "that name") if len(unused) == 1 else ("columns", "these names")
+        note_once(
+            path.parent,
+            f"not used: {which} {list_columns(unused)} (no language is known by {names})",
+        )
+
+
+@cache
+def note_once(folder: Path, text: str) -> None:
+    """Log a note on the files of a folder; a command may open a file, and many alike, again."""
+    _log.info(text)
 
 
 def _shortened(name: str) -> str:
@@ -252,5 +294,8 @@ def read_field(path: Path, field: str) -> Iterator[tuple[int, str | None]]:
 def _check_row(place: str, row: Mapping[str, object], required: str) -> dict[str, str | None]:
     cells = {name: as_cell(value, place, name) for name, value in row.items()}
     if cells[required] is None:
-        raise InputError(f"{place} has no {required} cell; every row needs its pivot")
+        raise InputError(
+            f"{place} has no {required} cell; every row needs its pivot (hexapla import "
+            "leaves such rows out, and its --pivot chooses another language)"
+        )
     return cells

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hexapla.corpus.rows import BadRow
-from hexapla.corpus.tables import column_meanings, list_columns
+from hexapla.corpus.tables import column_meanings, list_columns, note_unused
 from hexapla.corpus.text_tables import REPEATED_HEADER, delimited_columns, first_fields, read_header
 from hexapla.errors import InputError
 from hexapla.imports.entries import ImportEntry
@@ -153,6 +153,7 @@ def choose_columns(
     if len({meaning.code for meaning in found.values()}) < 2:
         raise InputError(_no_languages(path, list(columns), list(found), tags, options))
     _check_pivot(path, list(found.values()), tags)
+    note_unused(path, columns, {*found, *named})
     return found
 
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -216,6 +217,19 @@ def test_without_english_the_first_language_is_the_pivot_whatever_is_selected(
     assert (german.languages, german.row_ids()) == (("deu_Latn", "fra_Latn"), [row_id("eins")])
 
 
+def test_columns_that_are_not_used_and_an_unusual_pivot_are_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "hexapla")
+    path = write(tmp_path / "x.tsv", "id\tfra_Latn\ttext_de\tes\tmeta.page\n1\tun\teins\tuno\t3\n")
+    for _ in range(2):
+        open_corpus(path)
+    assert caplog.messages == [
+        "not used: columns id, text_de (no language is known by these names)",
+        "no English column; fra_Latn, the first, is the pivot (the language that no row may lack)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("header", "message"),
     [
@@ -229,6 +243,7 @@ def test_without_english_the_first_language_is_the_pivot_whatever_is_selected(
             'column fra_Lat: language "fra_Lat" is unknown; .* nearest: fra_Latn',
         ),
         ("text\ttopic", "it has none among text, topic"),
+        ("en;de;fr", r'separated by semicolons: hexapla import .*x\.tsv --separator ";" --out'),
     ],
 )
 def test_columns_that_are_unclear_are_refused(tmp_path: Path, header: str, message: str) -> None:
