@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hexapla.alignment.config import AlignConfig
+from pathlib import Path
+
 from hexapla.cli.options import State, console, print_size, say
 from hexapla.corpus.config import InspectConfig
 from hexapla.filters.config import FilterConfig
@@ -28,9 +29,12 @@ def filter_(config: FilterConfig) -> None:
 def inspect(config: InspectConfig) -> None:
     """It ends with what to type next. Nothing is loaded or fetched."""
     from hexapla.corpus.reader import SAMPLE
+    from hexapla.corpus.tables import SUFFIXES
     from hexapla.encoder.locate import is_encoder, is_hub_name
+    from hexapla.text.lines import ending
 
-    if is_encoder(config.folder) or (config.folder != SAMPLE and is_hub_name(config.folder)):
+    is_corpus = config.folder == SAMPLE or ending(Path(config.folder)) in SUFFIXES
+    if is_encoder(config.folder) or (not is_corpus and is_hub_name(config.folder)):
         from hexapla.encoder.encoder_screen import inspect_encoder
 
         screen = inspect_encoder(config.folder)
@@ -42,4 +46,4 @@ def inspect(config: InspectConfig) -> None:
 
     facts = inspect_corpus(open_corpus(config.folder, languages=config.languages))
     facts.render(console())
-    say(facts.next_step(config.folder, AlignConfig.rows_per_step))
+    say(facts.next_step(config.folder))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from hexapla.corpus.reader import Corpus
 
+MIN_ROWS = 8  # the rows that hexapla align takes in its smallest step
+FEW_ROWS = 500
 N_EXAMPLES = 3
 # An example of more than MAX_LANGUAGES shows only the first N_FIRST, to stay on one screen.
 MAX_LANGUAGES = 7
@@ -122,23 +124,21 @@ class CorpusFacts:
         """Number of languages that a training on the selected columns takes: the pivot too."""
         return len({self.pivot, *(column.language for column in self.columns)})
 
-    def next_step(self, name: str, rows_per_step: int) -> str:
-        """Return what to type next.
-
-        Args:
-            name: The corpus as it was named.
-            rows_per_step: Rows that a step of training takes unless it is told otherwise.
-        """
-        if self.n_usable < rows_per_step:
+    def next_step(self, name: str) -> str:
+        """Return what to type next, with the corpus as it was named."""
+        if self.n_usable < MIN_ROWS:
             return (
-                f"next: add rows (hexapla build or import); {self.n_usable:,} can be aligned on, "
-                f"and a step of hexapla align takes {rows_per_step} (--rows-per-step)"
+                f"next: add rows (hexapla build or import); {self.n_usable} can be aligned on, and "
+                f"hexapla align needs {MIN_ROWS} or more"
             )
         corpus = shlex.quote(name)
+        notes = []
+        if not self.n_filters and name != SAMPLE:
+            notes.append(f"hexapla filter {corpus} --out filtered first rejects bad cells")
+        if self.n_usable < FEW_ROWS:
+            notes.append(f"{self.n_usable} rows teach little; hexapla build and import make more")
         step = f"next: hexapla align {corpus} --encoder small --out aligned"
-        if self.n_filters or name == SAMPLE:
-            return step
-        return f"{step} (hexapla filter {corpus} --out filtered first rejects bad cells)"
+        return f"{step} ({'; '.join(notes)})" if notes else step
 
     def _render_columns(self, console: Console) -> None:
         from rich.table import Table

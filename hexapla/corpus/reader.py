@@ -33,10 +33,12 @@ from hexapla.corpus.shards import (
     string_schema,
 )
 from hexapla.corpus.single_file import describe_file, pivot_first, read_file
+from hexapla.corpus.tables import SUFFIXES
 from hexapla.corpus.work_folder import whereabouts
 from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.atomic import write_beside
 from hexapla.text import languages as codes
+from hexapla.text.lines import ending
 from hexapla.text.special_files import refuse_special
 
 if TYPE_CHECKING:
@@ -294,6 +296,9 @@ def open_to_search(source: str, languages: Sequence[str] | None) -> Corpus:
 def _no_corpus(path: Path) -> str:
     if known := whereabouts(path):
         return known
+    if ending(path) in SUFFIXES:
+        tables = [each.name for each in path.parent.glob("*") if ending(each) in SUFFIXES]
+        return f"{path}: there is no such file{did_you_mean(path.name, sorted(tables))}"
     hint = did_you_mean(str(path), (SAMPLE,))
     return f'there is no corpus at {path}; give a corpus folder, a table file, or "{SAMPLE}"{hint}'
 

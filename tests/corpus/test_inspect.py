@@ -137,17 +137,20 @@ def test_rows_that_can_be_aligned_on_are_counted(tmp_path: Path) -> None:
 
 def test_the_next_step_of_a_corpus_depends_on_its_rows(corpus: Corpus, tmp_path: Path) -> None:
     few = inspect_corpus(corpus)
-    assert few.next_step("toy", 64) == (
-        "next: add rows (hexapla build or import); 4 can be aligned on, and a step of hexapla align "
-        "takes 64 (--rows-per-step)"
+    assert few.next_step("toy") == (
+        "next: add rows (hexapla build or import); 4 can be aligned on, and hexapla align needs 8 "
+        "or more"
     )
     path = tmp_path / "my rows.tsv"
-    path.write_text("\n".join(["en\tde", *(f"a{n}\tb{n}" for n in range(64)), ""]))
+    path.write_text("\n".join(["en\tde", *(f"a{n}\tb{n}" for n in range(500)), ""]))
     facts = inspect_corpus(open_corpus(path))
-    assert facts.next_step("my rows.tsv", 64) == (
+    assert facts.next_step("my rows.tsv") == (
         "next: hexapla align 'my rows.tsv' --encoder small --out aligned (hexapla filter 'my "
         "rows.tsv' --out filtered first rejects bad cells)"
     )
-    assert dataclasses.replace(facts, n_filters=1).next_step("x", 64) == (
-        "next: hexapla align x --encoder small --out aligned"
+    filtered = dataclasses.replace(facts, n_filters=1)
+    step = "next: hexapla align x --encoder small --out aligned"
+    assert filtered.next_step("x") == step
+    assert dataclasses.replace(filtered, n_usable=60).next_step("x") == (
+        f"{step} (60 rows teach little; hexapla build and import make more)"
     )

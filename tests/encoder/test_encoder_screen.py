@@ -57,7 +57,10 @@ def no_hub(monkeypatch):
     monkeypatch.setattr("huggingface_hub.hf_hub_download", None)
 
 
-def test_a_name_that_is_not_at_hand_is_not_taken_for_a_corpus(no_hub, capsys):
+def test_a_name_that_is_not_at_hand_is_not_taken_for_a_corpus(
+    no_hub, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     assert main(["inspect", "intfloat/multilingual-e5-base"]) == 2
     assert capsys.readouterr().err.strip() == (
         "hexapla: intfloat/multilingual-e5-base: no file or folder here, and the Hub's cache on "
@@ -72,6 +75,9 @@ def test_a_name_that_is_not_at_hand_is_not_taken_for_a_corpus(no_hub, capsys):
     assert 'did you mean "sample"' in capsys.readouterr().err
     assert main(["inspect", "./nowhere"]) == 2
     assert "there is no corpus at nowhere" in capsys.readouterr().err
+    Path("rows.tsv").touch()
+    assert main(["inspect", "row.tsv"]) == 2
+    assert 'row.tsv: there is no such file; did you mean "rows.tsv"?' in capsys.readouterr().err
 
 
 def test_an_encoder_in_the_cache_of_the_hub_is_shown(no_hub, capsys, tmp_path, monkeypatch):
