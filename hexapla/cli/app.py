@@ -28,7 +28,7 @@ from hexapla.cli.streams import (
     print_error,
     standard_streams,
 )
-from hexapla.errors import InputError
+from hexapla.errors import InputError, did_you_mean
 from hexapla.runs.disk_errors import quiet_threads
 from hexapla.text.printable import printable
 
@@ -49,7 +49,7 @@ COMMANDS = {
     "build": Command(
         "build",
         "build",
-        "Translate text into a multi-way corpus, and filter it.",
+        "Translate text into a corpus, rows of translations, and filter it.",
         "hexapla build text.txt --to de,fr,sw --translator facebook/nllb-200-distilled-600M "
         "--allow-pickle --out corpus",
     ),
@@ -74,8 +74,8 @@ COMMANDS = {
     "align": Command(
         "encoder",
         "align",
-        "Train an encoder on a multi-way corpus, under a regime and a budget.",
-        "hexapla align sample --encoder tiny --regime en-x --out aligned",
+        "Train an encoder until a sentence and its translations lie together.",
+        "hexapla align sample --encoder tiny --out aligned",
         recipe="align",
     ),
     "merge": Command(
@@ -165,7 +165,7 @@ COMMANDS = {
     "demo": Command(
         "demo",
         "demo",
-        "Run the main job on the sample corpus and the tiny encoder, offline.",
+        "Run the main job on the sample with small@4 (95 MB, downloaded once) or else tiny.",
         "hexapla demo",
     ),
 }
@@ -201,6 +201,9 @@ class _LazyGroup(TyperGroup):
         return TyperCommand(cmd_name, help=COMMANDS[cmd_name].summary)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in COMMANDS:
+            hint = did_you_mean(args[0], COMMANDS)
+            raise InputError(f'no command "{args[0]}"; hexapla --help lists them{hint}')
         name, _, rest = super().resolve_command(ctx, args)
         return name, load_command(str(name)), rest
 
@@ -229,8 +232,7 @@ app = typer.Typer(
     name="hexapla",
     cls=_LazyGroup,
     no_args_is_help=True,
-    help="Multi-way aligned sentence encoders: from text in many languages to an aligned encoder, "
-    "measured.",
+    help="Train multilingual sentence encoders on rows of translations, and measure the gain.",
     **_STYLE,
 )
 
@@ -312,7 +314,8 @@ def _explain(error: Exception) -> int:
     """Print an error on one line, and return the exit status."""
     usage = getattr(error, "format_message", None)
     if usage is not None:
-        return _fail(usage(), 2)
+        message = usage()
+        return _fail(message, 2) if message else 2  # without a message it has printed the help
     if isinstance(error, InputError):
         return _fail(str(error), 2)
     if isinstance(error, OSError) and error.errno in _MENDABLE and error.filename is not None:

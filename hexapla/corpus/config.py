@@ -12,6 +12,6 @@ class InspectConfig:
     """What to inspect."""
 
     folder: Annotated[Name, DATA, Flag(positional=True, metavar="CORPUS|ENCODER")]
-    """Corpus folder, table file, "sample", encoder folder, or "tiny"."""
+    """Corpus folder, table file, "sample", encoder folder, "tiny" or "small"."""
     languages: Annotated[Languages | None, DATA] = None
     """Columns of a corpus. By default all."""

@@ -43,7 +43,7 @@ class EvaluateConfig(EncodingSettings, ResumableSettings):
     """Settings of an evaluation."""
 
     encoder: Annotated[Name, ENCODER, Flag(positional=True)]
-    """Hub name, encoder folder, or "tiny"."""
+    """Hub name, encoder folder, "tiny" or "small"."""
     suite: Annotated[str, DATA, Flag(metavar="SUITE|TASK,...")] = ""
     """Tasks of MTEB: paper, bitext, sts, classification, quick, or task names with commas. On your
     own data: bitext, xsim, sts or topics; or dev or test, for a folder with the data of several

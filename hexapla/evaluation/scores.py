@@ -26,8 +26,10 @@ from hexapla.runs.schema import (
     parse_json,
     read_text,
 )
+from hexapla.text.lines import ending
 
 SCORES_FILE = "scores.jsonl"
+_TABLES = (".tsv", ".csv", ".parquet")
 
 _ROUNDING = 1e-6  # a mean of ones may be a little above 1
 
@@ -118,7 +120,16 @@ def scores_file(path: str | Path) -> Path:
             )
         return path / SCORES_FILE
     if not path.is_file():
-        raise InputError(f"{path} does not exist; give a folder that `hexapla evaluate` wrote")
+        hint = did_you_mean(path.name, sorted(each.name for each in path.parent.glob("*")))
+        raise InputError(
+            f"{path} does not exist; give a folder that `hexapla evaluate` wrote, or an encoder"
+            f"{hint}"
+        )
+    if ending(path) in _TABLES:
+        raise InputError(
+            f"{path} is a table, and no scores; give a folder that `hexapla evaluate` wrote, or an "
+            f"encoder to measure on these rows (--data {path})"
+        )
     return path
 
 

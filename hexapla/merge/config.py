@@ -25,7 +25,7 @@ class MergeConfig(PromptSettings, LoadSettings, ResumableSettings):
     """Settings of a merge."""
 
     base: Annotated[Name, ENCODER, Flag(positional=True)]
-    """The encoder that was aligned: Hub name, encoder folder, or "tiny"."""
+    """The encoder that was aligned: Hub name, encoder folder, "tiny" or "small"."""
     aligned: Annotated[Name, ENCODER, Flag(positional=True)]
     """The folder that `hexapla align` made of it."""
     corpus: Annotated[Name, DATA]

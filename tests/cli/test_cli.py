@@ -203,6 +203,14 @@ def test_scores_that_do_not_match_are_refused(capsys, encoder, tmp_path):
     )
 
 
+def test_an_unknown_command_has_a_suggestion_and_none_has_the_help(capsys):
+    assert 'no command "aling"' in (line := refused(capsys, "aling"))
+    assert 'did you mean "align"?' in line
+    assert main([]) == 2
+    captured = capsys.readouterr()
+    assert "Commands" in captured.out and captured.err == ""
+
+
 def test_debug_shows_the_traceback_and_other_errors_exit_1(capsys, monkeypatch, tmp_path):
     assert main(["--debug", "inspect", str(tmp_path / "nowhere")]) == 2
     assert "Traceback" in capsys.readouterr().err

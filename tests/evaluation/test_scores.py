@@ -163,9 +163,13 @@ def test_a_missing_field_and_a_damaged_line_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no scores"):
         read_scores(file)
     with pytest.raises(
-        InputError, match="none does not exist; give a folder that `hexapla evaluate` wrote"
+        InputError, match=r'alined does not exist; give .*, or an encoder; did you mean "aligned"'
     ):
-        read_scores(tmp_path / "none")
+        (tmp_path / "aligned").mkdir()
+        read_scores(tmp_path / "alined")
+    (tmp_path / "rows.tsv").touch()
+    with pytest.raises(InputError, match=r"is a table, and no scores; .* \(--data .*rows\.tsv\)"):
+        read_scores(tmp_path / "rows.tsv")
 
 
 def test_a_missing_or_damaged_table_is_refused(tmp_path: Path) -> None:
