@@ -22,7 +22,13 @@ from hexapla.evaluation.tasks.mixed_pool import MixedPoolTask
 from hexapla.evaluation.tasks.protocol import ENGLISH, EvaluationTask
 from hexapla.evaluation.tasks.xsim import XsimTask
 
-# With fewer languages or rows, a mixed pool and a language probe say nothing.
+# The tasks on the rows of a bitext task. With fewer languages none says anything, and with fewer
+# rows only the pool does.
+_DERIVED: Mapping[type[MixedPoolTask | LanguageProbeTask | XsimTask], str] = {
+    MixedPoolTask: "pool",
+    LanguageProbeTask: "language-identity",
+    XsimTask: "xsim",
+}
 _MIN_LANGUAGES, _MIN_ROWS = 3, 40
 # The time of a pool grows with the square of its cells: 30 languages of 1,000 rows take about ten
 # seconds. xsim++ has about five altered sentences per row to embed; 1,012 rows are FLORES's
@@ -82,21 +88,22 @@ def _add_derived(tasks: Sequence[EvaluationTask]) -> list[EvaluationTask]:
 
     It is the task with the most languages per row. The others have the same languages or fewer.
     """
-    bitexts = [
-        task for task in tasks if isinstance(task, BitextTask) and len(task.cells) >= _MIN_LANGUAGES
-    ]
+    bitexts = [task for task in tasks if isinstance(task, BitextTask)]
     if not bitexts:
         return list(tasks)
     source = max(bitexts, key=lambda task: len(task.cells))
-    cells = {
-        code: column
-        for code, column in source.cells.items()
-        if sum(text is not None for text in column) >= _MIN_ROWS
-    }
-    if len(cells) < _MIN_LANGUAGES:
-        return list(tasks)
     derived: list[EvaluationTask] = []
-    for kind in (MixedPoolTask, LanguageProbeTask, XsimTask):
+    left_out: list[str] = []
+    for kind, label in _DERIVED.items():
+        min_rows = 1 if kind is MixedPoolTask else _MIN_ROWS
+        cells = {
+            code: column
+            for code, column in source.cells.items()
+            if sum(text is not None for text in column) >= min_rows
+        }
+        if len(cells) < _MIN_LANGUAGES:
+            left_out.append(label)
+            continue
         if kind is XsimTask and ENGLISH not in cells:
             continue
         items, rows = _spread(source.items, cells, _MAX_ROWS.get(kind, len(source.items)))
@@ -112,6 +119,15 @@ def _add_derived(tasks: Sequence[EvaluationTask]) -> list[EvaluationTask]:
             _log.info("%s; the task is left out", error)
         else:
             derived.append(task)
+    if left_out:
+        each = "" if "pool" in left_out else f" with {_MIN_ROWS} rows each"
+        _log.info(
+            "%s: %s left out; they take %d languages or more%s",
+            source.name,
+            ", ".join(left_out),
+            _MIN_LANGUAGES,
+            each,
+        )
     return [*tasks, *derived]
 
 

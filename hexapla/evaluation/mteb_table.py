@@ -45,6 +45,14 @@ SUITES: Mapping[str, tuple[str, ...]] = {
 }
 # Suites on the user's data; `dev` and `test` need a folder with the data of several tasks.
 OWN_SUITES = ("bitext", "xsim", "sts", "topics", "dev", "test")
+# What is measured with a suite on the user's data, and has no suite of its own.
+_MEASURED_WITH = {
+    "pool": "bitext",
+    "language-identity": "bitext",
+    "xsim++": "xsim",
+    "sts-across": "sts",
+    "topics-zero-shot": "topics",
+}
 # The evaluated split, where it is not `test`.
 SPLITS = {
     "FloresBitextMining": "devtest",
@@ -87,6 +95,8 @@ def parse_suite(suite: str) -> tuple[str, ...]:
     """
     names: dict[str, None] = {}
     for item in (item.strip() for item in suite.split(",")):
+        if suite_of := _MEASURED_WITH.get(item):
+            raise InputError(f'"{item}" is measured with {suite_of}; give --suite {suite_of}')
         if item not in (*SUITES, *TASKS):
             hint = did_you_mean(item, (*SUITES, *TASKS, *OWN_SUITES))
             raise InputError(

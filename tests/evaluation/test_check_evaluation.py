@@ -19,6 +19,7 @@ from hexapla.evaluation.mteb_table import TASKS
 
 # Arguments besides `--out`, and the beginning of the message.
 MISTAKES = {
+    "tiny --suite pool": '"pool" is measured with bitext; give --suite bitext',
     "tiny --suite quik": '"quik" is neither a suite nor a task; did you mean "quick"?',
     "./nowhere --suite quick": "./nowhere: no such encoder folder",
     "tiny --suite bitext --data sample --languages klingon": 'language "klingon" is unknown',

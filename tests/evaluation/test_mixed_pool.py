@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hexapla.errors import InputError
+from hexapla.evaluation.config import EvaluateConfig
+from hexapla.evaluation.data import read_data
 from hexapla.evaluation.tasks import mixed_pool as pool
 from hexapla.evaluation.tasks.mixed_pool import MixedPoolTask
 from hexapla.evaluation.tasks.protocol import Measurement
@@ -249,3 +254,29 @@ def test_a_language_without_a_query_is_not_measured() -> None:
         match=r"^pool/x: no row has two different texts in two languages; nothing can be",
     ):
         task(cells)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "languages", "tasks", "note"),
+    [
+        (8, "en de fr", ["bitext", "pool"], "language-identity, xsim left out; .* 40 rows each"),
+        (40, "en de fr", ["bitext", "pool", "language-identity", "xsim"], ""),
+        (40, "en de", ["bitext"], "pool and language-identity, xsim left out; .* or more$"),
+    ],
+)
+def test_the_pool_is_measured_on_few_rows_and_what_is_not_is_named(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    n_rows: int,
+    languages: str,
+    tasks: list[str],
+    note: str,
+) -> None:
+    caplog.set_level(logging.INFO, "hexapla")
+    path, codes = tmp_path / "rows.tsv", languages.split()
+    rows = [codes, *([f"{code} {row}" for code in codes] for row in range(n_rows))]
+    path.write_text("".join("\t".join(row) + "\n" for row in rows))
+    config = EvaluateConfig(encoder="tiny", out=tmp_path, suite="bitext", data=str(path))
+    measured = [task.keys[0][0] for task in read_data(config).tasks]
+    assert measured == [f"{task}/rows" for task in tasks]
+    assert re.search(f"^rows: {note}" if note else "^$", "".join(caplog.messages))

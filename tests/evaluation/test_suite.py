@@ -353,7 +353,7 @@ def test_a_real_encoder_gives_the_same_scores_twice(tmp_path: Path) -> None:
     )
     first = evaluate(config)
     assert first == evaluate(dataclasses.replace(config, out=tmp_path / "b"))
-    assert len(first) == 6 * 2 * 4
+    assert len(first) == 6 * 2 * 4 + 4 * 2  # bitext of each pair, and the pool
     assert {score.seen for score in first} == {None}
     assert parse_signature(first[0].signature)["max_tokens"] == "16"
     assert 0 < first[0].value < 1
