@@ -8,6 +8,8 @@ The stages are functions, each with its settings in a class:
     compare, CompareConfig              what one encoder gains over another, with intervals
     MultiwayLoss, missing_as_empty      the loss in a trainer of your own
 
+`help(hexapla.align)` and its like say the rest of each.
+
 For example:
 
     from hexapla import AlignConfig, EvaluateConfig, align, evaluate
@@ -27,4 +29,5 @@ import lazy_loader
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+# Without __all__, for which help(hexapla) would print 1,700 lines of inherited methods.
+__getattr__, __dir__, _ = lazy_loader.attach_stub(__name__, __file__)

@@ -333,7 +333,7 @@ def not_yet_imported() -> Iterator[None]:
     "imports",
     [
         "from hexapla import AlignConfig, align, EvaluateConfig, evaluate, CompareConfig, compare",
-        "import hexapla.alignment, hexapla.evaluation\nfrom hexapla import *",
+        "import hexapla.alignment, hexapla.evaluation\nfrom hexapla import align, compare, evaluate",
         "from hexapla.reproduce import reproduce\nfrom hexapla import align, compare, evaluate",
     ],
 )
