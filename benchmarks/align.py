@@ -121,6 +121,10 @@ class Ours:
             out=folder / "out",
             report_to="none",
             precision="fp32",
+            temperature=0.05,  # as MultipleNegativesRankingLoss
+            margin=0.0,
+            whiten="none",
+            preserve=0.0,
             held_out=0.0,
             checkpoint_steps=10**6,
             **settings,  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ neither training.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,9 +38,10 @@ UNSEEN = ("ita_Latn", "pol_Latn", "hin_Deva")
 HELD_OUT = 0.3
 ROWS_PER_STEP = 16
 _SMALL: Final = "small@4"
-EPOCHS = {_SMALL: 1.0, TINY: 6.0}
+EPOCHS = {_SMALL: 1.5, TINY: 6.0}
 LEARNING_RATE = {_SMALL: 5e-4, TINY: 1e-3}
 _REGIMES = (Regime.EN_X, Regime.MULTIWAY)
+_TITLES: dict[str, str] = {Regime.EN_X: "English-X", Regime.MULTIWAY: "multiway"}
 # Each is the folder of a run, all of which is replaced.
 _OWN = ("run.json", *(str(regime) for regime in _REGIMES), "scores", "comparison")
 _DONE = "comparison/comparison.json"
@@ -149,15 +151,36 @@ def _run(out: Path, base: str, seed: int, quiet: bool) -> DemoResult:
 
     encoders = {"base": base}
     for regime in _REGIMES:
-        _log.info("Aligning %s under %s ...", base, regime)
+        _log.info("Aligning %s by %s ...", base, _TITLES[regime])
         encoders[regime] = str(out / regime)
-        align(_align_config(out / regime, base, regime, seed), quiet=quiet)
+        with _own_lines_only():
+            align(_align_config(out / regime, base, regime, seed), quiet=quiet)
     for name, encoder in encoders.items():
-        _log.info("Evaluating %s ...", name)
-        evaluate(_evaluate_config(out / "scores" / name, encoder), quiet=quiet)
+        _log.info(
+            "Measuring %s ...",
+            f"the encoder aligned by {_TITLES[name]}" if name in _TITLES else base,
+        )
+        with _own_lines_only():
+            evaluate(_evaluate_config(out / "scores" / name, encoder), quiet=quiet)
     scores = tuple(out / "scores" / name for name in encoders)
     compare(CompareConfig(scores=scores, out=out / "comparison"))
     return _result(base, dict(zip(encoders, scores, strict=True)), out / "comparison")
+
+
+@contextmanager
+def _own_lines_only() -> Iterator[None]:
+    """Leave out what the stages report of themselves, but for warnings."""
+    stages = [
+        logging.getLogger(f"hexapla.{name}") for name in ("alignment", "encoder", "evaluation")
+    ]
+    before = [stage.level for stage in stages]
+    for stage in stages:
+        stage.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for stage, level in zip(stages, before, strict=True):
+            stage.setLevel(level)
 
 
 def _result(base: str, scores: Mapping[str, Path], comparison: Path) -> DemoResult:
@@ -218,6 +241,7 @@ def _align_config(out: Path, base: str, regime: Regime, seed: int) -> AlignConfi
         languages=POOL,
         regime=regime,
         held_out=HELD_OUT,
+        budget="rows",
         epochs=EPOCHS[base],
         learning_rate=LEARNING_RATE[base],
         rows_per_step=ROWS_PER_STEP,

@@ -39,6 +39,10 @@ PAPER = {
     "rows_per_step": 64,
     "learning_rate": 1e-3,
     "held_out": 0.0,
+    "temperature": 0.05,
+    "margin": 0.0,
+    "whiten": "none",
+    "preserve": 0.0,
 }
 EN_X = {"regime": "en-x", "budget": "encodings"}
 MINILM = {

@@ -26,18 +26,18 @@ from hexapla.alignment.token_cache import TokenCache
 
 
 def encodings_per_epoch(
-    present_RC: NDArray[np.bool_], regime: Regime, cells_per_row: int | None = None
+    present_RC: NDArray[np.bool_], regime: Regime, cells_per_row: int = 0
 ) -> int:
     """Return how many sentences an epoch over these rows encodes under a regime.
 
     Args:
         present_RC: (R, C) which cells the rows have.
         regime: See `Regime`.
-        cells_per_row: The most that a step takes of a row; None takes all.
+        cells_per_row: The most that a step takes of a row; 0 takes all.
     """
     if not regime.takes_all_cells:
         return 2 * len(present_RC)
-    return int(present_RC.sum(axis=1).clip(max=cells_per_row).sum())
+    return int(present_RC.sum(axis=1).clip(max=cells_per_row or None).sum())
 
 
 def shared_texts(texts_RC: NDArray[np.int64]) -> dict[int, frozenset[int]]:
@@ -138,7 +138,7 @@ class CellCollator:
         cache: Tokens of the rows; its columns are those that are trained, the pivot first.
         regime: See `Regime`.
         cells_per_row: How many cells of each row to take under the regimes that take all of them,
-            the pivot and others that are drawn; None takes all.
+            the pivot and others that are drawn; 0 takes all.
         keys: (R,) a hash of each row's id, so that draws of languages do not depend on the row's
             position.
         sampler: The sampler of the rows, whose seed and epoch also decide the draws.
@@ -149,7 +149,7 @@ class CellCollator:
     regime: Regime
     keys: NDArray[np.uint64]
     sampler: RowBatchSampler
-    cells_per_row: int | None = None
+    cells_per_row: int = 0
     reference: Reference | None = None
 
     def __call__(self, rows: list[int]) -> dict[str, Any]:
@@ -190,7 +190,7 @@ class CellCollator:
             (N,) row of the batch, (N,) column of the corpus and (N,) column of the loss of each.
         """
         present_RC = self.cache.texts[rows] != 0
-        if self.regime.takes_all_cells and self.cells_per_row is None:
+        if self.regime.takes_all_cells and not self.cells_per_row:
             row_N, column_N = np.nonzero(present_RC)
             return row_N, column_N, column_N
         if self.regime == Regime.PIVOT_ONLY:

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hexapla.alignment.check_teacher import check_teacher
-from hexapla.alignment.config import AlignConfig, Regime, default_held_out
+from hexapla.alignment.config import (
+    AlignConfig,
+    Regime,
+    default_held_out,
+    default_rows_per_step,
+)
 from hexapla.alignment.kind_defaults import fill_in
 from hexapla.corpus.reader import Corpus, open_corpus
 from hexapla.encoder.check_encoder import check_encoder
@@ -102,6 +107,9 @@ def check_alignment(config: AlignConfig, *, verify: bool = False) -> CheckedRun:
         # A single column cannot be searched from another.
         share = default_held_out(len(corpus)) if len(corpus.languages) > 1 else 0.0
         config = dataclasses.replace(config, held_out=share)
+    if config.rows_per_step is None:
+        n_rows = round((1 - (config.held_out or 0.0)) * len(corpus))
+        config = dataclasses.replace(config, rows_per_step=default_rows_per_step(n_rows))
     identity = {
         **config.identity(),
         "languages": list(corpus.languages),

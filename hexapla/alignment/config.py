@@ -37,9 +37,11 @@ MAX_STEPS = 10**9  # at a thousand steps a second, two weeks
 MAX_CHUNK = 2**30  # tokens; the activations of one take a kilobyte or more
 TEACHER_WEIGHTS = {"cosine": 3.0, "mse": 500.0}  # by hand
 MAX_DIMENSIONS = 32  # each costs a loss of its own
-# The standard error of an accuracy is at most 5 points on 100 rows, and 2.2 on 500.
-HELD_OUT = 0.05
-MIN_HELD_OUT, MAX_HELD_OUT = 100, 500
+MIN_ROWS_PER_STEP, MAX_ROWS_PER_STEP = 8, 64  # by default
+_MIN_STEPS = 8  # of an epoch, by default
+# The standard error of an accuracy is at most 7 points on 50 rows, 5 on 100 and 2.2 on 500.
+HELD_OUT, MAX_SHARE = 0.05, 0.1
+MIN_HELD_OUT, USUAL_HELD_OUT, MAX_HELD_OUT = 50, 100, 500
 _DIMENSION = re.compile("[1-9][0-9]{0,6}")
 # Of (1 + margin) / temperature; above it float32 cannot distinguish cosines 1e-3 apart.
 MAX_LOGIT = 1e4
@@ -92,8 +94,8 @@ Dimensions = Annotated[
 class AlignConfig(EncodingSettings, ResumableSettings):
     """Settings of an alignment run.
 
-    Defaults that depend on the kind of the encoder are None here, and `check_alignment` fills them
-    in. The paper's settings are not known to us.
+    Defaults that depend on the encoder or on other settings are None here, and `check_alignment`
+    fills them in. The paper's settings are not known to us.
     """
 
     corpus: Annotated[Name, DATA, Flag(positional=True)]
@@ -107,31 +109,29 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     others are controls. en-x: the pivot and one other language, drawn anew in every epoch. star:
     all, but only pairs with the pivot. sampled-pair: two, drawn anew. pivot-only: the pivot with
     itself under dropout."""
-    cells_per_row: Annotated[Annotated[int, Field(ge=2, le=10_000)] | None, LOSS] = None
+    cells_per_row: Annotated[Annotated[int, Field(ge=0, le=10_000)] | None, LOSS] = None
     """Cells of a row that a step takes under multiway and star: the pivot and others that are drawn
-    anew in every epoch. By default all."""
-    budget: Annotated[Budget, BUDGET] = "rows"
+    anew in every epoch; 0 takes all. By default 3 under multiway, and all under star."""
+    budget: Annotated[Budget, BUDGET] = "encodings"
     """When training ends. rows: after `epochs` passes over the rows. encodings: after as many
-    sentences as they have cells. converged: when retrieval on held-out rows stops improving, also
-    at a lower learning rate."""
+    sentences as the rows have cells, `epochs` times. converged: when retrieval on held-out rows
+    stops improving, also at a lower learning rate."""
     negatives: Annotated[Negatives, LOSS] = "target"
     """Negatives of a pair: the target language's cells of other rows (target), or the cells of
     other rows in every language (all)."""
-    temperature: Annotated[float, Field(gt=0, le=100), LOSS] = TEMPERATURE
-    """Divisor of cosines in the loss."""
-    margin: Annotated[float, Field(ge=0, lt=2), LOSS] = 0.0
-    """Additive cosine margin on the positive (LaBSE: 0.3)."""
+    temperature: Annotated[Annotated[float, Field(gt=0, le=100)] | None, LOSS] = None
+    """Divisor of cosines in the loss. By default 0.02, and 0.05 with a teacher."""
+    margin: Annotated[Annotated[float, Field(ge=0, lt=2)] | None, LOSS] = None
+    """Additive cosine margin on the positive (LaBSE: 0.3). By default 0.4, and 0 with a teacher."""
     epochs: Annotated[Annotated[float, Field(gt=0, le=1_000_000)] | None, BUDGET] = None
     """Passes over the rows. By default 1, and at most 50 under the budget "converged"."""
-    rows_per_step: Annotated[int, Field(ge=2, le=65_536), SIZE] = 64
-    """Rows in one batch."""
+    rows_per_step: Annotated[Annotated[int, Field(ge=2, le=65_536)] | None, SIZE] = None
+    """Rows in one batch. By default 64, or as many fewer as make eight steps of the rows, but at
+    least 8."""
     learning_rate: Annotated[Annotated[float, Field(gt=0, le=1)] | None, BUDGET] = None
     """Peak learning rate of AdamW. It falls linearly to 0 after the warm-up; under the budget
     "converged" it falls as `patience` says. By default 1e-4 for a sentence encoder and 2e-5 for a
     bare language model."""
-    layer_decay: Annotated[float, Field(gt=0, le=1), BUDGET] = 1.0
-    """What the learning rate is multiplied by for each layer below the top, and once more for the
-    embeddings; 1 gives all the same."""
     warmup: Annotated[Share, BUDGET] = 0.1
     """Fraction of steps used for linear warm-up; none under the budget "converged"."""
     weight_decay: Annotated[float, Field(ge=0, le=100), BUDGET] = 0.01
@@ -147,18 +147,15 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     lora: Annotated[int, Field(ge=0, le=4096), SIZE] = 0
     """Rank of low-rank adapters, which are trained instead of the transformer's weights and merged
     at the end; 0 trains the weights."""
-    freeze_embeddings: Annotated[bool, SIZE] = False
-    """Leave the token embeddings as they are. In small multilingual encoders they are most of the
-    weights, and their gradients and AdamW's state most of what a step holds in memory besides
-    activations."""
     matryoshka: Annotated[Dimensions, LOSS] = ()
     """Matryoshka dimensions: leading parts of the vectors whose losses are averaged."""
-    whiten: Annotated[Whiten, LOSS] = "none"
+    whiten: Annotated[Whiten | None, LOSS] = None
     """Append a linear layer that whitens vectors by the covariance within rows (WCCN). start: it is
-    trained with the encoder. end: it is fitted to the trained encoder."""
-    preserve: Annotated[float, Field(ge=0, le=1000), LOSS] = 0.0
-    """Weight of a term that keeps the pivot's vectors where the encoder had them; 0 leaves it
-    out."""
+    trained with the encoder. end: it is fitted to the trained encoder. By default start, and none
+    with a teacher or under pivot-only."""
+    preserve: Annotated[Annotated[float, Field(ge=0, le=1000)] | None, LOSS] = None
+    """Weight of a term that keeps the pivot's vectors where the encoder had them; 0 leaves it out.
+    By default 3, and 0 with a teacher, under pivot-only or with `whiten` end."""
     contrastive_weight: Annotated[float, Field(ge=0, le=1000), LOSS] = 1.0
     """Weight of the contrastive term; 0 leaves it out, so that a teacher teaches alone."""
     teacher: Annotated[Name | None, _TEACHER] = None
@@ -177,8 +174,9 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     """Compile the encoder with torch.compile; sentences are then padded instead of packed."""
     held_out: Annotated[Share | None, DATA] = None
     """Share of the rows kept from training, chosen by row hash. Accuracy on them is measured before
-    the first step and after the last. By default 0.05, or less if that makes more than 500 rows,
-    and 0 if it makes fewer than 100 (of 2,000). Under the budget "converged" always 0.05."""
+    the first step and after the last. By default 0.05, more where that makes fewer than 100 rows
+    (at most 0.1), less where it makes more than 500, and 0 for fewer than 500 rows in all. Under
+    the budget "converged" always 0.05."""
     patience: Annotated[int, Field(ge=1, le=10_000), BUDGET] = 4
     """Under the budget "converged": evaluations (four an epoch) without improvement after which the
     learning rate is multiplied by 0.3. Three times as many end the run."""
@@ -200,17 +198,18 @@ class AlignConfig(EncodingSettings, ResumableSettings):
             object.__setattr__(self, "epochs", MAX_EPOCHS_CONVERGED if converged else 1.0)
         if self.held_out is None and converged:
             object.__setattr__(self, "held_out", HELD_OUT)
-        check_loss(self.temperature, self.margin, self.negatives, "all")
+        check_loss(self.temperature or TEMPERATURE, self.margin or 0.0, self.negatives, "all")
+        if self.cells_per_row == 1:
+            raise InputError(
+                "cells_per_row is 1, which leaves nothing to align; it must be 2 or more, or 0 for "
+                "all"
+            )
         if self.cells_per_row and not self.regime.takes_all_cells:
             raise InputError(
                 f"cells_per_row is {self.cells_per_row} and the regime {self.regime}, which takes "
                 "two texts of each row; leave it out, or use the regime multiway or star"
             )
-        if self.lora and self.freeze_embeddings:
-            raise InputError(
-                f"lora is {self.lora}, which trains no embeddings; leave freeze_embeddings out"
-            )
-        if self.whiten != "none" and self.regime == Regime.PIVOT_ONLY:
+        if self.whiten not in (None, "none") and self.regime == Regime.PIVOT_ONLY:
             raise InputError(
                 f"whiten is {self.whiten} and the regime pivot-only; whitening is fitted to the "
                 "differences between translations, so set it to none (--whiten none)"
@@ -257,6 +256,12 @@ class AlignConfig(EncodingSettings, ResumableSettings):
         if self.teacher_loss is None:
             object.__setattr__(self, "teacher_loss", "cosine")
 
+    @property
+    def rows_in_step(self) -> int:
+        """Rows of a step, once they are filled in."""
+        assert self.rows_per_step is not None
+        return self.rows_per_step
+
     def identity(self) -> dict[str, Any]:
         """Return the settings that the trained encoder depends on, defaults written out."""
         return identity(self)
@@ -265,12 +270,22 @@ class AlignConfig(EncodingSettings, ResumableSettings):
 def default_held_out(n_rows: int) -> float:
     """Return the share of a corpus's rows that is held out unless another is given.
 
-    >>> default_held_out(1_999), default_held_out(2_000), default_held_out(20_000)
-    (0.0, 0.05, 0.025)
+    >>> [default_held_out(n_rows) for n_rows in (499, 500, 1_500, 2_000, 20_000)]
+    [0.0, 0.1, 0.067, 0.05, 0.025]
     """
-    if HELD_OUT * n_rows < MIN_HELD_OUT:
+    if MAX_SHARE * n_rows < MIN_HELD_OUT:
         return 0.0
-    return min(HELD_OUT, float(f"{MAX_HELD_OUT / n_rows:.2g}"))  # short enough to be typed
+    most, usual = (float(f"{n / n_rows:.2g}") for n in (MAX_HELD_OUT, USUAL_HELD_OUT))
+    return min(max(HELD_OUT, min(usual, MAX_SHARE)), most)  # short enough to be typed
+
+
+def default_rows_per_step(n_rows: int) -> int:
+    """Return the rows of a step unless another number is given, for so many rows to train on.
+
+    >>> default_rows_per_step(20), default_rows_per_step(240), default_rows_per_step(1_500)
+    (8, 30, 64)
+    """
+    return min(MAX_ROWS_PER_STEP, max(MIN_ROWS_PER_STEP, n_rows // _MIN_STEPS))
 
 
 def check_loss(temperature: float, margin: float, negatives: str, pairs: str) -> None:

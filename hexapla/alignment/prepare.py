@@ -74,7 +74,8 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
     present_RC = present_cells(rows, languages)
     usable = usable_rows(present_RC, config.regime.min_cells)
     _check_rows(config, languages, present_RC[usable], n_held_out=len(held_out))
-    n_encodings = encodings_per_epoch(present_RC[usable], config.regime, config.cells_per_row)
+    n_cells = config.cells_per_row or 0
+    n_encodings = encodings_per_epoch(present_RC[usable], config.regime, n_cells)
     epochs = float(config.epochs or 1.0)
     if config.budget == "encodings":
         multiway = present_RC[usable_rows(present_RC, Regime.MULTIWAY.min_cells)]
@@ -99,7 +100,7 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
 
 def _count_steps(config: AlignConfig, n_rows: int, epochs: float) -> int:
     """Return the number of steps, if training can end."""
-    batches = -(-n_rows // config.rows_per_step)
+    batches = -(-n_rows // config.rows_in_step)
     n_steps = max(1, math.ceil(epochs * -(-batches // config.gradient_accumulation)))
     if n_steps > MAX_STEPS:
         raise InputError(
@@ -117,9 +118,9 @@ def _check_reporter(name: str) -> None:
 
 
 def _check_processes(config: AlignConfig, n_processes: int) -> None:
-    if config.rows_per_step < 2 * n_processes:
+    if config.rows_in_step < 2 * n_processes:
         raise InputError(
-            f"rows_per_step is {config.rows_per_step} for {n_processes} processes; each needs 2 "
+            f"rows_per_step is {config.rows_in_step} for {n_processes} processes; each needs 2 "
             f"rows of a step or more, so give {2 * n_processes} or more (--rows-per-step)"
         )
     if config.held_out and is_fsdp_enabled():
@@ -144,10 +145,10 @@ def _check_rows(
         usable_RC: (R, C) which cells the rows to train on have.
         n_held_out: Number of held-out rows.
     """
-    if len(usable_RC) < config.rows_per_step:
+    if len(usable_RC) < config.rows_in_step:
         raise InputError(
             f"{config.corpus}: {len(usable_RC)} rows to train on, fewer than the "
-            f"{config.rows_per_step} of a step; lower rows_per_step (--rows-per-step), or give "
+            f"{config.rows_in_step} of a step; lower rows_per_step (--rows-per-step), or give "
             "more rows"
         )
     if config.regime != Regime.PIVOT_ONLY:

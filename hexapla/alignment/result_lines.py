@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hexapla.encoder.config import MAX_HELD_OUT_ROWS
-from hexapla.encoder.encoder_screen import evaluate_command
+from hexapla.encoder.encoder_screen import measure_command
 from hexapla.encoder.kind import show_prompt
 from hexapla.runs.progress import format_duration
 
@@ -63,7 +63,7 @@ def _accuracy(result: Mapping[str, Any]) -> str:
 
 def _next(result: Mapping[str, Any], out: Path) -> list[str]:
     return [
-        f"next: {evaluate_command(result, str(out))}",
+        f"next: {measure_command(result, str(out))}",
         f"or in Python: SentenceTransformer({json.dumps(str(out), ensure_ascii=False)})"
         '.encode(["A sentence."])',
     ]

@@ -25,7 +25,6 @@ from transformers import set_seed
 from hexapla.alignment.checkpoints import last_checkpoint, n_processes_of
 from hexapla.alignment.compilation import compiled
 from hexapla.alignment.config import AlignConfig, Regime
-from hexapla.alignment.layer_rates import find_layers
 from hexapla.alignment.lora import Lora
 from hexapla.alignment.prepare import Prepared, prepare
 from hexapla.alignment.reference import Reference
@@ -185,12 +184,6 @@ def _check_loaded(config: AlignConfig, model: SentenceTransformer) -> None:
             f"{config.encoder}: has no dropout, and under pivot-only nothing else distinguishes a "
             "text from itself; use another encoder, or set the dropout in its config.json"
         )
-    if config.freeze_embeddings and not hasattr(model[0], "auto_model"):
-        raise InputError(
-            f"freeze_embeddings is set, and {config.encoder} is no transformer; leave it out"
-        )
-    if config.layer_decay < 1:
-        find_layers(model)
     dim = model.get_embedding_dimension() or 0
     if config.matryoshka and max(config.matryoshka) > dim:
         raise InputError(
@@ -274,8 +267,6 @@ def _accuracy_after(
 def choose_weights(config: AlignConfig, model: SentenceTransformer) -> Lora | None:
     """Set which weights are trained, and whether activations are kept; return adapters if asked."""
     lora = Lora(model, config.lora) if config.lora else None
-    if config.freeze_embeddings:
-        model[0].auto_model.get_input_embeddings().requires_grad_(False)
     if config.gradient_checkpointing:
         model[0].auto_model.gradient_checkpointing_enable(
             gradient_checkpointing_kwargs={"use_reentrant": False}

@@ -96,7 +96,7 @@ def measure_step(prepared: Prepared, inputs: Inputs) -> StepMeasurement:
         if transformer and table is not None and transformer.get_input_embeddings() is not table:
             weights += embeddings * table.weight.element_size()
         loader = trainer.get_train_dataloader()
-        n_rows, n_tokens, seconds = _time_steps(trainer, loader, config.rows_per_step)
+        n_rows, n_tokens, seconds = _time_steps(trainer, loader, config.rows_in_step)
         return StepMeasurement(
             n_rows=n_rows,
             n_tokens=n_tokens,

@@ -15,7 +15,6 @@ from transformers.integrations import TensorBoardCallback
 from hexapla.alignment.batches import CellCollator, CellLoader, RowBatchSampler, shared_texts
 from hexapla.alignment.callbacks import AccuracyBefore, LogAtCheckpoints, TrainingProgress
 from hexapla.alignment.config import AlignConfig, Regime
-from hexapla.alignment.layer_rates import layer_rates
 from hexapla.alignment.loss import MultiwayLoss
 from hexapla.alignment.prepare import Prepared
 from hexapla.alignment.reference import Reference
@@ -61,6 +60,7 @@ def make_trainer(
         reference: What cells are drawn to besides each other; None if to nothing.
         accuracy: On held-out rows before training; None if it was not measured in this process.
     """
+    assert config.temperature is not None and config.margin is not None  # `check_alignment`
     loss = MultiwayLoss(
         model,
         config.temperature,
@@ -70,7 +70,7 @@ def make_trainer(
         chunk_tokens=config.chunk_tokens,
         matryoshka=config.matryoshka,
         contrastive_weight=config.contrastive_weight,
-        reference_weight=config.teacher_weight or config.preserve,
+        reference_weight=config.teacher_weight or config.preserve or 0.0,
         reference_loss=config.teacher_loss or "cosine",
         packing=packing,
     )
@@ -78,9 +78,6 @@ def make_trainer(
     loader = _make_loader(config, prepared, cells, row_ids, reference)
     n_steps = -(-len(loader) // config.gradient_accumulation)
     arguments = _arguments(config, prepared.epochs, n_steps)
-    if config.layer_decay < 1:
-        rates = layer_rates(loss, model, arguments.learning_rate, config.layer_decay)
-        arguments.learning_rate_mapping = rates
     trainer = MultiwayTrainer(
         model=model,
         args=arguments,
@@ -114,7 +111,7 @@ def _make_loader(
     sampler = RowBatchSampler(
         shared_texts(cells.texts[prepared.usable]),
         len(prepared.usable),
-        config.rows_per_step,
+        config.rows_in_step,
         seed=config.seed,
         rank=processes.process_index,
         n_ranks=processes.num_processes,
@@ -125,7 +122,7 @@ def _make_loader(
         regime=config.regime,
         keys=keys,
         sampler=sampler,
-        cells_per_row=config.cells_per_row,
+        cells_per_row=config.cells_per_row or 0,
         reference=reference,
     )
     return CellLoader(sampler, prepared.usable.tolist(), collator)
@@ -169,7 +166,7 @@ def _arguments(
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(config.out / "checkpoints"),
         num_train_epochs=epochs,
-        per_device_train_batch_size=max(1, config.rows_per_step // n_processes),
+        per_device_train_batch_size=max(1, config.rows_in_step // n_processes),
         gradient_accumulation_steps=config.gradient_accumulation,
         learning_rate=config.learning_rate,
         warmup_steps=config.warmup,

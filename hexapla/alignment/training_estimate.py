@@ -157,7 +157,7 @@ def _own_cache() -> Iterator[str]:
 
 def _sample(prepared: Prepared, folder: Path) -> Prepared:
     """Return a run on some usable rows, evenly spaced, without what happens once around it."""
-    n_rows = min(len(prepared.usable), max(_N_SAMPLED, prepared.config.rows_per_step))
+    n_rows = min(len(prepared.usable), max(_N_SAMPLED, prepared.config.rows_in_step))
     places = np.linspace(0, len(prepared.usable) - 1, n_rows).round().astype(np.int64)
     config = dataclasses.replace(
         prepared.config,
@@ -192,7 +192,7 @@ def _estimate(prepared: Prepared, step: StepMeasurement, libraries: float) -> Tr
     """Scale what a step takes to the whole training."""
     config = prepared.config
     n_tokens = prepared.epochs * len(prepared.usable) * step.tokens_per_row
-    step_tokens = config.rows_per_step * step.tokens_per_row
+    step_tokens = config.rows_in_step * step.tokens_per_row
     at_once = min(step_tokens, config.chunk_tokens or step_tokens)
     # The step that was timed did not need caching if it was small.
     is_slower = at_once < step_tokens and step.n_tokens <= at_once
@@ -211,7 +211,7 @@ def _estimate(prepared: Prepared, step: StepMeasurement, libraries: float) -> Tr
         n_held_out=n_held_out,
         n_unusable=len(prepared.rows) - len(prepared.usable),
         n_steps=prepared.n_steps,
-        rows_per_step=config.rows_per_step,
+        rows_per_step=config.rows_in_step,
         n_encodings=n_encodings,
         n_tokens=round(n_tokens),
         n_parameters=step.n_parameters,

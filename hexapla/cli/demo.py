@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from hexapla.demo import DemoResult
 
 _NAMES = {"base": "before alignment", "en-x": "after English-X", "multiway": "after multiway"}
+_REGIMES = """\
+English-X trains on each sentence with its translation into one language, multiway on translations
+into several, with each other too."""
 _NEXT = """\
 Next, with rows of your own (a column for each language; any cell but English may be empty):
   hexapla inspect rows.tsv
-  hexapla align rows.tsv --encoder {base} --out aligned
+  hexapla align rows.tsv --encoder {base} --held-out 0.1 --out aligned
+  hexapla compare aligned
 The result loads in Python: SentenceTransformer("aligned")"""
 
 
@@ -60,7 +64,8 @@ def demo_lines(result: DemoResult) -> list[str]:
     return [
         *lines,
         "",
-        "So few rows do not tell English-X and multiway apart. All scores, with their intervals:",
+        *_REGIMES.split("\n"),
+        "So few rows do not tell the two apart. All scores, with their intervals:",
         f"  {result.statistics}",
         "",
         *_NEXT.format(base=result.base).split("\n"),

@@ -97,8 +97,6 @@ class Alignment(Stored):
     teacher_weight: float | None = OPTIONAL
     teacher_loss: str | None = OPTIONAL
     lora: int | None = OPTIONAL
-    layer_decay: float = OPTIONAL
-    freeze_embeddings: bool = OPTIONAL
     learning_rate: float = OPTIONAL
     rows_per_step: Count = OPTIONAL
     n_rows: Count = OPTIONAL

@@ -85,7 +85,6 @@ def _extras(result: dict[str, Any]) -> str:
     """Return the settings that most encoders are made without."""
     dims = ", ".join(map(str, result.get("matryoshka", ())))
     weight = result.get("contrastive_weight", 1)
-    decay = result.get("layer_decay")
     n_cells = result.get("cells_per_row")
     extras = {
         "cells of a row in a step:": None if n_cells == "all" else n_cells,
@@ -93,8 +92,6 @@ def _extras(result: dict[str, Any]) -> str:
         "preserve": result.get("preserve"),
         "contrastive weight": None if weight == 1 else str(weight),
         "LoRA of rank": result.get("lora"),
-        "layer decay": None if decay == 1 else decay,
-        "frozen": "token embeddings" if result.get("freeze_embeddings") else None,
         "Matryoshka dimensions": dims,
     }
     return "".join(

@@ -96,22 +96,24 @@ class EncoderScreen:
     def next_step(self, name: str) -> str:
         """Return what to type next, with the encoder as it was named."""
         if self.result:
-            return f"next: {evaluate_command(self.result, name)}"
+            return f"next: {measure_command(self.result, name)}"
         return f"next: hexapla align CORPUS --encoder {shlex.quote(name)} --out aligned"
 
 
-def evaluate_command(result: Mapping[str, Any], name: str) -> str:
-    """Return the command that evaluates an aligned encoder on rows that it was not trained on.
+def measure_command(result: Mapping[str, Any], name: str) -> str:
+    """Return the command that measures an aligned encoder on rows that it was not trained on.
+
+    With held-out rows it is compared with its base, and otherwise evaluated on others.
 
     Args:
         result: What `align.json` holds.
         name: The encoder's folder.
     """
     # An older version did not write how many rows were held out.
-    has_rows = result.get("n_held_out") or result.get("held_out")
-    data = "" if has_rows else " --suite bitext --data OTHER_ROWS"
-    scores = f"{name.rstrip('/')}-scores"
-    return f"hexapla evaluate {shlex.quote(name)}{data} --out {shlex.quote(scores)}"
+    if result.get("n_held_out") or result.get("held_out"):
+        return f"hexapla compare {shlex.quote(name)}"
+    scores = shlex.quote(f"{name.rstrip('/')}-scores")
+    return f"hexapla evaluate {shlex.quote(name)} --suite bitext --data OTHER_ROWS --out {scores}"
 
 
 def inspect_encoder(name: str) -> EncoderScreen:

@@ -32,8 +32,6 @@ _LABEL_SETTINGS = (
     "teacher_weight",
     "teacher_loss",
     "lora",
-    "layer_decay",
-    "freeze_embeddings",
     "learning_rate",
     "rows_per_step",
     "budget",

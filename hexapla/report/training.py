@@ -40,8 +40,6 @@ _SETTINGS = (
     "teacher_weight",
     "teacher_loss",
     "lora",
-    "layer_decay",
-    "freeze_embeddings",
     "learning_rate",
     "rows_per_step",
 )
@@ -125,8 +123,6 @@ def read_training(folder: Path, score: Score) -> Training | None:
         "cells_per_row": "all",
         "whiten": "none",
         "contrastive_weight": 1.0,
-        "freeze_embeddings": False,
-        "layer_decay": 1.0,
         **record,
     }
     if record["budget"] not in _AMOUNTS:

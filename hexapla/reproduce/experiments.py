@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, Strict
 
-from hexapla.alignment.config import Budget
+from hexapla.alignment.config import MAX_ROWS_PER_STEP, Budget
 from hexapla.reproduce.corpus_recipe import CorpusRecipe
 from hexapla.runs.ranges import Seed
 from hexapla.runs.settings import Name, settings
@@ -104,9 +104,13 @@ class MatrixRecipe:
         """Return the settings of a training.
 
         The suites measure it, so it holds rows out only if a table says so or the budget needs it.
+        Unless a table says otherwise, multiway takes all cells of a row, and a step the usual
+        number of rows whatever the size of the corpus.
         """
-        held_out = {} if budget == "converged" else {"held_out": 0.0}
-        return {**held_out, **self.settings(encoder, regime), "budget": budget}
+        plain: dict[str, Any] = {"cells_per_row": 0, "rows_per_step": MAX_ROWS_PER_STEP}
+        if budget != "converged":
+            plain["held_out"] = 0.0
+        return {**plain, **self.settings(encoder, regime), "budget": budget}
 
     def used(self, kind: str) -> list[str]:
         """Return the names of a kind, such as "corpora", that experiments use, in order."""

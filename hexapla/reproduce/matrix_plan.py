@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from hexapla.alignment.config import AlignConfig
+from hexapla.alignment.config import MAX_ROWS_PER_STEP
 from hexapla.encoder.check_encoder import check_folder
 from hexapla.encoder.kind import find_kind
 from hexapla.encoder.locate import cached_folder, describe, locate
@@ -183,7 +183,7 @@ def _check_rows(recipe: MatrixRecipe, sizes: Mapping[str, CorpusSize]) -> None:
         for encoder in experiment.encoders:
             for regime in (regime for regime in experiment.regimes if regime != BASE):
                 settings = recipe.settings(encoder, regime)
-                n_rows = settings.get("rows_per_step", AlignConfig.rows_per_step)
+                n_rows = settings.get("rows_per_step", MAX_ROWS_PER_STEP)
                 for name in experiment.corpora:
                     if recipe.corpora[name].build is None and sizes[name].n_rows < n_rows:
                         raise InputError(

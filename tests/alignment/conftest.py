@@ -27,6 +27,7 @@ def settings(corpus, encoder, tmp_path) -> dict[str, object]:
         "encoder": encoder,
         "out": tmp_path / "out",
         "rows_per_step": 16,
+        "cells_per_row": 0,
         "learning_rate": 2e-2,
         "report_to": "none",
     }

@@ -47,7 +47,10 @@ from tests.fixtures.toy import LANGUAGES, toy_rows
             r"temperature 5e-05 with margin 0.0 makes logits of 2e.04; at most 10000 keep",
         ),
         ({"chunk_tokens": 0}, "chunk_tokens is 0; it must be a whole number from 1 to"),
-        ({"cells_per_row": 1}, "cells_per_row is 1; it must be a whole number from 2 to"),
+        (
+            {"cells_per_row": 1},
+            "cells_per_row is 1, which leaves nothing to align; .* 2 or more, or 0",
+        ),
         (
             {"cells_per_row": 3, "regime": "en-x"},
             "cells_per_row is 3 and the regime en-x, which takes two texts of each row",

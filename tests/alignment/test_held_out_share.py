@@ -16,9 +16,16 @@ from tests.fixtures.toy import toy_encoder
 
 @pytest.mark.parametrize(
     ("n_rows", "share", "n_held_out"),
-    [(1_999, 0.0, 0), (2_000, 0.05, 100), (10_000, 0.05, 500), (76_000, 0.0066, 502)],
+    [
+        (499, 0.0, 0),
+        (500, 0.1, 50),
+        (1_000, 0.1, 100),
+        (2_000, 0.05, 100),
+        (10_000, 0.05, 500),
+        (76_000, 0.0066, 502),
+    ],
 )
-def test_a_twentieth_of_the_rows_is_held_out_if_that_makes_a_hundred_and_at_most_five_hundred(
+def test_a_twentieth_of_the_rows_is_held_out_or_up_to_a_tenth_to_make_fifty_to_five_hundred(
     n_rows, share, n_held_out
 ):
     assert default_held_out(n_rows) == share

@@ -18,21 +18,30 @@ from tests.fixtures.toy import toy_transformer
 
 @pytest.fixture
 def plain(settings) -> dict[str, object]:
-    return {key: value for key, value in settings.items() if key != "learning_rate"}
+    return {key: settings[key] for key in settings.keys() - {"learning_rate", "cells_per_row"}}
 
 
-def test_the_learning_rate_follows_from_the_kind_and_makes_the_run(plain, tmp_path):
+def test_defaults_follow_from_the_kind_and_from_a_teacher_and_make_the_run(plain, tmp_path):
     bare = str(toy_transformer(tmp_path / "bare"))
-    for encoder, rate in ((plain["encoder"], 1e-4), (bare, 2e-5)):
-        config = AlignConfig(**{**plain, "encoder": encoder}, held_out=0.0)
+    loss = {"temperature": 0.02, "margin": 0.4, "whiten": "start", "preserve": 3.0}
+    taught = {"temperature": 0.05, "margin": 0.0, "whiten": "none", "preserve": 0.0}
+    part, whole = {"cells_per_row": 3}, {"cells_per_row": 0}
+    for given, expected in (
+        ({}, {"learning_rate": 1e-4, **loss, **part}),
+        ({"cells_per_row": 0}, {**loss, **whole}),
+        ({"encoder": bare}, {"learning_rate": 2e-5, **loss, **part}),
+        ({"encoder": bare, "teacher": "tiny"}, {"learning_rate": 2e-5, **taught, **part}),
+        ({"regime": "en-x"}, {**loss, **whole}),
+        ({"regime": "pivot-only"}, {"margin": 0.4, "whiten": "none", "preserve": 0.0, **whole}),
+        ({"whiten": "end"}, {"preserve": 0.0, **part}),
+    ):
+        config = AlignConfig(**{**plain, **given}, held_out=0.0)
         checked = check_alignment(config)
-        assert checked.config == dataclasses.replace(config, learning_rate=rate)
-        assert checked.identity["learning_rate"] == rate
-        explicit = check_alignment(dataclasses.replace(config, learning_rate=rate))
+        assert expected.items() <= checked.identity.items()
+        explicit = check_alignment(dataclasses.replace(config, **expected))
         assert explicit.identity == checked.identity
-        assert check_alignment(dataclasses.replace(config, learning_rate=0.5)).config == (
-            dataclasses.replace(config, learning_rate=0.5)
-        )
+        given = check_alignment(dataclasses.replace(config, learning_rate=0.5, margin=0.1)).config
+        assert (given.learning_rate, given.margin) == (0.5, 0.1)
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -121,7 +121,7 @@ def test_the_lines_say_what_was_gained_left_out_and_what_to_type_next(tmp_path):
         "not trained on: 100 rows held out, 12 rows with fewer than two of the languages",
         "3 texts are longer than the encoder reads, and were truncated",
         'every text is read with prompt "query: ", which the encoder has saved',
-        f"next: hexapla evaluate '{out}' --out '{out}-scores'",
+        f"next: hexapla compare '{out}'",
         f'or in Python: SentenceTransformer("{out}").encode(["A sentence."])',
     ]
 

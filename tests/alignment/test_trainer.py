@@ -41,6 +41,8 @@ def settings(parts, tmp_path) -> dict[str, object]:
         "encoder": encoder,
         "out": tmp_path / "out",
         "rows_per_step": 8,
+        "cells_per_row": 0,
+        "budget": "rows",
         "learning_rate": 1e-2,
         "report_to": "none",
         "epochs": 2,
@@ -147,7 +149,7 @@ def test_a_resumed_run_must_be_the_same_run(settings, monkeypatch):
         align(AlignConfig(**settings), quiet=True)
     for changed, message in (
         ({"seed": 1}, r"holds another run \(seed was 0 and is 1\)"),
-        ({"margin": 0.3}, r"holds another run \(margin was 0.0 and is 0.3\)"),
+        ({"margin": 0.3}, r"holds another run \(margin was 0.4 and is 0.3\)"),
         (
             {"languages": "eng_Latn,deu_Latn"},
             r"holds another run \(languages was .*corpus_sha256 was",

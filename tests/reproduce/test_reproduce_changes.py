@@ -119,14 +119,14 @@ def test_what_no_number_depends_on_is_done_by_no_change_again(
 ) -> None:
     recipe = toy_recipe(tmp_path / "toy.toml")
     text = recipe.read_text().replace(
-        "[align]", "[align]\nchunk_tokens = 64\ncheckpoint_steps = 9\ntemperature = 0.05"
+        "[align]", "[align]\nchunk_tokens = 64\ncheckpoint_steps = 9\ntemperature = 0.02"
     )
     recipe.write_text(
         text.replace('suite = "bitext"', 'suite = "bitext"\nbatch_size = 5\nheld_out = 0.05')
     )
     reproduce(toy_config(recipe, data, out, resume=True))
     assert here == []
-    recipe.write_text(text.replace("temperature = 0.05", "temperature = 0.06"))
+    recipe.write_text(text.replace("temperature = 0.02", "temperature = 0.06"))
     reproduce(toy_config(recipe, data, out, resume=True))
     assert here == ["one, toy, en-x, rows, seed 0", "one, toy, multiway, rows, seed 0"]
 

@@ -293,7 +293,7 @@ def test_what_a_recipe_names_and_is_not_there_is_refused_before_anything_is_made
         ),
         (
             "[regimes.en-x]\n",
-            '[regimes.en-x]\nregime = "multiway"\ntemperature = 0.05\n[regimes.x]\n',
+            '[regimes.en-x]\nregime = "multiway"\ntemperature = 0.02\n[regimes.x]\n',
             "experiments.main: regimes en-x and multiway are the same training",
         ),
         (
