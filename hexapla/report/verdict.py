@@ -52,7 +52,7 @@ def few_items(comparison: Comparison) -> str | None:
 def _judged_blocks(comparison: Comparison) -> list[Block]:
     """Return the main metrics of the tasks that users have; without any, all main metrics."""
     headline = [block for block in comparison.blocks if block.headline]
-    return [block for block in headline if kind_of(block)] or headline
+    return [each for each in headline if kind_of(each) or each.task.startswith("pool/")] or headline
 
 
 def _sentence(run: str, baseline: str, rows: Sequence[GainRow]) -> str:

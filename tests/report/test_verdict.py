@@ -39,6 +39,15 @@ def test_the_verdict_names_where_a_run_is_better_worse_and_not_clearly_different
     )
 
 
+def test_the_pool_of_all_languages_counts_where_single_languages_leave_no_room(
+    tmp_path: Path,
+) -> None:
+    before = {(BITEXT, DEU): 99, ("pool/toy", DEU): 10}
+    after = {(BITEXT, DEU): 99, ("pool/toy", DEU): 95}
+    (sentence,) = verdicts(compared(tmp_path, before, after, 100))
+    assert "better than xlmr at pool/toy in seen languages (+85.0 points)" in sentence
+
+
 def test_a_run_that_is_worse_or_no_different_is_said_to_be(tmp_path: Path) -> None:
     worse = compared(tmp_path / "1", {(BITEXT, DEU): 80}, {(BITEXT, DEU): 20}, 100)
     assert verdicts(worse) == [
