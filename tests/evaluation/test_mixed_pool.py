@@ -261,7 +261,7 @@ def test_a_language_without_a_query_is_not_measured() -> None:
     [
         (8, "en de fr", ["bitext", "pool"], "language-identity, xsim left out; .* 40 rows each"),
         (40, "en de fr", ["bitext", "pool", "language-identity", "xsim"], ""),
-        (40, "en de", ["bitext"], "pool and language-identity, xsim left out; .* or more$"),
+        (40, "en de", ["bitext"], "pool, language-identity, xsim left out; .* or more$"),
     ],
 )
 def test_the_pool_is_measured_on_few_rows_and_what_is_not_is_named(
