@@ -57,7 +57,7 @@ class UsedEmbeddings:
         self._table, self._part = table, _PartOfTable(table, used_U)
         _replace(self._transformer, table, self._part)
         _log.info(
-            "the rows have %s of the vocabulary's %s tokens; only their embeddings are trained",
+            "of the embeddings, only those of the %s tokens in the rows are trained, out of %s",
             f"{len(used_U):,}",
             f"{table.num_embeddings:,}",
         )
