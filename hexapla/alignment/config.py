@@ -101,7 +101,7 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     corpus: Annotated[Name, DATA, Flag(positional=True)]
     """Corpus folder, table file, or "sample"."""
     encoder: Annotated[Name, ENCODER]
-    """Hub name ("org/name" or "org/name@revision"), encoder folder, or "tiny"."""
+    """Hub name ("org/name" or "org/name@revision"), encoder folder, "small" or "tiny"."""
     languages: Annotated[Languages | None, DATA] = None
     """Columns to train on. By default all of the corpus; the pivot is always among them."""
     regime: Annotated[Regime, Strict(False), LOSS] = Regime.MULTIWAY

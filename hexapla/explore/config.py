@@ -22,7 +22,7 @@ class ExploreConfig(EncodingSettings):
     """Settings of the explorer."""
 
     encoder: Annotated[Name, ENCODER, Flag(positional=True)]
-    """The encoder after alignment: encoder folder, Hub name, or "tiny"."""
+    """The encoder after alignment: encoder folder, Hub name, "small" or "tiny"."""
     corpus: Annotated[Name, DATA, Flag(positional=True)]
     """Corpus folder, table file, or "sample"."""
     before: Annotated[Name | None, ENCODER] = None

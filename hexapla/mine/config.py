@@ -36,7 +36,7 @@ class SearchSettings(EncodingSettings):
     """What mining and scoring share: the encoder and the margin score."""
 
     encoder: Annotated[Name, ENCODER]
-    """Hub name, encoder folder, or "tiny"."""
+    """Hub name, encoder folder, "small" or "tiny"."""
     batch_size: Annotated[BatchSize, ENCODER, Flag(identity=False)] = 64
     """Texts in one forward pass, for an encoder that must pad its sentences."""
     k: Annotated[int, Field(ge=1, le=1024), SEARCH] = 4
@@ -117,7 +117,7 @@ class AlignDocumentsConfig(EncodingSettings, OutputSettings, TextLimitSettings):
     target: Annotated[FilePath, DATA, Flag(positional=True)]
     """Its translation, in the same form."""
     encoder: Annotated[Name, ENCODER]
-    """Hub name, encoder folder, or "tiny"."""
+    """Hub name, encoder folder, "small" or "tiny"."""
     skip_cost: Annotated[float, Field(gt=0, le=100), SEARCH] = SKIP_COST
     """Cost of a sentence without translation; linking two unlike sentences costs about 1."""
     batch_size: Annotated[BatchSize, ENCODER, Flag(identity=False)] = 64
