@@ -45,14 +45,10 @@ docs: $(VENV)/dev
 	$(BIN)/python -m hexapla.cli.settings_page > docs/settings.md
 	$(BIN)/mkdocs build
 
+# One table of everything that is timed, with machine and versions: benchmarks.md. It takes hours, and
+# wants a quiet machine.
 bench: $(VENV)/dev
-	$(BIN)/python -m benchmarks.align
-	$(BIN)/python -m benchmarks.build
-	$(BIN)/python -m benchmarks.encode
-	$(BIN)/python -m benchmarks.evaluate
-	$(BIN)/python -m benchmarks.load streams
-	$(BIN)/python -m benchmarks.mine
-	$(BIN)/python -m benchmarks.page
+	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.scale
 
 wheel: $(VENV)/dev

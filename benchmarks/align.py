@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from transformers import PrinterCallback, TrainerCallback, XLMRobertaConfig, XLMRobertaModel
 
+from benchmarks.kept import ratio, take_turns
 from hexapla import AlignConfig, open_corpus, write_corpus
 from hexapla.alignment.batches import RowBatchSampler, shared_texts
 from hexapla.alignment.cell_batch import CellBatch
@@ -206,23 +207,6 @@ def theirs(
     return clock.seconds()
 
 
-def take_turns(cases: dict[str, Callable[[], float]], n_rounds: int) -> dict[str, list[float]]:
-    """Return the values of each case, measured in turns after one round of warm-up."""
-    values: dict[str, list[float]] = {name: [] for name in cases}
-    for number in range(n_rounds + 1):
-        for name, measure in cases.items():
-            value = measure()
-            if number:
-                values[name].append(value)
-    return values
-
-
-def ratio(values: dict[str, list[float]], above: str, below: str) -> str:
-    """Return the median ratio over the rounds, and its range."""
-    ratios = sorted(a / b for a, b in zip(values[above], values[below], strict=True))
-    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-
-
 def rows_per_second(folder: Path, n_rounds: int) -> str:
     """Compare one pass over all 42 ordered pairs of a row with 21 symmetric pair datasets."""
     rows = real_rows(160, "stsb-mt", SEVEN)
@@ -239,7 +223,8 @@ def rows_per_second(folder: Path, n_rounds: int) -> str:
         n_rounds,
     )
     rate = 1 / statistics.median(seconds["ours"])
-    return f"{ratio(seconds, 'theirs', 'ours')} x; {rate:.1f} rows/s"
+    what = "rows a second, all pairs of 7 columns, over sentence-transformers' trainer"
+    return f"{ratio(seconds, 'theirs', 'ours', what)} x; {rate:.1f} rows/s"
 
 
 def sentences_per_second(folder: Path, n_rounds: int) -> str:
@@ -256,7 +241,8 @@ def sentences_per_second(folder: Path, n_rounds: int) -> str:
         n_rounds,
     )
     rate = 4 * 224 / statistics.median(seconds["ours"])
-    return f"{ratio(seconds, 'theirs', 'ours')} x; {rate:.0f} sentences/s"
+    what = "sentences a second, 224 a step, over sentence-transformers' trainer"
+    return f"{ratio(seconds, 'theirs', 'ours', what)} x; {rate:.0f} sentences/s"
 
 
 def fraction_of_peak(folder: Path, n_rounds: int) -> str:
@@ -287,7 +273,8 @@ def fraction_of_peak(folder: Path, n_rounds: int) -> str:
         rates = take_turns(
             {"step": lambda o=ours, f=flops: f / o.seconds(), "peak": multiply}, n_rounds
         )
-        shown.append(f"{ratio(rates, 'step', 'peak')} with dropout {dropout}")
+        what = f"arithmetic of a step over the matrix peak, dropout {dropout}"
+        shown.append(f"{ratio(rates, 'step', 'peak', what)} with dropout {dropout}")
     return f"{'; '.join(shown)}; peak {statistics.median(rates['peak']) / 1e9:.0f} GFLOP/s"
 
 
@@ -322,7 +309,8 @@ def overhead(folder: Path, n_rounds: int) -> str:
             return ends[-1] - ends[0]
 
         seconds = take_turns({"ours": ours.seconds, "bare": bare}, n_rounds)
-        shown.append(f"{ratio(seconds, 'ours', 'bare')} {name}, {n_rows} rows a step")
+        what = f"time of a step over its passes and AdamW alone, {name}"
+        shown.append(f"{ratio(seconds, 'ours', 'bare', what)} {name}, {n_rows} rows a step")
     return "; ".join(shown)
 
 

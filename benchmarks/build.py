@@ -28,6 +28,7 @@ from typing import Any
 
 import ctranslate2
 
+from benchmarks.kept import keep, take_turns
 from hexapla import open_corpus
 from hexapla.build import BuildConfig, build
 from hexapla.filters import Chain, FilterSettings, Statistics, read_filters
@@ -61,13 +62,10 @@ def median_seconds(
     cases: Mapping[str, Callable[[], Any]], n_rounds: int = N_ROUNDS
 ) -> dict[str, float]:
     """Return the median seconds of each case, timed in turns after one round of warm-up."""
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for number in range(n_rounds + 1):
-        for name, work in cases.items():
-            taken = timed(work)
-            if number:
-                seconds[name].append(taken)
-    return {name: statistics.median(taken) for name, taken in seconds.items()}
+    turns = take_turns({name: partial(timed, work) for name, work in cases.items()}, n_rounds)
+    for name, taken in turns.items():
+        keep(name, taken, "s")
+    return {name: statistics.median(taken) for name, taken in turns.items()}
 
 
 def peak_mib() -> float:

@@ -32,6 +32,7 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.kept import keep
 from hexapla.encoder.encode import encode, saved_prompt
 from hexapla.encoder.load import load_encoder
 
@@ -87,6 +88,7 @@ def count_operations(model: SentenceTransformer, lengths: Sequence[int]) -> int:
 class Comparison:
     """An encoder and the texts that it encodes."""
 
+    name: str
     model: SentenceTransformer
     texts: list[str]
     clock: Callable[[], float]
@@ -149,6 +151,7 @@ class Comparison:
             if name != OURS:
                 ratios = sorted(a / b for a, b in zip(taken, seconds[OURS], strict=True))
                 spread = f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
+                keep(f"{self.name}, over SentenceTransformer.encode at {name[8:]}", ratios, "x")
                 line += f"   ours is {statistics.median(ratios):.2f} {spread} times as fast"
             print(f"    {name:14}{line}", flush=True)
 
@@ -190,7 +193,10 @@ def main() -> None:
             factor = 2 if name == "Tatoeba" else 1  # they are short
             print(f"{encoder}, {name}")
             comparison = Comparison(
-                model=model, texts=read_texts(name, factor * args.sentences), clock=clock
+                name=f"{encoder}, {name}",
+                model=model,
+                texts=read_texts(name, factor * args.sentences),
+                clock=clock,
             )
             comparison.run(args.rounds)
             if args.profile:

@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from mteb.models.model_meta import ModelMeta
 from mteb.similarity_functions import cos_sim
 
+from benchmarks.kept import keep
 from hexapla import EvaluateConfig, evaluate
 from hexapla.encoder.load import load_encoder
 from hexapla.evaluation.mteb_check import no_progress_bars
@@ -50,6 +51,8 @@ def take_turns(rounds: int, cases: Mapping[str, Callable[[], float]]) -> None:
     first, *_ = seconds
     for name, taken in seconds.items():
         ratios = [one / other for one, other in zip(seconds[first], taken, strict=True)]
+        if name != first:
+            keep(f"{name} over {first}", ratios, "x")
         spread = f"({min(ratios):.2f} to {max(ratios):.2f})" if rounds > 1 else ""
         median, ratio = statistics.median(taken), statistics.median(ratios)
         print(f"  {name:44s} {median:8.2f} s   {ratio:6.2f} x {spread}")

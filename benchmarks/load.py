@@ -23,6 +23,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.kept import keep
 from hexapla.corpus import open_corpus
 
 LANGUAGES = ("eng_Latn", "deu_Latn", "fra_Latn")
@@ -148,6 +149,7 @@ def streams(folder: Path) -> None:
                 more_s, more_rows = cost.cpu_seconds - before[1].cpu_seconds, n - before[0]
                 added = f"{1000 * more_s / more_rows:.3f}"
             print(f"{name:<32}{n:>8,}{cost.cpu_seconds:>8.1f}{added:>18}{cost.peak_mib:>10,.0f}")
+            keep(f"{name}, {n:,} rows, CPU", [cost.cpu_seconds], "s")
             before = n, cost
 
 

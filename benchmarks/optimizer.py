@@ -25,7 +25,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.align import SEVEN, Ours, ratio, real_rows, take_turns
+from benchmarks.align import SEVEN, Ours, real_rows
+from benchmarks.kept import ratio, take_turns
 from hexapla.alignment.used_embeddings import UsedEmbeddings
 from hexapla.encoder.packing import Packing
 
@@ -148,9 +149,11 @@ def main() -> None:
         }
         values = take_turns(dict(steps), args.rounds)
     print(f"{args.encoder}, {torch.get_num_threads()} threads")
+    first = args.cases[0]
     for name, step in steps.items():
         print(
-            f"{name:10} {ratio(values, name, args.cases[0])} of {args.cases[0]}; {step.shares()}",
+            f"{name:10} {ratio(values, name, first, f'step: {name} over {first}')} of {first}; "
+            f"{step.shares()}",
             flush=True,
         )
 
