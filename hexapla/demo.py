@@ -241,6 +241,7 @@ def _align_config(out: Path, base: str, regime: Regime, seed: int) -> AlignConfi
         languages=POOL,
         regime=regime,
         held_out=HELD_OUT,
+        whiten="start",  # of which weak encoders gain
         budget="rows",
         epochs=EPOCHS[base],
         learning_rate=LEARNING_RATE[base],

@@ -12,6 +12,7 @@ Spearman's correlation on English STS; sentences per second of FLORES and of Tat
 third as long; and the size on disk.
 
     python -m recipes.pocket --data DATA --out OUT [--rows 10072] [--threads 2]
+        [--precision bf16]
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -45,6 +47,7 @@ from hexapla.trim import TrimConfig, trim
 
 _MB = 10**6
 Columns = Mapping[str, Sequence[str]]
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Quality:
     sts: float
 
 
-def make(data: Path, out: Path, n_rows: int) -> None:
+def make(data: Path, out: Path, n_rows: int, precision: Precision) -> None:
     """Trim, align and export what is not there yet, and print how long each took."""
     rows = out / "rows.parquet"
     table = pq.read_table(data / "stsb-mt" / "train.parquet", columns=list(SEVEN))
@@ -76,7 +79,7 @@ def make(data: Path, out: Path, n_rows: int) -> None:
         teacher="small",
         teacher_weight=50,
         learning_rate=5e-4,
-        rows_per_step=32,
+        precision=precision,
         epochs=3,
         held_out=0,
         out=out / "aligned",
@@ -187,10 +190,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=10_072)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     given.out.mkdir(parents=True, exist_ok=True)
-    make(given.data, given.out, given.rows)
+    make(given.data, given.out, given.rows, given.precision)
     table(given.data, given.out)
 
 

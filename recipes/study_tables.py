@@ -36,15 +36,15 @@ FIELDS = (
 )
 # Experiments of study.toml, in the order of the page, and their headings.
 HEADINGS = {
-    "defaults": "The defaults against English-X with the same loss",
-    "good-already": "All twelve layers",
+    "defaults": "The lowest four layers, whitened",
+    "good-already": "All twelve layers, not whitened",
 }
 NAMES = {
     "base": "base",
     "en-x-preserve": "en-x",
-    "three-preserve": "default",
+    "three-preserve": "multiway, 3 cells",
     "en-x-preserve-slow": "en-x",
-    "three-preserve-slow": "default",
+    "three-preserve-slow": "multiway, 3 cells",
 }
 # A line of a table: name of the task, name of the languages, and which value it is.
 LINES = (

@@ -79,7 +79,7 @@ def test_the_demo_ends_in_words_and_says_what_to_type_next():
         "  German: Guten Morgen. (Good morning.)\n    before: Danke. (Thank you.)\n"
         "    after:  Bonjour. (French)",
         "  demo/comparison/comparison.md\n",
-        "  hexapla align rows.tsv --encoder tiny --held-out 0.1 --out aligned\n"
+        "  hexapla align rows.tsv --encoder tiny --learning-rate 1e-3 --held-out 0.1 --out aligned\n"
         "  hexapla compare aligned",
     ):
         assert words in told

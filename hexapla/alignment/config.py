@@ -130,7 +130,7 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     least 8."""
     learning_rate: Annotated[Annotated[float, Field(gt=0, le=1)] | None, BUDGET] = None
     """Peak learning rate of AdamW. It falls linearly to 0 after the warm-up; under the budget
-    "converged" it falls as `patience` says. By default 1e-4 for a sentence encoder and 2e-5 for a
+    "converged" it falls as `patience` says. By default 3e-5 for a sentence encoder and 2e-5 for a
     bare language model."""
     warmup: Annotated[Share, BUDGET] = 0.1
     """Fraction of steps used for linear warm-up; none under the budget "converged"."""
@@ -151,8 +151,8 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     """Matryoshka dimensions: leading parts of the vectors whose losses are averaged."""
     whiten: Annotated[Whiten | None, LOSS] = None
     """Append a linear layer that whitens vectors by the covariance within rows (WCCN). start: it is
-    trained with the encoder. end: it is fitted to the trained encoder. By default start, and none
-    with a teacher or under pivot-only."""
+    trained with the encoder. end: it is fitted to the trained encoder. By default start for a bare
+    language model, without a teacher and not under pivot-only, and none otherwise."""
     preserve: Annotated[Annotated[float, Field(ge=0, le=1000)] | None, LOSS] = None
     """Weight of a term that keeps the pivot's vectors where the encoder had them; 0 leaves it out.
     By default 3, and 0 with a teacher, under pivot-only or with `whiten` end."""

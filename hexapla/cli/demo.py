@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from hexapla.demo import DemoResult
 
 _NAMES = {"base": "before alignment", "en-x": "after English-X", "multiway": "after multiway"}
+# What to align in earnest: all layers, whose settings are the defaults, or the one that is at hand.
+_ENCODERS = {"small@4": "small", "tiny": "tiny --learning-rate 1e-3"}
 _REGIMES = """\
 English-X trains on each sentence with its translation into one language, multiway on translations
 into several, with each other too."""
 _NEXT = """\
 Next, with rows of your own (a column for each language; any cell but English may be empty):
   hexapla inspect rows.tsv
-  hexapla align rows.tsv --encoder {base} --held-out 0.1 --out aligned
+  hexapla align rows.tsv --encoder {encoder} --held-out 0.1 --out aligned
   hexapla compare aligned
 The result loads in Python: SentenceTransformer("aligned")"""
 
@@ -68,5 +70,5 @@ def demo_lines(result: DemoResult) -> list[str]:
         "So few rows do not tell the two apart. All scores, with their intervals:",
         f"  {result.statistics}",
         "",
-        *_NEXT.format(base=result.base).split("\n"),
+        *_NEXT.format(encoder=_ENCODERS[result.base]).split("\n"),
     ]

@@ -23,13 +23,13 @@ def plain(settings) -> dict[str, object]:
 
 def test_defaults_follow_from_the_kind_and_from_a_teacher_and_make_the_run(plain, tmp_path):
     bare = str(toy_transformer(tmp_path / "bare"))
-    loss = {"temperature": 0.02, "margin": 0.4, "whiten": "start", "preserve": 3.0}
+    loss = {"temperature": 0.02, "margin": 0.4, "preserve": 3.0}
     taught = {"temperature": 0.05, "margin": 0.0, "whiten": "none", "preserve": 0.0}
     part, whole = {"cells_per_row": 3}, {"cells_per_row": 0}
     for given, expected in (
-        ({}, {"learning_rate": 1e-4, **loss, **part}),
+        ({}, {"learning_rate": 3e-5, "whiten": "none", **loss, **part}),
         ({"cells_per_row": 0}, {**loss, **whole}),
-        ({"encoder": bare}, {"learning_rate": 2e-5, **loss, **part}),
+        ({"encoder": bare}, {"learning_rate": 2e-5, "whiten": "start", **loss, **part}),
         ({"encoder": bare, "teacher": "tiny"}, {"learning_rate": 2e-5, **taught, **part}),
         ({"regime": "en-x"}, {**loss, **whole}),
         ({"regime": "pivot-only"}, {"margin": 0.4, "whiten": "none", "preserve": 0.0, **whole}),
@@ -54,8 +54,8 @@ def test_a_recipe_that_says_everything_is_the_same_for_every_kind(plain, kind):
 def test_a_run_records_and_says_what_it_was_trained_with(plain, caplog):
     with caplog.at_level("INFO", logger="hexapla"):
         result = align(AlignConfig(**plain), quiet=True)
-    assert result["learning_rate"] == 1e-4
+    assert result["learning_rate"] == 3e-5
     written = json.loads((plain["out"] / "run.json").read_text())
-    assert written["config"]["learning_rate"] == 1e-4
-    assert "toy is a sentence encoder: mean pooling, prompt '', learning rate 0.0001" in caplog.text
+    assert written["config"]["learning_rate"] == 3e-5
+    assert "toy is a sentence encoder: mean pooling, prompt '', learning rate 3e-05" in caplog.text
     assert align(AlignConfig(**plain, resume=True), quiet=True) == result
