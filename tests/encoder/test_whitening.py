@@ -32,6 +32,7 @@ def settings(tmp_path) -> dict[str, object]:
         "encoder": str(toy_encoder(tmp_path / "encoder")),
         "out": tmp_path / "out",
         "rows_per_step": 16,
+        "cells_per_row": 0,
         "learning_rate": 2e-2,
         "report_to": "none",
     }
@@ -125,6 +126,7 @@ def test_the_layer_is_trained_from_the_start(settings):
 def test_at_the_end_it_is_fitted_to_the_trained_encoder_and_changes_nothing_else(
     settings, tmp_path
 ):
+    settings = {**settings, "preserve": 0.0}
     plain = {**settings, "out": tmp_path / "plain", "held_out": 0.2}
     result = align(AlignConfig(**plain), quiet=True)
     white = align(AlignConfig(**{**settings, "held_out": 0.2}, whiten="end"), quiet=True)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, rankdata
 
+from hexapla.evaluation.score_groups import average
 from hexapla.report import permutation
 from hexapla.report.bootstrap import (
     FloatArray,
     Means,
     RankCorrelations,
     Statistic,
-    average,
     observed_values,
 )
 from hexapla.report.permutation import p_over_seeds, permutation_p, permute, swapped_gains
