@@ -18,6 +18,7 @@ import pytest
 
 from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
+from recipes import study_tables
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/tickets.md", "docs/bitext.md", "docs/trainer.md")
@@ -135,3 +136,8 @@ def test_a_block_that_shows_what_is_not_printed_fails(folder, capfd, monkeypatch
 
 def test_every_tutorial_has_blocks_that_run():
     assert {page: len(blocks(page)) > 1 for page in PAGES[1:]} == dict.fromkeys(PAGES[1:], True)
+
+
+def test_the_tables_of_the_study_are_those_that_are_kept():
+    page = (ROOT / "docs" / "results-tables.md").read_text(encoding="utf-8")
+    assert study_tables.tables().strip() in page
