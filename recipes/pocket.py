@@ -141,7 +141,7 @@ def pocket(out: Path) -> Iterator[SentenceTransformer]:
 
 
 def table(data: Path, out: Path) -> None:
-    """Measure all encoders, and print a line for each."""
+    """Measure all encoders that are there, and print a line for each."""
     folders = {
         "multilingual-e5-small": locate("small"),
         "model2vec of it": out / "static",
@@ -149,6 +149,7 @@ def table(data: Path, out: Path) -> None:
         "trimmed and aligned": out / "aligned",
         "pocket (int8)": out / "pocket",
     }
+    folders = {name: each for name, each in folders.items() if each and each.is_dir()}
     flores = read(data / "sib200" / "test.parquet", SEVEN)
     tatoeba = read(data / "tatoeba" / "deu_Latn.parquet", ("deu_Latn", "eng_Latn"))
     print("| encoder | with English | without | STS en | FLORES/s | Tatoeba/s | MB |")
