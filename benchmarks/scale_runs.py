@@ -265,6 +265,11 @@ def run_align(table: str, folder: str) -> Run:
         encoder="tiny",
         out=Path(folder) / "encoder",
         rows_per_step=ROWS_PER_STEP,
+        temperature=0.05,
+        margin=0.0,
+        whiten="none",
+        preserve=0.0,
+        cells_per_row=0,
         report_to="none",
         precision="fp32",
     )

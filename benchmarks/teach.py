@@ -93,6 +93,7 @@ def ours(
             out=folder / "encoder",
             learning_rate=rate,
             rows_per_step=_ROWS_PER_STEP,
+            cells_per_row=0,
             precision="fp32",
             held_out=0.0,
             report_to="none",
