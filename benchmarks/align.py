@@ -14,14 +14,12 @@ import argparse
 import itertools
 import os
 import random
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -326,24 +324,10 @@ def memory(folder: Path, n_rounds: int) -> str:
 
 
 def _peak_mib(n_rows: int, encoder: str) -> int:
-    """Return the peak memory of a new process that runs `one_step`."""
-    command = [sys.executable, "-m", "benchmarks.align", "--one-step", str(n_rows)]
-    done = subprocess.run(
-        [*command, "--encoder", encoder], check=True, capture_output=True, text=True
-    )
+    """Return the peak memory of a new process that makes two steps."""
+    command = [sys.executable, "-m", "benchmarks.step_memory", str(n_rows), encoder]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     return int(done.stdout.split()[-1])
-
-
-def one_step(n_rows: int, encoder: str) -> None:
-    """Make two steps and print the peak memory of this process in MiB."""
-    with tempfile.TemporaryDirectory() as folder:
-        rows = real_rows(2 * n_rows, "stsb-mt", SEVEN)
-        ours = Ours(rows, encoder, Path(folder), rows_per_step=n_rows)
-        if n_rows > 64:
-            per_row = int(ours.cells.starts[-1]) / len(rows)
-            ours.config = replace(ours.config, chunk_tokens=int(64 * per_row))
-        ours.seconds()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
 def columns(folder: Path, n_rounds: int) -> str:
@@ -392,12 +376,7 @@ def main() -> None:
         "parts", nargs="*", choices=[*PARTS, "all"], default="all", help="parts to measure"
     )
     parser.add_argument("--rounds", type=int, default=5, help="rounds after one of warm-up")
-    parser.add_argument("--one-step", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--encoder", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.one_step:
-        one_step(args.one_step, args.encoder)
-        return
     print(
         f"{torch.get_num_threads()} threads, {'real rows' if DATA.is_dir() else 'the sample'}",
         flush=True,

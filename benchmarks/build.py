@@ -28,7 +28,7 @@ from typing import Any
 
 import ctranslate2
 
-from benchmarks.kept import keep, take_turns
+from benchmarks.kept import keep, peak_bytes, take_turns
 from hexapla import open_corpus
 from hexapla.build import BuildConfig, build
 from hexapla.filters import Chain, FilterSettings, Statistics, read_filters
@@ -66,16 +66,6 @@ def median_seconds(
     for name, taken in turns.items():
         keep(name, taken, "s")
     return {name: statistics.median(taken) for name, taken in turns.items()}
-
-
-def peak_mib() -> float:
-    """Return the peak resident memory of this process; `getrusage` starts from its parent's."""
-    (line,) = (
-        line
-        for line in Path("/proc/self/status").read_text().splitlines()
-        if line.startswith("VmHWM")
-    )
-    return int(line.split()[1]) / 1024
 
 
 def row(what: str, *cells: str) -> None:
@@ -250,7 +240,7 @@ def _build(folder: str, n: int, away: str, answer: Any) -> None:
         max_loss=1.0,
     )
     seconds = timed(lambda: build(config, quiet=True))
-    answer.put((seconds, peak_mib()))
+    answer.put((seconds, peak_bytes() / 2**20))
 
 
 def sizes(folder: Path, away: Path) -> None:
@@ -313,7 +303,7 @@ def _load(folder: str, away: str, answer: Any) -> None:
     """Load a translator, converted if needed; put seconds and peak MiB into the queue `answer`."""
     translator = open_translator(TranslatorConfig(translator=folder, cache=Path(away)))
     seconds = timed(translator.facts)
-    answer.put((seconds, peak_mib()))
+    answer.put((seconds, peak_bytes() / 2**20))
 
 
 def _translate(folder: str, away: str, answer: Any) -> None:
@@ -327,7 +317,7 @@ def _translate(folder: str, away: str, answer: Any) -> None:
     translations = translator.translate(texts, ["deu_Latn"] * len(texts))
     seconds = time.perf_counter() - started
     n_tokens = sum(translation.n_tokens for translation in translations)
-    answer.put((n_tokens / seconds, peak_mib()))
+    answer.put((n_tokens / seconds, peak_bytes() / 2**20))
 
 
 def full_size(away: Path) -> None:

@@ -45,6 +45,14 @@ def ratio(values: Mapping[str, Sequence[float]], above: str, below: str, what: s
     return f"{median} ({spread})" if spread else median
 
 
+def peak_bytes() -> float:
+    """Return the peak resident memory of this process; `getrusage` starts from its parent's."""
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM"):
+            return 1024.0 * int(line.split()[1])
+    return 0.0
+
+
 def describe(values: Sequence[float]) -> tuple[str, str]:
     """Return median and range as text.
 

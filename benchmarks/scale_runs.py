@@ -26,6 +26,8 @@ from unittest.mock import patch
 
 import numpy as np
 
+from benchmarks.kept import peak_bytes
+
 LANGUAGES = (
     *("eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans"),
     "jpn_Jpan",
@@ -103,14 +105,6 @@ class Stopwatch:
                 self.seconds[name] += time.process_time() - started
 
         return watched
-
-
-def peak_bytes() -> float:
-    """Return the peak resident memory of this process; `getrusage` starts from its parent's."""
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM"):
-            return 1024.0 * int(line.split()[1])
-    return 0.0
 
 
 def folder_size(folder: Path) -> tuple[int, int]:
