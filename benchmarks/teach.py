@@ -24,7 +24,12 @@ from pathlib import Path
 import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+import torch
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
 from sentence_transformers.sentence_transformer.losses import MSELoss
 
 from benchmarks.align import DATA, SEVEN, Rows, real_rows
@@ -45,9 +50,25 @@ OURS: dict[str, dict[str, object]] = {
 
 def theirs(rows: Rows, student: str, teacher: str, folder: Path, rate: float) -> None:
     """Train as `make_multilingual.py` does, on as many sentences as `ours`."""
+    model = load_encoder(student)
+    n_sentences = sum(1 for row in rows for text in row.values() if text)
+    batch = _ROWS_PER_STEP * len(SEVEN) // 2  # two sentences each: as many as ours in a step
+    train_theirs(
+        model,
+        taught_pairs(rows, teacher),
+        MSELoss(model),
+        folder,
+        steps=max(1, round(n_sentences / 2 / batch)),
+        batch=batch,
+        rate=rate,
+    )
+    model.save(str(folder / "encoder"))
+
+
+def taught_pairs(rows: Rows, teacher: str) -> datasets.DatasetDict:
+    """Return a dataset for each language: English, translation and the teacher's vector."""
     taught = load_encoder(teacher)
     vectors = encode(taught, [str(row[PIVOT]) for row in rows], task="STS", normalize=False)
-    model = load_encoder(student)
     sets = {}
     for language in SEVEN[1:]:
         chosen = [place for place, row in enumerate(rows) if row[language]]
@@ -58,11 +79,23 @@ def theirs(rows: Rows, student: str, teacher: str, folder: Path, rate: float) ->
                 "label": vectors[chosen],
             }
         )
-    n_sentences = sum(1 for row in rows for text in row.values() if text)
-    batch = _ROWS_PER_STEP * len(SEVEN) // 2  # two sentences each: as many as ours in a step
+    return datasets.DatasetDict(sets)
+
+
+def train_theirs(
+    model: SentenceTransformer,
+    sets: datasets.DatasetDict,
+    loss: torch.nn.Module,
+    folder: Path,
+    *,
+    steps: int,
+    batch: int,
+    rate: float,
+) -> None:
+    """Train with sentence-transformers' trainer, with the prompt that the encoder saved."""
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(folder / "trainer"),
-        max_steps=max(1, round(n_sentences / 2 / batch)),
+        max_steps=steps,
         per_device_train_batch_size=batch,
         learning_rate=rate,
         warmup_ratio=0.1,
@@ -71,13 +104,7 @@ def theirs(rows: Rows, student: str, teacher: str, folder: Path, rate: float) ->
         save_strategy="no",
         disable_tqdm=True,
     )
-    SentenceTransformerTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=datasets.DatasetDict(sets),
-        loss=MSELoss(model),
-    ).train()
-    model.save(str(folder / "encoder"))
+    SentenceTransformerTrainer(model=model, args=arguments, train_dataset=sets, loss=loss).train()
 
 
 def ours(

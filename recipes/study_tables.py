@@ -4,8 +4,8 @@
     python -m recipes.study_tables tables                     # prints the tables
 
 A line of `study.tsv` is a value of one regime: the mean over training seeds, and the gain over the
-experiment's baseline with two 95 % intervals, over test rows and over seeds. A test holds that the
-page has the tables that are printed.
+experiment's baseline with two 95 % intervals, over test rows and over seeds. `keep` replaces the
+experiments that the results have. A test holds that the page has the tables that are printed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ KEPT = Path(__file__).with_name("study.tsv")
 FIELDS = (
     "experiment",
     "encoder",
+    "corpus",
     "task",
     "metric",
     "languages",
@@ -38,34 +39,66 @@ FIELDS = (
 HEADINGS = {
     "defaults": "The lowest four layers, whitened",
     "good-already": "All twelve layers, not whitened",
+    "losses": "Losses and cells a row, the lowest four layers",
+    "losses-good-already": "The paper's loss, all twelve layers",
+    "depth": "Depth",
+    "sizes": "Rows",
+    "rows": "Equal rows",
+    "teacher": "A teacher",
 }
+# Experiments with one line for each encoder, corpus and regime, and those with one for each task.
+COMPACT = ("depth", "sizes", "rows", "teacher")
 NAMES = {
     "base": "base",
-    "en-x-preserve": "en-x",
-    "three-preserve": "multiway, 3 cells",
-    "en-x-preserve-slow": "en-x",
-    "three-preserve-slow": "multiway, 3 cells",
+    "en-x": "en-x",
+    "en-x-mild": "en-x",
+    "en-x-paper": "en-x, paper's loss",
+    "multiway-paper": "multiway, paper's loss",
+    "multiway-mild-paper": "multiway, paper's loss",
+    "all-cells": "multiway, all cells",
+    "multiway": "multiway, 3 cells",
+    "multiway-mild": "multiway, 3 cells",
+    "taught": "taught",
 }
+ROWS = {"few": "500", "captions": "1,500", "many": "10,000"}
 # A line of a table: name of the task, name of the languages, and which value it is.
 LINES = (
-    ("bitext, accuracy", "seen", "bitext", "accuracy", "seen"),
-    ("", "unseen", "bitext", "accuracy", "unseen"),
-    ("", "seen, no English", "bitext", "accuracy", "seen, no English"),
-    ("", "unseen, no English", "bitext", "accuracy", "unseen, no English"),
-    ("one pool, accuracy", "seen", "pool", "accuracy", "seen"),
-    ("", "unseen", "pool", "accuracy", "unseen"),
-    ("xsim, error", "seen", "xsim", "xsim", "seen"),
-    ("", "unseen", "xsim", "xsim", "unseen"),
-    ("STS, Spearman", "English", "sts", "spearman", "eng_Latn"),
-    ("", "German, seen", "sts", "spearman", "seen"),
-    ("", "Italian, unseen", "sts", "spearman", "unseen"),
-    ("STS across languages", "English-German", "sts-across", "spearman", "seen"),
-    ("", "Italian with others", "sts-across", "spearman", "unseen"),
-    ("topics, 8-shot", "English", "topics", "accuracy", "eng_Latn"),
-    ("", "seen", "topics", "accuracy", "seen"),
-    ("", "unseen", "topics", "accuracy", "unseen"),
-    ("topics from English", "seen", "topics-zero-shot", "accuracy", "seen"),
-    ("", "unseen", "topics-zero-shot", "accuracy", "unseen"),
+    ("bitext, accuracy", "seen", "bitext/test", "accuracy", "seen"),
+    ("", "unseen", "bitext/test", "accuracy", "unseen"),
+    ("", "seen, no English", "bitext/test", "accuracy", "seen, no English"),
+    ("", "unseen, no English", "bitext/test", "accuracy", "unseen, no English"),
+    ("Tatoeba, accuracy", "seen", "bitext/tatoeba", "accuracy", "seen"),
+    ("", "unseen", "bitext/tatoeba", "accuracy", "unseen"),
+    ("one pool, accuracy", "seen", "pool/test", "accuracy", "seen"),
+    ("", "unseen", "pool/test", "accuracy", "unseen"),
+    ("xsim, error", "seen", "xsim/test", "xsim", "seen"),
+    ("", "unseen", "xsim/test", "xsim", "unseen"),
+    ("STS, Spearman", "English", "sts/test", "spearman", "eng_Latn"),
+    ("", "German, seen", "sts/test", "spearman", "seen"),
+    ("", "Italian, unseen", "sts/test", "spearman", "unseen"),
+    ("STS across languages", "English-German", "sts-across/test", "spearman", "seen"),
+    ("", "Italian with others", "sts-across/test", "spearman", "unseen"),
+    ("topics, 8-shot", "English", "topics/sib200", "accuracy", "eng_Latn"),
+    ("", "seen", "topics/sib200", "accuracy", "seen"),
+    ("", "unseen", "topics/sib200", "accuracy", "unseen"),
+    ("topics from English", "seen", "topics-zero-shot/sib200", "accuracy", "seen"),
+    ("", "unseen", "topics-zero-shot/sib200", "accuracy", "unseen"),
+    ("intents, 8-shot", "English", "topics/xsid", "accuracy", "eng_Latn"),
+    ("", "seen", "topics/xsid", "accuracy", "seen"),
+    ("", "unseen", "topics/xsid", "accuracy", "unseen"),
+    ("intents from English", "seen", "topics-zero-shot/xsid", "accuracy", "seen"),
+    ("", "unseen", "topics-zero-shot/xsid", "accuracy", "unseen"),
+    ("sentiment, 8-shot", "English", "topics/nusax", "accuracy", "eng_Latn"),
+    ("", "unseen", "topics/nusax", "accuracy", "unseen"),
+    ("sentiment from English", "unseen", "topics-zero-shot/nusax", "accuracy", "unseen"),
+)
+# Columns of a compact table: its heading, and the values, which one cell shows.
+COLUMNS = (
+    ("with English", (LINES[0], LINES[1])),
+    ("without", (LINES[2], LINES[3])),
+    ("one pool", (LINES[6], LINES[7])),
+    ("STS en, de, it", (LINES[10], LINES[11], LINES[12])),
+    ("topics", (LINES[16], LINES[17])),
 )
 Row = Mapping[str, str]
 
@@ -73,13 +106,19 @@ Row = Mapping[str, str]
 def keep(results: Path) -> None:
     """Write the values of a study's `results.json` that the tables show."""
     shown = {line[2:] for line in LINES}
+    values = [
+        dict(zip(FIELDS, _fields(value), strict=True))
+        for value in json.loads(results.read_text(encoding="utf-8"))["values"]
+        if value["experiment"] in HEADINGS
+        and (value["task"], value["metric"], value["languages"]) in shown
+    ]
+    measured = {value["experiment"] for value in values}
+    rows = [row for row in _read() if row["experiment"] not in measured] + values
+    rows.sort(key=lambda row: list(HEADINGS).index(row["experiment"]))
     with KEPT.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(FIELDS)
-        for value in json.loads(results.read_text(encoding="utf-8"))["values"]:
-            place = (value["task"].split("/")[0], value["metric"], value["languages"])
-            if value["experiment"] in HEADINGS and place in shown:
-                writer.writerow(_fields(value))
+        writer = csv.DictWriter(file, FIELDS, delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _fields(value: Mapping[str, object]) -> Iterator[str]:
@@ -93,19 +132,25 @@ def _fields(value: Mapping[str, object]) -> Iterator[str]:
         yield "" if content is None else str(content)
 
 
+def _read() -> list[Row]:
+    with KEPT.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
 def tables() -> str:
     """Return all tables as Markdown."""
-    with KEPT.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = _read()
     parts = []
     for experiment, heading in HEADINGS.items():
         chosen = [row for row in rows if row["experiment"] == experiment]
         if chosen:
-            parts += [f"### {heading}\n", *_table(chosen), ""]
+            table = _compact_table if experiment in COMPACT else _table
+            parts += [f"### {heading}\n", *table(chosen), ""]
     return "\n".join(parts)
 
 
 def _table(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a table of all tasks, with the gain of multiway over the baseline."""
     regimes = list(dict.fromkeys(row["regime"] for row in rows))
     baseline = rows[0]["baseline"]
     regimes.sort(key=list(NAMES).index)
@@ -114,19 +159,42 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
         f"{NAMES[regime]}" + (f", {n} seeds" if (n := n_seeds[regime]) != "1" else "")
         for regime in regimes
     ]
-    judged = next(regime for regime in regimes if regime not in ("base", baseline))
+    judged = regimes[-1]
     gain = f"gain over {NAMES[baseline]} [rows] [seeds]"
     yield f"| task | languages | {' | '.join(heads)} | {gain} |"
     yield "|---|---|" + "--:|" * (len(heads) + 1)
+    group = ""
     for name, languages, *place in LINES:
-        found = {
-            row["regime"]: row
-            for row in rows
-            if (row["task"].split("/")[0], row["metric"], row["languages"]) == tuple(place)
-        }
+        group = name or group
+        found = {row["regime"]: row for row in rows if _place(row) == tuple(place)}
         if judged in found:
             cells = [_percent(found[regime]) if regime in found else "" for regime in regimes]
-            yield f"| {name} | {languages} | {' | '.join(cells)} | {_gain(found[judged])} |"
+            yield f"| {group} | {languages} | {' | '.join(cells)} | {_gain(found[judged])} |"
+            group = ""
+
+
+def _compact_table(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a table with a line for each encoder, number of rows and regime."""
+    cells = {(*_line(row), *_place(row)): row for row in rows}
+    lines = list(dict.fromkeys(_line(row) for row in rows))
+    lines.sort(key=lambda line: (line[0], list(ROWS).index(line[1]), list(NAMES).index(line[2])))
+    yield f"| encoder | rows | regime | {' | '.join(head for head, _ in COLUMNS)} |"
+    yield "|---|--:|---|" + "--:|" * len(COLUMNS)
+    for encoder, corpus, regime in lines:
+        shown = (
+            " / ".join(_percent(cells[encoder, corpus, regime, *line[2:]]) for line in values)
+            for _, values in COLUMNS
+        )
+        name = encoder.replace("-", "@")
+        yield f"| `{name}` | {ROWS[corpus]} | {NAMES[regime]} | {' | '.join(shown)} |"
+
+
+def _line(row: Row) -> tuple[str, str, str]:
+    return row["encoder"], row["corpus"], row["regime"]
+
+
+def _place(row: Row) -> tuple[str, str, str]:
+    return row["task"], row["metric"], row["languages"]
 
 
 def _percent(row: Row) -> str:
