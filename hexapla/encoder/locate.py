@@ -256,7 +256,7 @@ def _hub_commit(name: str) -> str:
             "the Hub does not have it in its cache on this machine and cannot be reached; check "
             "the name and the network"
         )
-    hint = index_hint(name) if "/" in name else index_hint(ORIGINAL).replace("it", ORIGINAL, 1)
+    hint = index_hint(name) if "/" in name else index_hint(ORIGINAL, called=ORIGINAL)
     raise InputError(f"{name}: no such folder, and {where}{hint}")
 
 
