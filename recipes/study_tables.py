@@ -56,6 +56,8 @@ NAMES = {
     "multiway-paper": "multiway, paper's loss",
     "multiway-mild-paper": "multiway, paper's loss",
     "all-cells": "multiway, all cells",
+    "en-x-all-negatives": "en-x, all negatives",
+    "pairs": "any two, all negatives",
     "multiway": "multiway, 3 cells",
     "multiway-mild": "multiway, 3 cells",
     "taught": "taught",

@@ -155,7 +155,8 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     language model, without a teacher and not under pivot-only, and none otherwise."""
     preserve: Annotated[Annotated[float, Field(ge=0, le=1000)] | None, LOSS] = None
     """Weight of a term that keeps the pivot's vectors where the encoder had them; 0 leaves it out.
-    By default 3, and 0 with a teacher, under pivot-only or with `whiten` end."""
+    By default 10 for a sentence encoder and 3 for a bare language model, and 0 with a teacher,
+    under pivot-only or with `whiten` end."""
     contrastive_weight: Annotated[float, Field(ge=0, le=1000), LOSS] = 1.0
     """Weight of the contrastive term; 0 leaves it out, so that a teacher teaches alone."""
     teacher: Annotated[Name | None, _TEACHER] = None

@@ -23,13 +23,15 @@ def plain(settings) -> dict[str, object]:
 
 def test_defaults_follow_from_the_kind_and_from_a_teacher_and_make_the_run(plain, tmp_path):
     bare = str(toy_transformer(tmp_path / "bare"))
-    loss = {"temperature": 0.02, "margin": 0.4, "preserve": 3.0}
+    contrastive = {"temperature": 0.02, "margin": 0.4}
+    loss = {**contrastive, "preserve": 10.0}
+    bare_loss = {**contrastive, "learning_rate": 2e-5, "whiten": "start", "preserve": 3.0}
     taught = {"temperature": 0.05, "margin": 0.0, "whiten": "none", "preserve": 0.0}
     part, whole = {"cells_per_row": 3}, {"cells_per_row": 0}
     for given, expected in (
         ({}, {"learning_rate": 3e-5, "whiten": "none", **loss, **part}),
         ({"cells_per_row": 0}, {**loss, **whole}),
-        ({"encoder": bare}, {"learning_rate": 2e-5, "whiten": "start", **loss, **part}),
+        ({"encoder": bare}, {**bare_loss, **part}),
         ({"encoder": bare, "teacher": "tiny"}, {"learning_rate": 2e-5, **taught, **part}),
         ({"regime": "en-x"}, {**loss, **whole}),
         ({"regime": "pivot-only"}, {"margin": 0.4, "whiten": "none", "preserve": 0.0, **whole}),
