@@ -124,6 +124,7 @@ class Ours:
             margin=0.0,
             whiten="none",
             preserve=0.0,
+            alpha=1.0,
             cells_per_row=0,
             held_out=0.0,
             checkpoint_steps=10**6,

@@ -263,6 +263,7 @@ def run_align(table: str, folder: str) -> Run:
         margin=0.0,
         whiten="none",
         preserve=0.0,
+        alpha=1.0,
         cells_per_row=0,
         report_to="none",
         precision="fp32",

@@ -43,6 +43,7 @@ PAPER = {
     "margin": 0.0,
     "whiten": "none",
     "preserve": 0.0,
+    "alpha": 1.0,
 }
 EN_X = {"regime": "en-x", "budget": "encodings"}
 MINILM = {

@@ -118,6 +118,7 @@ def main() -> None:
                         margin=0.0,
                         whiten="none",
                         preserve=0.0,
+                        alpha=1.0,
                         cells_per_row=0,
                         learning_rate=arguments.rate,
                         seed=seed,

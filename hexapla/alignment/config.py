@@ -157,6 +157,10 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     """Weight of a term that keeps the pivot's vectors where the encoder had them; 0 leaves it out.
     By default 10 for a sentence encoder and 3 for a bare language model, and 0 with a teacher,
     under pivot-only or with `whiten` end."""
+    alpha: Annotated[Annotated[float, Field(gt=0, le=1)] | None, LOSS] = None
+    """Weight of what was trained in the weights that are saved; the rest is the encoder as it was
+    (WiSE-FT). By default 0.5 for a sentence encoder, and 1 for a bare language model, with a
+    teacher, under pivot-only or with `whiten`."""
     contrastive_weight: Annotated[float, Field(ge=0, le=1000), LOSS] = 1.0
     """Weight of the contrastive term; 0 leaves it out, so that a teacher teaches alone."""
     teacher: Annotated[Name | None, _TEACHER] = None
@@ -223,6 +227,11 @@ class AlignConfig(EncodingSettings, ResumableSettings):
             raise InputError(
                 f"whiten is end, which rotates and scales the vectors that {trained} has trained; "
                 "use whiten start or none (--whiten start)"
+            )
+        if self.whiten == "start" and self.alpha not in (None, 1.0):
+            raise InputError(
+                f"alpha is {self.alpha:g} and whiten start, whose layer the encoder did not have; "
+                "leave alpha out, or use whiten none (--whiten none)"
             )
         if converged and self.held_out == 0:
             raise InputError(

@@ -38,6 +38,7 @@ from hexapla.corpus.reader import SAMPLE
 from hexapla.encoder.check_prompt import check_prompt
 from hexapla.encoder.encode import encode
 from hexapla.encoder.held_out import METRIC
+from hexapla.encoder.interpolation import Interpolation
 from hexapla.encoder.load import load_encoder, save_prompt, training_prompt
 from hexapla.encoder.locate import RESULT
 from hexapla.encoder.packing import Packing
@@ -259,7 +260,7 @@ def _accuracy_after(
     state = trained.trainer.state
     last = state.best_global_step if config.budget == "converged" else state.global_step
     measured = {each["step"]: each[METRIC] for each in state.log_history if METRIC in each}
-    if config.whiten != "end" and last in measured:
+    if config.whiten != "end" and config.alpha == 1 and last in measured:
         return float(measured[last])
     return _measure(prepared, inputs.model, inputs.prompt)
 
@@ -314,6 +315,10 @@ def _finish(
         model = _gather_encoder(config, trained.trainer)
     elif trained.lora:
         trained.lora.merge()
+    if config.alpha is not None and config.alpha < 1:
+        # As at the start: an encoder's file may lack weights, such as an unused pooler's.
+        set_seed(config.seed)
+        Interpolation(_load_base(config).state_dict(), model).set(config.alpha)
     if config.whiten == "end" and (PartialState().is_main_process or not is_sharded):
         n_whitened = _whiten(prepared, model, inputs.prompt)
     save_prompt(model, inputs.prompt, ordinary=True)

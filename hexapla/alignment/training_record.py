@@ -65,6 +65,7 @@ def record_training(
         "matryoshka": list(config.matryoshka),
         "whiten": config.whiten,
         "preserve": config.preserve,
+        "alpha": config.alpha,
         "contrastive_weight": config.contrastive_weight,
         "teacher": prepared.teacher.name if prepared.teacher else None,
         "teacher_sha256": prepared.teacher.sha256 if prepared.teacher else None,

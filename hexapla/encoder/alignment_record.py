@@ -91,6 +91,7 @@ class Alignment(Stored):
     matryoshka: list[Count] = OPTIONAL
     whiten: str = OPTIONAL
     preserve: float | None = OPTIONAL
+    alpha: float = OPTIONAL
     contrastive_weight: float = OPTIONAL
     teacher: Text | None = OPTIONAL
     teacher_sha256: Text | None = OPTIONAL

@@ -85,11 +85,13 @@ def _extras(result: dict[str, Any]) -> str:
     """Return the settings that most encoders are made without."""
     dims = ", ".join(map(str, result.get("matryoshka", ())))
     weight = result.get("contrastive_weight", 1)
+    alpha = result.get("alpha", 1)
     n_cells = result.get("cells_per_row")
     extras = {
         "cells of a row in a step:": None if n_cells == "all" else n_cells,
         "whitened at the": result.get("whiten"),
         "preserve": result.get("preserve"),
+        "alpha": None if alpha == 1 else alpha,
         "contrastive weight": None if weight == 1 else str(weight),
         "LoRA of rank": result.get("lora"),
         "Matryoshka dimensions": dims,

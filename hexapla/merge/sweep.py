@@ -11,13 +11,13 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
 from hexapla.encoder.held_out import HeldOutAccuracy
+from hexapla.encoder.interpolation import Interpolation
 from hexapla.encoder.load import load_encoder, training_prompt
 from hexapla.encoder.locate import SWEEP, is_bare
 from hexapla.errors import InputError
 from hexapla.merge.check_merge import CheckedMerge, mismatch_message
 from hexapla.merge.config import MergeConfig, parse_alphas
 from hexapla.merge.encoder_difference import loaded_difference
-from hexapla.merge.interpolation import Interpolation
 from hexapla.merge.pivot_quality import Measure
 from hexapla.runs.atomic import write_json
 from hexapla.runs.progress import Progress

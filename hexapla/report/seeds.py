@@ -27,6 +27,7 @@ _LABEL_SETTINGS = (
     "matryoshka",
     "whiten",
     "preserve",
+    "alpha",
     "contrastive_weight",
     "teacher",
     "teacher_weight",

@@ -34,6 +34,7 @@ _SETTINGS = (
     "matryoshka",
     "whiten",
     "preserve",
+    "alpha",
     "contrastive_weight",
     "teacher",
     "teacher_sha256",

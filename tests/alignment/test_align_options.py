@@ -128,6 +128,30 @@ def test_preserve_keeps_the_pivots_structure_and_alignment_still_rises(settings,
     assert accuracy["kept"][-1] > accuracy["kept"][0] + 0.05
 
 
+@pytest.mark.parametrize("changes", [{}, {"lora": 4}, {"whiten": "end", "preserve": 0.0}])
+def test_alpha_saves_weights_between_the_encoder_and_what_was_trained(
+    settings, encoder, tmp_path, changes
+):
+    given = {**settings, "held_out": 0.2, "epochs": 2, **changes}
+    results, weights = {}, {}
+    for alpha in (1.0, 0.25):
+        out = tmp_path / str(alpha)
+        results[alpha] = align(AlignConfig(**{**given, "out": out, "alpha": alpha}), quiet=True)
+        weights[alpha] = read_weights(out)
+    base = read_weights(Path(encoder))
+    for name, weight in base.items():
+        between = torch.lerp(weight, weights[1.0][name], 0.25)
+        torch.testing.assert_close(weights[0.25][name], between, rtol=0, atol=1e-6)
+    assert any(not torch.equal(base[name], weights[0.25][name]) for name in base)
+    # The accuracy is that of the saved encoder, not of what was trained.
+    held_out = open_corpus(settings["corpus"]).split(0.2)[1].dataset()
+    saved = SentenceTransformer(str(tmp_path / "0.25"), device="cpu")
+    judge = HeldOutAccuracy(held_out, LANGUAGES, "")
+    assert results[0.25]["accuracy_after"] == judge(saved)["held_out_accuracy"]
+    assert results[0.25]["alpha"] == 0.25
+    assert results[0.25]["losses"] == results[1.0]["losses"]
+
+
 @pytest.mark.parametrize("has_bf16", [True, False])
 def test_bf16_is_warned_of_on_a_cpu_that_has_no_instructions_for_it(
     settings, monkeypatch, caplog, has_bf16

@@ -24,9 +24,11 @@ def plain(settings) -> dict[str, object]:
 def test_defaults_follow_from_the_kind_and_from_a_teacher_and_make_the_run(plain, tmp_path):
     bare = str(toy_transformer(tmp_path / "bare"))
     contrastive = {"temperature": 0.02, "margin": 0.4}
-    loss = {**contrastive, "preserve": 10.0}
-    bare_loss = {**contrastive, "learning_rate": 2e-5, "whiten": "start", "preserve": 3.0}
-    taught = {"temperature": 0.05, "margin": 0.0, "whiten": "none", "preserve": 0.0}
+    loss = {**contrastive, "preserve": 10.0, "alpha": 0.5}
+    started = {"whiten": "start", "alpha": 1.0}
+    bare_loss = {**contrastive, **started, "learning_rate": 2e-5, "preserve": 3.0}
+    untouched = {"whiten": "none", "preserve": 0.0, "alpha": 1.0}
+    taught = {"temperature": 0.05, "margin": 0.0, **untouched}
     part, whole = {"cells_per_row": 3}, {"cells_per_row": 0}
     for given, expected in (
         ({}, {"learning_rate": 3e-5, "whiten": "none", **loss, **part}),
@@ -34,8 +36,10 @@ def test_defaults_follow_from_the_kind_and_from_a_teacher_and_make_the_run(plain
         ({"encoder": bare}, {**bare_loss, **part}),
         ({"encoder": bare, "teacher": "tiny"}, {"learning_rate": 2e-5, **taught, **part}),
         ({"regime": "en-x"}, {**loss, **whole}),
-        ({"regime": "pivot-only"}, {"margin": 0.4, "whiten": "none", "preserve": 0.0, **whole}),
-        ({"whiten": "end"}, {"preserve": 0.0, **part}),
+        ({"encoder": bare, "alpha": 0.3}, {"whiten": "none", "preserve": 3.0, **part}),
+        ({"regime": "pivot-only"}, {"margin": 0.4, **untouched, **whole}),
+        ({"whiten": "start"}, {"preserve": 10.0, **started, **part}),
+        ({"whiten": "end"}, {"preserve": 0.0, "alpha": 1.0, **part}),
     ):
         config = AlignConfig(**{**plain, **given}, held_out=0.0)
         checked = check_alignment(config)

@@ -25,6 +25,7 @@ from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.encoder.encode import encode
 from hexapla.encoder.encoder_screen import inspect_encoder
+from hexapla.encoder.interpolation import Interpolation
 from hexapla.encoder.load import load_encoder
 from hexapla.encoder.locate import describe
 from hexapla.errors import InputError
@@ -32,7 +33,6 @@ from hexapla.evaluation.tasks.sts import cosines
 from hexapla.merge import pivot_quality
 from hexapla.merge.check_merge import check_merge
 from hexapla.merge.config import MergeConfig
-from hexapla.merge.interpolation import Interpolation
 from hexapla.merge.pivot_quality import agreement_with_base, all_cosines
 from hexapla.merge.stage import merge
 from hexapla.merge.sweep import best_point
