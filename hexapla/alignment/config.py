@@ -159,8 +159,8 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     under pivot-only or with `whiten` end."""
     alpha: Annotated[Annotated[float, Field(gt=0, le=1)] | None, LOSS] = None
     """Weight of what was trained in the weights that are saved; the rest is the encoder as it was
-    (WiSE-FT). By default 0.5 for a sentence encoder, and 1 for a bare language model, with a
-    teacher, under pivot-only or with `whiten`."""
+    (WiSE-FT). By default 0.5 for a sentence encoder at the default learning rate, and 1 with
+    another, for a bare language model, with a teacher, under pivot-only or with `whiten`."""
     contrastive_weight: Annotated[float, Field(ge=0, le=1000), LOSS] = 1.0
     """Weight of the contrastive term; 0 leaves it out, so that a teacher teaches alone."""
     teacher: Annotated[Name | None, _TEACHER] = None

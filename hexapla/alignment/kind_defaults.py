@@ -39,8 +39,8 @@ def fill_in(config: AlignConfig, kind: Kind) -> AlignConfig:
         defaults |= {"whiten": "none", "alpha": 1.0}
     if config.alpha not in (None, 1.0):
         defaults["whiten"] = "none"  # the encoder as it was has no such layer
-    if config.whiten not in (None, "none"):
-        defaults["alpha"] = 1.0
+    if config.learning_rate is not None or config.whiten not in (None, "none"):
+        defaults["alpha"] = 1.0  # half way back from a farther place, little of it may be left
     if not has_translations or config.whiten == "end":
         defaults["preserve"] = 0.0  # SimCSE moves the pivot, and so does whitening at the end
     missing = {key: value for key, value in defaults.items() if getattr(config, key) is None}

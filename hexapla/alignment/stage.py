@@ -262,7 +262,10 @@ def _accuracy_after(
     measured = {each["step"]: each[METRIC] for each in state.log_history if METRIC in each}
     if config.whiten != "end" and config.alpha == 1 and last in measured:
         return float(measured[last])
-    return _measure(prepared, inputs.model, inputs.prompt)
+    after = _measure(prepared, inputs.model, inputs.prompt)
+    if after is not None and last in measured:
+        _log.info("held-out accuracy: %.4f as trained, %.4f as saved", measured[last], after)
+    return after
 
 
 def choose_weights(config: AlignConfig, model: SentenceTransformer) -> Lora | None:

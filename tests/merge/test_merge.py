@@ -378,6 +378,7 @@ def test_an_encoder_that_was_really_aligned_merges_with_its_base(settings, tmp_p
             out=trained,
             rows_per_step=16,
             learning_rate=2e-2,
+            preserve=3.0,
             held_out=HELD_OUT,
             epochs=4,
             report_to="none",
