@@ -62,7 +62,7 @@ NAMES = {
     "multiway-mild": "multiway, 3 cells",
     "taught": "taught",
 }
-ROWS = {"few": "500", "captions": "1,500", "many": "10,000"}
+ROWS = {"captions": "1,500", "many": "10,000"}
 # A line of a table: name of the task, name of the languages, and which value it is.
 LINES = (
     ("bitext, accuracy", "seen", "bitext/test", "accuracy", "seen"),
