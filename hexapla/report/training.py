@@ -124,6 +124,7 @@ def read_training(folder: Path, score: Score) -> Training | None:
         "cells_per_row": "all",
         "whiten": "none",
         "contrastive_weight": 1.0,
+        "alpha": 1.0,
         **record,
     }
     if record["budget"] not in _AMOUNTS:
