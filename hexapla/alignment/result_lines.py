@@ -29,6 +29,11 @@ def result_lines(result: Mapping[str, Any], out: Path) -> list[str]:
         f"{result['n_steps']:,} steps, {result['n_encodings']:,} sentences encoded",
         _accuracy(result),
     ]
+    if (alpha := result.get("alpha", 1)) < 1:
+        lines.append(
+            f"the saved weights lie between {result['base']}'s and the trained ones, --alpha "
+            f"{alpha:g} of the way"
+        )
     left_out = [
         f"{result.get(key) or 0:,} rows {why}"
         for key, why in (

@@ -108,6 +108,7 @@ RESULT = {
     "n_truncated": 3,
     "accuracy_before": 0.7134,
     "accuracy_after": 0.8412,
+    "alpha": 0.5,
 }
 
 
@@ -118,6 +119,7 @@ def test_the_lines_say_what_was_gained_left_out_and_what_to_type_next(tmp_path):
         "30 steps, 5,664 sentences encoded",
         "accuracy on 100 held-out rows: 71.3 % before the first step, 84.1 % after the last "
         "(translations found, eng_Latn with each other language, both directions)",
+        "the saved weights lie between small@4's and the trained ones, --alpha 0.5 of the way",
         "not trained on: 100 rows held out, 12 rows with fewer than two of the languages",
         "3 texts are longer than the encoder reads, and were truncated",
         'every text is read with prompt "query: ", which the encoder has saved',
@@ -136,7 +138,8 @@ def test_a_run_without_held_out_rows_says_how_to_keep_some(tmp_path):
     assert not any(line.startswith(("not trained on", "every text")) for line in lines)
     assert f"next: hexapla evaluate {tmp_path} --suite bitext --data OTHER_ROWS" in lines[-2]
     older = {key: value for key, value in RESULT.items() if not key.startswith(("acc", "n_held"))}
-    del older["n_unusable"]
+    del older["n_unusable"], older["alpha"]
+    assert not any("alpha" in line for line in result_lines(older, tmp_path))
     assert result_lines(older, tmp_path)[2].startswith("no row was held out")
 
 
