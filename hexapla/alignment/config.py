@@ -152,15 +152,16 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     whiten: Annotated[Whiten | None, LOSS] = None
     """Append a linear layer that whitens vectors by the covariance within rows (WCCN). start: it is
     trained with the encoder. end: it is fitted to the trained encoder. By default start for a bare
-    language model, without a teacher and not under pivot-only, and none otherwise."""
+    language model, without a teacher or an `alpha` below 1 and not under pivot-only, and none
+    otherwise."""
     preserve: Annotated[Annotated[float, Field(ge=0, le=1000)] | None, LOSS] = None
     """Weight of a term that keeps the pivot's vectors where the encoder had them; 0 leaves it out.
-    By default 10 for a sentence encoder and 3 for a bare language model, and 0 with a teacher,
-    under pivot-only or with `whiten` end."""
+    By default 10 for a sentence encoder, 3 for a bare language model or with `whiten` start, and 0
+    with a teacher, under pivot-only or with `whiten` end."""
     alpha: Annotated[Annotated[float, Field(gt=0, le=1)] | None, LOSS] = None
     """Weight of what was trained in the weights that are saved; the rest is the encoder as it was
-    (WiSE-FT). By default 0.5 for a sentence encoder at the default learning rate, and 1 with
-    another, for a bare language model, with a teacher, under pivot-only or with `whiten`."""
+    (WiSE-FT). By default 0.5 for a sentence encoder, and 1 where a learning rate is given, for a
+    bare language model, with a teacher, under pivot-only or with `whiten`."""
     contrastive_weight: Annotated[float, Field(ge=0, le=1000), LOSS] = 1.0
     """Weight of the contrastive term; 0 leaves it out, so that a teacher teaches alone."""
     teacher: Annotated[Name | None, _TEACHER] = None
@@ -179,7 +180,7 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     """Compile the encoder with torch.compile; sentences are then padded instead of packed."""
     held_out: Annotated[Share | None, DATA] = None
     """Share of the rows kept from training, chosen by row hash. Accuracy on them is measured before
-    the first step and after the last. By default 0.05, more where that makes fewer than 100 rows
+    the first step and of what is saved. By default 0.05, more where that makes fewer than 100 rows
     (at most 0.1), less where it makes more than 500, and 0 for fewer than 500 rows in all. Under
     the budget "converged" always 0.05."""
     patience: Annotated[int, Field(ge=1, le=10_000), BUDGET] = 4

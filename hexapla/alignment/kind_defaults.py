@@ -12,7 +12,7 @@ from hexapla.encoder.kind import Kind
 # usual one for those of base size; it was not chosen by measurement.
 _BARE: dict[str, Any] = {"learning_rate": 2e-5, "whiten": "start", "preserve": 3.0, "alpha": 1.0}
 # What a good encoder can do stays without whitening, at this rate, with the pivot kept firmly and
-# half of its old weights: better in similarity than it was (dev/LOG.md).
+# half of its old weights (dev/LOG.md).
 _TRAINED: dict[str, Any] = {
     "learning_rate": 3e-5,
     "whiten": "none",
@@ -35,12 +35,15 @@ def fill_in(config: AlignConfig, kind: Kind) -> AlignConfig:
         "cells_per_row": _CELLS_PER_ROW if config.regime is Regime.MULTIWAY else 0,
     }
     if config.teacher or not has_translations:
-        # The teacher's vectors are not whitened, and half way back they are not reached.
+        # The teacher's vectors are not whitened, and weights half way back do not give them.
         defaults |= {"whiten": "none", "alpha": 1.0}
     if config.alpha not in (None, 1.0):
         defaults["whiten"] = "none"  # the encoder as it was has no such layer
+    if config.whiten == "start":
+        defaults["preserve"] = _BARE["preserve"]  # with more, one pool of unseen languages suffers
     if config.learning_rate is not None or config.whiten not in (None, "none"):
-        defaults["alpha"] = 1.0  # half way back from a farther place, little of it may be left
+        # A rate of one's own may go far, and half way back may undo most of it.
+        defaults["alpha"] = 1.0
     if not has_translations or config.whiten == "end":
         defaults["preserve"] = 0.0  # SimCSE moves the pivot, and so does whitening at the end
     missing = {key: value for key, value in defaults.items() if getattr(config, key) is None}

@@ -31,8 +31,8 @@ def result_lines(result: Mapping[str, Any], out: Path) -> list[str]:
     ]
     if (alpha := result.get("alpha", 1)) < 1:
         lines.append(
-            f"the saved weights lie between {result['base']}'s and the trained ones, --alpha "
-            f"{alpha:g} of the way"
+            f"the saved weights are {alpha:g} of the way from {result['base']}'s to the trained "
+            "ones (--alpha)"
         )
     left_out = [
         f"{result.get(key) or 0:,} rows {why}"
@@ -61,7 +61,7 @@ def _accuracy(result: Mapping[str, Any]) -> str:
     n_rows = min(result["n_held_out"], MAX_HELD_OUT_ROWS)
     return (
         f"accuracy on {n_rows:,} held-out rows: {before:.1%} before the first step, {after:.1%} "
-        f"after the last (translations found, {result['pivot']} with each other language, both "
+        f"as saved (translations found, {result['pivot']} with each other language, both "
         "directions)"
     ).replace("%", " %")
 

@@ -158,7 +158,8 @@ def _start(prepared: Prepared, inputs: Inputs) -> str:
     pooling = next((m.pooling_mode for m in inputs.model if hasattr(m, "pooling_mode")), "its own")
     return (
         f"{prepared.base.name} is {prepared.kind}: {pooling} pooling, prompt {inputs.prompt!r}, "
-        f"learning rate {prepared.config.learning_rate:g}"
+        f"learning rate {prepared.config.learning_rate:g}, preserve {prepared.config.preserve:g}, "
+        f"alpha {prepared.config.alpha:g}"
     )
 
 
@@ -318,11 +319,12 @@ def _finish(
         model = _gather_encoder(config, trained.trainer)
     elif trained.lora:
         trained.lora.merge()
-    if config.alpha is not None and config.alpha < 1:
+    is_whole = PartialState().is_main_process or not is_sharded
+    if config.alpha is not None and config.alpha < 1 and is_whole:
         # As at the start: an encoder's file may lack weights, such as an unused pooler's.
         set_seed(config.seed)
         Interpolation(_load_base(config).state_dict(), model).set(config.alpha)
-    if config.whiten == "end" and (PartialState().is_main_process or not is_sharded):
+    if config.whiten == "end" and is_whole:
         n_whitened = _whiten(prepared, model, inputs.prompt)
     save_prompt(model, inputs.prompt, ordinary=True)
     return model, n_whitened

@@ -91,7 +91,7 @@ def _extras(result: dict[str, Any]) -> str:
         "cells of a row in a step:": None if n_cells == "all" else n_cells,
         "whitened at the": result.get("whiten"),
         "preserve": result.get("preserve"),
-        "alpha": None if alpha == 1 else alpha,
+        "share of the trained weights:": None if alpha == 1 else alpha,
         "contrastive weight": None if weight == 1 else str(weight),
         "LoRA of rank": result.get("lora"),
         "Matryoshka dimensions": dims,

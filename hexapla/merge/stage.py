@@ -102,8 +102,8 @@ def _nothing_left(config: MergeConfig, kept: dict[str, Any]) -> str:
     )
     return (
         f"alpha 0, the base, is kept: {why}, so nothing of the alignment is left in {config.out}; "
-        "allow a larger --tolerance, or align more gently (a lower --learning-rate, a higher "
-        "--preserve)"
+        "allow a larger --tolerance, or align more gently (a lower --learning-rate or --alpha, a "
+        "higher --preserve)"
     )
 
 
