@@ -39,7 +39,7 @@ def fill_in(config: AlignConfig, kind: Kind) -> AlignConfig:
         defaults |= {"whiten": "none", "alpha": 1.0}
     if config.alpha not in (None, 1.0):
         defaults["whiten"] = "none"  # the encoder as it was has no such layer
-    if config.whiten == "start":
+    if config.whiten == "start" and not config.teacher:
         defaults["preserve"] = _BARE["preserve"]  # with more, one pool of unseen languages suffers
     if config.learning_rate is not None or config.whiten not in (None, "none"):
         # A rate of one's own may go far, and half way back may undo most of it.

@@ -39,6 +39,7 @@ def test_defaults_follow_from_the_kind_and_from_a_teacher_and_make_the_run(plain
         ({"encoder": bare, "alpha": 0.3}, {"whiten": "none", "preserve": 3.0, **part}),
         ({"regime": "pivot-only"}, {"margin": 0.4, **untouched, **whole}),
         ({"learning_rate": 1e-4}, {**loss, "alpha": 1.0}),
+        ({"whiten": "start", "teacher": "tiny"}, {"preserve": 0.0, **started, **part}),
         ({"whiten": "start"}, {"preserve": 3.0, **started, **part}),
         ({"whiten": "end"}, {"preserve": 0.0, "alpha": 1.0, **part}),
     ):
