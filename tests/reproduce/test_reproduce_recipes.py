@@ -378,7 +378,8 @@ def test_a_default_of_the_encoders_kind_is_part_of_the_key(tmp_path: Path) -> No
         return {cell.key for cell in cells if cell.is_trained}
 
     text = path.read_text()
-    path.write_text(text.replace("learning_rate = 3e-3", 'learning_rate = 3e-3\nwhiten = "none"'))
+    stated = 'learning_rate = 3e-3\nwhiten = "none"\npreserve = 3.0'
+    path.write_text(text.replace("learning_rate = 3e-3", stated))
     given = keys(Kind.SENTENCE)
     assert keys(Kind.MASKED) == given
     path.write_text(path.read_text().replace("learning_rate = 3e-3\n", ""))
