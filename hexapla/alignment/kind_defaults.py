@@ -35,16 +35,17 @@ def fill_in(config: AlignConfig, kind: Kind) -> AlignConfig:
         "cells_per_row": _CELLS_PER_ROW if config.regime is Regime.MULTIWAY else 0,
     }
     if config.teacher or not has_translations:
-        # The teacher's vectors are not whitened, and weights half way back do not give them.
+        # A teacher's vectors are not whitened, and a mean with the old weights would leave them.
         defaults |= {"whiten": "none", "alpha": 1.0}
     if config.alpha not in (None, 1.0):
         defaults["whiten"] = "none"  # the encoder as it was has no such layer
     if config.whiten == "start" and not config.teacher:
         defaults["preserve"] = _BARE["preserve"]  # with more, one pool of unseen languages suffers
     if config.learning_rate is not None or config.whiten not in (None, "none"):
-        # A rate of one's own may go far, and half way back may undo most of it.
+        # At a higher rate the trained weights lie farther away, and their mean with the old ones
+        # may lose the alignment.
         defaults["alpha"] = 1.0
     if not has_translations or config.whiten == "end":
-        defaults["preserve"] = 0.0  # SimCSE moves the pivot, and so does whitening at the end
+        defaults["preserve"] = 0.0  # SimCSE and whitening at the end move the pivot
     missing = {key: value for key, value in defaults.items() if getattr(config, key) is None}
     return dataclasses.replace(config, **missing)

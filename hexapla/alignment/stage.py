@@ -321,7 +321,7 @@ def _finish(
         trained.lora.merge()
     is_whole = PartialState().is_main_process or not is_sharded
     if config.alpha is not None and config.alpha < 1 and is_whole:
-        # As at the start: an encoder's file may lack weights, such as an unused pooler's.
+        # Weights that the encoder's file lacks, such as an unused pooler's, are drawn as before.
         set_seed(config.seed)
         Interpolation(_load_base(config).state_dict(), model).set(config.alpha)
     if config.whiten == "end" and is_whole:

@@ -199,7 +199,7 @@ def _estimate(prepared: Prepared, step: StepMeasurement, libraries: float) -> Tr
     n_encodings = round(prepared.epochs * prepared.encodings_per_epoch)
     n_held_out = len(prepared.held_out or ())
     per_epoch = _EVALUATIONS_PER_EPOCH.get(config.budget, 1)
-    # Weights between the encoder's and the trained ones are measured once more.
+    # With alpha below 1, what is saved is measured once more.
     n_at_ends = 1 if config.alpha == 1 else 2
     n_evaluations = n_at_ends + round(prepared.epochs * per_epoch) if n_held_out else 0
     held_out_tokens = (
