@@ -94,13 +94,13 @@ LINES = (
     ("", "unseen", "topics/nusax", "accuracy", "unseen"),
     ("sentiment from English", "unseen", "topics-zero-shot/nusax", "accuracy", "unseen"),
 )
-# Columns of a compact table: its heading, and the values, which one cell shows.
+# Columns of a compact table: heading, task, metric, and the languages whose values one cell shows.
 COLUMNS = (
-    ("with English", (LINES[0], LINES[1])),
-    ("without", (LINES[2], LINES[3])),
-    ("one pool", (LINES[6], LINES[7])),
-    ("STS en, de, it", (LINES[10], LINES[11], LINES[12])),
-    ("topics", (LINES[16], LINES[17])),
+    ("with English", "bitext/test", "accuracy", ("seen", "unseen")),
+    ("without", "bitext/test", "accuracy", ("seen, no English", "unseen, no English")),
+    ("one pool", "pool/test", "accuracy", ("seen", "unseen")),
+    ("STS en, de, it", "sts/test", "spearman", ("eng_Latn", "seen", "unseen")),
+    ("topics", "topics/sib200", "accuracy", ("seen", "unseen")),
 )
 Row = Mapping[str, str]
 
@@ -180,12 +180,14 @@ def _compact_table(rows: Sequence[Row]) -> Iterator[str]:
     cells = {(*_line(row), *_place(row)): row for row in rows}
     lines = list(dict.fromkeys(_line(row) for row in rows))
     lines.sort(key=lambda line: (line[0], list(ROWS).index(line[1]), list(NAMES).index(line[2])))
-    yield f"| encoder | rows | regime | {' | '.join(head for head, _ in COLUMNS)} |"
+    yield f"| encoder | rows | regime | {' | '.join(head for head, *_ in COLUMNS)} |"
     yield "|---|--:|---|" + "--:|" * len(COLUMNS)
     for encoder, corpus, regime in lines:
         shown = (
-            " / ".join(_percent(cells[encoder, corpus, regime, *line[2:]]) for line in values)
-            for _, values in COLUMNS
+            " / ".join(
+                _percent(cells[encoder, corpus, regime, task, metric, each]) for each in languages
+            )
+            for _, task, metric, languages in COLUMNS
         )
         name = encoder.replace("-", "@")
         yield f"| `{name}` | {ROWS[corpus]} | {NAMES[regime]} | {' | '.join(shown)} |"
