@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hexapla.demo import DemoResult
 
 _NAMES = {"base": "before alignment", "en-x": "after English-X", "multiway": "after multiway"}
-# What to align in earnest: all layers, whose settings are the defaults, or the one that is at hand.
+# The encoder of the commands that the demo suggests, for each that it may have aligned.
 _ENCODERS = {"small@4": "small", "tiny": "tiny --learning-rate 1e-3"}
 _REGIMES = """\
 English-X trains on each sentence with its translation into one language, multiway on translations
