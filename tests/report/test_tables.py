@@ -141,6 +141,20 @@ def test_other_metrics_are_printed_if_all_are_asked_for(tmp_path: Path) -> None:
     assert markdown.count("| swh_Latn |") == 1  # languages of the headline metric alone
 
 
+def test_xsim_stands_behind_xsim_with_altered_sentences(tmp_path: Path) -> None:
+    measured = [
+        {("xsim/toy", SWH): {"xsim": hits(0)["accuracy"], "xsim++": hits(n)["accuracy"]}}
+        for n in (8, 4)
+    ]
+    comparison = run_compare(
+        write_run(tmp_path / "base", measured[0]), write_run(tmp_path / "aligned", measured[1])
+    )
+    assert [(block.metric, block.headline) for block in comparison.blocks] == [
+        ("xsim++", True),
+        ("xsim", False),
+    ]
+
+
 def test_fewer_errors_are_green_and_more_are_red(tmp_path: Path) -> None:
     comparison = several_metrics(tmp_path)
     console = Console(width=100, force_terminal=True, color_system="standard")
