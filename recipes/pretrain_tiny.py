@@ -32,16 +32,14 @@ import scipy.sparse.linalg
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
+
+from recipes.tiny_card import card
+from recipes.tiny_tokenizer import MAX_TOKENS, train_tokenizer
 
 SOURCES = {"stsb-mt/train.parquet": 4, "ntrex/test.parquet": 4, "courses/train.parquet": 1}
 """How often each file is read in an epoch."""
-SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-N_PIECES, MAX_TOKENS, MASKED_SHARE, BATCH_TOKENS = 16_000, 128, 0.15, 8192
-# Text without spaces is split into short runs, only while the tokenizer is trained: the time of
-# Unigram's search for seed pieces is quadratic in the length of a run.
-UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}]{1,4}|\p{Thai}{1,6}"
+MASKED_SHARE, BATCH_TOKENS = 0.15, 8192
 
 
 def read_sentences(data: Path) -> dict[str, list[str]]:
@@ -60,43 +58,6 @@ def read_sentences(data: Path) -> dict[str, list[str]]:
         }
         sentences[name] = sorted(cells, key=lambda cell: hashlib.sha256(cell.encode()).digest())
     return sentences
-
-
-def train_tokenizer(sentences: list[str]) -> PreTrainedTokenizerFast:
-    """Train a Unigram tokenizer of `N_PIECES` pieces, with XLM-R's special tokens and template."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
-    )
-    spaces = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [spaces, pre_tokenizers.Split(Regex(UNSPACED), "isolated")]
-    )
-    trainer = trainers.UnigramTrainer(
-        vocab_size=N_PIECES,
-        special_tokens=SPECIAL,
-        unk_token="<unk>",
-        max_piece_length=12,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(sentences, trainer)
-    tokenizer.pre_tokenizer = spaces
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>",
-        pair="<s> $A </s> </s> $B </s>",
-        special_tokens=[("<s>", 0), ("</s>", 2)],
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<s>",
-        eos_token="</s>",
-        sep_token="</s>",
-        cls_token="<s>",
-        unk_token="<unk>",
-        pad_token="<pad>",
-        mask_token="<mask>",
-        model_max_length=MAX_TOKENS,
-    )
 
 
 def cooccurrence_embeddings(
@@ -290,61 +251,6 @@ def save_encoder(
     )
 
 
-CARD = """---
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-tags: [sentence-transformers, sentence-similarity, feature-extraction]
----
-
-# tiny
-
-The encoder that Hexapla carries for its demo, its tests and first trials: a masked language model
-of XLM-R's architecture with {layers} layers of {dim}, {pieces} Unigram pieces, mean pooling and
-normalisation, in fp16. It was made by `recipes/pretrain_tiny.py`, without any information about
-which sentences are translations of each other.
-
-## Data
-
-749,167 single sentences in 30 languages: STSb Multi MT's training sentences in 11 and NTREX-128 in
-30 (both CC BY-SA 4.0, both four times per epoch), and machine-translated course texts in 30 (MIT).
-No two languages of a row stand side by side. SIB-200, Tatoeba and the STS dev and test pairs were
-not read.
-
-## Training
-
-{steps}
-
-Loss in nats per masked position; held out are 1,500 sentences of STSb that were not trained on:
-
-| tokens of this run | training | held out |
-|---:|---:|---:|
-{curve}
-
-## Limits
-
-It is not for production: it was trained on captions, news and the course texts of one field only,
-and it truncates texts after 128 tokens. It places translations apart, on purpose. It has no
-dropout, so the regime `pivot-only` cannot train it. Align it, or use a real encoder.
-"""
-TRAINED_BY = "by Muon (matrices of the layers) and AdamW (the rest), 15 % masked, no dropout."
-CONTINUED = f"Continued from an earlier run, {TRAINED_BY}"
-FRESH = f"Started from an SVD of co-occurrences, {TRAINED_BY}"
-
-
-def card(config: XLMRobertaConfig, curve: list[dict[str, float]], steps: str) -> str:
-    """Return the encoder's card."""
-    lines = "\n".join(
-        f"| {point['tokens']:,.0f} | {point['train']:.2f} | {point['dev']:.2f} |" for point in curve
-    )
-    return CARD.format(
-        layers=config.num_hidden_layers,
-        dim=config.hidden_size,
-        pieces=config.vocab_size,
-        steps=steps,
-        curve=lines,
-    )
-
-
 def main() -> None:
     """Train a tokenizer, pretrain an encoder and save it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -458,7 +364,7 @@ def main() -> None:
         muon=args.optimizer == "muon",
     )
     save_encoder(
-        model.cpu(), tokenizer, args.out, card(config, curve, CONTINUED if args.start else FRESH)
+        model.cpu(), tokenizer, args.out, card(config, curve, is_continued=args.start is not None)
     )
 
 
