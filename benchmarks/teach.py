@@ -8,7 +8,8 @@ training, saving. Student and teacher have as many dimensions, which `MSELoss` n
 
 In: the folder `HEXAPLA_DATA` (by default ../shared/data; see recipes/README.md).
 Out: one line for each, measured on development data: accuracy of bitext (400 rows of
-`sib200/train`) with and without English in seen and unseen languages, STS in English and German.
+`sib200/train`) with and without English and error of xsim++, in seen and unseen languages, and STS
+in English and German.
 
     python -m benchmarks.teach [--student small@4] [--teacher small] [--rows 500] [--rate 5e-4]
 """
@@ -159,17 +160,24 @@ def measure(encoder: str, folder: Path) -> str:
 
 
 def describe_bitext(scores: Iterable[Score]) -> str:
-    """Return mean accuracies with and without English, of seen pairs / of those with an unseen."""
-    groups: dict[tuple[bool, bool], list[float]] = {}
+    """Return mean accuracies with and without English, and mean errors of xsim++.
+
+    Each is of seen pairs / of those with an unseen language.
+    """
+    groups: dict[tuple[str, bool], list[float]] = {}
     for score in scores:
-        if score.metric == "accuracy":
-            pair = score.languages.split("-")
-            key = (PIVOT in pair, set(pair) <= set(SEVEN))
-            groups.setdefault(key, []).append(score.value)
+        pair = score.languages.split("-")
+        if score.metric == "xsim++":
+            name = score.metric
+        elif score.metric == "accuracy" and score.task.startswith("bitext/"):
+            name = "with English" if PIVOT in pair else "without English"
+        else:
+            continue
+        groups.setdefault((name, set(pair) <= set(SEVEN)), []).append(score.value)
     means = {key: f"{100 * sum(values) / len(values):.1f}" for key, values in groups.items()}
     return "; ".join(
-        f"{name} English {means[with_english, True]} / {means[with_english, False]}"
-        for name, with_english in (("with", True), ("without", False))
+        f"{name} {means[name, True]} / {means[name, False]}"
+        for name in ("with English", "without English", "xsim++")
     )
 
 
