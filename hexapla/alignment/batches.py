@@ -1,9 +1,9 @@
 """Which rows and which columns make one training step, by regime.
 
 The sampler chooses rows: each once an epoch, rows that share a text in different batches. The order
-depends on the seed and the epoch alone, so a resumed run sees what an uninterrupted run would have
-seen. The collator chooses columns. What it draws depends on the seed, the epoch and the row, so it
-survives a resume too, and is the same for any number of processes.
+depends on the seed, the epoch and the hard negatives alone, so a resumed run sees what an
+uninterrupted run would have seen. The collator chooses columns. What it draws depends on the seed,
+the epoch and the row, so it survives a resume too, and is the same for any number of processes.
 
 Shape suffixes: R rows, C columns, N cells, P cells with a reference.
 """
@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from hexapla.alignment.cell_batch import CellBatch
 from hexapla.alignment.config import Regime
+from hexapla.alignment.hard_negatives import HardNegatives
 from hexapla.alignment.reference import Reference
 from hexapla.alignment.token_cache import TokenCache
 
@@ -72,6 +73,7 @@ class RowBatchSampler(Sampler[list[int]]):
         seed: Seed of the order.
         rank: Number of this process.
         n_ranks: Number of processes that share the batches.
+        hard_negatives: What finds the order of the rows, or None for one at random.
     """
 
     def __init__(
@@ -83,11 +85,13 @@ class RowBatchSampler(Sampler[list[int]]):
         seed: int = 0,
         rank: int = 0,
         n_ranks: int = 1,
+        hard_negatives: HardNegatives | None = None,
     ) -> None:
         n_batches = -(-n_rows // rows_per_step)
         self.sizes = [n_rows // n_batches + (k < n_rows % n_batches) for k in range(n_batches)]
         self.n_rows, self.shared, self.seed, self.epoch = n_rows, shared, seed, 0
         self.rank, self.n_ranks = rank, n_ranks
+        self.hard_negatives = hard_negatives
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch whose batches come next."""
@@ -104,9 +108,7 @@ class RowBatchSampler(Sampler[list[int]]):
 
     def batches(self) -> Iterator[list[int]]:
         """Yield the whole batches of the epoch."""
-        order = iter(
-            np.random.default_rng([self.seed, self.epoch]).permutation(self.n_rows).tolist()
-        )
+        order = iter(self._order())
         waiting: list[int] = []
         for size in self.sizes:
             batch: list[int] = []
@@ -123,6 +125,13 @@ class RowBatchSampler(Sampler[list[int]]):
                     texts |= self.shared.get(row, frozenset())
             waiting = postponed + waiting
             yield batch
+
+    def _order(self) -> list[int]:
+        """Return the rows in the order of the epoch: at random, or similar ones together."""
+        drawn_R = np.random.default_rng([self.seed, self.epoch]).permutation(self.n_rows)
+        if self.hard_negatives is None:
+            return [int(row) for row in drawn_R]
+        return self.hard_negatives.order(self.epoch, drawn_R)
 
 
 @dataclass(kw_only=True)
@@ -220,12 +229,13 @@ class CellLoader(DataLoader[int]):
 
     Attributes:
         collator: Collects the cells of rows.
+        hard_negatives: The sampler's, or None.
     """
 
     def __init__(
         self, sampler: RowBatchSampler, rows: Sequence[int], collator: CellCollator
     ) -> None:
-        self.collator = collator
+        self.collator, self.hard_negatives = collator, sampler.hard_negatives
         super().__init__(rows, batch_sampler=sampler, collate_fn=collator)  # type: ignore[arg-type]
 
     def set_epoch(self, epoch: int) -> None:

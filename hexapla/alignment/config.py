@@ -109,6 +109,11 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     others are controls. en-x: the pivot and one other language, drawn anew in every epoch. star:
     all, but only pairs with the pivot. sampled-pair: two, drawn anew. pivot-only: the pivot with
     itself under dropout."""
+    hard_negatives: Annotated[int, Field(ge=0, le=1000), LOSS] = 0
+    """How many of the most similar other rows share a step with a row; 0 takes rows at random. The
+    encoder finds them before every pass, by the cosine of the pivots, among up to 8,192 rows drawn
+    at random. A row whose cosine is 0.95 or more of that with the row's own translation may mean
+    the same, and is not chosen. With 64 rows a step, 7 is a good number."""
     cells_per_row: Annotated[Annotated[int, Field(ge=0, le=10_000)] | None, LOSS] = None
     """Cells of a row that a step takes under multiway and star: the pivot and others that are drawn
     anew in every epoch; 0 takes all. By default 3 under multiway, and all under star."""
@@ -215,6 +220,8 @@ class AlignConfig(EncodingSettings, ResumableSettings):
                 f"cells_per_row is {self.cells_per_row} and the regime {self.regime}, which takes "
                 "two texts of each row; leave it out, or use the regime multiway or star"
             )
+        if self.hard_negatives:
+            self._check_hard_negatives()
         if self.whiten not in (None, "none") and self.regime == Regime.PIVOT_ONLY:
             raise InputError(
                 f"whiten is {self.whiten} and the regime pivot-only; whitening is fitted to the "
@@ -239,6 +246,21 @@ class AlignConfig(EncodingSettings, ResumableSettings):
                 "budget is converged and held_out is 0; held-out rows decide when training ends, "
                 "so give a share (--held-out 0.05)"
             )
+
+    def _check_hard_negatives(self) -> None:
+        """Refuse hard negatives where they cannot be found or are of no use."""
+        n_rows = self.rows_per_step
+        for is_wrong, why in (
+            (n_rows and self.hard_negatives >= n_rows, f"a step has {n_rows} rows, which are fewer"),
+            (self.regime == Regime.PIVOT_ONLY, "pivot-only reads no translation to compare with"),
+            (not self.contrastive_weight, "contrastive_weight is 0, so nothing is told apart"),
+            (self.compile, "compile is set, which would compile the search for them too"),
+        ):
+            if is_wrong:
+                raise InputError(
+                    f"hard_negatives is {self.hard_negatives} and {why}; leave it out "
+                    "(--hard-negatives 0)"
+                )
 
     def _fill_in_teacher(self) -> None:
         """Fill in what a teacher's term needs, and refuse settings of it without a teacher."""

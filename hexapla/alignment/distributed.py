@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -45,6 +47,15 @@ def any_rank(flag: bool, device: torch.device) -> bool:
     raised = torch.tensor([int(flag)], device=device)
     dist.all_reduce(raised, dist.ReduceOp.MAX)
     return bool(raised.item())
+
+
+def broadcast(array: NDArray[np.int32], device: torch.device) -> NDArray[np.int32]:
+    """Return rank 0's array, which has the same shape on every rank."""
+    if n_ranks() == 1:
+        return array
+    tensor = torch.from_numpy(array).to(device)
+    dist.broadcast(tensor, src=0)
+    return tensor.cpu().numpy()
 
 
 def gather_rows(local: Tensor, sizes: list[int]) -> Tensor:

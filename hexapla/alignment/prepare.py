@@ -57,6 +57,10 @@ class Prepared:
     identity: dict[str, Any]
     is_finished: bool
 
+    def n_mined(self, epochs: float) -> int:
+        """Return how many sentences are encoded in so many passes to find hard negatives."""
+        return 2 * len(self.usable) * math.ceil(epochs) if self.config.hard_negatives else 0
+
 
 def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
     """Check settings, corpus, encoder and output folder, and count what there is to train on.
@@ -127,6 +131,11 @@ def _check_processes(config: AlignConfig, n_processes: int) -> None:
         raise InputError(
             f"held_out is {config.held_out}; under FSDP no process has a whole encoder to evaluate "
             "on held-out rows, so hold none out (--held-out 0), or train without FSDP"
+        )
+    if config.hard_negatives and is_fsdp_enabled():
+        raise InputError(
+            f"hard_negatives is {config.hard_negatives}; under FSDP no process has a whole encoder "
+            "to find them with, so set it to 0 (--hard-negatives 0), or train without FSDP"
         )
 
 

@@ -168,6 +168,8 @@ def _announcement(config: AlignConfig, prepared: Prepared, cells: TokenCache) ->
     longest = "at most " if config.budget == "converged" else ""
     n_encodings = round(prepared.epochs * prepared.encodings_per_epoch)
     line = f"{longest}{prepared.n_steps:,} steps, {n_encodings:,} sentences to encode"
+    if n_mined := prepared.n_mined(prepared.epochs):
+        line += f" and {n_mined:,} more to find hard negatives"
     if config.chunk_tokens is None:
         return line
     per_step = len(cells.ids) * prepared.epochs / prepared.n_steps

@@ -160,8 +160,12 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None
     ) -> None:
         """Save what is trained; the rest is in the base encoder."""
+        if not self.args.should_save:  # on every rank but one
+            return
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
+        if self._loader.hard_negatives is not None:
+            self._loader.hard_negatives.save(folder)
         frozen = {name for name, _ in self.model.named_parameters()} - self._trained()
         state = self.model.state_dict() if state_dict is None else state_dict
         save_file(
@@ -182,6 +186,9 @@ class MultiwayTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
                 f"{checkpoint_path}: not a checkpoint of this encoder; the weights "
                 f"{[*unexpected, *missing][:3]} do not fit"
             )
+        # The best weights are loaded at the end too, when no order is needed.
+        if self._loader.hard_negatives is not None and not self.state.global_step:
+            self._loader.hard_negatives.load(Path(checkpoint_path))
 
     def _trained(self) -> set[str]:
         """Return the names of the parameters that are trained."""

@@ -15,6 +15,7 @@ from transformers.integrations import TensorBoardCallback
 from hexapla.alignment.batches import CellCollator, CellLoader, RowBatchSampler, shared_texts
 from hexapla.alignment.callbacks import AccuracyBefore, LogAtCheckpoints, TrainingProgress
 from hexapla.alignment.config import AlignConfig, Regime
+from hexapla.alignment.hard_negatives import HardNegatives
 from hexapla.alignment.loss import MultiwayLoss
 from hexapla.alignment.prepare import Prepared
 from hexapla.alignment.reference import Reference
@@ -75,9 +76,24 @@ def make_trainer(
         packing=packing,
     )
     row_ids = prepared.rows.select_columns(["row_id"])
-    loader = _make_loader(config, prepared, cells, row_ids, reference)
+    bf16 = _uses_bf16(config)
+    hard_negatives = None
+    if config.hard_negatives:
+        languages = prepared.corpus.languages
+        hard_negatives = HardNegatives(
+            model,
+            prepared.rows.select(prepared.usable).select_columns(list(languages)),
+            languages,
+            cells.texts[prepared.usable] != 0,
+            prompt,
+            n=config.hard_negatives,
+            seed=config.seed,
+            bf16=bf16,
+            bar=progress.add("hard negatives", prepared.n_mined(prepared.epochs), unit="sentences"),
+        )
+    loader = _make_loader(config, prepared, cells, row_ids, reference, hard_negatives)
     n_steps = -(-len(loader) // config.gradient_accumulation)
-    arguments = _arguments(config, prepared.epochs, n_steps)
+    arguments = _arguments(config, prepared.epochs, n_steps, bf16=bf16)
     trainer = MultiwayTrainer(
         model=model,
         args=arguments,
@@ -105,6 +121,7 @@ def _make_loader(
     cells: TokenCache,
     row_ids: Dataset,
     reference: Reference | None,
+    hard_negatives: HardNegatives | None,
 ) -> CellLoader:
     """Make the batches of this process."""
     processes = PartialState()
@@ -115,6 +132,7 @@ def _make_loader(
         seed=config.seed,
         rank=processes.process_index,
         n_ranks=processes.num_processes,
+        hard_negatives=hard_negatives,
     )
     keys = np.array([int(row_id[:16], 16) for row_id in row_ids["row_id"]], dtype=np.uint64)
     collator = CellCollator(
@@ -140,7 +158,7 @@ def _callbacks(config: AlignConfig, progress: Progress) -> list[TrainerCallback]
 
 
 def _arguments(
-    config: AlignConfig, epochs: float, steps_per_epoch: int
+    config: AlignConfig, epochs: float, steps_per_epoch: int, *, bf16: bool
 ) -> SentenceTransformerTrainingArguments:
     """Return the trainer's arguments for a run."""
     converged = config.budget == "converged"
@@ -171,7 +189,7 @@ def _arguments(
         learning_rate=config.learning_rate,
         warmup_steps=config.warmup,
         weight_decay=config.weight_decay,
-        bf16=_uses_bf16(config),
+        bf16=bf16,
         seed=config.seed,
         data_seed=config.seed,
         save_strategy="steps",

@@ -54,11 +54,13 @@ class TrainingEstimate:
         rows_per_step: Rows in one batch.
         n_encodings: Sentences to encode.
         n_tokens: Their tokens.
+        n_mined: Further sentences to encode, to find hard negatives.
         n_parameters: Weights of the encoder.
         n_trained: Those that are trained.
         n_body: Those that are no token embeddings; each takes part in the product of every token.
         memory: Bytes, by what they are needed for.
-        seconds: Time of steps and of measurements on held-out rows, on this machine.
+        seconds: Time of steps, of measurements on held-out rows and of finding hard negatives, on
+            this machine.
         device: What it was measured on.
         n_rows_measured: Rows of the step that was timed.
         is_longest: Training may end before, since held-out rows decide.
@@ -75,6 +77,7 @@ class TrainingEstimate:
     rows_per_step: int
     n_encodings: int
     n_tokens: int
+    n_mined: int
     n_parameters: int
     n_trained: int
     n_body: int
@@ -88,7 +91,8 @@ class TrainingEstimate:
     @property
     def gpu_seconds(self) -> float:
         """Time on an A100 by published figures: 6 operations for each weight and token."""
-        operations = 6.0 * self.n_body * self.n_tokens
+        mined = 2.0 * self.n_mined / self.n_encodings  # without a backward pass
+        operations = (6.0 + mined) * self.n_body * self.n_tokens
         return operations / (_UTILISATION * _A100_FLOPS) + self.n_steps * _GPU_STEP_S
 
     def lines(self) -> list[str]:
@@ -107,7 +111,8 @@ class TrainingEstimate:
             f"{self.encoder} under {self.regime}: {self.n_rows:,} rows to train on, in "
             f"{self.n_languages} languages; {', '.join(left_out) or 'no row left out'}",
             f"{longest}{self.n_steps:,} steps of {self.rows_per_step:,} rows, "
-            f"{self.n_encodings:,} sentences, about {self.n_tokens:,} tokens",
+            f"{self.n_encodings:,} sentences, about {self.n_tokens:,} tokens"
+            f"{f'; {self.n_mined:,} more to find hard negatives' if self.n_mined else ''}",
             f"trained: {self.n_trained:,} of {self.n_parameters:,} weights",
             f"memory: about {sum(self.memory.values()) / 2**30:.1f} GiB ({parts})",
             f"time: {longest or 'about '}{format_duration(self.seconds)} with {self.device} "
@@ -170,6 +175,7 @@ def _sample(prepared: Prepared, folder: Path) -> Prepared:
         epochs=1.0,
         held_out=0.0,
         preserve=0.0,
+        hard_negatives=0,
         whiten="none",
         teacher=None,
         teacher_weight=None,
@@ -205,6 +211,7 @@ def _estimate(prepared: Prepared, step: StepMeasurement, libraries: float) -> Tr
     held_out_tokens = (
         min(n_held_out, MAX_HELD_OUT_ROWS) * len(prepared.corpus.languages) * n_tokens / n_encodings
     )
+    n_mined = prepared.n_mined(prepared.epochs)
     return TrainingEstimate(
         encoder=prepared.base.name,
         regime=str(config.regime),
@@ -216,6 +223,7 @@ def _estimate(prepared: Prepared, step: StepMeasurement, libraries: float) -> Tr
         rows_per_step=config.rows_in_step,
         n_encodings=n_encodings,
         n_tokens=round(n_tokens),
+        n_mined=n_mined,
         n_parameters=step.n_parameters,
         n_trained=step.n_trained,
         n_body=step.n_body,
@@ -228,7 +236,9 @@ def _estimate(prepared: Prepared, step: StepMeasurement, libraries: float) -> Tr
         seconds=(
             n_tokens * step.seconds_per_token * (_CACHING if is_slower else 1.0)
             + prepared.n_steps * step.optimiser_s
-            + n_evaluations * held_out_tokens * step.seconds_per_token * _FORWARD
+            + (n_evaluations * held_out_tokens + n_mined * n_tokens / n_encodings)
+            * step.seconds_per_token
+            * _FORWARD
         ),
         device=step.device,
         n_rows_measured=step.n_rows,

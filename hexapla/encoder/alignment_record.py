@@ -81,6 +81,7 @@ class Alignment(Stored):
     columns: dict[str, dict[str, Any]] = OPTIONAL
     regime: Text = OPTIONAL
     cells_per_row: int | Literal["all"] = OPTIONAL
+    hard_negatives: int = OPTIONAL
     budget: Text = OPTIONAL
     negatives: Text = OPTIONAL
     prompt: str = OPTIONAL

@@ -89,6 +89,7 @@ def _extras(result: dict[str, Any]) -> str:
     n_cells = result.get("cells_per_row")
     extras = {
         "cells of a row in a step:": None if n_cells == "all" else n_cells,
+        "hard negatives of a row:": result.get("hard_negatives"),
         "whitened at the": result.get("whiten"),
         "preserve": result.get("preserve"),
         "share of the trained weights:": None if alpha == 1 else alpha,

@@ -21,6 +21,7 @@ _LABEL_SETTINGS = (
     "base",
     "corpus",
     "cells_per_row",
+    "hard_negatives",
     "temperature",
     "margin",
     "negatives",

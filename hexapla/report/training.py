@@ -28,6 +28,7 @@ _SETTINGS = (
     "languages",
     "prompt",
     "cells_per_row",
+    "hard_negatives",
     "temperature",
     "margin",
     "negatives",
@@ -122,6 +123,7 @@ def read_training(folder: Path, score: Score) -> Training | None:
     # Missing from older records.
     record = {
         "cells_per_row": "all",
+        "hard_negatives": 0,
         "whiten": "none",
         "contrastive_weight": 1.0,
         "alpha": 1.0,

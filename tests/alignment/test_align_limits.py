@@ -55,9 +55,11 @@ def test_a_prompt_that_leaves_no_room_for_a_text_is_refused(settings):
 
 def test_what_a_training_takes_is_logged_before_it_starts(settings, caplog):
     with caplog.at_level("INFO", logger="hexapla"):
-        align(AlignConfig(**{**settings, "epochs": 1.0}, chunk_tokens=1), quiet=True)
+        run = {**settings, "epochs": 1.0, "hard_negatives": 2}
+        align(AlignConfig(**run, chunk_tokens=1), quiet=True)
     (line,) = [each for each in caplog.messages if "sentences to encode" in each]
     result = json.loads((settings["out"] / "align.json").read_text())
     assert line.startswith(
-        f"{result['n_steps']:,} steps, {result['n_encodings']:,} sentences to encode, in about "
+        f"{result['n_steps']:,} steps, {result['n_encodings']:,} sentences to encode and "
+        f"{result['n_mined']:,} more to find hard negatives, in about "
     )

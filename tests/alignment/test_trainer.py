@@ -63,8 +63,22 @@ def killed_at(step: int, settings: dict[str, object]) -> None:
     ("extra", "n_kills", "expected_steps"),
     [
         ({}, 3, 30),
-        ({"regime": "en-x", "gradient_accumulation": 2, "chunk_tokens": 60}, 2, 16),
-        ({"lora": 4, "preserve": 1.0, "gradient_checkpointing": True, "whiten": "start"}, 2, 30),
+        (
+            {"regime": "en-x", "gradient_accumulation": 2, "chunk_tokens": 60, "hard_negatives": 3},
+            2,
+            16,
+        ),
+        (
+            {
+                "lora": 4,
+                "preserve": 1.0,
+                "gradient_checkpointing": True,
+                "whiten": "start",
+                "hard_negatives": 2,
+            },
+            2,
+            30,
+        ),
     ],
 )
 def test_runs_killed_at_random_steps_resume_to_the_same_weights_bit_for_bit(

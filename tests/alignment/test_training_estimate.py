@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import datasets
@@ -24,7 +25,7 @@ def files_of(folder: Path) -> set[Path]:
 
 
 def test_the_counts_are_those_of_the_training_and_nothing_is_left(settings):
-    run = {**settings, "rows_per_step": 64}
+    run = {**settings, "rows_per_step": 64, "hard_negatives": 3}
     config = AlignConfig(**run, held_out=0.2, epochs=2.0, gradient_accumulation=2)
     cache = datasets.config.HF_DATASETS_CACHE
     before = files_of(Path(cache))
@@ -32,7 +33,7 @@ def test_the_counts_are_those_of_the_training_and_nothing_is_left(settings):
     assert files_of(Path(cache)) == before and cache == datasets.config.HF_DATASETS_CACHE
     assert not config.out.exists()
     result = align(config, quiet=True)
-    for key in ("n_rows", "n_held_out", "n_unusable", "n_steps", "n_encodings"):
+    for key in ("n_rows", "n_held_out", "n_unusable", "n_steps", "n_encodings", "n_mined"):
         assert getattr(estimate, key) == result[key], key
     prepared = prepare(AlignConfig(**{**run, "out": config.out / "not"}, held_out=0.2))
     model = load_encoder(config.encoder)
@@ -80,6 +81,7 @@ ESTIMATE = TrainingEstimate(
     rows_per_step=64,
     n_encodings=13_216,
     n_tokens=320_000,
+    n_mined=0,
     n_parameters=106_000_000,
     n_trained=12_000_000,
     n_body=7_000_000,
@@ -106,6 +108,12 @@ def test_the_lines_say_what_was_measured_and_what_is_assumed():
         "sheet, 30 % of that and 0.05 s of other work a step assumed",
         "nothing was trained or written",
     ]
+
+
+def test_what_finds_hard_negatives_counts_as_a_forward_pass():
+    mined = dataclasses.replace(ESTIMATE, n_mined=13_216)
+    assert mined.lines()[1].endswith("about 320,000 tokens; 13,216 more to find hard negatives")
+    assert mined.gpu_seconds - 1.5 == pytest.approx(0.1436 * 8 / 6, abs=1e-3)
 
 
 def test_the_command_prints_the_estimate_and_writes_nothing(settings, capsys):
