@@ -26,7 +26,7 @@ def result_lines(result: Mapping[str, Any], out: Path) -> list[str]:
     lines = [
         f"{out}: {result['base']} aligned under {result['regime']}, {result['n_rows']:,} rows in "
         f"{len(result['languages'])} languages, {format_duration(result['seconds'])}",
-        f"{result['n_steps']:,} steps, {result['n_encodings']:,} sentences encoded",
+        f"{result['n_steps']:,} steps, {result['n_encodings']:,} sentences encoded{_mined(result)}",
         _accuracy(result),
     ]
     if (alpha := result.get("alpha", 1)) < 1:
@@ -49,6 +49,11 @@ def result_lines(result: Mapping[str, Any], out: Path) -> list[str]:
     if prompt := result.get("prompt"):
         lines.append(f"every text is read with {show_prompt(prompt)}, which the encoder has saved")
     return [*lines, *_next(result, out)]
+
+
+def _mined(result: Mapping[str, Any]) -> str:
+    n_mined = result.get("n_mined")
+    return f" and {n_mined:,} to find hard negatives" if n_mined else ""
 
 
 def _accuracy(result: Mapping[str, Any]) -> str:

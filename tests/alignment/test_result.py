@@ -101,6 +101,7 @@ RESULT = {
     "n_rows": 1888,
     "n_steps": 30,
     "n_encodings": 5664,
+    "n_mined": 3776,
     "seconds": 125.0,
     "prompt": "query: ",
     "n_held_out": 100,
@@ -116,7 +117,7 @@ def test_the_lines_say_what_was_gained_left_out_and_what_to_type_next(tmp_path):
     out = tmp_path / "my encoder"
     assert result_lines(RESULT, out) == [
         f"{out}: small@4 aligned under multiway, 1,888 rows in 3 languages, 2 min 5 s",
-        "30 steps, 5,664 sentences encoded",
+        "30 steps, 5,664 sentences encoded and 3,776 to find hard negatives",
         "accuracy on 100 held-out rows: 71.3 % before the first step, 84.1 % as saved "
         "(translations found, eng_Latn with each other language, both directions)",
         "the saved weights are 0.5 of the way from small@4's to the trained ones (--alpha)",
@@ -138,7 +139,8 @@ def test_a_run_without_held_out_rows_says_how_to_keep_some(tmp_path):
     assert not any(line.startswith(("not trained on", "every text")) for line in lines)
     assert f"next: hexapla evaluate {tmp_path} --suite bitext --data OTHER_ROWS" in lines[-2]
     older = {key: value for key, value in RESULT.items() if not key.startswith(("acc", "n_held"))}
-    del older["n_unusable"], older["alpha"]
+    del older["n_unusable"], older["n_mined"], older["alpha"]
+    assert result_lines(older, tmp_path)[1] == "30 steps, 5,664 sentences encoded"
     assert not any("alpha" in line for line in result_lines(older, tmp_path))
     assert result_lines(older, tmp_path)[2].startswith("no row was held out")
 
