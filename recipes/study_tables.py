@@ -38,16 +38,19 @@ FIELDS = (
 # Experiments of study.toml, in the order of the page, and their headings.
 HEADINGS = {
     "defaults": "The lowest four layers, whitened",
+    "hard-negatives": "Hard negatives, the lowest four layers",
     "good-already": "All twelve layers, not whitened",
     "losses": "Losses and cells a row, the lowest four layers",
     "losses-good-already": "The paper's loss, all twelve layers",
     "depth": "Depth",
     "sizes": "Rows",
-    "rows": "Equal rows",
     "teacher": "A teacher",
+    "rows": "Equal rows",
+    "converged": "Until held-out rows no longer improve",
+    "pools": "Other pools of languages",
 }
 # Experiments with one line for each encoder, corpus and regime, and those with one for each task.
-COMPACT = ("depth", "sizes", "rows", "teacher")
+COMPACT = ("depth", "sizes", "teacher", "rows", "converged", "pools")
 NAMES = {
     "base": "base",
     "en-x": "en-x",
@@ -56,13 +59,25 @@ NAMES = {
     "multiway-paper": "multiway, paper's loss",
     "multiway-mild-paper": "multiway, paper's loss",
     "all-cells": "multiway, all cells",
+    "star": "star, 3 cells",
+    "sampled-pair": "any two",
     "en-x-all-negatives": "en-x, all negatives",
     "pairs": "any two, all negatives",
     "multiway": "multiway, 3 cells",
     "multiway-mild": "multiway, 3 cells",
+    "en-x-hard": "en-x, hard negatives",
+    "multiway-hard": "multiway, 3 cells, hard negatives",
     "taught": "taught",
 }
-ROWS = {"captions": "1,500", "many": "10,000"}
+ROWS = {
+    "few": "500",
+    "three": "1,500, 3 languages",
+    "captions": "1,500",
+    "ten": "1,500, 10 languages",
+    "many": "10,000",
+    "diverse": "1,500 of courses, 6 languages",
+    "twenty": "1,500 of courses, 20 languages",
+}
 # A line of a table: name of the task, name of the languages, and which value it is.
 LINES = (
     ("bitext, accuracy", "seen", "bitext/test", "accuracy", "seen"),
@@ -73,8 +88,8 @@ LINES = (
     ("", "unseen", "bitext/tatoeba", "accuracy", "unseen"),
     ("one pool, accuracy", "seen", "pool/test", "accuracy", "seen"),
     ("", "unseen", "pool/test", "accuracy", "unseen"),
-    ("xsim, error", "seen", "xsim/test", "xsim", "seen"),
-    ("", "unseen", "xsim/test", "xsim", "unseen"),
+    ("xsim++, error", "seen", "xsim/test", "xsim++", "seen"),
+    ("", "unseen", "xsim/test", "xsim++", "unseen"),
     ("STS, Spearman", "English", "sts/test", "spearman", "eng_Latn"),
     ("", "German, seen", "sts/test", "spearman", "seen"),
     ("", "Italian, unseen", "sts/test", "spearman", "unseen"),
@@ -99,7 +114,7 @@ COLUMNS = (
     ("with English", "bitext/test", "accuracy", ("seen", "unseen")),
     ("without", "bitext/test", "accuracy", ("seen, no English", "unseen, no English")),
     ("one pool", "pool/test", "accuracy", ("seen", "unseen")),
-    ("STS en, de, it", "sts/test", "spearman", ("eng_Latn", "seen", "unseen")),
+    ("STS en, seen, unseen", "sts/test", "spearman", ("eng_Latn", "seen", "unseen")),
     ("topics", "topics/sib200", "accuracy", ("seen", "unseen")),
 )
 Row = Mapping[str, str]
@@ -170,7 +185,7 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
         group = name or group
         found = {row["regime"]: row for row in rows if _place(row) == tuple(place)}
         if judged in found:
-            cells = [_percent(found[regime]) if regime in found else "" for regime in regimes]
+            cells = [_percent(found.get(regime)) for regime in regimes]
             yield f"| {group} | {languages} | {' | '.join(cells)} | {_gain(found[judged])} |"
             group = ""
 
@@ -185,7 +200,8 @@ def _compact_table(rows: Sequence[Row]) -> Iterator[str]:
     for encoder, corpus, regime in lines:
         shown = (
             " / ".join(
-                _percent(cells[encoder, corpus, regime, task, metric, each]) for each in languages
+                _percent(cells.get((encoder, corpus, regime, task, metric, each)))
+                for each in languages
             )
             for _, task, metric, languages in COLUMNS
         )
@@ -201,7 +217,9 @@ def _place(row: Row) -> tuple[str, str, str]:
     return row["task"], row["metric"], row["languages"]
 
 
-def _percent(row: Row) -> str:
+def _percent(row: Row | None) -> str:
+    if row is None:  # no language of the group was measured
+        return "–"
     sd = f" ± {100 * float(row['sd']):.1f}" if row["sd"] else ""
     return f"{100 * float(row['value']):.1f}{sd}"
 
