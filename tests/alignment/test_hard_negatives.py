@@ -131,7 +131,7 @@ def test_rows_that_share_a_text_stay_apart_however_near_they_are():
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"hard_negatives": 16}, "a step has 16 rows, which are fewer"),
+        ({"hard_negatives": 16}, "a step has 16 rows, which are too few"),
         ({"regime": "pivot-only"}, "pivot-only reads no translation"),
         ({"contrastive_weight": 0.0, "teacher": "tiny"}, "nothing is told apart"),
         ({"compile": True}, "would compile the search for them too"),
