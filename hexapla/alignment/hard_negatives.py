@@ -118,7 +118,7 @@ class HardNegatives:
             for row_B in np.array_split(draws.permutation(n_rows), -(-n_rows // _BLOCK)):
                 vectors = self._encode(row_B, column_R)
                 if ranks.rank() == 0:
-                    near_BK = nearest(vectors, near_RK.shape[1])
+                    near_BK = similar_rows(vectors, near_RK.shape[1])
                     near_RK[row_B, : near_BK.shape[1]] = np.where(near_BK < 0, -1, row_B[near_BK])
         finally:
             self._model.train(was_training)
@@ -160,7 +160,7 @@ class HardNegatives:
             self._bar.advance(n_encodings)
 
 
-def nearest(vectors: torch.Tensor, k: int) -> NDArray[np.int64]:
+def similar_rows(vectors: torch.Tensor, k: int) -> NDArray[np.int64]:
     """Return (B, K) the hard negatives of each row among B rows, nearest first, -1 for none.
 
     Args:

@@ -12,7 +12,7 @@ from datasets import Dataset
 from hexapla.alignment import hard_negatives
 from hexapla.alignment.batches import RowBatchSampler
 from hexapla.alignment.config import AlignConfig
-from hexapla.alignment.hard_negatives import MOST_ALIKE, HardNegatives, follow, nearest
+from hexapla.alignment.hard_negatives import MOST_ALIKE, HardNegatives, follow, similar_rows
 from hexapla.alignment.prepare import prepare
 from hexapla.alignment.stage import align
 from hexapla.errors import InputError
@@ -57,10 +57,10 @@ def finder_of(rows: list[dict[str, str | None]], n: int = 1) -> HardNegatives:
 
 def test_the_nearest_rows_come_first_and_a_row_that_may_mean_the_same_is_not_chosen():
     # Translations are 30 degrees off, so rows within arccos(0.95 cos 30) = 34.6 degrees are out.
-    near_BK = nearest(at(0, 10, 40, 60, 30, 40, 70, 90), 4)
+    near_BK = similar_rows(at(0, 10, 40, 60, 30, 40, 70, 90), 4)
     assert MOST_ALIKE == 0.95
     assert near_BK.tolist() == [[2, 3, -1, -1], [3, -1, -1, -1], [0, -1, -1, -1], [1, 0, -1, -1]]
-    assert nearest(at(0, 10, 40, 60, 30, 40, 70, 90), 1).tolist() == [[2], [3], [0], [1]]
+    assert similar_rows(at(0, 10, 40, 60, 30, 40, 70, 90), 1).tolist() == [[2], [3], [0], [1]]
 
 
 def test_rows_are_followed_by_the_nearest_that_are_left():
