@@ -166,14 +166,14 @@ def test_a_run_that_ends_within_an_epoch_or_between_two_resumes_bit_for_bit(
         with monkeypatch.context() as patch:
             patch.setattr("hexapla.alignment.stage._finish", stop)
             patch.setattr("hexapla.alignment.callbacks.LogAtCheckpoints.on_step_end", ending(last))
-            with pytest.raises(InterruptedError):
+            with pytest.raises(InterruptedError, match="before the encoder is saved"):
                 align(AlignConfig(**{**run, "out": out}, checkpoint_steps=last), quiet=True)
         align(AlignConfig(**{**run, "out": out}, checkpoint_steps=last, resume=True), quiet=True)
         assert_bit_equal(settings["out"], out)
 
 
 def stop(*_: object) -> None:
-    raise InterruptedError
+    raise InterruptedError("before the encoder is saved")
 
 
 def ending(last: int):
