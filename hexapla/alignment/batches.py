@@ -130,7 +130,8 @@ class RowBatchSampler(Sampler[list[int]]):
         """Return the rows in the order of the epoch: at random, or similar ones together."""
         drawn_R = np.random.default_rng([self.seed, self.epoch]).permutation(self.n_rows)
         if self.hard_negatives is None:
-            return [int(row) for row in drawn_R]
+            order: list[int] = drawn_R.tolist()
+            return order
         return self.hard_negatives.order(self.epoch, drawn_R)
 
 

@@ -250,9 +250,9 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     def _check_hard_negatives(self) -> None:
         """Refuse hard negatives where they cannot be found or are of no use."""
         n_rows = self.rows_per_step
-        is_more = n_rows is not None and self.hard_negatives >= n_rows
+        is_too_many = n_rows is not None and self.hard_negatives >= n_rows
         for is_wrong, why in (
-            (is_more, f"a step has {n_rows} rows, which are too few"),
+            (is_too_many, f"a step has {n_rows} rows, which are too few"),
             (self.regime == Regime.PIVOT_ONLY, "pivot-only reads no translation to compare with"),
             (not self.contrastive_weight, "contrastive_weight is 0, so nothing is told apart"),
             (self.compile, "compile is set, which would compile the search for them too"),
