@@ -38,13 +38,15 @@ def keep_scores(config: EvaluateConfig, *, quiet: bool = False) -> Path:
     """
     check_evaluation(dataclasses.replace(config, out=config.out / "new"))
     facts = describe(config.encoder)
-    identity = {**run_identity(config, facts, read_data(config)), "version": hexapla.__version__}
+    data = read_data(config)
+    identity = {**run_identity(config, facts, data), "version": hexapla.__version__}
     text = json.dumps(identity, sort_keys=True, default=str)
     name = re.sub(r"[^\w.-]+", "-", facts.name).strip(".-")[:60]
     key = hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
     folder = config.out / f"{name}-{key}"
     if not (folder / SCORES_FILE).is_file():
         is_begun = (folder / RUN_FILE).is_file()
-        evaluate(dataclasses.replace(config, out=folder, resume=is_begun), quiet=quiet)
+        again = dataclasses.replace(config, out=folder, resume=is_begun)
+        evaluate(again, quiet=quiet, data=data)
     _log.info("%s: its scores are kept in %s", config.encoder, folder)
     return folder

@@ -13,7 +13,7 @@ from hexapla.cli.app import main
 from hexapla.corpus.reader import open_corpus
 from hexapla.corpus.writer import write_corpus
 from hexapla.errors import InputError
-from hexapla.evaluation import kept_scores
+from hexapla.evaluation import kept_scores, stage
 from hexapla.report.config import CompareConfig
 from hexapla.report.encoder_scores import score_folders
 from hexapla.report.stage import compare
@@ -68,6 +68,7 @@ def test_an_aligned_encoder_alone_is_compared_with_its_base_on_held_out_rows(
     pair: tuple[Path, Path], cache: Path, caplog: pytest.LogCaptureFixture, monkeypatch: Any
 ) -> None:
     caplog.set_level(logging.INFO)
+    monkeypatch.setattr(stage, "read_data", lambda _: pytest.fail("the data were read twice"))
     comparison = compare(CompareConfig(scores=(pair[1],), resamples=100), quiet=True)
     assert [run.label for run in comparison.runs] == ["base", "multiway"]
     before, after = accuracy(comparison)
