@@ -135,10 +135,12 @@ def _trained_tokens(plan: MatrixPlan, cell: MatrixCell) -> float:
     size = plan.sizes[str(cell.corpus)]
     whole = Regime(settings.get("regime", Regime.MULTIWAY)).takes_all_cells
     n_cells = len(size.languages)
-    if cell.budget != "encodings":
-        n_cells = min(n_cells, settings.get("cells_per_row") or n_cells) if whole else 2
+    per_pass = min(n_cells, settings.get("cells_per_row") or n_cells) if whole else 2
     epochs = settings.get("epochs") or (_EPOCHS_TO_CONVERGE if cell.budget == "converged" else 1.0)
-    return float(size.n_rows * n_cells * epochs * _tokens(size.n_characters))
+    passes = epochs * (n_cells / per_pass if cell.budget == "encodings" else 1)
+    if settings.get("hard_negatives"):
+        per_pass += 2 / 3  # two cells of a row are encoded before a pass, without gradients
+    return float(size.n_rows * per_pass * passes * _tokens(size.n_characters))
 
 
 def _shape(name: str) -> tuple[int, int, int]:

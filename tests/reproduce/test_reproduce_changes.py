@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hexapla.reproduce import estimate, job_worker, reproduce
+from hexapla.reproduce import estimate, job_worker, matrix_estimate, reproduce
 from hexapla.reproduce.experiment_reader import read_experiments
 from hexapla.reproduce.matrix_plan import plan_matrix
 from tests.fixtures.matrix import results, toy_config, toy_recipe
@@ -194,3 +194,15 @@ def test_what_stands_is_not_in_the_estimate(
     assert anew.disk_mib > whole.disk_mib, "what is dropped counts for nothing"
     assert reproduce(toy_config(recipe, data, out, resume=True)).n_done == 3
     assert len(list((out / "encoders").glob("*"))) == 2
+
+
+def test_the_search_for_hard_negatives_is_in_the_estimate(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matrix_estimate, "_operations_per_second", lambda: 1e6)
+    recipe = toy_recipe(tmp_path / "toy.toml")
+    config = toy_config(recipe, data, tmp_path / "new")
+    _, plain = estimate(config)
+    recipe.write_text(recipe.read_text().replace("[align]", "[align]\nhard_negatives = 2"))
+    _, searched = estimate(config)
+    assert searched.seconds > 1.1 * plain.seconds
