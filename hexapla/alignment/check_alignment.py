@@ -15,6 +15,7 @@ from hexapla.alignment.check_teacher import check_teacher
 from hexapla.alignment.config import (
     AlignConfig,
     Regime,
+    default_epochs,
     default_held_out,
     default_rows_per_step,
 )
@@ -107,9 +108,12 @@ def check_alignment(config: AlignConfig, *, verify: bool = False) -> CheckedRun:
         # A single column cannot be searched from another.
         share = default_held_out(len(corpus)) if len(corpus.languages) > 1 else 0.0
         config = dataclasses.replace(config, held_out=share)
+    n_rows = round((1 - (config.held_out or 0.0)) * len(corpus))
     if config.rows_per_step is None:
-        n_rows = round((1 - (config.held_out or 0.0)) * len(corpus))
         config = dataclasses.replace(config, rows_per_step=default_rows_per_step(n_rows))
+    if config.epochs is None:
+        epochs = default_epochs(n_rows, config.whiten or "none")
+        config = dataclasses.replace(config, epochs=epochs)
     identity = {
         **config.identity(),
         "languages": list(corpus.languages),

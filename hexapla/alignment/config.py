@@ -39,6 +39,8 @@ TEACHER_WEIGHTS = {"cosine": 3.0, "mse": 500.0}  # by hand
 MAX_DIMENSIONS = 32  # each costs a loss of its own
 MIN_ROWS_PER_STEP, MAX_ROWS_PER_STEP = 8, 64  # by default
 _MIN_STEPS = 8  # of an epoch, by default
+# An encoder that is whitened, and so has much to learn, sees few rows several times.
+_ROWS_SEEN, _MAX_EPOCHS = 6_000, 4.0
 # The standard error of an accuracy is at most 7 points on 50 rows, 5 on 100 and 2.2 on 500.
 HELD_OUT, MAX_SHARE = 0.05, 0.1
 MIN_HELD_OUT, USUAL_HELD_OUT, MAX_HELD_OUT = 50, 100, 500
@@ -129,7 +131,8 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     margin: Annotated[Annotated[float, Field(ge=0, lt=2)] | None, LOSS] = None
     """Additive cosine margin on the positive (LaBSE: 0.3). By default 0.4, and 0 with a teacher."""
     epochs: Annotated[Annotated[float, Field(gt=0, le=1_000_000)] | None, BUDGET] = None
-    """Passes over the rows. By default 1, and at most 50 under the budget "converged"."""
+    """Passes over the rows, as `budget` counts them. By default 1, and with `whiten` start as many
+    as show 6,000 rows, from 1 to 4. Under the budget "converged" at most so many, by default 50."""
     rows_per_step: Annotated[Annotated[int, Field(ge=2, le=65_536)] | None, SIZE] = None
     """Rows in one batch. By default 64, or as many fewer as make eight steps of the rows, but at
     least 8."""
@@ -157,16 +160,16 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     whiten: Annotated[Whiten | None, LOSS] = None
     """Append a linear layer that whitens vectors by the covariance within rows (WCCN). start: it is
     trained with the encoder. end: it is fitted to the trained encoder. By default start for a bare
-    language model, without a teacher or an `alpha` below 1 and not under pivot-only, and none
-    otherwise."""
+    language model, without a teacher and not under pivot-only, and none otherwise."""
     preserve: Annotated[Annotated[float, Field(ge=0, le=1000)] | None, LOSS] = None
     """Weight of a term that keeps the pivot's vectors where the encoder had them; 0 leaves it out.
     By default 10 for a sentence encoder, 3 for a bare language model or with `whiten` start, and 0
     with a teacher, under pivot-only or with `whiten` end."""
     alpha: Annotated[Annotated[float, Field(gt=0, le=1)] | None, LOSS] = None
     """Weight of what was trained in the weights that are saved; the rest is the encoder as it was
-    (WiSE-FT). By default 0.5 for a sentence encoder, and 1 where a learning rate is given, for a
-    bare language model, with a teacher, under pivot-only or with `whiten`."""
+    before the first step (WiSE-FT). By default 0.85 with `whiten` start. Without it 0.5 for a
+    sentence encoder, and 1 where a learning rate is given, for a bare language model, with a
+    teacher, under pivot-only or with `whiten` end."""
     contrastive_weight: Annotated[float, Field(ge=0, le=1000), LOSS] = 1.0
     """Weight of the contrastive term; 0 leaves it out, so that a teacher teaches alone."""
     teacher: Annotated[Name | None, _TEACHER] = None
@@ -205,8 +208,8 @@ class AlignConfig(EncodingSettings, ResumableSettings):
         """Fill in defaults that depend on the budget, and check settings against each other."""
         super().__post_init__()
         converged = self.budget == "converged"
-        if self.epochs is None:
-            object.__setattr__(self, "epochs", MAX_EPOCHS_CONVERGED if converged else 1.0)
+        if self.epochs is None and converged:
+            object.__setattr__(self, "epochs", MAX_EPOCHS_CONVERGED)
         if self.held_out is None and converged:
             object.__setattr__(self, "held_out", HELD_OUT)
         check_loss(self.temperature or TEMPERATURE, self.margin or 0.0, self.negatives, "all")
@@ -235,11 +238,6 @@ class AlignConfig(EncodingSettings, ResumableSettings):
             raise InputError(
                 f"whiten is end, which rotates and scales the vectors that {trained} has trained; "
                 "use whiten start or none (--whiten start)"
-            )
-        if self.whiten == "start" and self.alpha not in (None, 1.0):
-            raise InputError(
-                f"alpha is {self.alpha:g} and whiten start, whose layer the encoder did not have; "
-                "leave alpha out, or use whiten none (--whiten none)"
             )
         if converged and self.held_out == 0:
             raise InputError(
@@ -320,6 +318,19 @@ def default_rows_per_step(n_rows: int) -> int:
     (8, 30, 64)
     """
     return min(MAX_ROWS_PER_STEP, max(MIN_ROWS_PER_STEP, n_rows // _MIN_STEPS))
+
+
+def default_epochs(n_rows: int, whiten: Whiten) -> float:
+    """Return the epochs unless another number is given, for so many rows to train on.
+
+    >>> [default_epochs(n_rows, "start") for n_rows in (500, 1_500, 4_000, 10_000)]
+    [4.0, 4.0, 1.5, 1.0]
+    >>> default_epochs(500, "none")
+    1.0
+    """
+    if whiten != "start":
+        return 1.0
+    return min(_MAX_EPOCHS, max(1.0, _ROWS_SEEN / n_rows))
 
 
 def check_loss(temperature: float, margin: float, negatives: str, pairs: str) -> None:

@@ -11,6 +11,8 @@ from hexapla.encoder.kind import Kind
 # The vectors of bare language models lie in a narrow cone, which whitening opens. Their rate is the
 # usual one for those of base size; it was not chosen by measurement.
 _BARE: dict[str, Any] = {"learning_rate": 2e-5, "whiten": "start", "preserve": 3.0, "alpha": 1.0}
+# With a pivot kept more firmly, or more of the old weights, one pool of unseen languages suffers.
+_WHITENED: dict[str, Any] = {"preserve": 3.0, "alpha": 0.85}
 # What a good encoder can do stays without whitening, at this rate, with the pivot kept firmly and
 # half of its old weights (dev/LOG.md).
 _TRAINED: dict[str, Any] = {
@@ -22,7 +24,7 @@ _TRAINED: dict[str, Any] = {
 # The loss that was best on development data. A teacher's cosines are all high, and a margin would
 # pull them apart.
 _LOSS: dict[str, Any] = {"temperature": 0.02, "margin": 0.4}
-_LOSS_WITH_TEACHER: dict[str, Any] = {"temperature": 0.05, "margin": 0.0, "preserve": 0.0}
+_LOSS_WITH_TEACHER: dict[str, Any] = {"temperature": 0.05, "margin": 0.0}
 _CELLS_PER_ROW = 3  # for as many sentences as all cells are: so more rows meet in all
 
 
@@ -34,18 +36,16 @@ def fill_in(config: AlignConfig, kind: Kind) -> AlignConfig:
         **(_LOSS_WITH_TEACHER if config.teacher else _LOSS),
         "cells_per_row": _CELLS_PER_ROW if config.regime is Regime.MULTIWAY else 0,
     }
-    if config.teacher or not has_translations:
-        # A teacher's vectors are not whitened, and a mean with the old weights would leave them.
-        defaults |= {"whiten": "none", "alpha": 1.0}
-    if config.alpha not in (None, 1.0):
-        defaults["whiten"] = "none"  # the encoder as it was has no such layer
-    if config.whiten == "start" and not config.teacher:
-        defaults["preserve"] = _BARE["preserve"]  # with more, one pool of unseen languages suffers
-    if config.learning_rate is not None or config.whiten not in (None, "none"):
+    if (config.whiten or defaults["whiten"]) == "start":
+        defaults |= _WHITENED
+    elif config.learning_rate is not None or config.whiten == "end":
         # At a higher rate the trained weights lie farther away, and their mean with the old ones
         # may lose the alignment.
         defaults["alpha"] = 1.0
-    if not has_translations or config.whiten == "end":
-        defaults["preserve"] = 0.0  # SimCSE and whitening at the end move the pivot
+    if config.teacher or not has_translations:
+        # A teacher's vectors are not whitened, and a mean with the old weights would leave them.
+        defaults |= {"whiten": "none", "alpha": 1.0}
+    if config.teacher or not has_translations or config.whiten == "end":
+        defaults["preserve"] = 0.0  # a teacher, SimCSE and whitening at the end move the pivot
     missing = {key: value for key, value in defaults.items() if getattr(config, key) is None}
     return dataclasses.replace(config, **missing)

@@ -80,7 +80,8 @@ def prepare(config: AlignConfig, *, n_processes: int = 1) -> Prepared:
     _check_rows(config, languages, present_RC[usable], n_held_out=len(held_out))
     n_cells = config.cells_per_row or 0
     n_encodings = encodings_per_epoch(present_RC[usable], config.regime, n_cells)
-    epochs = float(config.epochs or 1.0)
+    assert config.epochs is not None  # filled in
+    epochs = float(config.epochs)
     if config.budget == "encodings":
         multiway = present_RC[usable_rows(present_RC, Regime.MULTIWAY.min_cells)]
         epochs *= encodings_per_epoch(multiway, Regime.MULTIWAY) / n_encodings

@@ -116,11 +116,15 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class _Trained:
-    """What training leaves; `n_whitened` sentences were encoded to whiten the encoder before it."""
+    """What training leaves.
+
+    Before it, `n_whitened` sentences were encoded to whiten the encoder, and `layer` was appended.
+    """
 
     trainer: MultiwayTrainer
     lora: Lora | None
     n_whitened: int
+    layer: dict[str, torch.Tensor]
 
 
 def load_inputs(config: AlignConfig, prepared: Prepared, *, quiet: bool) -> Inputs:
@@ -159,7 +163,7 @@ def _start(prepared: Prepared, inputs: Inputs) -> str:
     return (
         f"{prepared.base.name} is {prepared.kind}: {pooling} pooling, prompt {inputs.prompt!r}, "
         f"learning rate {prepared.config.learning_rate:g}, preserve {prepared.config.preserve:g}, "
-        f"alpha {prepared.config.alpha:g}"
+        f"alpha {prepared.config.alpha:g}, epochs {prepared.config.epochs:g}"
     )
 
 
@@ -225,7 +229,11 @@ def _train(config: AlignConfig, prepared: Prepared, inputs: Inputs, *, quiet: bo
     before = None if checkpoint else _measure(prepared, model, prompt)
     if before is not None:
         _log.info("held-out accuracy before the first step: %.4f", before)
+    own = model.state_dict().keys()
     n_whitened = _whiten(prepared, model, prompt) if config.whiten == "start" else 0
+    layer = {
+        name: weight.clone() for name, weight in model.state_dict().items() if name not in own
+    }
     reference = _own_pivots(prepared, model, prompt) if config.preserve else inputs.taught
     lora = choose_weights(config, model)
     with (
@@ -247,7 +255,7 @@ def _train(config: AlignConfig, prepared: Prepared, inputs: Inputs, *, quiet: bo
         )
         with no_library_bars():  # of checkpoints
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    return _Trained(trainer=trainer, lora=lora, n_whitened=n_whitened)
+    return _Trained(trainer=trainer, lora=lora, n_whitened=n_whitened, layer=layer)
 
 
 def _measure(prepared: Prepared, model: SentenceTransformer, prompt: str) -> float | None:
@@ -325,7 +333,8 @@ def _finish(
     if config.alpha is not None and config.alpha < 1 and is_whole:
         # Weights that the encoder's file lacks, such as an unused pooler's, are drawn as before.
         set_seed(config.seed)
-        Interpolation(_load_base(config).state_dict(), model).set(config.alpha)
+        base = {**_load_base(config).state_dict(), **trained.layer}
+        Interpolation(base, model).set(config.alpha)
     if config.whiten == "end" and is_whole:
         n_whitened = _whiten(prepared, model, inputs.prompt)
     save_prompt(model, inputs.prompt, ordinary=True)

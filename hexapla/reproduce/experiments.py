@@ -104,12 +104,12 @@ class MatrixRecipe:
         """Return the settings of a training.
 
         The suites measure it, so it holds rows out only if a table says so or the budget needs it.
-        Unless a table says otherwise, multiway takes all cells of a row, and a step the usual
-        number of rows whatever the size of the corpus.
+        Unless a table says otherwise, multiway takes all cells of a row, and whatever the size of
+        the corpus, a step has the usual number of rows and training is one epoch.
         """
         plain: dict[str, Any] = {"cells_per_row": 0, "rows_per_step": MAX_ROWS_PER_STEP}
         if budget != "converged":
-            plain["held_out"] = 0.0
+            plain |= {"held_out": 0.0, "epochs": 1.0}
         return {**plain, **self.settings(encoder, regime), "budget": budget}
 
     def used(self, kind: str) -> list[str]:

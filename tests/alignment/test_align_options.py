@@ -128,7 +128,9 @@ def test_preserve_keeps_the_pivots_structure_and_alignment_still_rises(settings,
     assert accuracy["kept"][-1] > accuracy["kept"][0] + 0.05
 
 
-@pytest.mark.parametrize("changes", [{}, {"lora": 4}, {"whiten": "end", "preserve": 0.0}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"lora": 4}, {"whiten": "start"}, {"whiten": "end", "preserve": 0.0}]
+)
 def test_alpha_saves_weights_between_the_encoder_and_what_was_trained(
     settings, encoder, tmp_path, changes
 ):

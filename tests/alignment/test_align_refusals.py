@@ -56,10 +56,6 @@ from tests.fixtures.toy import LANGUAGES, toy_rows
             "cells_per_row is 3 and the regime en-x, which takes two texts of each row",
         ),
         ({"lora": -1}, "lora is -1; it must be a whole number from 0 to"),
-        (
-            {"whiten": "start", "alpha": 0.5},
-            "alpha is 0.5 and whiten start, whose layer the encoder did not have",
-        ),
         ({"alpha": 0.0}, "alpha is 0.0; it must be a number above 0 and at most 1"),
         ({"preserve": -1.0}, "preserve is -1.0; it must be a number from 0 to"),
         (

@@ -18,29 +18,32 @@ from tests.fixtures.toy import toy_transformer
 
 @pytest.fixture
 def plain(settings) -> dict[str, object]:
-    return {key: settings[key] for key in settings.keys() - {"learning_rate", "cells_per_row"}}
+    return {key: settings[key] for key in settings.keys() - {"learning_rate", "cells_per_row", "epochs"}}
 
 
 def test_defaults_follow_from_the_kind_and_from_a_teacher_and_make_the_run(plain, tmp_path):
     bare = str(toy_transformer(tmp_path / "bare"))
     contrastive = {"temperature": 0.02, "margin": 0.4}
     loss = {**contrastive, "preserve": 10.0, "alpha": 0.5}
-    started = {"whiten": "start", "alpha": 1.0}
-    bare_loss = {**contrastive, **started, "learning_rate": 2e-5, "preserve": 3.0}
+    started = {"whiten": "start", "preserve": 3.0, "alpha": 0.85}
+    bare_loss = {**contrastive, **started, "learning_rate": 2e-5}
     untouched = {"whiten": "none", "preserve": 0.0, "alpha": 1.0}
     taught = {"temperature": 0.05, "margin": 0.0, **untouched}
     part, whole = {"cells_per_row": 3}, {"cells_per_row": 0}
     for given, expected in (
-        ({}, {"learning_rate": 3e-5, "whiten": "none", **loss, **part}),
+        ({}, {"learning_rate": 3e-5, "whiten": "none", "epochs": 1.0, **loss, **part}),
         ({"cells_per_row": 0}, {**loss, **whole}),
         ({"encoder": bare}, {**bare_loss, **part}),
         ({"encoder": bare, "teacher": "tiny"}, {"learning_rate": 2e-5, **taught, **part}),
         ({"regime": "en-x"}, {**loss, **whole}),
-        ({"encoder": bare, "alpha": 0.3}, {"whiten": "none", "preserve": 3.0, **part}),
+        ({"encoder": bare, "alpha": 0.3}, {"whiten": "start", "preserve": 3.0, **part}),
+        ({"encoder": bare, "whiten": "none"}, {"preserve": 3.0, "alpha": 1.0, **part}),
         ({"regime": "pivot-only"}, {"margin": 0.4, **untouched, **whole}),
         ({"learning_rate": 1e-4}, {**loss, "alpha": 1.0}),
-        ({"whiten": "start", "teacher": "tiny"}, {"preserve": 0.0, **started, **part}),
-        ({"whiten": "start"}, {"preserve": 3.0, **started, **part}),
+        ({"whiten": "start", "teacher": "tiny"}, {"preserve": 0.0, "alpha": 1.0, **part}),
+        ({"whiten": "start"}, {**started, "epochs": 4.0, **part}),
+        ({"whiten": "start", "learning_rate": 5e-4}, {**started, **part}),
+        ({"whiten": "start", "alpha": 1.0}, {"preserve": 3.0, **part}),
         ({"whiten": "end"}, {"preserve": 0.0, "alpha": 1.0, **part}),
     ):
         config = AlignConfig(**{**plain, **given}, held_out=0.0)

@@ -98,7 +98,7 @@ def test_rows_without_any_difference_are_refused():
 
 @pytest.mark.parametrize("when", ["start", "end"])
 def test_an_aligned_encoder_keeps_the_layer(settings, when):
-    result = align(AlignConfig(**settings, whiten=when), quiet=True)
+    result = align(AlignConfig(**settings, whiten=when, epochs=1.0), quiet=True)
     assert result["whiten"] == when
     corpus = open_corpus(str(settings["corpus"]))
     n_cells = sum(row[language] is not None for row in corpus.dataset() for language in LANGUAGES)
@@ -120,6 +120,21 @@ def test_the_layer_is_trained_from_the_start(settings):
     np.testing.assert_allclose(layer(load_encoder(settings["out"])), before, atol=1e-6)
     align(AlignConfig(**settings, whiten="start", overwrite=True), quiet=True)
     assert np.abs(layer(load_encoder(settings["out"])) - before).max() > 1e-3
+
+
+@pytest.mark.slow
+def test_with_alpha_the_layer_is_saved_between_what_it_was_and_what_was_trained(settings):
+    white = load_encoder(str(settings["encoder"]))
+    whiten(white, open_corpus(str(settings["corpus"])).dataset(), LANGUAGES, "")
+    saved = {}
+    for alpha in (1.0, 0.25):
+        config = AlignConfig(**settings, whiten="start", alpha=alpha, overwrite=True)
+        align(config, quiet=True)
+        saved[alpha] = layer(load_encoder(settings["out"]))
+    np.testing.assert_allclose(
+        saved[0.25], 0.75 * layer(white) + 0.25 * saved[1.0], rtol=0, atol=1e-6
+    )
+    assert np.abs(saved[0.25] - saved[1.0]).max() > 1e-3
 
 
 @pytest.mark.slow
