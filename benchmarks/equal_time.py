@@ -32,7 +32,7 @@ _TIMED_STEPS = 6
 
 
 def ours(rows: Rows, student: str, folder: Path, rate: float) -> float:
-    """Align with a whitened start and the pivot kept firmly, and return seconds."""
+    """Align for one epoch, whitened and with the pivot kept firmly, and return seconds."""
     write_corpus(rows, folder / "corpus", languages=SEVEN)
     started = time.monotonic()
     align(
@@ -43,6 +43,8 @@ def ours(rows: Rows, student: str, folder: Path, rate: float) -> float:
             learning_rate=rate,
             whiten="start",
             preserve=10.0,
+            alpha=1.0,
+            epochs=1.0,
             precision="fp32",
             held_out=0.0,
             report_to="none",
