@@ -39,7 +39,7 @@ TEACHER_WEIGHTS = {"cosine": 3.0, "mse": 500.0}  # by hand
 MAX_DIMENSIONS = 32  # each costs a loss of its own
 MIN_ROWS_PER_STEP, MAX_ROWS_PER_STEP = 8, 64  # by default
 _MIN_STEPS = 8  # of an epoch, by default
-# An encoder that is whitened, and so has much to learn, sees few rows several times.
+# Encoders that are whitened from the start are weak ones, which have much to learn.
 _ROWS_SEEN, _MAX_EPOCHS = 6_000, 4.0
 # The standard error of an accuracy is at most 7 points on 50 rows, 5 on 100 and 2.2 on 500.
 HELD_OUT, MAX_SHARE = 0.05, 0.1
@@ -131,8 +131,9 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     margin: Annotated[Annotated[float, Field(ge=0, lt=2)] | None, LOSS] = None
     """Additive cosine margin on the positive (LaBSE: 0.3). By default 0.4, and 0 with a teacher."""
     epochs: Annotated[Annotated[float, Field(gt=0, le=1_000_000)] | None, BUDGET] = None
-    """Passes over the rows, as `budget` counts them. By default 1, and with `whiten` start as many
-    as show 6,000 rows, from 1 to 4. Under the budget "converged" at most so many, by default 50."""
+    """Passes over the rows, as `budget` counts them. By default 1, and with `whiten` start 6,000
+    divided by the rows of the corpus, at least 1 and at most 4. Under the budget "converged" at
+    most so many, by default 50."""
     rows_per_step: Annotated[Annotated[int, Field(ge=2, le=65_536)] | None, SIZE] = None
     """Rows in one batch. By default 64, or as many fewer as make eight steps of the rows, but at
     least 8."""
@@ -167,9 +168,9 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     with a teacher, under pivot-only or with `whiten` end."""
     alpha: Annotated[Annotated[float, Field(gt=0, le=1)] | None, LOSS] = None
     """Weight of what was trained in the weights that are saved; the rest is the encoder as it was
-    before the first step (WiSE-FT). By default 0.85 with `whiten` start. Without it 0.5 for a
-    sentence encoder, and 1 where a learning rate is given, for a bare language model, with a
-    teacher, under pivot-only or with `whiten` end."""
+    before the first step (WiSE-FT). By default 1 with a teacher or under pivot-only, else 0.85 with
+    `whiten` start, else 0.5 for a sentence encoder, and 1 where a learning rate is given, for a
+    bare language model or with `whiten` end."""
     contrastive_weight: Annotated[float, Field(ge=0, le=1000), LOSS] = 1.0
     """Weight of the contrastive term; 0 leaves it out, so that a teacher teaches alone."""
     teacher: Annotated[Name | None, _TEACHER] = None
@@ -323,14 +324,15 @@ def default_rows_per_step(n_rows: int) -> int:
 def default_epochs(n_rows: int, whiten: Whiten) -> float:
     """Return the epochs unless another number is given, for so many rows to train on.
 
-    >>> [default_epochs(n_rows, "start") for n_rows in (500, 1_500, 4_000, 10_000)]
-    [4.0, 4.0, 1.5, 1.0]
+    >>> [default_epochs(n_rows, "start") for n_rows in (0, 1_500, 1_900, 10_000)]
+    [4.0, 4.0, 3.2, 1.0]
     >>> default_epochs(500, "none")
     1.0
     """
     if whiten != "start":
         return 1.0
-    return min(_MAX_EPOCHS, max(1.0, _ROWS_SEEN / n_rows))
+    epochs = float(f"{_ROWS_SEEN / max(1, n_rows):.2g}")  # short enough to be typed
+    return min(_MAX_EPOCHS, max(1.0, epochs))
 
 
 def check_loss(temperature: float, margin: float, negatives: str, pairs: str) -> None:

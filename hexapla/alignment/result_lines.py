@@ -31,8 +31,8 @@ def result_lines(result: Mapping[str, Any], out: Path) -> list[str]:
     ]
     if (alpha := result.get("alpha", 1)) < 1:
         lines.append(
-            f"the saved weights are {alpha:g} of the way from {result['base']}'s to the trained "
-            "ones (--alpha)"
+            f"the saved weights are {alpha:g} of the way from those before the first step to the "
+            "trained ones (--alpha)"
         )
     left_out = [
         f"{result.get(key) or 0:,} rows {why}"

@@ -38,7 +38,7 @@ from hexapla.corpus.reader import SAMPLE
 from hexapla.encoder.check_prompt import check_prompt
 from hexapla.encoder.encode import encode
 from hexapla.encoder.held_out import METRIC
-from hexapla.encoder.interpolation import Interpolation
+from hexapla.encoder.interpolation import interpolate
 from hexapla.encoder.load import load_encoder, save_prompt, training_prompt
 from hexapla.encoder.locate import RESULT
 from hexapla.encoder.packing import Packing
@@ -118,13 +118,14 @@ class Inputs:
 class _Trained:
     """What training leaves.
 
-    Before it, `n_whitened` sentences were encoded to whiten the encoder, and `layer` was appended.
+    Before the first step, `n_whitened` sentences were encoded to whiten the encoder, and the
+    weights of the layer that this appended were `layer_before`; without it that is empty.
     """
 
     trainer: MultiwayTrainer
     lora: Lora | None
     n_whitened: int
-    layer: dict[str, torch.Tensor]
+    layer_before: dict[str, torch.Tensor]
 
 
 def load_inputs(config: AlignConfig, prepared: Prepared, *, quiet: bool) -> Inputs:
@@ -231,9 +232,7 @@ def _train(config: AlignConfig, prepared: Prepared, inputs: Inputs, *, quiet: bo
         _log.info("held-out accuracy before the first step: %.4f", before)
     own = model.state_dict().keys()
     n_whitened = _whiten(prepared, model, prompt) if config.whiten == "start" else 0
-    layer = {
-        name: weight.clone() for name, weight in model.state_dict().items() if name not in own
-    }
+    layer = {name: weight.clone() for name, weight in model.state_dict().items() if name not in own}
     reference = _own_pivots(prepared, model, prompt) if config.preserve else inputs.taught
     lora = choose_weights(config, model)
     with (
@@ -255,7 +254,7 @@ def _train(config: AlignConfig, prepared: Prepared, inputs: Inputs, *, quiet: bo
         )
         with no_library_bars():  # of checkpoints
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    return _Trained(trainer=trainer, lora=lora, n_whitened=n_whitened, layer=layer)
+    return _Trained(trainer=trainer, lora=lora, n_whitened=n_whitened, layer_before=layer)
 
 
 def _measure(prepared: Prepared, model: SentenceTransformer, prompt: str) -> float | None:
@@ -333,8 +332,8 @@ def _finish(
     if config.alpha is not None and config.alpha < 1 and is_whole:
         # Weights that the encoder's file lacks, such as an unused pooler's, are drawn as before.
         set_seed(config.seed)
-        base = {**_load_base(config).state_dict(), **trained.layer}
-        Interpolation(base, model).set(config.alpha)
+        base = {**_load_base(config).state_dict(), **trained.layer_before}
+        interpolate(base, model, config.alpha)
     if config.whiten == "end" and is_whole:
         n_whitened = _whiten(prepared, model, inputs.prompt)
     save_prompt(model, inputs.prompt, ordinary=True)

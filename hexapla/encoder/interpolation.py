@@ -11,6 +11,20 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 
+@torch.no_grad()
+def interpolate(base: Mapping[str, torch.Tensor], model: SentenceTransformer, alpha: float) -> None:
+    """Set every weight of an encoder to (1 - alpha) times the base's plus alpha times its own.
+
+    Args:
+        base: Equal to the encoder's state dict in names, shapes and types.
+        model: The aligned encoder, whose weights are overwritten in place.
+        alpha: Above 0 (the base) and below 1 (the aligned encoder).
+    """
+    for name, weight in model.state_dict().items():
+        if weight.is_floating_point():
+            torch.lerp(base[name].to(weight.device), weight, alpha, out=weight)
+
+
 class Interpolation:
     """The weights of an encoder, which can be set anywhere between its base's and its own.
 

@@ -14,8 +14,9 @@ from hexapla.encoder.locate import describe
 from hexapla.evaluation.check_evaluation import check_evaluation
 from hexapla.evaluation.config import EvaluateConfig
 from hexapla.evaluation.data import read_data
+from hexapla.evaluation.known_corpus import fill_in_data
 from hexapla.evaluation.scores import SCORES_FILE
-from hexapla.evaluation.stage import evaluate, run_identity
+from hexapla.evaluation.stage import evaluate_on, run_identity
 from hexapla.runs.record import RUN_FILE
 
 _KEY_LENGTH = 16
@@ -36,6 +37,7 @@ def keep_scores(config: EvaluateConfig, *, quiet: bool = False) -> Path:
     Raises:
         InputError: As `evaluate`.
     """
+    config = fill_in_data(config)
     check_evaluation(dataclasses.replace(config, out=config.out / "new"))
     facts = describe(config.encoder)
     data = read_data(config)
@@ -46,7 +48,6 @@ def keep_scores(config: EvaluateConfig, *, quiet: bool = False) -> Path:
     folder = config.out / f"{name}-{key}"
     if not (folder / SCORES_FILE).is_file():
         is_begun = (folder / RUN_FILE).is_file()
-        again = dataclasses.replace(config, out=folder, resume=is_begun)
-        evaluate(again, quiet=quiet, data=data)
+        evaluate_on(data, dataclasses.replace(config, out=folder, resume=is_begun), quiet=quiet)
     _log.info("%s: its scores are kept in %s", config.encoder, folder)
     return folder

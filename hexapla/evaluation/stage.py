@@ -57,15 +57,12 @@ SCORE_FILES = (
 """What an evaluation writes into its folder, as patterns."""
 
 
-def evaluate(
-    config: EvaluateConfig, *, quiet: bool = False, data: EvaluationData | None = None
-) -> Scores:
+def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> Scores:
     """Measure an encoder and write the scores.
 
     Args:
         config: The settings.
         quiet: Show no progress.
-        data: What `read_data` gave for these settings, where it was read already.
 
     Returns:
         The scores, as written to `config.out`: a list that prints as a table, with `to_pandas()`.
@@ -73,18 +70,23 @@ def evaluate(
     Raises:
         InputError: The data, a language, the encoder or the output folder cannot be used.
     """
-    config = fill_in_data(config)
+    return evaluate_on(None, fill_in_data(config), quiet=quiet)
+
+
+def evaluate_on(data: EvaluationData | None, config: EvaluateConfig, *, quiet: bool) -> Scores:
+    """Do as `evaluate`, with data that `read_data` gave for these settings, or read them."""
     check_evaluation(config)
     with hold_run(config.out, worthless=[f"{PER_ITEM_FOLDER}/*"]):
         check_score_folder(config)  # again, now that no other run can write there
-        return Scores(_evaluate(config, data or read_data(config), quiet=quiet))
+        return Scores(_evaluate(data, config, quiet=quiet))
 
 
-def _evaluate(config: EvaluateConfig, data: EvaluationData, *, quiet: bool) -> list[Score]:
+def _evaluate(data: EvaluationData | None, config: EvaluateConfig, *, quiet: bool) -> list[Score]:
     """Evaluate in a folder that is locked and checked."""
     out = config.out
     facts = describe(config.encoder)
     corpus = find_corpus(config.encoder, facts, config.corpus)
+    data = data or read_data(config)
     identity = run_identity(config, facts, data)
     if config.resume and check_run_folder(
         out, "evaluate", identity, done=SCORES_FILE, resume=True, overwrite=False

@@ -61,8 +61,9 @@ def _unequal_budgets(runs: Sequence[Run], *, different_budgets: bool) -> list[st
         if one.regime != other.regime and not different_budgets:
             raise InputError(
                 f"{one.label} ({one.path}) and {other.label} ({other.path}) had {difference}: "
-                f"{'; '.join(amounts.values())}; align both with the same corpus and --budget, or "
-                "pass --different-budgets, which compares them as encoders and not as regimes"
+                f"{'; '.join(amounts.values())}; align both with the same corpus, --budget and "
+                "--epochs, or pass --different-budgets, which compares them as encoders and not as "
+                "regimes"
             )
         across_regimes = across_regimes or one.regime != other.regime
         differing.update(amounts)

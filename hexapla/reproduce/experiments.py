@@ -105,7 +105,8 @@ class MatrixRecipe:
 
         The suites measure it, so it holds rows out only if a table says so or the budget needs it.
         Unless a table says otherwise, multiway takes all cells of a row, and whatever the size of
-        the corpus, a step has the usual number of rows and training is one epoch.
+        the corpus, a step has the usual number of rows. Training is one epoch, unless it goes on
+        until convergence.
         """
         plain: dict[str, Any] = {"cells_per_row": 0, "rows_per_step": MAX_ROWS_PER_STEP}
         if budget != "converged":

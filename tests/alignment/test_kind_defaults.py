@@ -18,7 +18,7 @@ from tests.fixtures.toy import toy_transformer
 
 @pytest.fixture
 def plain(settings) -> dict[str, object]:
-    return {key: settings[key] for key in settings.keys() - {"learning_rate", "cells_per_row", "epochs"}}
+    return {key: settings[key] for key in settings.keys() - {"learning_rate", "cells_per_row"}}
 
 
 def test_defaults_follow_from_the_kind_and_from_a_teacher_and_make_the_run(plain, tmp_path):

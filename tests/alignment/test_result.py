@@ -120,7 +120,8 @@ def test_the_lines_say_what_was_gained_left_out_and_what_to_type_next(tmp_path):
         "30 steps, 5,664 sentences encoded and 3,776 to find hard negatives",
         "accuracy on 100 held-out rows: 71.3 % before the first step, 84.1 % as saved "
         "(translations found, eng_Latn with each other language, both directions)",
-        "the saved weights are 0.5 of the way from small@4's to the trained ones (--alpha)",
+        "the saved weights are 0.5 of the way from those before the first step to the trained ones "
+        "(--alpha)",
         "not trained on: 100 rows held out, 12 rows with fewer than two of the languages",
         "3 texts are longer than the encoder reads, and were truncated",
         'every text is read with prompt "query: ", which the encoder has saved',

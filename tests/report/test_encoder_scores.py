@@ -78,7 +78,7 @@ def test_an_aligned_encoder_alone_is_compared_with_its_base_on_held_out_rows(
     assert [path.name.rpartition("-")[0] for path in kept] == ["aligned", "base"]
     assert all(f"its scores are kept in {path}" in caplog.text for path in kept)
     # A second time, nothing is evaluated.
-    monkeypatch.setattr(kept_scores, "evaluate", lambda *_, **__: pytest.fail("evaluated again"))
+    monkeypatch.setattr(kept_scores, "evaluate_on", lambda *_, **__: pytest.fail("evaluated again"))
     again = compare(CompareConfig(scores=pair, resamples=100), quiet=True)
     assert accuracy(again) == [before, after]
 
