@@ -37,7 +37,8 @@ FIELDS = (
 )
 # Experiments of study.toml, in the order of the page, and their headings.
 HEADINGS = {
-    "defaults": "The lowest four layers, whitened",
+    "longer": "The lowest four layers, whitened",
+    "defaults": "One epoch, the lowest four layers",
     "hard-negatives": "Hard negatives, the lowest four layers",
     "good-already": "All twelve layers, not whitened",
     "losses": "Losses and cells a row, the lowest four layers",
@@ -54,6 +55,7 @@ COMPACT = ("depth", "sizes", "teacher", "rows", "converged", "pools")
 NAMES = {
     "base": "base",
     "en-x": "en-x",
+    "en-x-long": "en-x",
     "en-x-mild": "en-x",
     "en-x-paper": "en-x, paper's loss",
     "multiway-paper": "multiway, paper's loss",
@@ -64,6 +66,7 @@ NAMES = {
     "en-x-all-negatives": "en-x, all negatives",
     "pairs": "any two, all negatives",
     "multiway": "multiway, 3 cells",
+    "multiway-long": "multiway, 3 cells",
     "multiway-mild": "multiway, 3 cells",
     "en-x-hard": "en-x, hard negatives",
     "multiway-hard": "multiway, 3 cells, hard negatives",
