@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 
 
 @torch.no_grad()
-def interpolate(base: Mapping[str, torch.Tensor], model: SentenceTransformer, alpha: float) -> None:
+def interpolate(base: Mapping[str, torch.Tensor], model: torch.nn.Module, alpha: float) -> None:
     """Set every weight of an encoder to (1 - alpha) times the base's plus alpha times its own.
 
     Args:
@@ -20,9 +20,11 @@ def interpolate(base: Mapping[str, torch.Tensor], model: SentenceTransformer, al
         model: The aligned encoder, whose weights are overwritten in place.
         alpha: Above 0 (the base) and below 1 (the aligned encoder).
     """
+    moved = set()  # tied weights have several names
     for name, weight in model.state_dict().items():
-        if weight.is_floating_point():
+        if weight.is_floating_point() and weight.data_ptr() not in moved:
             torch.lerp(base[name].to(weight.device), weight, alpha, out=weight)
+            moved.add(weight.data_ptr())
 
 
 class Interpolation:
