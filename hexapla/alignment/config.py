@@ -39,7 +39,7 @@ TEACHER_WEIGHTS = {"cosine": 3.0, "mse": 500.0}  # by hand
 MAX_DIMENSIONS = 32  # each costs a loss of its own
 MIN_ROWS_PER_STEP, MAX_ROWS_PER_STEP = 8, 64  # by default
 _MIN_STEPS = 8  # of an epoch, by default
-# Encoders that are whitened from the start are weak ones, which have much to learn.
+# By default, with whitening from the start: epochs times rows, and the most epochs.
 _ROWS_SEEN, _MAX_EPOCHS = 6_000, 4.0
 # The standard error of an accuracy is at most 7 points on 50 rows, 5 on 100 and 2.2 on 500.
 HELD_OUT, MAX_SHARE = 0.05, 0.1
@@ -131,9 +131,9 @@ class AlignConfig(EncodingSettings, ResumableSettings):
     margin: Annotated[Annotated[float, Field(ge=0, lt=2)] | None, LOSS] = None
     """Additive cosine margin on the positive (LaBSE: 0.3). By default 0.4, and 0 with a teacher."""
     epochs: Annotated[Annotated[float, Field(gt=0, le=1_000_000)] | None, BUDGET] = None
-    """Passes over the rows, as `budget` counts them. By default 1, and with `whiten` start 6,000
-    divided by the rows of the corpus, at least 1 and at most 4. Under the budget "converged" at
-    most so many, by default 50."""
+    """Passes over the rows, as `budget` counts them. By default 1. With `whiten` start the default
+    is 6,000 divided by the number of rows, but at least 1 and at most 4. Under the budget
+    "converged" it is the maximum, by default 50."""
     rows_per_step: Annotated[Annotated[int, Field(ge=2, le=65_536)] | None, SIZE] = None
     """Rows in one batch. By default 64, or as many fewer as make eight steps of the rows, but at
     least 8."""
@@ -322,7 +322,7 @@ def default_rows_per_step(n_rows: int) -> int:
 
 
 def default_epochs(n_rows: int, whiten: Whiten) -> float:
-    """Return the epochs unless another number is given, for so many rows to train on.
+    """Return the default number of epochs for a number of training rows.
 
     >>> [default_epochs(n_rows, "start") for n_rows in (0, 1_500, 1_900, 10_000)]
     [4.0, 4.0, 3.2, 1.0]

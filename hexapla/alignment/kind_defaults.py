@@ -11,7 +11,7 @@ from hexapla.encoder.kind import Kind
 # The vectors of bare language models lie in a narrow cone, which whitening opens. Their rate is the
 # usual one for those of base size; it was not chosen by measurement.
 _BARE: dict[str, Any] = {"learning_rate": 2e-5, "whiten": "start", "preserve": 3.0, "alpha": 1.0}
-# With a pivot kept more firmly, or more of the old weights, one pool of unseen languages suffers.
+# A higher `preserve` or a lower `alpha` lowers accuracy in one pool of unseen languages.
 _WHITENED: dict[str, Any] = {"preserve": 3.0, "alpha": 0.85}
 # What a good encoder can do stays without whitening, at this rate, with the pivot kept firmly and
 # half of its old weights (dev/LOG.md).
@@ -43,7 +43,7 @@ def fill_in(config: AlignConfig, kind: Kind) -> AlignConfig:
         # may lose the alignment.
         defaults["alpha"] = 1.0
     if config.teacher or not has_translations:
-        # A teacher's vectors are not whitened, and a mean with the old weights would leave them.
+        # Vectors that imitate those of a teacher should be neither whitened nor moved back.
         defaults |= {"whiten": "none", "alpha": 1.0}
     if config.teacher or not has_translations or config.whiten == "end":
         defaults["preserve"] = 0.0  # a teacher, SimCSE and whitening at the end move the pivot

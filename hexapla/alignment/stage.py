@@ -116,10 +116,13 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class _Trained:
-    """What training leaves.
+    """The trainer after training, and what whitening did before the first step.
 
-    Before the first step, `n_whitened` sentences were encoded to whiten the encoder, and the
-    weights of the layer that this appended were `layer_before`; without it that is empty.
+    Attributes:
+        trainer: The trainer, with the trained encoder.
+        lora: Its adapters, or None.
+        n_whitened: Sentences that were encoded to whiten the encoder before the first step.
+        layer_before: Weights of the whitening layer before the first step; empty without one.
     """
 
     trainer: MultiwayTrainer

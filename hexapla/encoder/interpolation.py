@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 
 @torch.no_grad()
 def interpolate(base: Mapping[str, torch.Tensor], model: torch.nn.Module, alpha: float) -> None:
-    """Set every weight of an encoder to (1 - alpha) times the base's plus alpha times its own.
+    """Replace the weights of an encoder by (1 - alpha) * base + alpha * encoder, in place.
 
     Args:
         base: Equal to the encoder's state dict in names, shapes and types.

@@ -74,7 +74,7 @@ def evaluate(config: EvaluateConfig, *, quiet: bool = False) -> Scores:
 
 
 def evaluate_on(data: EvaluationData | None, config: EvaluateConfig, *, quiet: bool) -> Scores:
-    """Do as `evaluate`, with data that `read_data` gave for these settings, or read them."""
+    """Evaluate as `evaluate` does, on data that were read before; None reads them here."""
     check_evaluation(config)
     with hold_run(config.out, worthless=[f"{PER_ITEM_FOLDER}/*"]):
         check_score_folder(config)  # again, now that no other run can write there
